@@ -1,0 +1,54 @@
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A path through two routers that just started: skupper-routers need up to 8 s until the address has propagated. */
+const readyTimeoutMs = 30_000;
+const attemptTimeoutMs = 1000;
+const attemptIntervalMs = 100;
+
+/** `count` different TCP ports of 127.0.0.1 that nobody listens on. They are held together first, so that none comes twice. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<Server>((resolve, reject) => {
+          const server = createServer();
+          server.once('error', reject);
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** True when an HTTP request to the port is answered with status 200 within a second. */
+async function answers(port: number): Promise<boolean> {
+  return await new Promise<boolean>((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const done = (result: boolean): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(result);
+    };
+    const timer = setTimeout(() => done(false), attemptTimeoutMs);
+    socket.once('connect', () => socket.write('GET / HTTP/1.1\r\nHost: bench\r\n\r\n'));
+    socket.once('data', (bytes) => done(bytes.toString('latin1').startsWith('HTTP/1.1 200')));
+    socket.once('error', () => done(false));
+    socket.once('close', () => done(false));
+  });
+}
+
+/** Waits until a request to the port comes back answered, that is until the whole path works. Throws after 30 s. */
+export async function waitUntilAnswering(port: number, signal: AbortSignal, alive: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + readyTimeoutMs;
+  while (!(await answers(port))) {
+    signal.throwIfAborted();
+    if (!alive()) throw new Error('a process of the path ended while the path was being set up');
+    if (Date.now() > deadlineMs) throw new Error(`no answer on 127.0.0.1:${port} within ${readyTimeoutMs / 1000} s`);
+    await sleep(attemptIntervalMs, undefined, { signal });
+  }
+}

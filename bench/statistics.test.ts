@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { median, medianOfRatios } from './statistics.ts';
+
+test('the median is the middle value, or the mean of the middle two', () => {
+  assert.equal(median([3, 100, 1]), 3);
+  assert.equal(median([10, 9, 1, 2]), 5.5);
+  assert.equal(median([7]), 7);
+  assert.ok(Number.isNaN(median([])));
+});
+
+test('ratios are made round by round, and rounds with a failed side are left out', () => {
+  // The machine was half as fast in round 2 for both, so the ratio stays; round 3 failed for one side.
+  assert.equal(medianOfRatios([100, 50, 999, 120], [50, 25, undefined, 60]), 2);
+  assert.ok(Number.isNaN(medianOfRatios([1], [undefined])));
+});
