@@ -1,0 +1,212 @@
+/** The entities of a router's configuration, as skupper-router names them, and a whole configuration. Seconds are seconds. */
+
+export const distributions = ['multicast', 'closest', 'balanced', 'unavailable'] as const;
+export type Distribution = (typeof distributions)[number];
+
+export const multiAddressStrategies = ['none', 'priority', 'weighted'] as const;
+export type MultiAddressStrategy = (typeof multiAddressStrategies)[number];
+
+export const connectionRoles = ['normal', 'inter-router'] as const;
+export type ConnectionRole = (typeof connectionRoles)[number];
+
+export const routerModes = ['standalone', 'interior'] as const;
+export type RouterMode = (typeof routerModes)[number];
+
+export interface RouterEntity {
+  readonly type: 'router';
+  readonly name: string;
+  readonly id: string;
+  readonly mode: RouterMode;
+  readonly helloIntervalSeconds: number;
+  readonly helloMaxAgeSeconds: number;
+  readonly raIntervalSeconds: number;
+  readonly raIntervalFluxSeconds: number;
+  readonly remoteLsMaxAgeSeconds: number;
+  readonly unreachableHoldoffSeconds: number;
+  readonly defaultDistribution: Distribution;
+  readonly metadata?: string;
+}
+
+export interface SiteEntity {
+  readonly type: 'site';
+  readonly name: string;
+  readonly location?: string;
+  readonly provider?: string;
+  readonly platform?: string;
+  readonly namespace?: string;
+  readonly version?: string;
+}
+
+export interface SslProfileEntity {
+  readonly type: 'sslProfile';
+  readonly name: string;
+  readonly caCertFile?: string;
+  readonly certFile?: string;
+  readonly privateKeyFile?: string;
+  /** Raised when the files have new content, so that new connections use it and old ones stay. */
+  readonly ordinal?: number;
+  /** Caravan's own: the network whose identity (URI SAN `van://<network>/<site>/<router>`) every peer must show. */
+  readonly networkId?: string;
+}
+
+interface AmqpConnection {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly role: ConnectionRole;
+  readonly cost: number;
+  readonly sslProfile?: string;
+  readonly saslMechanisms?: string;
+  readonly maxFrameSize: number;
+  readonly maxSessions: number;
+  readonly maxSessionFrames?: number;
+  readonly idleTimeoutSeconds: number;
+  readonly linkCapacity: number;
+}
+
+export interface ListenerEntity extends AmqpConnection {
+  readonly type: 'listener';
+  readonly authenticatePeer: boolean;
+  readonly requireEncryption: boolean;
+  readonly requireSsl: boolean;
+  /** 0 = wait without end. */
+  readonly initialHandshakeTimeoutSeconds: number;
+}
+
+export interface ConnectorEntity extends AmqpConnection {
+  readonly type: 'connector';
+  readonly verifyHostname: boolean;
+  readonly saslUsername?: string;
+  readonly saslPassword?: string;
+  /** Other endpoints of the same peer, `host:port,host:port`, tried in turn after host and port. */
+  readonly failoverUrls?: string;
+}
+
+export interface TcpListenerEntity {
+  readonly type: 'tcpListener';
+  readonly name: string;
+  /** Absent exactly when multiAddressStrategy is not `none`: then listenerAddress entities say the addresses. */
+  readonly address?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly backlog: number;
+  readonly multiAddressStrategy: MultiAddressStrategy;
+}
+
+export interface TcpConnectorEntity {
+  readonly type: 'tcpConnector';
+  readonly name: string;
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ListenerAddressEntity {
+  readonly type: 'listenerAddress';
+  readonly name: string;
+  readonly address: string;
+  /** Priority (the highest reachable wins) or weight, as the listener's strategy says. */
+  readonly value: number;
+  readonly listener: string;
+}
+
+export interface AddressEntity {
+  readonly type: 'address';
+  readonly name: string;
+  readonly prefix?: string;
+  readonly pattern?: string;
+  readonly distribution: Distribution;
+  readonly priority?: number;
+}
+
+export interface LogEntity {
+  readonly type: 'log';
+  readonly name: string;
+  readonly module: string;
+  readonly enable?: string;
+}
+
+export type Entity =
+  | RouterEntity
+  | SiteEntity
+  | SslProfileEntity
+  | ListenerEntity
+  | ConnectorEntity
+  | TcpListenerEntity
+  | TcpConnectorEntity
+  | ListenerAddressEntity
+  | AddressEntity
+  | LogEntity;
+
+export type EntityType = Entity['type'];
+
+export type EntityOf<T extends EntityType> = Extract<Entity, { type: T }>;
+
+/** Everything a router is told to be. Lists keep the order of creation. */
+export interface RouterConfiguration {
+  readonly router: RouterEntity;
+  readonly site?: SiteEntity;
+  readonly sslProfiles: readonly SslProfileEntity[];
+  readonly listeners: readonly ListenerEntity[];
+  readonly connectors: readonly ConnectorEntity[];
+  readonly tcpListeners: readonly TcpListenerEntity[];
+  readonly tcpConnectors: readonly TcpConnectorEntity[];
+  readonly listenerAddresses: readonly ListenerAddressEntity[];
+  readonly addresses: readonly AddressEntity[];
+  readonly logs: readonly LogEntity[];
+}
+
+/** Entity types in an order in which each comes after those it refers to. */
+export const creationOrder: readonly EntityType[] = [
+  'router',
+  'site',
+  'log',
+  'address',
+  'sslProfile',
+  'listener',
+  'connector',
+  'tcpListener',
+  'listenerAddress',
+  'tcpConnector',
+];
+
+/** The entities of a configuration, each after those it refers to. */
+export function entitiesOf(configuration: RouterConfiguration): readonly Entity[] {
+  return [
+    configuration.router,
+    ...(configuration.site === undefined ? [] : [configuration.site]),
+    ...configuration.logs,
+    ...configuration.addresses,
+    ...configuration.sslProfiles,
+    ...configuration.listeners,
+    ...configuration.connectors,
+    ...configuration.tcpListeners,
+    ...configuration.listenerAddresses,
+    ...configuration.tcpConnectors,
+  ];
+}
+
+/** The configuration of exactly `entities` around `router`. Order within a type is kept. */
+export function configurationOf(router: RouterEntity, entities: readonly Entity[]): RouterConfiguration {
+  const of = <T extends EntityType>(type: T): EntityOf<T>[] => entities.filter((entity): entity is EntityOf<T> => entity.type === type);
+  const [site] = of('site');
+  return {
+    router,
+    ...(site === undefined ? {} : { site }),
+    sslProfiles: of('sslProfile'),
+    listeners: of('listener'),
+    connectors: of('connector'),
+    tcpListeners: of('tcpListener'),
+    tcpConnectors: of('tcpConnector'),
+    listenerAddresses: of('listenerAddress'),
+    addresses: of('address'),
+    logs: of('log'),
+  };
+}
+
+/** Whether two entities say the same. Entities are flat, so this compares value by value. */
+export function sameEntity(a: Entity, b: Entity): boolean {
+  const left = Object.entries(a);
+  const right = new Map<string, unknown>(Object.entries(b));
+  return left.length === right.size && left.every(([key, value]) => right.get(key) === value);
+}

@@ -1,0 +1,107 @@
+import type { TcpConnectorEntity, TcpListenerEntity } from './entities.ts';
+
+/** What a running router answers about itself: the rows of QUERY and the bodies of READ, by entity type. Times are seconds. */
+
+export interface RouterRow {
+  readonly id: string;
+  readonly mode: string;
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly linkCount: number;
+  readonly nodeCount: number;
+  readonly addressCount: number;
+  readonly connectionCount: number;
+}
+
+/** A router of the network as this one sees it. */
+export interface RouterNodeRow {
+  readonly id: string;
+  /** Id of the neighbour that traffic to it goes through; null when it is this router or a neighbour. */
+  readonly nextHop: string | null;
+  /** Sum of the link costs of the path; 0 for this router. */
+  readonly cost: number;
+  /** Boot time of that router in seconds since 1970, as it says. */
+  readonly instance: number;
+  /** Its neighbours and the costs of the links to them. */
+  readonly linkState: Readonly<Record<string, number>>;
+  /** Whether its link state is signed. A skupper-router's is not. */
+  readonly signed: boolean;
+  /** What that router says about its site. */
+  readonly site: Readonly<Record<string, unknown>>;
+}
+
+export interface AddressRow {
+  /** Class letter and address, such as `Mbackend`. */
+  readonly key: string;
+  readonly name: string;
+  readonly distribution: string;
+  /** Consumers at this router. */
+  readonly subscriberCount: number;
+  /** Ids of other routers that have consumers. */
+  readonly remoteRouters: readonly string[];
+  readonly deliveriesIngress: number;
+  readonly deliveriesEgress: number;
+  readonly deliveriesTransit: number;
+}
+
+export interface ConnectionRow {
+  readonly identity: string;
+  /** Container id of the peer; a router's id. */
+  readonly container: string;
+  readonly role: string;
+  readonly direction: 'in' | 'out';
+  /** Address and port of the peer. */
+  readonly host: string;
+  /** Name of the connector or listener it belongs to. */
+  readonly owner: string;
+  readonly tlsVersion: string | null;
+  readonly user: string | null;
+  readonly uptimeSeconds: number;
+}
+
+export type ConnectorStatus = 'CONNECTING' | 'SUCCESS' | 'FAILED';
+
+/** Beside the attributes of the connector itself. */
+export interface ConnectorState {
+  readonly name: string;
+  readonly connectionStatus: ConnectorStatus;
+  /** Why it is not connected; empty when it is. */
+  readonly connectionMsg: string;
+  /** Router id of the peer once connected. */
+  readonly remoteContainer: string | null;
+}
+
+/** Beside the attributes of the listener (listener or tcpListener) itself. */
+export interface ListenerState {
+  readonly name: string;
+  readonly operStatus: 'up' | 'down';
+  /** The port in use, which matters when 0 was asked for; 0 while down. */
+  readonly boundPort: number;
+  /** Why it cannot listen; empty when there is nothing wrong. */
+  readonly connectionMsg: string;
+}
+
+export interface TcpCounters {
+  readonly connectionsOpened: number;
+  readonly connectionsClosed: number;
+  /** From clients to servers. */
+  readonly bytesIn: number;
+  /** From servers to clients. */
+  readonly bytesOut: number;
+}
+
+export type TcpListenerRow = Omit<TcpListenerEntity, 'type'> & ListenerState & TcpCounters;
+export type TcpConnectorRow = Omit<TcpConnectorEntity, 'type'> & TcpCounters;
+
+export interface TcpConnectionRow {
+  readonly identity: string;
+  readonly address: string;
+  /** Name of the tcpListener or tcpConnector. */
+  readonly owner: string;
+  readonly direction: 'in' | 'out';
+  /** Address and port of the client or server. */
+  readonly host: string;
+  readonly uptimeSeconds: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
