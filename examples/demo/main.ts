@@ -1,0 +1,225 @@
+/**
+ * Four sites on one machine, each with a router of its own: a service at two of them, load at a third, overflow from one to the
+ * other, and the loss and return of a site. See README.md in this folder.
+ *
+ * `node examples/demo/main.ts [--check | --keep]`
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+import { LiveTable } from './live-table.ts';
+import { Load } from './load.ts';
+import { runPhase } from './phases.ts';
+import { routerPid, startGreetingServer, stopSiteProcesses } from './run-processes.ts';
+import { createSite, phases, setUpSteps, siteNames } from './topology.ts';
+import { Van } from './van.ts';
+import type { PhaseResult } from './phases.ts';
+import type { GreetingProcess } from './run-processes.ts';
+import type { Ports } from './topology.ts';
+
+const usage = `Usage: npm run demo -- [--check | --keep]
+
+  --check   no live table: prints one line of JSON at the end; exit code 1 when an expectation is missed
+  --keep    leaves the sites running after the last phase, until Ctrl-C, and prints commands to play with
+`;
+
+/** The path to the service works this long after the last command at the latest. */
+const serviceTimeoutMs = 20_000;
+const pollMs = 100;
+/** The load has reached aws before its router is killed. */
+const beforeKillMs = 1500;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** One run: what it started, and where its state is. */
+class Demonstration {
+  readonly results: PhaseResult[] = [];
+  readonly #folder: string;
+  readonly #out: NodeJS.WriteStream;
+  readonly #signal: AbortSignal;
+  readonly #van: Van;
+  readonly #greetingServers: GreetingProcess[] = [];
+
+  constructor(folder: string, out: NodeJS.WriteStream, signal: AbortSignal) {
+    this.#folder = folder;
+    this.#out = out;
+    this.#signal = signal;
+    this.#van = new Van(join(folder, 'data'), join(folder, 'run'), (line) => this.#print(line));
+  }
+
+  get #dataFolder(): string {
+    return join(this.#folder, 'data');
+  }
+
+  #print(line: string): void {
+    this.#out.write(`${line}\n`);
+  }
+
+  /** Sets the network up with the CLI, as a user would, and waits until the service answers at remote. */
+  async setUp(): Promise<Ports> {
+    const tokens = join(this.#folder, 'tokens');
+    for (const folder of [this.#dataFolder, join(this.#folder, 'run'), tokens]) await mkdir(folder, { mode: 0o700 });
+    const laptopServer = await startGreetingServer('laptop');
+    this.#greetingServers.push(laptopServer);
+    const awsServer = await startGreetingServer('aws');
+    this.#greetingServers.push(awsServer);
+    const ports: Ports = {
+      awsLinks: await freePort(),
+      azureLinks: await freePort(),
+      laptopGreeting: laptopServer.port,
+      awsGreeting: awsServer.port,
+      listener: await freePort(),
+    };
+    for (const step of setUpSteps(ports, tokens)) {
+      this.#signal.throwIfAborted();
+      await this.#van.run(step);
+    }
+    await this.#waitForService(ports.listener);
+    this.#print('$ van -n remote network status');
+    this.#print(await this.#van.run({ namespace: 'remote', parameters: ['network', 'status'] }, { quiet: true }));
+    return ports;
+  }
+
+  async #waitForService(port: number): Promise<void> {
+    const deadlineMs = performance.now() + serviceTimeoutMs;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      try {
+        const response = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2000), headers: { Connection: 'close' } });
+        if ((await response.text()).trim() === 'laptop') return;
+      } catch (error) {
+        if (performance.now() > deadlineMs)
+          throw new Error(`greeting does not answer at remote after ${serviceTimeoutMs / 1000} s`, { cause: error });
+      }
+      await sleep(pollMs, undefined, { signal: this.#signal });
+    }
+  }
+
+  /** Runs the phases one after the other. `live`: with the table. */
+  async run(ports: Ports, live: boolean): Promise<void> {
+    const load = new Load(`http://127.0.0.1:${ports.listener}/`);
+    const table = live ? new LiveTable(load, this.#out) : undefined;
+    const print = (line: string): void => (table === undefined ? this.#print(line) : table.print(line));
+    const kill = async (): Promise<void> => {
+      await sleep(beforeKillMs, undefined, { signal: this.#signal });
+      const pid = routerPid(this.#dataFolder, 'aws');
+      print(`$ kill -9 ${pid}   # the router of aws`);
+      process.kill(pid, 'SIGKILL');
+    };
+    const restart = async (): Promise<void> => {
+      const step = createSite('aws', ports);
+      print(`$ van -n ${step.namespace} ${step.parameters.join(' ')}`);
+      await this.#van.run(step, { quiet: true });
+    };
+    try {
+      for (const phase of phases(kill, restart)) {
+        table?.setTitle(phase.name);
+        const result = await runPhase(phase, load, this.#signal);
+        this.results.push(result);
+        const shares = Object.entries(result.shares).map(([server, share]) => `${server} ${Math.round(share * 100)} %`);
+        const errors = result.errorsWhileSettling + result.errors;
+        print(`${result.ok ? 'as expected' : 'NOT AS EXPECTED'}  ${phase.name}: ${shares.join(', ') || 'no answer'}; ${errors} errors`);
+        if (!result.ok) print(`  expected: ${result.expected}`);
+      }
+    } finally {
+      table?.stop();
+      await load.stop();
+    }
+  }
+
+  /** Says what can be tried, and waits for Ctrl-C. */
+  async keep(ports: Ports): Promise<void> {
+    const here = (file: string): string => relative(process.cwd(), join(import.meta.dirname, file));
+    this.#print(
+      [
+        'The sites go on running until Ctrl-C. In another terminal:',
+        '',
+        ...Object.entries(this.#van.environment).map(([name, value]) => `  export ${name}=${value}`),
+        '  ./van -n remote network status',
+        '  ./van -n azure link status',
+        `  curl http://127.0.0.1:${ports.listener}/`,
+        `  node_modules/.bin/node ${here('load.ts')} --in-flight 10 http://127.0.0.1:${ports.listener}/`,
+        `  kill -9 ${routerPid(this.#dataFolder, 'aws')}   # the router of aws; start it again:`,
+        `  ./van -n aws ${createSite('aws', ports).parameters.join(' ')}`,
+        '',
+      ].join('\n'),
+    );
+    await new Promise((resolve) => this.#signal.addEventListener('abort', resolve));
+  }
+
+  /** Ends everything that this run started and removes its state. */
+  async cleanUp(): Promise<void> {
+    // Deleting is what a user does; whatever does not follow it is ended by pid.
+    await Promise.allSettled(
+      siteNames.map(async (site) => await this.#van.run({ namespace: site, parameters: ['site', 'delete'] }, { quiet: true })),
+    );
+    await stopSiteProcesses(this.#dataFolder);
+    for (const server of this.#greetingServers) await server.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<number> {
+  let values: { check: boolean; keep: boolean; help: boolean };
+  try {
+    values = parseArgs({
+      options: {
+        check: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+    if (values.check && values.keep) throw new TypeError('--check ends by itself; --keep does not: use one of them');
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
+    return 2;
+  }
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const startMs = performance.now();
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort(new Error('interrupted'));
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  // With --check, stdout is for the one line of JSON.
+  const out = values.check ? process.stderr : process.stdout;
+  const demonstration = new Demonstration(await mkdtemp(join(tmpdir(), 'van-demo-')), out, interrupted.signal);
+  let failure: string | undefined;
+  try {
+    const ports = await demonstration.setUp();
+    await demonstration.run(ports, !values.check);
+    if (values.keep) await demonstration.keep(ports);
+  } catch (error) {
+    failure = (error as Error).message;
+    process.stderr.write(`${failure}\n`);
+  } finally {
+    await demonstration.cleanUp();
+  }
+  const ok = failure === undefined && demonstration.results.every((result) => result.ok);
+  if (values.check) {
+    const seconds = Number(((performance.now() - startMs) / 1000).toFixed(1));
+    process.stdout.write(
+      `${JSON.stringify({ ok, seconds, phases: demonstration.results, ...(failure === undefined ? {} : { failure }) })}\n`,
+    );
+  }
+  if (interrupted.signal.aborted && failure !== undefined) return 130;
+  return ok ? 0 : 1;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+
+import type { Phase } from './phases.ts';
+
+/**
+ * The four sites and their links with costs:
+ *
+ *     laptop ──1── azure ──1── remote      laptop and remote accept no links: two hops apart
+ *        ╲           │          ╱
+ *         7          7         7
+ *          ╲         │        ╱
+ *           ╰────── aws ─────╯
+ *
+ * From remote, laptop costs 2 (by azure) and aws 7. A new connection goes where outstanding connections plus cost are least, so
+ * aws gets its first when laptop has 5 more outstanding than aws: the backlog that overflows.
+ */
+export const siteNames = ['aws', 'azure', 'laptop', 'remote'] as const;
+
+/** Name of one site, which is also its namespace. */
+export type SiteName = (typeof siteNames)[number];
+
+const nearCost = 1;
+const overflowCost = 7;
+
+/** One command of the CLI: `van -n <namespace> <parameters>`. */
+export interface Step {
+  readonly namespace: SiteName;
+  readonly parameters: readonly string[];
+}
+
+/** Ports of 127.0.0.1 that the demonstration uses. */
+export interface Ports {
+  readonly awsLinks: number;
+  readonly azureLinks: number;
+  readonly laptopGreeting: number;
+  readonly awsGreeting: number;
+  readonly listener: number;
+}
+
+/** Creates a site, and starts it again when its router died. Public sites on one machine need link ports of their own. */
+export function createSite(site: SiteName, ports: Ports): Step {
+  const linkPorts: Partial<Record<SiteName, number>> = { aws: ports.awsLinks, azure: ports.azureLinks };
+  const port = linkPorts[site];
+  const access = port === undefined ? [] : ['--enable-link-access', '--link-access-host', '127.0.0.1', '--link-access-port', String(port)];
+  return { namespace: site, parameters: ['site', 'create', site, ...access] };
+}
+
+/** Links `redeemer` to `issuer` with a token. `mayIssue`: the redeemer may issue tokens of this network in its turn. */
+function link(redeemer: SiteName, issuer: SiteName, cost: number, tokens: string, mayIssue = false): Step[] {
+  const file = join(tokens, `${redeemer}-to-${issuer}.yaml`);
+  return [
+    { namespace: issuer, parameters: ['token', 'issue', file, '--cost', String(cost), ...(mayIssue ? ['--issuer'] : [])] },
+    { namespace: redeemer, parameters: ['token', 'redeem', file] },
+  ];
+}
+
+/** Everything a user types to set the network up, in order. */
+export function setUpSteps(ports: Ports, tokens: string): Step[] {
+  return [
+    ...siteNames.map((site) => createSite(site, ports)),
+    ...link('azure', 'aws', overflowCost, tokens, true),
+    ...link('laptop', 'aws', overflowCost, tokens),
+    ...link('laptop', 'azure', nearCost, tokens),
+    ...link('remote', 'aws', overflowCost, tokens),
+    ...link('remote', 'azure', nearCost, tokens),
+    { namespace: 'laptop', parameters: ['connector', 'create', 'greeting', String(ports.laptopGreeting), '--host', '127.0.0.1'] },
+    { namespace: 'aws', parameters: ['connector', 'create', 'greeting', String(ports.awsGreeting), '--host', '127.0.0.1'] },
+    { namespace: 'remote', parameters: ['listener', 'create', 'greeting', String(ports.listener), '--host', '127.0.0.1'] },
+  ];
+}
+
+/** The load at which laptop alone cannot keep its queue short. */
+const highLoad = 10;
+const all = { minimum: 1, maximum: 1 };
+const about = { minimum: 0.35, maximum: 0.65 };
+
+/** What is shown, and what must be seen. `kill` and `restart` act on the router of aws. */
+export function phases(kill: () => Promise<void>, restart: () => Promise<void>): Phase[] {
+  return [
+    { name: 'load 1', inFlight: 1, shares: { laptop: all }, errorsAllowedWhileSettling: 0 },
+    { name: 'load 10', inFlight: highLoad, shares: { laptop: about, aws: about }, errorsAllowedWhileSettling: 0 },
+    { name: 'load 1 again', inFlight: 1, shares: { laptop: all }, errorsAllowedWhileSettling: 0 },
+    // What was on its way to aws or waited there is lost with it: never more than what was in flight.
+    { name: 'aws killed', inFlight: highLoad, event: kill, shares: { laptop: all }, errorsAllowedWhileSettling: highLoad },
+    {
+      name: 'aws restarted',
+      inFlight: highLoad,
+      event: restart,
+      awaitServer: 'aws',
+      shares: { laptop: about, aws: about },
+      errorsAllowedWhileSettling: 0,
+    },
+  ];
+}
