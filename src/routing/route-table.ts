@@ -2,6 +2,11 @@
 export const Treatment = { multicastFlood: 0, multicastOnce: 1, closest: 2, balanced: 3, unavailable: 4 } as const;
 export type Treatment = (typeof Treatment)[keyof typeof Treatment];
 
+/** A set of router ids that is only ever asked for members. */
+export interface OriginSet {
+  has(routerId: string): boolean;
+}
+
 /** A reachable router, as the paths stand. */
 export interface RemoteRouter {
   readonly routerId: string;
@@ -9,12 +14,15 @@ export interface RemoteRouter {
   readonly cost: number;
   /** Links in that path. */
   readonly hops: number;
-  /** The link (number given to `linkUp`) of the first hop; -1 if the path exists but its link has just gone. */
+  /** The link (number given to `linkUp`) of the first hop. */
   readonly link: number;
   /** Router id of the first hop. */
   readonly nextHop: string;
-  /** Origins whose shortest-path tree goes through this router to that one; includes this router's own id. */
-  readonly validOrigins: ReadonlySet<string>;
+  /**
+   * Origins whose shortest-path tree goes through this router to that one; includes this router's own id. Computed on demand, one
+   * tree per origin asked for, and kept as long as the table.
+   */
+  readonly validOrigins: OriginSet;
 }
 
 /** Where the consumers of one address are, other than here. */

@@ -1,0 +1,398 @@
+import { isRouterId, nodeName, parseControlAddress, routerIdOfNode, type ControlScope } from './control-address.ts';
+import type { ControlMap, ControlMessage } from './control-message.ts';
+import { RoutingDiagnostics, type NeighbourLoss, type RoutingEvent } from './events.ts';
+import { Exchange } from './exchange.ts';
+import { DuplicateFilter, floodLinks, isTooFar, linksInTrace, multicastLinks } from './flooding.ts';
+import { LinkTable, type Neighbour } from './hello.ts';
+import { defaultTimers, echoOfPreviousLifeMs, limits, type RoutingTimers } from './limits.ts';
+import {
+  differentialUpdateBody,
+  helloBody,
+  linkStateVersion,
+  makerOf,
+  mobileAddressVersion,
+  parseHello,
+  parseRouterAdvertisement,
+  routerAdvertisementBody,
+  versionOf,
+} from './message-body.ts';
+import { Outbox, type ControlTransmit } from './outbox.ts';
+import { costs, OwnLinkState } from './own-link-state.ts';
+import { RateBudget } from './rate-budget.ts';
+import { emptyTable, tableOfTopology, tableWithAddresses } from './route-table-builder.ts';
+import type { RouteTable, Treatment } from './route-table.ts';
+import { Topology } from './shortest-paths.ts';
+import { statusOf, type RoutingStatus } from './status.ts';
+
+export interface RoutingOptions {
+  readonly routerId: string;
+  /** Boot time in seconds since 1970: another value tells the other routers that this one has restarted. */
+  readonly instance: number;
+  readonly timers?: Partial<RoutingTimers>;
+  /** Data about the site, carried to every other router of this kind in the link state. Bounded by `siteData...` in limits. */
+  readonly site?: ControlMap;
+}
+
+/**
+ * The link-state routing protocol of skupper-router: neighbours by HELLO, link states by RA, LSR and LSU, addresses by MAR and
+ * MAU, and the route table that follows from them.
+ *
+ *     linkUp linkDown receive localAddress handleTimeout  ->  [ machine ]  ->  nextTransmit nextEvent table nextDeadlineMs
+ *
+ * Inputs only note what has changed; the work that follows from it (paths, requests, updates, table) is done once, when an
+ * output is next taken. So several inputs in one turn cost one computation and one update. Call outputs after inputs: drain
+ * `nextTransmit` and `nextEvent`, read `table`, then set the timer to `nextDeadlineMs`. Time never goes back; if it seems to, the
+ * latest time seen counts. Input from outside never throws: what cannot be used is counted and reported as an event.
+ */
+export class RoutingEngine {
+  readonly #id: string;
+  readonly #timers: RoutingTimers;
+  readonly #diagnostics = new RoutingDiagnostics();
+  readonly #outbox: Outbox;
+  readonly #links: LinkTable;
+  readonly #own: OwnLinkState;
+  readonly #exchange: Exchange;
+  readonly #duplicates = new DuplicateFilter();
+  /** Changes of local addresses are told at once, ten in a row, then twenty a second. */
+  readonly #addressBudget = new RateBudget(10, 50);
+  readonly #duplicateInstances = new Set<number>();
+
+  #nowMs = 0;
+  #startedMs: number | undefined;
+  #nextTickMs = Infinity;
+  #neighbours: ReadonlyMap<string, Neighbour> = new Map();
+  #neighboursChanged = false;
+  readonly #losses = new Map<string, NeighbourLoss>();
+  #advertisementPending = false;
+  #advertisedAtMs = -Infinity;
+  #topologyChangedMs = -Infinity;
+  #topology: Topology;
+  #table: RouteTable;
+
+  constructor(options: RoutingOptions) {
+    if (!isRouterId(options.routerId)) throw new Error(`bug: not a router id: ${options.routerId}`);
+    this.#id = options.routerId;
+    this.#timers = { ...defaultTimers, ...options.timers };
+    this.#links = new LinkTable(this.#timers.helloMaxAgeMs);
+    this.#outbox = new Outbox(options.routerId);
+    this.#own = new OwnLinkState(options.routerId, options.instance);
+    this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics);
+    this.#topology = new Topology(this.#id, new Map([[this.#id, new Map()]]));
+    this.#table = emptyTable(this.#id);
+    if (options.site !== undefined) this.#setSite(options.site);
+  }
+
+  /**
+   * A control link is ready for messages. `cost` is a whole number of 1 or more (the connection's inter-router cost). With `peerId`
+   * (the verified id of the other end) a HELLO of any other router on this link is refused; without it the first one is believed.
+   */
+  linkUp(link: number, cost: number, nowMs: number, peerId?: string): void {
+    this.#advance(nowMs);
+    if (!Number.isInteger(cost) || cost < 1 || cost > limits.linkCost) throw new Error(`bug: link cost ${cost}`);
+    if (this.#links.has(link)) throw new Error(`bug: link ${link} is up already`);
+    if (this.#links.size >= limits.links) {
+      this.#diagnostics.limitReached('links', peerId ?? '');
+      return;
+    }
+    if (this.#nextTickMs === Infinity) this.#nextTickMs = this.#nowMs + this.#timers.helloIntervalMs;
+    this.#links.add(link, cost, peerId);
+    this.#sendHello(link);
+  }
+
+  /** A control link is gone. Its neighbour is routed around from now on, unless another link leads to it. */
+  linkDown(link: number, nowMs: number): void {
+    this.#advance(nowMs);
+    const routerId = this.#links.remove(link);
+    if (routerId !== undefined) this.#loseLink(routerId, 'link lost');
+  }
+
+  /** A routing message came in on a control link. */
+  receive(link: number, message: ControlMessage, nowMs: number): void {
+    this.#advance(nowMs);
+    const { opcode, trace } = message;
+    const to = parseControlAddress(message.to);
+    if (!this.#links.has(link)) {
+      this.#diagnostics.ignored('unknown link', link, opcode);
+    } else if (to === undefined) {
+      this.#diagnostics.ignored('not a routing address', link, opcode);
+    } else if (to.scope === 'neighbours' || (to.scope === 'router' && to.routerId === this.#id)) {
+      this.#read(link, to, message);
+    } else if (trace.includes(nodeName(this.#id))) {
+      this.#diagnostics.ignored('loop', link, opcode);
+    } else {
+      this.#recompute();
+      if (isTooFar(trace, this.#table.radius)) {
+        this.#diagnostics.ignored('too far', link, opcode);
+        return;
+      }
+      this.#passOn(link, to, message);
+      if (to.scope === 'all') this.#read(link, to, message);
+    }
+  }
+
+  /**
+   * An address has its first consumer here, or its treatment or number of producers changed. `key`: hash key (class letter and
+   * address); keys of other classes than M, N and H are not for other routers and are left alone.
+   */
+  localAddress(key: string, treatment: Treatment, producers: number, nowMs: number): void {
+    this.#advance(nowMs);
+    const { local, directory } = this.#exchange;
+    if (local.set(key, treatment, producers) === 'no room') this.#diagnostics.limitReached('addressesPerRouter', this.#id);
+    directory.touch(key);
+  }
+
+  /** An address has lost its last consumer here. */
+  localAddressGone(key: string, nowMs: number): void {
+    this.#advance(nowMs);
+    this.#exchange.local.delete(key);
+    this.#exchange.directory.touch(key);
+  }
+
+  /** Replaces the site data in the own link state. */
+  updateSite(site: ControlMap, nowMs: number): void {
+    this.#advance(nowMs);
+    this.#setSite(site);
+  }
+
+  /** To be called at `nextDeadlineMs`, or whenever. */
+  handleTimeout(nowMs: number): void {
+    this.#advance(nowMs);
+    if (this.#nowMs >= this.#nextAdvertisementMs()) this.#advertisementPending = true;
+    if (this.#nowMs < this.#nextTickMs) return;
+    this.#nextTickMs = this.#nowMs + this.#timers.helloIntervalMs;
+    for (const routerId of this.#links.expire(this.#nowMs)) this.#loseLink(routerId, 'silent');
+    for (const link of this.#links.numbers()) this.#sendHello(link);
+    const { linkStateMaxAgeMs, unreachableHoldoffMs } = this.#timers;
+    this.#exchange.sweep(costs(this.#links.neighbours()), this.#nowMs, linkStateMaxAgeMs, unreachableHoldoffMs);
+    this.#duplicates.expire(this.#nowMs);
+    // Without links and without memory there is nothing to do until the next link.
+    if (this.#links.size === 0 && this.#exchange.database.size === 0) this.#nextTickMs = Infinity;
+  }
+
+  /** When `handleTimeout` is next needed; Infinity for never. */
+  nextDeadlineMs(): number {
+    this.#settle();
+    const addressesDueMs = this.#exchange.local.hasChanges ? this.#addressBudget.availableAtMs(this.#nowMs) : Infinity;
+    const ownDueMs = Math.min(this.#nextAdvertisementMs(), this.#own.dueMs(this.#nowMs), addressesDueMs);
+    return Math.min(this.#nextTickMs, ownDueMs, this.#exchange.dueMs);
+  }
+
+  /** The next message to send and the links to send it on. */
+  nextTransmit(): ControlTransmit | undefined {
+    this.#settle();
+    return this.#outbox.next();
+  }
+
+  nextEvent(): RoutingEvent | undefined {
+    this.#settle();
+    return this.#diagnostics.next();
+  }
+
+  /** The routes as they stand: the same object until something changes. */
+  get table(): RouteTable {
+    this.#settle();
+    return this.#table;
+  }
+
+  /** What is known, for status pages: a snapshot. */
+  status(): RoutingStatus {
+    this.#settle();
+    return statusOf({
+      own: this.#own,
+      exchange: this.#exchange,
+      table: this.#table,
+      neighbours: this.#neighbours,
+      topologyChangedMs: this.#topologyChangedMs,
+      counters: this.#diagnostics.counters(),
+      messagesDropped: this.#outbox.dropped,
+    });
+  }
+
+  #advance(nowMs: number): void {
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    this.#startedMs ??= this.#nowMs;
+  }
+
+  #setSite(site: ControlMap): void {
+    if (!this.#own.setSite(site)) this.#diagnostics.limitReached('siteDataValues', this.#id);
+  }
+
+  #loseLink(routerId: string, loss: NeighbourLoss): void {
+    this.#losses.set(routerId, loss);
+    this.#neighboursChanged = true;
+  }
+
+  #sendHello(link: number): void {
+    this.#outbox.hello(link, helloBody(this.#id, this.#own.instance, this.#links.seen(link)));
+  }
+
+  // Messages from others.
+
+  /** A message for this router, alone or among others. */
+  #read(link: number, to: ControlScope, message: ControlMessage): void {
+    const { opcode } = message;
+    const body: unknown = message.body;
+    const id = body instanceof Map ? makerOf(message.body) : undefined;
+    if (id === undefined) {
+      this.#diagnostics.ignored('malformed body', link, opcode);
+      return;
+    }
+    const version = versionOf(message.body);
+    if (id === this.#id) this.#readOwnId(link, opcode, message.body);
+    else if (version > (to.endpoint === 'qdrouter.ma' ? mobileAddressVersion : linkStateVersion)) this.#refuseVersion(id, opcode, version);
+    else if (!this.#dispatch(link, to, opcode, message.body)) this.#diagnostics.ignored('malformed body', link, opcode);
+  }
+
+  /** False if the body is malformed. */
+  #dispatch(link: number, to: ControlScope, opcode: string, body: ControlMap): boolean {
+    // HELLO says something about one link, so it must not come from further away.
+    switch (`${to.scope === 'neighbours' ? 'neighbours' : 'network'} ${to.endpoint} ${opcode}`) {
+      case 'neighbours qdhello HELLO':
+        return this.#receiveHello(link, body);
+      case 'network qdrouter RA':
+        return this.#exchange.receiveAdvertisement(body, this.#nowMs);
+      case 'network qdrouter LSR':
+        return this.#exchange.receiveLinkStateRequest(body);
+      case 'network qdrouter LSU':
+        return this.#exchange.receiveLinkState(link, body, this.#nowMs);
+      case 'network qdrouter.ma MAR':
+        return this.#exchange.receiveMobileRequest(link, body);
+      case 'network qdrouter.ma MAU':
+        return this.#exchange.receiveMobileUpdate(link, body, this.#nowMs);
+      default:
+        this.#diagnostics.ignored('unknown opcode', link, opcode);
+        return true;
+    }
+  }
+
+  #receiveHello(link: number, body: ControlMap): boolean {
+    const hello = parseHello(body);
+    if (hello === undefined) return false;
+    const outcome = this.#links.receive(link, hello, this.#id, this.#nowMs);
+    if (outcome.wrongPeer) {
+      this.#diagnostics.ignored('wrong peer on link', link, 'HELLO');
+      return true;
+    }
+    // The other end must not have to wait for the next tick to learn that it is heard.
+    if (outcome.newlyHeard) this.#sendHello(link);
+    if (outcome.newlyConfirmed) this.#neighboursChanged = true;
+    const record = this.#exchange.learn(hello.id, true);
+    if (record !== undefined) this.#exchange.noteInstance(record, hello.instance, this.#nowMs);
+    return true;
+  }
+
+  /** An own message has come back, or another router has the same id. The latter is a misconfiguration to be told, once each. */
+  #readOwnId(link: number, opcode: string, body: ControlMap): void {
+    const instance = body.get('instance');
+    if (typeof instance !== 'number' || instance === 0 || instance === this.#own.instance) return;
+    const aged = this.#nowMs - (this.#startedMs ?? 0) > echoOfPreviousLifeMs;
+    if (opcode !== 'HELLO' && instance < this.#own.instance && !aged) return;
+    if (this.#duplicateInstances.has(instance) || this.#duplicateInstances.size >= limits.duplicateInstances) return;
+    this.#duplicateInstances.add(instance);
+    this.#diagnostics.emit({ type: 'duplicateRouterId', routerId: this.#id, link, instance });
+  }
+
+  #refuseVersion(routerId: string, opcode: string, version: number): void {
+    const record = this.#exchange.learn(routerId, true);
+    if (record === undefined || record.versionReported) return;
+    record.versionReported = true;
+    this.#diagnostics.emit({ type: 'ignoredVersion', routerId, opcode: opcode.slice(0, 16), version });
+  }
+
+  /** A message of another router for others. What this router does not understand goes on all the same. */
+  #passOn(link: number, to: ControlScope, message: ControlMessage): void {
+    const excluded = linksInTrace(message.trace, this.#neighbours).add(link);
+    if (to.scope === 'router') {
+      const nextLink = this.#table.routers.get(to.routerId)?.link;
+      if (nextLink === undefined) this.#diagnostics.ignored('no route', link, message.opcode);
+      else if (excluded.has(nextLink)) this.#diagnostics.ignored('loop', link, message.opcode);
+      else this.#outbox.passOn([nextLink], message);
+    } else if (to.endpoint === 'qdrouter.ma') {
+      const origin = message.ingress === null ? this.#id : routerIdOfNode(message.ingress);
+      if (origin !== undefined) this.#outbox.passOn(multicastLinks(this.#table, origin, excluded), message);
+    } else if (to.endpoint === 'qdrouter' && !this.#isCopy(message)) {
+      this.#outbox.passOn(floodLinks(this.#table, excluded), message);
+    }
+  }
+
+  #isCopy(message: ControlMessage): boolean {
+    const body: unknown = message.body;
+    if (message.opcode !== 'RA' || !(body instanceof Map)) return false;
+    const advertisement = parseRouterAdvertisement(message.body);
+    if (advertisement === undefined) return false;
+    return !this.#duplicates.admit(advertisement, message.trace.length, this.#topology, this.#nowMs);
+  }
+
+  // Consequences: done once for all inputs since the last output.
+
+  #settle(): void {
+    this.#recompute();
+    if (this.#own.advance(this.#neighbours, this.#nowMs)) this.#advertisementPending = true;
+    if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#table, this.#nowMs);
+    if (this.#exchange.local.hasChanges && this.#addressBudget.take(this.#nowMs)) this.#announceAddresses();
+    if (this.#advertisementPending) this.#advertise();
+    const { directory, local } = this.#exchange;
+    if (directory.hasChanges) this.#table = tableWithAddresses(this.#table, directory.takeChanged(), directory, local);
+  }
+
+  /** Brings neighbours, paths and table up to date. */
+  #recompute(): void {
+    if (this.#neighboursChanged) this.#updateNeighbours();
+    if (!this.#exchange.topologyChanged) return;
+    this.#exchange.topologyChanged = false;
+    this.#topologyChangedMs = this.#nowMs;
+    const { database, directory, local } = this.#exchange;
+    this.#topology = new Topology(this.#id, database.linkStates(this.#id, costs(this.#neighbours)));
+    directory.takeChanged();
+    this.#table = tableOfTopology(this.#table, this.#topology, this.#links, this.#neighbours, directory, local);
+    this.#exchange.noteReachability(this.#table, this.#nowMs);
+  }
+
+  #updateNeighbours(): void {
+    this.#neighboursChanged = false;
+    const before = this.#neighbours;
+    this.#neighbours = this.#links.neighbours();
+    for (const [routerId, { link, cost }] of this.#neighbours) {
+      const known = before.get(routerId);
+      if (known === undefined) this.#diagnostics.emit({ type: 'neighbourUp', routerId, link, cost });
+      else if (known.link !== link) this.#diagnostics.emit({ type: 'neighbourLinkChanged', routerId, link, cost });
+    }
+    for (const [routerId, { link }] of before) {
+      if (this.#neighbours.has(routerId)) continue;
+      const reason = this.#losses.get(routerId) ?? 'link lost';
+      this.#diagnostics.emit({ type: 'neighbourDown', routerId, link, reason });
+    }
+    this.#losses.clear();
+    this.#own.setNeighbours(this.#neighbours);
+    // Also where only the link to a neighbour changed: the table names links.
+    this.#exchange.topologyChanged = true;
+  }
+
+  /** The update goes out before the advertisement of its sequence, or every router would ask for it. */
+  #announceAddresses(): void {
+    const { local } = this.#exchange;
+    const { add, del } = local.takeChange();
+    this.#outbox.toAll(floodLinks(this.#table, new Set()), 'MAU', differentialUpdateBody(this.#id, local.sequence, add, del));
+    this.#advertisementPending = true;
+  }
+
+  #advertise(): void {
+    this.#advertisementPending = false;
+    this.#advertisedAtMs = this.#nowMs;
+    const body = routerAdvertisementBody({
+      id: this.#id,
+      instance: this.#own.instance,
+      linkStateSequence: this.#own.sequence,
+      mobileSequence: this.#exchange.local.sequence,
+    });
+    this.#outbox.toAll(floodLinks(this.#table, new Set()), 'RA', body);
+  }
+
+  #nextAdvertisementMs(): number {
+    if (this.#links.size === 0) return Infinity;
+    const { advertisementFluxIntervalMs, advertisementIntervalMs } = this.#timers;
+    const fluxMs = this.#advertisedAtMs + advertisementFluxIntervalMs;
+    const inFlux = fluxMs - this.#topologyChangedMs <= 2 * advertisementFluxIntervalMs;
+    return inFlux ? fluxMs : this.#advertisedAtMs + advertisementIntervalMs;
+  }
+}

@@ -1,0 +1,80 @@
+import { BoundedQueue } from './bounded-queue.ts';
+import { limits } from './limits.ts';
+
+/** Why a message was not used. Each is counted; the first, second, fourth, eighth ... occurrence is also an event. */
+export type IgnoredReason =
+  | 'unknown link'
+  | 'not a routing address'
+  | 'malformed body'
+  | 'unknown opcode'
+  | 'unknown router'
+  | 'wrong peer on link'
+  | 'loop'
+  | 'too far'
+  | 'no route'
+  | 'stale'
+  | 'malformed address'
+  | 'queue full';
+
+/** `link lost`: the connection ended. `silent`: it stands, but no HELLO has come that hears this router. */
+export type NeighbourLoss = 'link lost' | 'silent';
+
+/** What happened in the control plane, for logs and status. */
+export type RoutingEvent =
+  | { readonly type: 'neighbourUp'; readonly routerId: string; readonly link: number; readonly cost: number }
+  /** The neighbour is reached by another of its links now. */
+  | { readonly type: 'neighbourLinkChanged'; readonly routerId: string; readonly link: number; readonly cost: number }
+  | { readonly type: 'neighbourDown'; readonly routerId: string; readonly link: number; readonly reason: NeighbourLoss }
+  | { readonly type: 'routerReachable'; readonly routerId: string; readonly cost: number; readonly hops: number; readonly nextHop: string }
+  | { readonly type: 'routerUnreachable'; readonly routerId: string }
+  | { readonly type: 'routerRestarted'; readonly routerId: string; readonly instance: number }
+  | { readonly type: 'routerForgotten'; readonly routerId: string }
+  /** Another router uses this router's id. `link` is where its message came in. Once per instance of the other. */
+  | { readonly type: 'duplicateRouterId'; readonly routerId: string; readonly link: number; readonly instance: number }
+  /** A router speaks a newer version of the protocol; its messages of that kind are not understood. Once per router. */
+  | { readonly type: 'ignoredVersion'; readonly routerId: string; readonly opcode: string; readonly version: number }
+  | {
+      readonly type: 'ignoredMessage';
+      readonly reason: IgnoredReason;
+      readonly link: number;
+      readonly opcode: string;
+      readonly count: number;
+    }
+  /** Something was left out because a table is full. The first, second, fourth ... time. */
+  | { readonly type: 'limitReached'; readonly limit: string; readonly routerId: string; readonly count: number };
+
+/** Events waiting for the owner, and counters of what was ignored. */
+export class RoutingDiagnostics {
+  readonly #events = new BoundedQueue<RoutingEvent>(limits.queuedEvents);
+  readonly #ignored = new Map<IgnoredReason, number>();
+  readonly #limits = new Map<string, number>();
+
+  emit(event: RoutingEvent): void {
+    this.#events.push(event);
+  }
+
+  next(): RoutingEvent | undefined {
+    return this.#events.shift();
+  }
+
+  ignored(reason: IgnoredReason, link: number, opcode: string): void {
+    const count = (this.#ignored.get(reason) ?? 0) + 1;
+    this.#ignored.set(reason, count);
+    if (isPowerOfTwo(count)) this.emit({ type: 'ignoredMessage', reason, link, opcode: opcode.slice(0, 16), count });
+  }
+
+  limitReached(limit: keyof typeof limits, routerId: string): void {
+    const count = (this.#limits.get(limit) ?? 0) + 1;
+    this.#limits.set(limit, count);
+    if (isPowerOfTwo(count)) this.emit({ type: 'limitReached', limit, routerId, count });
+  }
+
+  /** How often each reason and each limit occurred, and how many events were lost because nobody took them. */
+  counters(): { ignored: ReadonlyMap<IgnoredReason, number>; limits: ReadonlyMap<string, number>; eventsLost: number } {
+    return { ignored: new Map(this.#ignored), limits: new Map(this.#limits), eventsLost: this.#events.refused };
+  }
+}
+
+function isPowerOfTwo(count: number): boolean {
+  return Math.log2(count) % 1 === 0;
+}

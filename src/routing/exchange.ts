@@ -1,0 +1,260 @@
+import type { ControlMap } from './control-message.ts';
+import type { RoutingDiagnostics } from './events.ts';
+import { differentialGraceMs, limits, repeatedAnswerMs } from './limits.ts';
+import { LinkStateDatabase, type AnswerGiven, type RouterRecord } from './link-state-database.ts';
+import {
+  absoluteUpdateBody,
+  linkStateRequestBody,
+  makerOf,
+  mobileAddressRequestBody,
+  parseLinkStateUpdate,
+  parseMobileAddressRequest,
+  parseMobileAddressUpdate,
+  parseRouterAdvertisement,
+} from './message-body.ts';
+import { AddressDirectory, LocalAddresses } from './mobile-addresses.ts';
+import type { Outbox } from './outbox.ts';
+import type { OwnLinkState } from './own-link-state.ts';
+import type { RouteTable } from './route-table.ts';
+
+/**
+ * What routers ask and tell each other beyond the first hop: advertisements (RA), link states (LSR, LSU) and addresses (MAR, MAU).
+ *
+ * Receiving only stores and notes what is to be asked or answered; `send` does that for all routers that there is a path to.
+ * Requests are repeated, and answers wait for a path, because in a network that forms the paths of the two ends do not appear
+ * at the same moment.
+ */
+export class Exchange {
+  readonly database: LinkStateDatabase = new LinkStateDatabase();
+  readonly directory: AddressDirectory = new AddressDirectory();
+  readonly local: LocalAddresses = new LocalAddresses();
+  /** Set when the graph of link states has changed; cleared by the owner once the paths are computed. */
+  topologyChanged = false;
+  readonly #own: OwnLinkState;
+  readonly #outbox: Outbox;
+  readonly #diagnostics: RoutingDiagnostics;
+  #dueMs = Infinity;
+  #dirty = false;
+
+  constructor(own: OwnLinkState, outbox: Outbox, diagnostics: RoutingDiagnostics) {
+    this.#own = own;
+    this.#outbox = outbox;
+    this.#diagnostics = diagnostics;
+  }
+
+  /** When `send` next has something to do; may be in the past. */
+  get dueMs(): number {
+    return this.#dirty ? -Infinity : this.#dueMs;
+  }
+
+  /** RA. False if the body is malformed, here and below. */
+  receiveAdvertisement(body: ControlMap, nowMs: number): boolean {
+    const advertisement = parseRouterAdvertisement(body);
+    if (advertisement === undefined) return false;
+    const record = this.learn(advertisement.id, true);
+    if (record === undefined) return true;
+    this.noteInstance(record, advertisement.instance, nowMs);
+    record.lastHeardMs = nowMs;
+    const { linkStateSequence, mobileSequence } = advertisement;
+    if (linkStateSequence > record.linkStateSequence) {
+      record.advertisedLinkStateSequence = linkStateSequence;
+      record.linkStateRequest.askFor(linkStateSequence, nowMs);
+      this.#dirty = true;
+    }
+    const known = this.directory.sequenceOf(record.routerId);
+    if (mobileSequence > known) {
+      record.advertisedMobileSequence = mobileSequence;
+      // One behind: the differential update may be on its way.
+      const graceMs = known > 0 && mobileSequence === known + 1 ? differentialGraceMs : 0;
+      record.mobileRequest.askFor(mobileSequence, nowMs + graceMs);
+      this.#dirty = true;
+    }
+    return true;
+  }
+
+  /** LSR. Always answered; whoever asks becomes known. */
+  receiveLinkStateRequest(body: ControlMap): boolean {
+    const id = makerOf(body);
+    if (id === undefined) return false;
+    const record = this.learn(id, true);
+    if (record === undefined) return true;
+    record.owesLinkState = true;
+    this.#dirty = true;
+    return true;
+  }
+
+  /** LSU. Used if newer than what is known. */
+  receiveLinkState(link: number, body: ControlMap, nowMs: number): boolean {
+    const update = parseLinkStateUpdate(body);
+    if (update === undefined) return false;
+    const record = this.learn(update.id, true);
+    if (record === undefined) return true;
+    if (update.instance !== 0 && record.instance !== undefined && update.instance < record.instance) {
+      this.#diagnostics.ignored('stale', link, 'LSU');
+      return true;
+    }
+    this.noteInstance(record, update.instance, nowMs);
+    record.lastHeardMs = nowMs;
+    if (update.linkStateSequence > record.linkStateSequence) {
+      if (this.database.update(record, update.linkStateSequence, update.peers, update.site)) this.topologyChanged = true;
+      for (const peer of update.peers.keys()) if (peer !== this.#own.routerId) this.learn(peer, false);
+    }
+    if (record.linkStateSequence >= record.advertisedLinkStateSequence) record.linkStateRequest.answered();
+    if (record.addressesUnconfirmed) {
+      // The answer shows that there is a path back now: the first request for addresses may have been too early.
+      record.addressesUnconfirmed = false;
+      record.mobileRequest.askFor(this.directory.sequenceOf(record.routerId) + 1, nowMs);
+    }
+    this.#dirty = true;
+    return true;
+  }
+
+  /** MAR. Answered if the other router is behind. */
+  receiveMobileRequest(link: number, body: ControlMap): boolean {
+    const request = parseMobileAddressRequest(body);
+    if (request === undefined) return false;
+    const record = this.database.get(request.id);
+    if (record === undefined) {
+      this.#diagnostics.ignored('unknown router', link, 'MAR');
+    } else if (request.haveSequence < this.local.sequence) {
+      record.owesAddresses = true;
+      this.#dirty = true;
+    }
+    return true;
+  }
+
+  /** MAU, differential or absolute. */
+  receiveMobileUpdate(link: number, body: ControlMap, nowMs: number): boolean {
+    const update = parseMobileAddressUpdate(body);
+    if (update === undefined) return false;
+    const record = this.database.get(update.id);
+    if (record === undefined) {
+      this.#diagnostics.ignored('unknown router', link, 'MAU');
+      return true;
+    }
+    if (update.skipped > 0) this.#diagnostics.ignored('malformed address', link, 'MAU');
+    this.#dirty = true;
+    const outcome = this.directory.apply(update);
+    if (outcome === 'gap') {
+      record.advertisedMobileSequence = Math.max(record.advertisedMobileSequence, update.mobileSequence);
+      record.mobileRequest.askFor(update.mobileSequence, nowMs);
+      return true;
+    }
+    if (outcome === 'stale') this.#diagnostics.ignored('stale', link, 'MAU');
+    if (outcome === 'applied in part') this.#diagnostics.limitReached('addressesPerRouter', record.routerId);
+    record.addressesUnconfirmed = false;
+    if (update.mobileSequence >= record.advertisedMobileSequence) record.mobileRequest.answered();
+    return true;
+  }
+
+  /** A changed instance means that the router has restarted: what was known of it is void. Instance 0 says nothing. */
+  noteInstance(record: RouterRecord, instance: number, nowMs: number): void {
+    if (instance === 0 || record.instance === instance) return;
+    const restarted = record.instance !== undefined;
+    record.instance = instance;
+    if (!restarted) return;
+    if (record.peers.size > 0) this.topologyChanged = true;
+    record.clearLinkState();
+    this.directory.flush(record.routerId);
+    record.advertisedLinkStateSequence = 0;
+    record.advertisedMobileSequence = 0;
+    this.#askAll(record, nowMs);
+    this.#diagnostics.emit({ type: 'routerRestarted', routerId: record.routerId, instance });
+  }
+
+  /** The record of a router, made if need be and if there is room. `speaks`: a message of its own has come. */
+  learn(routerId: string, speaks: boolean): RouterRecord | undefined {
+    const known = this.database.size;
+    const full = known >= limits.routers;
+    const record = this.database.learn(routerId, speaks);
+    if (record === undefined) {
+      this.#diagnostics.limitReached('routers', routerId);
+    } else if (this.database.size > known ? this.database.isNamed(routerId) : full) {
+      this.topologyChanged = true;
+    }
+    return record;
+  }
+
+  /** Compares with the new paths: routers that have come into reach are asked for what may have been missed. */
+  noteReachability(table: RouteTable, nowMs: number): void {
+    for (const record of this.database.all()) {
+      const route = table.routers.get(record.routerId);
+      if (record.reachable === (route !== undefined)) continue;
+      record.reachable = route !== undefined;
+      if (route === undefined) {
+        record.unreachableSinceMs = nowMs;
+        this.#diagnostics.emit({ type: 'routerUnreachable', routerId: record.routerId });
+        continue;
+      }
+      const { routerId, cost, hops, nextHop } = route;
+      this.#diagnostics.emit({ type: 'routerReachable', routerId, cost, hops, nextHop });
+      this.#askAll(record, nowMs);
+    }
+  }
+
+  /** Sends the requests that are due and the answers that are owed to the routers that can be reached. */
+  send(table: RouteTable, nowMs: number): void {
+    this.#dirty = false;
+    this.#dueMs = Infinity;
+    for (const record of this.database.all()) {
+      const link = record.reachable ? table.routers.get(record.routerId)?.link : undefined;
+      if (link === undefined) continue;
+      this.#answer(record, link, nowMs);
+      this.#request(record, link, nowMs);
+      this.#dueMs = Math.min(this.#dueMs, record.linkStateRequest.dueMs, record.mobileRequest.dueMs);
+    }
+  }
+
+  /** Expires link states, drops the addresses of routers that stay unreachable, and routers that nothing speaks for any more. */
+  sweep(ownPeers: ReadonlyMap<string, number>, nowMs: number, linkStateMaxAgeMs: number, holdoffMs: number): void {
+    if (this.database.expire(nowMs, linkStateMaxAgeMs)) this.topologyChanged = true;
+    for (const record of this.database.all()) {
+      if (!record.reachable && nowMs - record.unreachableSinceMs >= holdoffMs) this.directory.flush(record.routerId);
+    }
+    for (const { routerId } of this.database.forget(ownPeers)) {
+      this.directory.flush(routerId);
+      this.#diagnostics.emit({ type: 'routerForgotten', routerId });
+    }
+  }
+
+  #askAll(record: RouterRecord, nowMs: number): void {
+    record.linkStateRequest.ask(nowMs);
+    record.mobileRequest.ask(nowMs);
+    record.addressesUnconfirmed = true;
+    this.#dirty = true;
+  }
+
+  #request(record: RouterRecord, link: number, nowMs: number): void {
+    const { routerId } = record;
+    if (record.linkStateRequest.dueMs <= nowMs) {
+      this.#outbox.toRouter(link, routerId, 'LSR', linkStateRequestBody(this.#own.routerId));
+      record.linkStateRequest.sent(nowMs, true);
+    }
+    if (record.mobileRequest.dueMs <= nowMs) {
+      const have = this.directory.sequenceOf(routerId);
+      this.#outbox.toRouter(link, routerId, 'MAR', mobileAddressRequestBody(this.#own.routerId, have));
+      // A router that has nothing newer does not answer.
+      record.mobileRequest.sent(nowMs, record.advertisedMobileSequence > have);
+    }
+  }
+
+  #answer(record: RouterRecord, link: number, nowMs: number): void {
+    if (record.owesLinkState && isNewAnswer(record.linkStateAnswer, this.#own.sequence, nowMs)) {
+      this.#outbox.toRouter(link, record.routerId, 'LSU', this.#own.body());
+    }
+    if (record.owesAddresses && isNewAnswer(record.mobileAnswer, this.local.sequence, nowMs)) {
+      const body = absoluteUpdateBody(this.#own.routerId, this.local.sequence, this.local.announced());
+      this.#outbox.toRouter(link, record.routerId, 'MAU', body);
+    }
+    record.owesLinkState = false;
+    record.owesAddresses = false;
+  }
+}
+
+/** False if the same answer was given a moment ago; notes it otherwise. A small request must not buy a large answer without end. */
+function isNewAnswer(given: AnswerGiven, sequence: number, nowMs: number): boolean {
+  if (given.sequence === sequence && nowMs - given.atMs < repeatedAnswerMs) return false;
+  given.sequence = sequence;
+  given.atMs = nowMs;
+  return true;
+}

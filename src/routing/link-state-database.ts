@@ -1,0 +1,151 @@
+import type { ControlMap } from './control-message.ts';
+import { limits } from './limits.ts';
+import { PendingRequest } from './request.ts';
+
+const noPeers: ReadonlyMap<string, number> = new Map();
+
+/** The last answer given to a router, so that it is not repeated without need. */
+export interface AnswerGiven {
+  sequence: number;
+  atMs: number;
+}
+
+/** What is known of one other router. */
+export class RouterRecord {
+  readonly routerId: string;
+  /** Boot time in seconds as it says; undefined until it says. */
+  instance: number | undefined = undefined;
+  /** Sequence of `peers`; 0 while its link state is unknown. */
+  linkStateSequence = 0;
+  peers: ReadonlyMap<string, number> = noPeers;
+  site: ControlMap | undefined = undefined;
+  /** Last RA or LSU; -Infinity if only others have told of it. */
+  lastHeardMs: number = -Infinity;
+  /** Newest sequences it has advertised. */
+  advertisedLinkStateSequence = 0;
+  advertisedMobileSequence = 0;
+  readonly linkStateRequest: PendingRequest = new PendingRequest();
+  readonly mobileRequest: PendingRequest = new PendingRequest();
+  /** It asked while there was no path to it; it is answered when there is. */
+  owesLinkState = false;
+  owesAddresses = false;
+  readonly linkStateAnswer: AnswerGiven = { sequence: -1, atMs: -Infinity };
+  readonly mobileAnswer: AnswerGiven = { sequence: -1, atMs: -Infinity };
+  /** Nothing has come yet since it was asked for its addresses for the first time on this path. */
+  addressesUnconfirmed = false;
+  /** A message of its own has come. */
+  speaks: boolean;
+  reachable = false;
+  unreachableSinceMs = 0;
+  /** Sweeps in which neither a link state of its own nor anyone's peer list spoke for it. */
+  idleSweeps = 0;
+  versionReported = false;
+
+  constructor(routerId: string, speaks: boolean) {
+    this.routerId = routerId;
+    this.speaks = speaks;
+  }
+
+  clearLinkState(): void {
+    this.peers = noPeers;
+    this.linkStateSequence = 0;
+    this.site = undefined;
+  }
+}
+
+/** The routers known and their link states. */
+export class LinkStateDatabase {
+  readonly #records = new Map<string, RouterRecord>();
+
+  get(routerId: string): RouterRecord | undefined {
+    return this.#records.get(routerId);
+  }
+
+  all(): Iterable<RouterRecord> {
+    return this.#records.values();
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /**
+   * The record of a router, made if need be. When there is no room, a router that nobody has ever heard speak makes place
+   * for one that does (`speaks`): a forged peer list must not shut out real routers. Undefined when there is no room at all.
+   */
+  learn(routerId: string, speaks: boolean): RouterRecord | undefined {
+    const known = this.#records.get(routerId);
+    if (known !== undefined) {
+      known.speaks ||= speaks;
+      return known;
+    }
+    if (this.#records.size >= limits.routers && !(speaks && this.#evictSilent())) return undefined;
+    const record = new RouterRecord(routerId, speaks);
+    this.#records.set(routerId, record);
+    return record;
+  }
+
+  /** Whether some router names this one as a peer. */
+  isNamed(routerId: string): boolean {
+    for (const record of this.#records.values()) if (record.peers.has(routerId)) return true;
+    return false;
+  }
+
+  /** Stores a link state. True if its peers are others than before. */
+  update(record: RouterRecord, sequence: number, peers: ReadonlyMap<string, number>, site: ControlMap | undefined): boolean {
+    const changed = !samePeers(record.peers, peers);
+    record.linkStateSequence = sequence;
+    record.site = site;
+    if (changed) record.peers = peers;
+    return changed;
+  }
+
+  /** Peer lists by router, for the computation of paths. */
+  linkStates(selfId: string, selfPeers: ReadonlyMap<string, number>): Map<string, ReadonlyMap<string, number>> {
+    const linkStates = new Map<string, ReadonlyMap<string, number>>([[selfId, selfPeers]]);
+    for (const record of this.#records.values()) linkStates.set(record.routerId, record.peers);
+    return linkStates;
+  }
+
+  /** Clears link states older than `maxAgeMs`; true if any was cleared. */
+  expire(nowMs: number, maxAgeMs: number): boolean {
+    let changed = false;
+    for (const record of this.#records.values()) {
+      if (nowMs - record.lastHeardMs <= maxAgeMs || record.linkStateSequence === 0) continue;
+      changed ||= record.peers.size > 0;
+      record.clearLinkState();
+    }
+    return changed;
+  }
+
+  /**
+   * Removes routers without link state that no router has named as peer for more than two sweeps, and returns them. A router is
+   * often heard of before its link state arrives, hence the patience.
+   */
+  forget(selfPeers: ReadonlyMap<string, number>): RouterRecord[] {
+    const named = new Set(selfPeers.keys());
+    for (const record of this.#records.values()) for (const peer of record.peers.keys()) named.add(peer);
+    const forgotten: RouterRecord[] = [];
+    for (const record of this.#records.values()) {
+      if (record.peers.size > 0 || named.has(record.routerId)) record.idleSweeps = 0;
+      else if (++record.idleSweeps > 2) forgotten.push(record);
+    }
+    for (const record of forgotten) this.#records.delete(record.routerId);
+    return forgotten;
+  }
+
+  #evictSilent(): boolean {
+    for (const record of this.#records.values()) {
+      if (record.speaks) continue;
+      this.#records.delete(record.routerId);
+      return true;
+    }
+    return false;
+  }
+}
+
+function samePeers(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [peer, cost] of a) if (b.get(peer) !== cost) return false;
+  return true;
+}

@@ -1,0 +1,71 @@
+import type { ControlMap } from './control-message.ts';
+import type { Neighbour } from './hello.ts';
+import { isSmall, linkStateUpdateBody } from './message-body.ts';
+import { RateBudget } from './rate-budget.ts';
+
+/**
+ * This router's own link state: its neighbours as the others have been told. It may lag behind the neighbours as they are, since
+ * a flapping link must not make the whole network recompute without pause; the own paths never wait for it.
+ */
+export class OwnLinkState {
+  readonly routerId: string;
+  readonly instance: number;
+  /** Changes are told at once, ten in a row, then ten a second. */
+  readonly #budget = new RateBudget(10, 100);
+  #sequence = 0;
+  #peers: ReadonlyMap<string, number> = new Map();
+  #site: ControlMap | undefined;
+  #pending = false;
+
+  constructor(routerId: string, instance: number) {
+    this.routerId = routerId;
+    this.instance = instance;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Sets the site data; false if they are too large. */
+  setSite(site: ControlMap | undefined): boolean {
+    if (site !== undefined && !isSmall(site)) return false;
+    this.#site = site;
+    this.#pending = true;
+    return true;
+  }
+
+  /** The neighbours are these from now on. */
+  setNeighbours(neighbours: ReadonlyMap<string, Neighbour>): void {
+    if (!sameCosts(neighbours, this.#peers)) this.#pending = true;
+  }
+
+  /** Puts the neighbours as they are under a new sequence, if there is a change and it may be told now. True if so. */
+  advance(neighbours: ReadonlyMap<string, Neighbour>, nowMs: number): boolean {
+    if (!this.#pending || !this.#budget.take(nowMs)) return false;
+    this.#pending = false;
+    this.#sequence++;
+    this.#peers = costs(neighbours);
+    return true;
+  }
+
+  /** When `advance` will do something. */
+  dueMs(nowMs: number): number {
+    return this.#pending ? this.#budget.availableAtMs(nowMs) : Infinity;
+  }
+
+  body(): ControlMap {
+    const { routerId, instance } = this;
+    return linkStateUpdateBody({ id: routerId, instance, linkStateSequence: this.#sequence, peers: this.#peers, site: this.#site });
+  }
+}
+
+/** Cost by neighbour id. */
+export function costs(neighbours: ReadonlyMap<string, Neighbour>): Map<string, number> {
+  return new Map([...neighbours].map(([id, { cost }]) => [id, cost]));
+}
+
+function sameCosts(neighbours: ReadonlyMap<string, Neighbour>, peers: ReadonlyMap<string, number>): boolean {
+  if (neighbours.size !== peers.size) return false;
+  for (const [id, { cost }] of neighbours) if (peers.get(id) !== cost) return false;
+  return true;
+}
