@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { makeCertificates } from './certificates.ts';
 import { bulk } from './loads/bulk.ts';
@@ -15,6 +16,7 @@ import { describeMachine } from './machine.ts';
 import { freePorts, waitUntilAnswering } from './network.ts';
 import { matches, parseOptions, usage } from './options.ts';
 import { Processes } from './processes.ts';
+import { formatProfiles } from './profile.ts';
 import { formatLoad } from './report.ts';
 import { caravan } from './targets/caravan.ts';
 import { direct } from './targets/direct.ts';
@@ -132,7 +134,11 @@ async function runAll(options: Options, processes: Processes, signal: AbortSigna
   try {
     const certificates = await makeCertificates(processes, directory);
     const [httpBackendPort, bulkBackendPort] = (await freePorts(2)) as [number, number];
-    await processes.start('http backend', [process.execPath, join(import.meta.dirname, 'http-backend.ts'), String(httpBackendPort)]);
+    await processes.start('http backend', [
+      process.execPath,
+      fileURLToPath(import.meta.resolve('./http-backend.ts')),
+      String(httpBackendPort),
+    ]);
     await waitUntilAnswering(httpBackendPort, signal, () => true);
     const run = new Run(
       options,
@@ -167,6 +173,7 @@ async function runAll(options: Options, processes: Processes, signal: AbortSigna
       process.stdout.write(`${formatLoad(result)}\n\n`);
     }
     for (const target of targets.values()) await run.stop(target);
+    if (options.profileDirectory !== undefined) process.stdout.write(`${formatProfiles(options.profileDirectory)}\n\n`);
     if (options.jsonFile !== undefined) {
       const measurements = results.map((result) => ({ load: result.load.name, samples: Object.fromEntries(result.samples) }));
       await writeFile(options.jsonFile, `${JSON.stringify({ heading, options, measurements, failures: run.failures }, undefined, 2)}\n`);

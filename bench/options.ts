@@ -22,7 +22,8 @@ Measures a client's path to a server through two routers and one TLS link, besid
   --seconds N          length of one measurement (default 4)
   --rounds N           measurements of each load on each path (default 3)
   --json FILE          write every single measurement to FILE
-  --profile DIRECTORY  write CPU profiles of the Caravan routers to DIRECTORY (costs speed)
+  --profile DIRECTORY  write CPU profiles of the Caravan routers to DIRECTORY, and print where
+                       the time went (costs speed)
 
 Examples:
   npm run bench -- --only requests-64 --targets caravan,skupper-router --rounds 5

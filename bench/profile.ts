@@ -1,16 +1,12 @@
-/**
- * Where the time goes: the functions with the most self time of CPU profiles written by `npm run bench -- --profile DIRECTORY`.
- * `node bench/profile.ts FILE.cpuprofile...`
- */
-import { readFileSync } from 'node:fs';
-import { basename, relative } from 'node:path';
+import { readFileSync, readdirSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const rowsShown = 30;
 /** What V8 calls the time when nothing ran. */
 const idle = '(idle)';
 
-/** The part of V8's CPU profile that is used. */
+/** The part of V8's CPU profile (`node --cpu-prof`) that is used. */
 interface CpuProfile {
   readonly nodes: readonly { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
   readonly samples: readonly number[];
@@ -25,8 +21,7 @@ function place(url: string, lineNumber: number): string {
 /** Self time in milliseconds by function and place. */
 function selfTimes(profile: CpuProfile): Map<string, number> {
   const microseconds = new Map<number, number>();
-  for (const [index, id] of profile.samples.entries())
-    microseconds.set(id, (microseconds.get(id) ?? 0) + profile.timeDeltas[index]);
+  for (const [index, id] of profile.samples.entries()) microseconds.set(id, (microseconds.get(id) ?? 0) + profile.timeDeltas[index]);
   const times = new Map<string, number>();
   for (const { id, callFrame } of profile.nodes) {
     const name = `${callFrame.functionName || '(anonymous)'}  ${place(callFrame.url, callFrame.lineNumber)}`.trim();
@@ -35,10 +30,17 @@ function selfTimes(profile: CpuProfile): Map<string, number> {
   return times;
 }
 
-for (const file of process.argv.slice(2)) {
+/** The functions with the most self time of one profile, as lines of text. */
+function formatProfile(file: string): string {
   const times = selfTimes(JSON.parse(readFileSync(file, 'utf8')) as CpuProfile);
-  const busyMs = [...times].reduce((sum, [name, ms]) => (name === idle ? sum : sum + ms), 0);
-  process.stdout.write(`${basename(file)}: ${(busyMs / 1000).toFixed(1)} s busy\n`);
-  const sorted = [...times].filter(([name]) => name !== idle).sort((a, b) => b[1] - a[1]);
-  for (const [name, ms] of sorted.slice(0, rowsShown)) process.stdout.write(`${((ms * 100) / busyMs).toFixed(1).padStart(6)} %  ${name}\n`);
+  const busy = [...times].filter(([name]) => name !== idle).sort((a, b) => b[1] - a[1]);
+  const busyMs = busy.reduce((sum, [, ms]) => sum + ms, 0);
+  const lines = busy.slice(0, rowsShown).map(([name, ms]) => `${((ms * 100) / busyMs).toFixed(1).padStart(6)} %  ${name}`);
+  return [`${basename(file)}: ${(busyMs / 1000).toFixed(1)} s busy`, ...lines].join('\n');
+}
+
+/** All profiles of a folder, each as its own block of text. */
+export function formatProfiles(directory: string): string {
+  const files = readdirSync(directory).filter((name) => name.endsWith('.cpuprofile'));
+  return files.map((name) => formatProfile(join(directory, name))).join('\n\n');
 }
