@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { LinkEndpoint } from '../pki/grant.ts';
+import { renewAtIssuer } from './redemption-client.ts';
+import type { TrustStore } from './trust-store.ts';
+
+export interface RenewalOptions {
+  /** Wall clock, milliseconds since 1970: certificates count by it, also while the host sleeps. */
+  readonly wallMs: () => number;
+  readonly random: Random;
+  readonly log: Logger;
+  /** More issuers to try, such as those the site is linked to now. Asked anew on each renewal. */
+  readonly issuers?: () => readonly LinkEndpoint[];
+}
+
+/** The wall clock is looked at this often, so that a host that wakes from sleep renews soon. */
+const pollMs = 20_000;
+const firstRetryMs = 1000;
+const lastRetryMs: number = 5 * 60_000;
+
+/**
+ * Keeps the site's certificates fresh until disposed: renews the TLS certificate at half of its life, by this site's own
+ * authority when it has one, otherwise at the issuers it knows, one after the other; retries with growing pauses.
+ */
+export function startRenewal(store: TrustStore, options: RenewalOptions): AsyncDisposable {
+  const stop = new AbortController();
+  const running = run(store, options, stop.signal);
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+async function run(store: TrustStore, options: RenewalOptions, signal: AbortSignal): Promise<void> {
+  let retryMs = firstRetryMs;
+  while (!signal.aborted) {
+    const dueAtMs = store.renewalDueAtMs;
+    const waitMs = dueAtMs === undefined ? Infinity : dueAtMs - options.wallMs();
+    let pauseMs = Math.min(Math.max(waitMs, 0), pollMs);
+    if (waitMs <= 0) {
+      try {
+        await renewOnce(store, options, signal);
+        retryMs = firstRetryMs;
+      } catch (error) {
+        if (signal.aborted) return;
+        pauseMs = retryMs * (0.5 + options.random.number() / 2);
+        retryMs = Math.min(retryMs * 2, lastRetryMs);
+        options.log.warn('certificate not renewed', { reason: String(error), retryInMs: Math.round(pauseMs) });
+      }
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Renews now. Throws the last issuer's WeatherError when none renewed. */
+export async function renewOnce(store: TrustStore, options: RenewalOptions, signal?: AbortSignal): Promise<void> {
+  const renewedHere = store.mayIssue && (await renewHere(store, options.log));
+  if (renewedHere && !store.membershipNeedsExtension) return;
+  const failure = await renewElsewhere(store, [...(options.issuers?.() ?? []), ...store.renewAt], signal);
+  // With a fresh TLS certificate of its own making, the membership's extension can wait for the next time.
+  if (failure !== undefined && !renewedHere) throw failure;
+}
+
+async function renewHere(store: TrustStore, log: Logger): Promise<boolean> {
+  try {
+    await store.renewLocally();
+    return true;
+  } catch (error) {
+    log.warn('certificate not renewed by this site itself', { reason: String(error) });
+    return false;
+  }
+}
+
+async function renewElsewhere(store: TrustStore, issuers: readonly LinkEndpoint[], signal: AbortSignal | undefined): Promise<unknown> {
+  let failure: unknown = new Error('no issuer is known');
+  for (const issuer of issuers) {
+    try {
+      await renewAtIssuer(store, issuer, signal);
+      return undefined;
+    } catch (error) {
+      if (signal?.aborted === true) return error;
+      failure = error;
+    }
+  }
+  return failure;
+}

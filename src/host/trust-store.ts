@@ -1,0 +1,448 @@
+import { X509Certificate } from 'node:crypto';
+import { InputError, WeatherError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { AccessToken } from '../pki/access-token.ts';
+import { issue, prepareRedemption, prepareRenewal } from '../pki/admission.ts';
+import type { Issuer } from '../pki/admission.ts';
+import { createCertificateRequest } from '../pki/certificate-request.ts';
+import { checkAdmission } from '../pki/check-admission.ts';
+import { createGrant, hashCode, judgeRedemption } from '../pki/grant.ts';
+import type { Grant, GrantOptions, GrantVerdict, LinkEndpoint, Redemption } from '../pki/grant.ts';
+import type { RouterIdentity } from '../pki/identity.ts';
+import { clockSkewMs, issuerExpired } from '../pki/issue-certificate.ts';
+import { generatePrivateKey, importPrivateKey, publicKeyOf } from '../pki/keys.ts';
+import { decodeOnePem } from '../pki/pem.ts';
+import type { PkiCrypto } from '../pki/pki-crypto.ts';
+import { parseHosts } from '../pki/redemption-protocol.ts';
+import type { Admission, RedemptionRequest, RenewalRequest } from '../pki/redemption-protocol.ts';
+import { foundIdentity, issuerOf, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
+import { TrustFolder, maxGrants } from './trust-folder.ts';
+import type { StoredIdentity } from './trust-folder.ts';
+
+export interface TrustStoreOptions {
+  /** Wall clock, milliseconds since 1970. */
+  readonly wallMs: () => number;
+  readonly crypto: PkiCrypto;
+  readonly log: Logger;
+}
+
+/** PEM for a TLS context. `ca` is the network's root alone: nobody else is trusted on a link. */
+export interface TlsCredentials {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export type RedeemResult =
+  | { readonly outcome: 'admitted'; readonly admission: Admission }
+  | { readonly outcome: 'refused'; readonly verdict: Exclude<GrantVerdict, 'accepted'> };
+
+/** Keys made for a request that has not been answered yet. They are kept in memory only until the answer is adopted. */
+export interface PendingRedemption {
+  readonly token: AccessToken;
+  readonly request: RedemptionRequest;
+  readonly siteKey: string;
+  readonly issuerKey: string;
+}
+
+/**
+ * A site's place in a network: who it is, what it may do, whom it admitted. Everything it answers is on the disk first.
+ * Calls may overlap; changes are made one after the other.
+ */
+export class TrustStore implements AsyncDisposable {
+  readonly #folder: TrustFolder;
+  readonly #crypto: PkiCrypto;
+  readonly #wallMs: () => number;
+  readonly #log: Logger;
+  readonly #grants: Map<string, Grant> = new Map<string, Grant>();
+  readonly #listeners: Set<() => void> = new Set<() => void>();
+  #identity: StoredIdentity | undefined;
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  private constructor(folder: TrustFolder, options: TrustStoreOptions) {
+    this.#folder = folder;
+    this.#crypto = options.crypto;
+    this.#wallMs = options.wallMs;
+    this.#log = options.log;
+  }
+
+  /** Opens the folder, which is made when it is not there. Throws as `TrustFolder.open` does, and InputError `state-damaged`. */
+  static async open(path: string, options: TrustStoreOptions): Promise<TrustStore> {
+    const folder = await TrustFolder.open(path);
+    try {
+      const store = new TrustStore(folder, options);
+      store.#identity = await folder.readIdentity();
+      for (const grant of await folder.readGrants()) {
+        // A grant of another network is left from a crash while this site moved.
+        if (grant.networkId === store.#identity?.networkId) store.#grants.set(grant.id, grant);
+        else await folder.removeGrant(grant.id);
+      }
+      return store;
+    } catch (error) {
+      await folder[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Waits for the change under way and gives the folder back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lastChange.catch(() => undefined);
+    this.#listeners.clear();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+
+  /** `none`: in no network. `founder`: holds the root. `member`: was admitted with a token. */
+  get state(): 'none' | 'founder' | 'member' {
+    return this.#identity?.role ?? 'none';
+  }
+
+  get identity(): RouterIdentity | undefined {
+    return this.#identity;
+  }
+
+  get networkId(): string | undefined {
+    return this.#identity?.networkId;
+  }
+
+  get siteName(): string | undefined {
+    return this.#identity?.siteName;
+  }
+
+  get routerId(): string | undefined {
+    return this.#identity?.routerId;
+  }
+
+  /** Whether this site can issue tokens and renew certificates of others. */
+  get mayIssue(): boolean {
+    return this.#identity?.role === 'founder' || this.#identity?.issuerCertificate !== undefined;
+  }
+
+  /** Tokens issued, the used and expired ones included. */
+  get grants(): readonly Grant[] {
+    return [...this.#grants.values()];
+  }
+
+  /** Sites admitted by this one. */
+  get members(): readonly Redemption[] {
+    return this.grants.flatMap((grant) => grant.redemptions.filter((redemption) => redemption.admitted));
+  }
+
+  /** Issuers that this site knows an address of. */
+  get renewAt(): readonly LinkEndpoint[] {
+    return this.#identity?.renewAt ?? [];
+  }
+
+  tlsCredentials(): TlsCredentials | undefined {
+    const identity = this.#identity;
+    return identity === undefined ? undefined : { ca: identity.root, cert: identity.certificate, key: identity.siteKey };
+  }
+
+  /** Calls back after each change of the TLS credentials, until the returned function is called. */
+  onCredentials(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** When the TLS certificate ends, ms since 1970. */
+  get leafExpiresAtMs(): number | undefined {
+    return this.#identity === undefined ? undefined : validity(this.#identity.certificate).endMs;
+  }
+
+  /** When to renew the TLS certificate: at half of its life. */
+  get renewalDueAtMs(): number | undefined {
+    return this.#identity === undefined ? undefined : halfLifeMs(this.#identity.certificate);
+  }
+
+  get membershipEndsAtMs(): number | undefined {
+    return this.#identity === undefined ? undefined : validity(this.#identity.membership).endMs;
+  }
+
+  /** Whether the membership should be extended by an issuer: past half of its life. Never for the founder. */
+  get membershipNeedsExtension(): boolean {
+    return this.#identity?.role === 'member' && this.#wallMs() >= halfLifeMs(this.#identity.membership);
+  }
+
+  /** Makes a network with this site as its first. Throws InputError `in-network` when it is in one already. */
+  async foundNetwork(siteName: string, hosts: readonly string[]): Promise<void> {
+    await this.#change(async () => {
+      if (this.#identity !== undefined) {
+        throw new InputError('in-network', 'site', `already in network ${this.#identity.networkId}`);
+      }
+      await this.#setIdentity(await foundIdentity(this.#crypto, siteName, parseHosts(hosts), this.#wallMs()));
+      this.#log.info('network founded', { network: this.networkId, router: this.routerId });
+    });
+  }
+
+  /** Names and addresses for the TLS certificate from the next renewal on. */
+  async setHosts(hosts: readonly string[]): Promise<void> {
+    const checked = parseHosts(hosts);
+    await this.#change(async () => {
+      const identity = this.#inNetwork();
+      if (JSON.stringify(identity.hosts) !== JSON.stringify(checked)) await this.#setIdentity({ ...identity, hosts: checked });
+    });
+  }
+
+  /**
+   * Issues a token that leads to `endpoint` and gives redeemers `links` to dial (default: the endpoint itself).
+   * The code is in the returned token only. Throws WeatherError `no-network`, `not-an-issuer`, `too-many-tokens`, `disk-full`.
+   */
+  async issueToken(endpoint: LinkEndpoint, options: GrantOptions & { links?: readonly LinkEndpoint[] }): Promise<AccessToken> {
+    return this.#change(async () => {
+      const identity = this.#inNetwork();
+      const issuer = await this.#issuer();
+      if (options.issuer === true && (options.pathLength ?? 0) >= issuer.pathLength) {
+        throw new InputError('path-length', '--issuer', 'this site may admit sites, but not sites that admit others', {
+          remedy: 'issue the token at the site that founded the network',
+        });
+      }
+      await this.#makeRoomForGrant();
+      const { code, grant } = await createGrant(this.#crypto, identity.networkId, options.links ?? [endpoint], options, this.#wallMs());
+      await this.#folder.writeGrant(grant);
+      this.#grants.set(grant.id, grant);
+      this.#log.info('token issued', { token: grant.name, grant: grant.id, uses: grant.redemptionsAllowed, issuer: grant.mayIssue });
+      return { name: grant.name, ...endpoint, grantId: grant.id, code, ca: identity.root, linkCost: grant.linkCost };
+    });
+  }
+
+  /** Makes a token unusable. Its redemptions stay on record. */
+  async revokeToken(grantId: string): Promise<void> {
+    await this.#change(async () => {
+      const grant = this.#grants.get(grantId);
+      if (grant === undefined) throw new InputError('unknown-token', 'token', `no token ${grantId}`);
+      const ended = { ...grant, expiresAtMs: Math.min(grant.expiresAtMs, this.#wallMs()) };
+      await this.#folder.writeGrant(ended);
+      this.#grants.set(grantId, ended);
+    });
+  }
+
+  /**
+   * The issuer's side of a redemption. A use is on the disk before anything is signed, so a crash at any moment leaves the
+   * token either unused or used up, never used twice. Throws InputError for a bad request with the right code (the token
+   * stays unused) and WeatherError `disk-full`.
+   */
+  async redeem(grantId: string, request: RedemptionRequest, remoteAddress: string): Promise<RedeemResult> {
+    const codeHash = await hashCode(this.#crypto, request.code);
+    const known = this.#grants.get(grantId);
+    const verdict = judgeRedemption(known, codeHash, this.#wallMs());
+    if (verdict !== 'accepted' || known === undefined) return this.#refuse(grantId, remoteAddress, verdict);
+    const issuer = await this.#issuer();
+    const prepared = await prepareRedemption(this.#crypto, issuer, known, request, this.#wallMs());
+
+    return this.#change(async () => {
+      const grant = this.#grants.get(grantId);
+      const wallMs = this.#wallMs();
+      const verdictNow = judgeRedemption(grant, codeHash, wallMs);
+      if (verdictNow !== 'accepted' || grant === undefined) return this.#refuse(grantId, remoteAddress, verdictNow);
+      await this.#useUp(grant, {
+        routerId: prepared.identity.routerId,
+        siteName: prepared.identity.siteName,
+        publicKeyHash: prepared.publicKeyHash,
+        mayIssue: grant.mayIssue,
+        remoteAddress,
+        atMs: wallMs,
+        admitted: prepared.admitted,
+      });
+      const issued = await issue(this.#crypto, issuer, prepared, wallMs);
+      this.#log.info('token redeemed', { token: grant.name, grant: grantId, router: prepared.identity.routerId, remoteAddress });
+      const { siteName, routerId, networkId: network } = prepared.identity;
+      const { links, linkCost } = grant;
+      return { outcome: 'admitted', admission: { network, siteName, routerId, ca: this.#inNetwork().root, ...issued, links, linkCost } };
+    });
+  }
+
+  /** The issuer's side of a renewal. Throws InputError `membership-refused` and WeatherError `not-an-issuer`. */
+  async renew(request: RenewalRequest, remoteAddress: string): Promise<Admission> {
+    const issuer = await this.#issuer();
+    const { root } = this.#inNetwork();
+    const wallMs = this.#wallMs();
+    const prepared = await prepareRenewal(this.#crypto, issuer, request, wallMs);
+    const issued = await issue(this.#crypto, issuer, prepared, wallMs);
+    const { siteName, routerId, networkId: network } = prepared.identity;
+    this.#log.info('certificate renewed', { router: routerId, remoteAddress, membership: prepared.membership !== undefined });
+    return { network, siteName, routerId, ca: root, ...issued, links: [], linkCost: 1 };
+  }
+
+  /**
+   * The redeemer's first step: decides whether the token can be used here at all, before it is used up, and makes the
+   * request. Throws InputError `other-network`, `own-token`, and WeatherError `disk-full`.
+   */
+  async beginRedemption(token: AccessToken, siteName: string, hosts: readonly string[]): Promise<PendingRedemption> {
+    const plan = await this.#planJoin(token);
+    await this.#folder.probeWritable();
+    const present = plan === 'link' ? this.#inNetwork() : undefined;
+    const siteKey = present?.siteKey ?? (await generatePrivateKey(this.#crypto));
+    const needsOwnKey = present === undefined || present.role === 'founder';
+    const issuerKey = needsOwnKey ? await generatePrivateKey(this.#crypto) : present.issuerKey;
+    const request = {
+      code: token.code,
+      csr: await createCertificateRequest(this.#crypto, siteKey),
+      issuerCsr: await createCertificateRequest(this.#crypto, issuerKey),
+      hosts: parseHosts(hosts),
+      siteName,
+      ...(present === undefined ? {} : { membership: present.membership }),
+    };
+    return { token, request, siteKey, issuerKey };
+  }
+
+  /** The redeemer's second step: checks the answer and keeps it. Throws WeatherError `bad-admission`, `disk-full`. */
+  async adopt(pending: PendingRedemption, admission: Admission): Promise<void> {
+    await this.#change(async () => {
+      const plan = await this.#planJoin(pending.token);
+      const present = plan === 'link' ? this.#inNetwork() : undefined;
+      const checked = await checkAdmission(
+        this.#crypto,
+        admission,
+        {
+          root: decodeOnePem('CERTIFICATE', pending.token.ca, 'ca'),
+          publicKey: await this.#publicKey(pending.siteKey),
+          issuerPublicKey: await this.#publicKey(pending.issuerKey),
+          ...(present === undefined ? {} : { identity: present }),
+          needsMembership: present === undefined,
+        },
+        this.#wallMs(),
+      );
+      const renewAt = withEndpoints(present?.renewAt ?? [], [pending.token, ...admission.links]);
+      if (present?.role === 'founder') {
+        // The founder's own certificates come from the root; the token only told where to link to.
+        await this.#setIdentity({ ...present, renewAt });
+        return;
+      }
+      const { identity, ...chains } = checked;
+      const membership = chains.membership ?? present?.membership;
+      if (membership === undefined) return;
+      await this.#setIdentity({
+        ...(present ?? { ...identity, role: 'member', root: admission.ca, siteKey: pending.siteKey, issuerKey: pending.issuerKey }),
+        ...chains,
+        membership,
+        hosts: pending.request.hosts,
+        renewAt,
+      });
+      if (present === undefined) await this.#forgetGrants();
+      this.#log.info(present === undefined ? 'network joined' : 'token of the same network redeemed', { network: identity.networkId });
+    });
+  }
+
+  /** What to send to an issuer to renew. */
+  async beginRenewal(): Promise<RenewalRequest> {
+    const { membership, siteKey, issuerKey, hosts, role } = this.#inNetwork();
+    return {
+      membership,
+      csr: await createCertificateRequest(this.#crypto, siteKey),
+      ...(role === 'founder' ? {} : { issuerCsr: await createCertificateRequest(this.#crypto, issuerKey) }),
+      hosts,
+    };
+  }
+
+  /** Checks an issuer's answer to `beginRenewal` and keeps it. Throws WeatherError `bad-admission`, `disk-full`. */
+  async adoptRenewal(admission: Admission): Promise<void> {
+    await this.#change(async () => {
+      const present = this.#inNetwork();
+      const { identity: _same, ...chains } = await checkAdmission(
+        this.#crypto,
+        admission,
+        {
+          root: decodeOnePem('CERTIFICATE', present.root, 'root'),
+          publicKey: await this.#publicKey(present.siteKey),
+          issuerPublicKey: await this.#publicKey(present.issuerKey),
+          identity: present,
+          needsMembership: false,
+        },
+        this.#wallMs(),
+      );
+      await this.#setIdentity({ ...present, ...chains });
+    });
+  }
+
+  /** Renews with this site's own authority. Throws WeatherError `not-an-issuer`, and `issuer-expired` when that has ended. */
+  async renewLocally(): Promise<void> {
+    await this.#change(async () => {
+      const present = this.#inNetwork();
+      await this.#setIdentity(await renewOwn(this.#crypto, present, await this.#issuer(), this.#wallMs()));
+    });
+  }
+
+  #inNetwork(): StoredIdentity {
+    if (this.#identity !== undefined) return this.#identity;
+    throw new WeatherError('no-network', 'this site is in no network', { remedy: 'issue a token here, or redeem one from another site' });
+  }
+
+  async #issuer(): Promise<Issuer> {
+    const issuer = await issuerOf(this.#crypto, this.#inNetwork());
+    // Looked at before a token is used up, which it would be in vain.
+    if (issuer !== undefined && this.#wallMs() >= issuer.notAfterMs) throw issuerExpired();
+    if (issuer !== undefined) return issuer;
+    throw new WeatherError('not-an-issuer', 'this site may not issue tokens', {
+      remedy: 'issue the token at another site, or redeem one here that was issued with --issuer',
+    });
+  }
+
+  async #publicKey(privateKeyPem: string): Promise<Uint8Array<ArrayBuffer>> {
+    return publicKeyOf(this.#crypto, await importPrivateKey(this.#crypto, privateKeyPem));
+  }
+
+  async #planJoin(token: AccessToken): Promise<'join' | 'link'> {
+    const ownGrant = this.#grants.has(token.grantId);
+    return planJoin(this.#crypto, this.#identity, this.members.length, ownGrant, token);
+  }
+
+  #refuse(grant: string, remoteAddress: string, verdict: GrantVerdict): RedeemResult {
+    const reason = verdict === 'accepted' ? 'wrong-code' : verdict;
+    this.#log.warn('token refused', { grant: grant.slice(0, 64), remoteAddress, reason });
+    return { outcome: 'refused', verdict: reason };
+  }
+
+  /** Writes the use. When the write fails, memory follows what the disk says; when that cannot be read, the token is void. */
+  async #useUp(grant: Grant, redemption: Redemption): Promise<void> {
+    const used = { ...grant, redemptions: [...grant.redemptions, redemption] };
+    try {
+      await this.#folder.writeGrant(used);
+      this.#grants.set(grant.id, used);
+    } catch (error) {
+      const onDisk = await this.#folder.readGrant(grant.id).catch(() => undefined);
+      if (onDisk === undefined) this.#grants.delete(grant.id);
+      else this.#grants.set(grant.id, onDisk);
+      throw error;
+    }
+  }
+
+  async #makeRoomForGrant(): Promise<void> {
+    if (this.#grants.size < maxGrants) return;
+    for (const grant of this.#grants.values()) {
+      if (grant.redemptions.length > 0 || this.#wallMs() < grant.expiresAtMs) continue;
+      await this.#folder.removeGrant(grant.id);
+      this.#grants.delete(grant.id);
+    }
+    if (this.#grants.size < maxGrants) return;
+    throw new WeatherError('too-many-tokens', `this site has issued ${maxGrants} tokens that are in use or were used`, {
+      remedy: 'issue one token with several redemptions in place of many tokens',
+    });
+  }
+
+  async #forgetGrants(): Promise<void> {
+    for (const id of this.#grants.keys()) await this.#folder.removeGrant(id);
+    this.#grants.clear();
+  }
+
+  async #setIdentity(identity: StoredIdentity): Promise<void> {
+    await this.#folder.writeIdentity(identity);
+    this.#identity = identity;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Runs one change at a time, in the order of the calls. */
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(change, change);
+    this.#lastChange = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function validity(chainPem: string): { startMs: number; endMs: number } {
+  const first = new X509Certificate(chainPem);
+  return { startMs: first.validFromDate.getTime() + clockSkewMs, endMs: first.validToDate.getTime() };
+}
+
+function halfLifeMs(chainPem: string): number {
+  const { startMs, endMs } = validity(chainPem);
+  return startMs + (endMs - startMs) / 2;
+}
