@@ -64,7 +64,7 @@ export class RoutingEngine {
   #neighboursChanged = false;
   readonly #losses = new Map<string, NeighbourLoss>();
   #advertisementPending = false;
-  #advertisedAtMs = -Infinity;
+  #advertisedAtMs = 0;
   #topologyChangedMs = -Infinity;
   #topology: Topology;
   #table: RouteTable;
@@ -210,7 +210,10 @@ export class RoutingEngine {
 
   #advance(nowMs: number): void {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
-    this.#startedMs ??= this.#nowMs;
+    if (this.#startedMs === undefined) {
+      this.#startedMs = this.#nowMs;
+      this.#advertisedAtMs = this.#nowMs;
+    }
   }
 
   #setSite(site: ControlMap): void {

@@ -65,7 +65,7 @@ export class Exchange {
     if (mobileSequence > known) {
       record.advertisedMobileSequence = mobileSequence;
       // One behind: the differential update may be on its way.
-      const graceMs = known > 0 && mobileSequence === known + 1 ? differentialGraceMs : 0;
+      const graceMs = mobileSequence === known + 1 ? differentialGraceMs : 0;
       record.mobileRequest.askFor(mobileSequence, nowMs + graceMs);
       this.#dirty = true;
     }
