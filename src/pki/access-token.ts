@@ -55,7 +55,7 @@ export function parseAccessToken(text: string, where: string): AccessToken {
   if (text.length > maxTokenBytes) throw bad(where, `longer than ${maxTokenBytes} bytes`);
   let document: unknown;
   try {
-    document = parse(text, { maxAliasCount: 0 });
+    document = parse(text, { maxAliasCount: 0, logLevel: 'error' });
   } catch (cause) {
     throw new InputError('bad-token', where, 'not YAML', { cause, remedy: 'copy the token file again, unchanged' });
   }

@@ -2,6 +2,7 @@ import type * as X509 from 'pkijs';
 import { isP256 } from './certificate-request.ts';
 import { decodeMembershipRights } from './membership.ts';
 import type { MembershipRights } from './membership.ts';
+import { constantTimeEqual } from './pki-crypto.ts';
 import { generalNameTypes, identifierAsRead, objectIdentifiers } from './x509-library.ts';
 import type { X509Library } from './x509-library.ts';
 
@@ -41,8 +42,11 @@ export function readCertificate(library: X509Library, der: Uint8Array<ArrayBuffe
   if (der.length > maxCertificateBytes) return `a certificate is longer than ${maxCertificateBytes} bytes`;
   let certificate: X509.Certificate;
   try {
-    if (library.asn1.fromBER(der).offset !== der.length) return 'a certificate is not DER';
     certificate = library.x509.Certificate.fromBER(der);
+    // What the signature does not cover must be DER too, so that one certificate has one form.
+    const { unusedBits, valueHexView: signature } = certificate.signatureValue.valueBlock;
+    const isDer = constantTimeEqual(new Uint8Array(certificate.toSchema().toBER()), der) && unusedBits === 0 && isDerSignature(signature);
+    if (!isDer) return 'a certificate is not DER';
     return factsOf(library, certificate, der);
   } catch {
     return 'a certificate cannot be read';
@@ -112,6 +116,15 @@ const criticalExtensions: ReadonlySet<string> = new Set([
   objectIdentifiers.nameConstraints,
   objectIdentifiers.subjectAltName,
 ]);
+
+/** ECDSA-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER } (RFC 5480), each of at most 33 bytes, and nothing else. */
+function isDerSignature(bytes: Uint8Array): boolean {
+  const rLength = bytes[3] ?? 0;
+  const sAt = 4 + rLength;
+  const sLength = bytes[sAt + 1] ?? 0;
+  const tags = bytes[0] === 0x30 && bytes[2] === 0x02 && bytes[sAt] === 0x02;
+  return tags && bytes[1] === bytes.length - 2 && rLength <= 33 && sLength <= 33 && sAt + 2 + sLength === bytes.length;
+}
 
 function firstUsageByte(value: unknown): number {
   const block = (value as { valueBlock?: { valueHexView?: Uint8Array } }).valueBlock;
