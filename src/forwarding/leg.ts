@@ -1,0 +1,47 @@
+import type { AmqpError, DeliveryState } from '../amqp/performatives.ts';
+import type { MessageHead } from './message-head.ts';
+
+/**
+ * A message on its way is a chain of two ends that know only each other:
+ *
+ *     producer ── Upstream ◄── outcomes, acknowledged offsets ──┐
+ *        └────── bytes ──► Downstream ── consumer ──────────────┘
+ *
+ * A producer is a local service endpoint or a delivery that arrived from a neighbour; a consumer is a local service endpoint or a
+ * delivery to a neighbour.
+ */
+export interface Downstream {
+  /**
+   * The next bytes of the message, which starts behind the router annotations; `more` false completes it. The bytes must not change
+   * afterwards: the consumer may keep a view.
+   */
+  send(bytes: Uint8Array, start: number, end: number, more: boolean): void;
+  /** The message will not be completed. No outcome follows. */
+  abort(): void;
+  /** The producer settled: it wants no outcome. Bytes may still follow if the message is not complete. */
+  forget(): void;
+  /**
+   * True while the way is full. The producer should stop, and is told by `Upstream.relieved` when it may go on. (What comes all the same
+   * is kept, to a limit.)
+   */
+  readonly congested: boolean;
+}
+
+/** The producer's end of a message. */
+export interface Upstream {
+  /** The consumer's state: `received` with an offset, or an outcome. `settled` ends the message. */
+  update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void;
+  /** The way was congested and is no more. */
+  relieved(): void;
+}
+
+/** Takes messages of an address at this router. */
+export interface Consumer {
+  /** Messages given to this consumer and not settled: its backlog, by which balancing chooses. */
+  readonly outstanding: number;
+  /**
+   * Takes a message. Its bytes follow, starting behind the router annotations (`head.annotationsEnd`); the outcome goes to `upstream`,
+   * never before this returns.
+   */
+  deliver(head: MessageHead, upstream: Upstream): Downstream;
+}

@@ -1,0 +1,323 @@
+import { ProtocolViolation } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { discriminator } from '../base/random.ts';
+import type { Random } from '../base/random.ts';
+import type { Connection, ConnectionHandler } from '../amqp/connection.ts';
+import { Condition, Descriptor } from '../amqp/constants.ts';
+import type { DeliverySink, IncomingDelivery } from '../amqp/delivery.ts';
+import type { IncomingLink, OutgoingLink, OutgoingLinkHandler } from '../amqp/link.ts';
+import { DeliveryState, encodeTerminus } from '../amqp/performatives.ts';
+import type { AmqpError, Open } from '../amqp/performatives.ts';
+import type { Session } from '../amqp/session.ts';
+import { ValueWriter } from '../amqp/value-writer.ts';
+import type { ControlMessage } from '../routing/control-message.ts';
+import { decodeControlMessage } from './control-codec.ts';
+import type { RemoteLeg } from './remote-leg.ts';
+
+/** Priority links of each direction; attach order gives the priority. */
+export const priorityCount = 10;
+/** Credit granted on every link between routers. */
+export const linkCapacity = 250;
+/** Idle streaming links that are kept for reuse; beyond it they are detached when they become free. */
+const maxIdleStreams = 512;
+/** Largest routing message: 10,000 addresses of 100 bytes. */
+const maxControlMessageBytes = 1_048_576;
+
+const controlCapability = 'qd.router';
+const dataCapability = 'qd.router-data';
+
+/** What a neighbour's connection is for; data connections carry streams towards this router only. */
+export type NeighbourRole = 'control' | 'data';
+
+/** Hears what happens on a connection between routers. */
+export interface NeighbourHandler {
+  /** OPEN has been exchanged: refuse by `neighbour.connection.close`. */
+  opened(neighbour: Neighbour, open: Open): void;
+  /** Both control links are up: the neighbour can take part in routing. */
+  controlUp(neighbour: Neighbour): void;
+  controlMessage(neighbour: Neighbour, message: ControlMessage): void;
+  /** The first frame of a message; give the delivery its sink and pass the frame on. */
+  message(neighbour: Neighbour, delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void;
+  /** The connection is over, or its control link is. Called once. */
+  down(neighbour: Neighbour, error: AmqpError | undefined): void;
+}
+
+/**
+ * One connection to another router and its links. The side that dialled attaches, each pair on a session of its own:
+ *
+ *     control   in, out                 capability qd.router
+ *     priority  in, out  × 10           capability qd.router-data; the order of attaching is the priority
+ *
+ * and either side attaches streaming links (qd.router-data again) as streams need them, all on one session.
+ */
+export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkHandler {
+  /** Local number of this link in routing. */
+  readonly linkNumber: number;
+  readonly dialled: boolean;
+  readonly #handler: NeighbourHandler;
+  readonly #random: Random;
+  readonly #log: Logger;
+  role: NeighbourRole = 'control';
+  connection!: Connection;
+  /** Router id, from OPEN. */
+  routerId = '';
+  /** Effective cost: the larger of both ends' configuration. */
+  cost: number;
+  /** Legs whose sources wait for this connection to drain. */
+  readonly waiting: Set<RemoteLeg> = new Set();
+  #controlIn: IncomingLink | undefined;
+  #controlOut: OutgoingLink | undefined;
+  #isUp = false;
+  #isDown = false;
+  readonly #priorityOut: OutgoingLink[] = [];
+  #priorityInCount = 0;
+  #streamSession: Session | undefined;
+  readonly #idleStreams: OutgoingLink[] = [];
+
+  constructor(linkNumber: number, dialled: boolean, cost: number, handler: NeighbourHandler, random: Random, log: Logger) {
+    this.linkNumber = linkNumber;
+    this.dialled = dialled;
+    this.cost = cost;
+    this.#handler = handler;
+    this.#random = random;
+    this.#log = log;
+  }
+
+  get congested(): boolean {
+    return this.connection.congested;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp && !this.#isDown;
+  }
+
+  // ---- connection ----
+
+  opened(connection: Connection, open: Open): void {
+    this.routerId = open.containerId;
+    const cost = open.properties.get('qd.inter-router-cost');
+    if (typeof cost === 'number' && cost > this.cost) this.cost = cost;
+    if (!this.dialled && open.properties.get('qd.inter-router-role') === 4) this.role = 'data';
+    this.#handler.opened(this, open);
+    if (!connection.opened || !this.dialled) return;
+    this.#controlIn = this.#attachIncoming(connection.openSession(), controlCapability);
+    this.#controlOut = this.#attachOutgoing(this.#controlIn.session, controlCapability);
+    for (let priority = 0; priority < priorityCount; priority++) {
+      const session = connection.openSession();
+      this.#attachIncoming(session, dataCapability);
+      this.#priorityOut.push(this.#attachOutgoing(session, dataCapability));
+    }
+  }
+
+  #termini(capability: string): [Uint8Array, Uint8Array] {
+    const writer = new ValueWriter(128);
+    encodeTerminus(writer, Descriptor.source, null, capability);
+    const source = writer.take();
+    writer.reset();
+    encodeTerminus(writer, Descriptor.target, null, capability);
+    return [source, writer.take()];
+  }
+
+  #linkName(): string {
+    return `qdlink.${discriminator(this.#random, 15)}`;
+  }
+
+  #attachIncoming(session: Session, capability: string): IncomingLink {
+    const link = session.attachIncoming(this.#linkName(), ...this.#termini(capability));
+    this.#receiveOn(link);
+    return link;
+  }
+
+  #attachOutgoing(session: Session, capability: string): OutgoingLink {
+    const link = session.attachOutgoing(this.#linkName(), ...this.#termini(capability));
+    link.handler = this;
+    return link;
+  }
+
+  #receiveOn(link: IncomingLink): void {
+    link.handler = this;
+    link.sink = this;
+    link.grant(linkCapacity);
+  }
+
+  linkOffered(_connection: Connection, link: IncomingLink | OutgoingLink): void {
+    const terminus = link.receiver ? link.target : link.source;
+    const capabilities = terminus?.capabilities ?? [];
+    const control = capabilities.includes(controlCapability);
+    const data = capabilities.includes(dataCapability);
+    if (this.role === 'data') {
+      if (control || data || !link.receiver) {
+        this.#refuse(link, 'qd:forbidden', 'Connectivity to the node is forbidden');
+        return;
+      }
+    } else if (!control && !data) {
+      this.#refuse(link, 'qd:connection-role', 'Link attach forbidden on inter-router connection');
+      return;
+    } else if (control && (this.dialled || (link.receiver ? this.#controlIn : this.#controlOut) !== undefined)) {
+      this.#refuse(link, 'qd:forbidden', 'there is a control link already');
+      return;
+    }
+    if (link.receiver) {
+      if (control) this.#controlIn = link;
+      else if (!this.dialled && this.#priorityInCount < priorityCount) this.#priorityInCount++;
+      link.handler = this;
+      link.sink = this;
+      link.session.accept(link);
+      link.grant(linkCapacity);
+      return;
+    }
+    if (control) this.#controlOut = link;
+    else if (!this.dialled && this.#priorityOut.length < priorityCount) this.#priorityOut.push(link);
+    link.handler = this;
+    link.session.accept(link);
+  }
+
+  #refuse(link: IncomingLink | OutgoingLink, condition: string, description: string): void {
+    link.session.refuse(link, { condition, description });
+  }
+
+  attached(link: IncomingLink | OutgoingLink): void {
+    if (link !== this.#controlIn && link !== this.#controlOut) return;
+    if (this.#isUp || this.#controlIn === undefined || this.#controlOut === undefined) return;
+    if (this.#controlIn.remoteHandle < 0 || this.#controlOut.remoteHandle < 0) return;
+    this.#isUp = true;
+    this.#handler.controlUp(this);
+  }
+
+  detached(link: IncomingLink | OutgoingLink, error?: AmqpError): void {
+    if (link === this.#controlIn || link === this.#controlOut) {
+      if (this.connection.opened) this.#log.warn('control link detached', { router: this.routerId, condition: error?.condition });
+      this.#down(error);
+      this.connection.close();
+      return;
+    }
+    if (link.receiver) return;
+    const idle = this.#idleStreams.indexOf(link);
+    if (idle >= 0) this.#idleStreams.splice(idle, 1);
+    const priority = this.#priorityOut.indexOf(link);
+    if (priority >= 0) this.#priorityOut.splice(priority, 1);
+  }
+
+  flow(): void {}
+
+  relieved(): void {
+    for (const leg of [...this.waiting]) leg.relieved();
+  }
+
+  closed(_connection: Connection, error: AmqpError | undefined): void {
+    this.#idleStreams.length = 0;
+    this.#priorityOut.length = 0;
+    this.#down(error);
+  }
+
+  #down(error: AmqpError | undefined): void {
+    if (this.#isDown) return;
+    this.#isDown = true;
+    for (const leg of [...this.waiting]) leg.relieved();
+    this.#handler.down(this, error);
+  }
+
+  // ---- out ----
+
+  sendControl(encoded: Uint8Array): void {
+    this.#controlOut?.deliver(true, undefined).send(encoded, 0, encoded.length, false);
+  }
+
+  /** The shared link for messages of this priority, or the next lower that exists. */
+  priorityLink(priority: number): OutgoingLink | undefined {
+    return this.#priorityOut[Math.min(priority, this.#priorityOut.length - 1)];
+  }
+
+  /** A link that carries no other stream; give it back with `releaseStream`. Undefined when the session has no room for another. */
+  acquireStream(): OutgoingLink | undefined {
+    const idle = this.#idleStreams.pop();
+    if (idle !== undefined) return idle;
+    try {
+      this.#streamSession ??= this.connection.openSession();
+      return this.#attachOutgoing(this.#streamSession, dataCapability);
+    } catch (error) {
+      if (error instanceof ProtocolViolation) return undefined;
+      throw error;
+    }
+  }
+
+  releaseStream(link: OutgoingLink): void {
+    if (link.detachSent || this.#isDown) return;
+    link.handler = this;
+    if (this.#idleStreams.length < maxIdleStreams && link.backlogBytes === 0) this.#idleStreams.push(link);
+    else link.detach();
+  }
+
+  // ---- in ----
+
+  transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    if (delivery.link !== this.#controlIn) {
+      this.#handler.message(this, delivery, bytes, start, end, more);
+      return;
+    }
+    const receiver = new ControlReceiver(this, (message) => this.#handler.controlMessage(this, message), this.#log);
+    delivery.sink = receiver;
+    receiver.transfer(delivery, bytes, start, end, more);
+  }
+
+  aborted(): void {}
+
+  senderSettled(): void {}
+}
+
+/** Puts one routing message together. */
+class ControlReceiver implements DeliverySink {
+  readonly #neighbour: Neighbour;
+  readonly #message: (message: ControlMessage) => void;
+  readonly #log: Logger;
+  #bytes: Uint8Array | undefined;
+  #refused = false;
+
+  constructor(neighbour: Neighbour, message: (message: ControlMessage) => void, log: Logger) {
+    this.#neighbour = neighbour;
+    this.#message = message;
+    this.#log = log;
+  }
+
+  transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    const before = this.#bytes;
+    if ((before?.length ?? 0) + end - start > maxControlMessageBytes) {
+      this.#refused = true;
+      this.#bytes = undefined;
+    } else if (before === undefined) {
+      this.#bytes = bytes.slice(start, end);
+    } else {
+      const joined = new Uint8Array(before.length + end - start);
+      joined.set(before);
+      joined.set(bytes.subarray(start, end), before.length);
+      this.#bytes = joined;
+    }
+    if (more) return;
+    delivery.link.replenish();
+    if (this.#refused || this.#bytes === undefined) {
+      this.#reject(delivery, Condition.messageSizeExceeded, `routing message of more than ${maxControlMessageBytes} bytes`);
+      return;
+    }
+    let message: ControlMessage;
+    try {
+      message = decodeControlMessage(this.#bytes);
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation)) throw error;
+      this.#reject(delivery, error.condition, error.message);
+      return;
+    }
+    delivery.update(DeliveryState.accepted, true);
+    this.#message(message);
+  }
+
+  #reject(delivery: IncomingDelivery, condition: string, description: string): void {
+    this.#log.warn('routing message refused', { router: this.#neighbour.routerId, reason: description });
+    delivery.update(DeliveryState.rejected, true, 0, { condition, description });
+  }
+
+  aborted(): void {
+    this.#bytes = undefined;
+  }
+
+  senderSettled(): void {}
+}

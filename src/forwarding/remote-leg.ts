@@ -1,0 +1,117 @@
+import type { OutgoingDelivery, DeliverySource } from '../amqp/delivery.ts';
+import type { IncomingLink, OutgoingLink, OutgoingLinkHandler } from '../amqp/link.ts';
+import { DeliveryState } from '../amqp/performatives.ts';
+import type { AmqpError } from '../amqp/performatives.ts';
+import type { Downstream, Upstream } from './leg.ts';
+import type { Neighbour } from './neighbour.ts';
+
+/** Bytes that wait in the stream's own link (for the peer's session window) before its source is asked to stop. */
+const congestedBacklogBytes = 262_144;
+
+/** Counts what an address owes through each neighbour, for the balanced choice. */
+export interface OutstandingCounter {
+  settled(link: number): void;
+}
+
+/** A message on its way to a neighbour, over a link of its own (a stream) or over the shared link of its priority. */
+export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandler {
+  readonly #neighbour: Neighbour;
+  readonly #link: OutgoingLink;
+  readonly #streaming: boolean;
+  readonly #counter: OutstandingCounter | undefined;
+  readonly #upstream: Upstream;
+  readonly #delivery: OutgoingDelivery;
+  #done = false;
+  #waiting = false;
+
+  constructor(
+    neighbour: Neighbour,
+    link: OutgoingLink,
+    streaming: boolean,
+    preSettled: boolean,
+    counter: OutstandingCounter | undefined,
+    upstream: Upstream,
+  ) {
+    this.#neighbour = neighbour;
+    this.#link = link;
+    this.#streaming = streaming;
+    this.#counter = counter;
+    this.#upstream = upstream;
+    this.#delivery = link.deliver(preSettled, this);
+    if (streaming) link.handler = this;
+  }
+
+  get congested(): boolean {
+    if (!this.#neighbour.congested && this.#link.backlogBytes <= congestedBacklogBytes) return false;
+    if (!this.#waiting) {
+      this.#waiting = true;
+      this.#neighbour.waiting.add(this);
+    }
+    return true;
+  }
+
+  /** The neighbour's connection, or this leg's link, has room again. */
+  relieved(): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#neighbour.waiting.delete(this);
+    this.#upstream.relieved();
+  }
+
+  send(bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    this.#delivery.send(bytes, start, end, more);
+    if (!more && this.#delivery.settled) this.#finish();
+  }
+
+  abort(): void {
+    if (!this.#delivery.complete) this.#delivery.abort();
+    this.#finish();
+  }
+
+  forget(): void {
+    this.#delivery.forget();
+    if (this.#delivery.complete) this.#finish();
+  }
+
+  disposition(
+    delivery: OutgoingDelivery,
+    state: DeliveryState,
+    settled: boolean,
+    sectionOffset: number,
+    error: AmqpError | undefined,
+  ): void {
+    if (settled) {
+      // A receiver that settles early wants no more: the rest is cut off, so that the link is free again.
+      if (!delivery.complete) delivery.abort();
+      this.#finish();
+    }
+    this.#upstream.update(state, settled, sectionOffset, error);
+  }
+
+  lost(delivery: OutgoingDelivery): void {
+    this.#finish();
+    // Released: the consumer cannot have seen it. Modified: it may have.
+    this.#upstream.update(delivery.id < 0 ? DeliveryState.released : DeliveryState.modified, true, 0, undefined);
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    if (this.#waiting) {
+      this.#waiting = false;
+      this.#neighbour.waiting.delete(this);
+    }
+    this.#counter?.settled(this.#neighbour.linkNumber);
+    if (this.#streaming) this.#neighbour.releaseStream(this.#link);
+  }
+
+  attached(): void {}
+
+  detached(link: IncomingLink | OutgoingLink): void {
+    this.#neighbour.detached(link);
+  }
+
+  flow(link: OutgoingLink): void {
+    if (this.#waiting && !this.#neighbour.congested && link.backlogBytes <= congestedBacklogBytes) this.relieved();
+  }
+}

@@ -1,0 +1,129 @@
+import type { Socket } from 'node:net';
+import type { StreamSocket, StreamSocketHandler } from '../base/stream-socket.ts';
+import type { TurnQueue, TurnTask } from './turn.ts';
+
+const nothing = new Uint8Array(0);
+
+/** A `node:net` socket as the layers without I/O see it: paused at first, half-open allowed, one write per turn. */
+export class TcpSocket implements StreamSocket, TurnTask {
+  handler: StreamSocketHandler | undefined;
+  readonly #socket: Socket;
+  readonly #turns: TurnQueue;
+  /** Written in this turn: the first piece, and more if there are. */
+  #first: Uint8Array = nothing;
+  #more: Uint8Array[] | undefined;
+  #turnBytes = 0;
+  #queued = false;
+  #endAsked = false;
+  #reported = false;
+  #error: Error | undefined;
+
+  /** Takes over a connected socket that was made with `allowHalfOpen` and is paused. */
+  constructor(socket: Socket, turns: TurnQueue) {
+    this.#socket = socket;
+    this.#turns = turns;
+    socket.setNoDelay(true);
+    socket.on('data', (bytes: Buffer) => {
+      this.handler?.received(bytes);
+      turns.touch();
+    });
+    socket.on('end', () => {
+      this.handler?.endReceived();
+      turns.touch();
+    });
+    socket.on('drain', () => this.#written());
+    socket.on('error', (error) => (this.#error = error));
+    socket.on('close', () => {
+      this.handler?.closed(this.#error);
+      turns.touch();
+    });
+    // 'data' listeners make a socket flow; it starts when the handler asks.
+    socket.pause();
+  }
+
+  get pendingBytes(): number {
+    return this.#turnBytes + this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): void {
+    const piece = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+    if (this.#turnBytes === 0) this.#first = piece;
+    else (this.#more ??= []).push(piece);
+    this.#turnBytes += piece.length;
+    this.#queue();
+  }
+
+  #queue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#turns.add(this);
+  }
+
+  endOfTurn(): void {
+    this.#queued = false;
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    if (this.#turnBytes > 0) {
+      const more = this.#more;
+      this.#turnBytes = 0;
+      if (more === undefined) socket.write(this.#first);
+      else {
+        socket.cork();
+        socket.write(this.#first);
+        for (const piece of more) socket.write(piece);
+        socket.uncork();
+        this.#more = undefined;
+      }
+      this.#first = nothing;
+    }
+    if (this.#endAsked && !socket.writableEnded) socket.end();
+    if (socket.writableLength === 0) this.#written();
+    else if (!this.#reported) {
+      // Below the high-water mark no 'drain' comes: an empty write tells when the kernel has taken everything.
+      if (!socket.writableNeedDrain && !socket.writableEnded) {
+        this.#reported = true;
+        socket.write(nothing, () => {
+          this.#reported = false;
+          this.#written();
+        });
+      } else if (socket.writableEnded) {
+        this.#reported = true;
+        socket.once('finish', () => this.#written());
+      }
+    }
+  }
+
+  #written(): void {
+    if (this.#socket.destroyed) return;
+    this.handler?.written();
+    this.#turns.touch();
+  }
+
+  end(): void {
+    this.#endAsked = true;
+    this.#queue();
+  }
+
+  destroy(reset: boolean): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    if (reset) {
+      socket.resetAndDestroy();
+      return;
+    }
+    if (this.#turnBytes > 0 && !socket.writableEnded) {
+      // Orderly: what was written in this turn still goes out.
+      this.endOfTurn();
+    }
+    if (socket.writableLength === 0) socket.destroy();
+    else socket.end(() => socket.destroy());
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+}

@@ -1,0 +1,48 @@
+/** Does its work at the end of a turn of the event loop. */
+export interface TurnTask {
+  endOfTurn(): void;
+}
+
+/**
+ * Gathers work for the end of the current turn of the event loop: what arrived on all sockets in one turn is written out together,
+ * one write per socket. (`setImmediate` runs after all sockets that were ready; a microtask would run after each.)
+ */
+export class TurnQueue {
+  #tasks: TurnTask[] = [];
+  #spare: TurnTask[] = [];
+  #scheduled = false;
+  /** Looked at in every turn in which anything happened: machines get output from each other's input. */
+  readonly #always = new Set<TurnTask>();
+
+  /** Runs `task` at the end of this turn; the caller adds it once per turn. */
+  add(task: TurnTask): void {
+    this.#tasks.push(task);
+    this.touch();
+  }
+
+  /** Something happened: run what is registered for every turn. */
+  touch(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#run);
+  }
+
+  /** `task` runs at the end of every turn with activity, before the tasks of that turn. */
+  register(task: TurnTask): void {
+    this.#always.add(task);
+  }
+
+  unregister(task: TurnTask): void {
+    this.#always.delete(task);
+  }
+
+  readonly #run = (): void => {
+    this.#scheduled = false;
+    for (const task of this.#always) task.endOfTurn();
+    const tasks = this.#tasks;
+    this.#tasks = this.#spare;
+    this.#spare = tasks;
+    for (let index = 0; index < tasks.length; index++) tasks[index]?.endOfTurn();
+    tasks.length = 0;
+  };
+}

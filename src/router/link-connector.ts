@@ -1,0 +1,154 @@
+import { connect as connectTcp, isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import type { ConnectorEntity } from '../management/entities.ts';
+import type { ConnectorState } from '../management/operational-entities.ts';
+import { splitEndpoint } from '../management/attribute-types.ts';
+import { Link } from './link.ts';
+import type { LinkContext } from './link-context.ts';
+import { provePeer, unprovenPeer } from './link-handshake.ts';
+
+/** First pause after a failed or lost connection; each further one is twice as long, up to the maximum, ± half at random. */
+const firstPauseMs = 100;
+const maximumPauseMs = 5000;
+/** A connection that stood this long was good: the next pause is the first again. */
+const stableMs = 10_000;
+/** TCP connection and TLS handshake together. */
+const dialTimeoutMs = 5000;
+
+/** Keeps a connection to another router: dials, and dials again when it is lost. */
+export class LinkConnector {
+  readonly entity: ConnectorEntity;
+  readonly #context: LinkContext;
+  readonly #endpoints: readonly { host: string; port: number }[];
+  #attempt = 0;
+  #failures = 0;
+  #link: Link | undefined;
+  #dialling: Socket | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #message = 'not tried yet';
+
+  constructor(context: LinkContext, entity: ConnectorEntity) {
+    this.#context = context;
+    this.entity = entity;
+    const others = (entity.failoverUrls ?? '').split(',').filter((text) => text.trim() !== '');
+    this.#endpoints = [
+      { host: entity.host, port: entity.port },
+      ...others.map((text) => {
+        const { host, port } = splitEndpoint(text.trim());
+        return { host, port: Number(port) };
+      }),
+    ];
+  }
+
+  start(): void {
+    this.#dial();
+  }
+
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  get state(): ConnectorState {
+    const link = this.#link;
+    const up = link?.neighbour.isUp ?? false;
+    return {
+      name: this.entity.name,
+      connectionStatus: up ? 'SUCCESS' : this.#failures > 0 ? 'FAILED' : 'CONNECTING',
+      connectionMsg: up ? '' : this.#message,
+      remoteContainer: up ? (link?.neighbour.routerId ?? null) : null,
+    };
+  }
+
+  /** Dials at once if it is waiting, e.g. because certificates are new. */
+  retryNow(): void {
+    if (this.#timer === undefined || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#failures = 0;
+    this.#dial();
+  }
+
+  #dial(): void {
+    const endpoint = this.#endpoints[this.#attempt++ % this.#endpoints.length] ?? this.entity;
+    const { host, port } = endpoint;
+    const { sslProfile } = this.entity;
+    let socket: Socket;
+    if (sslProfile === undefined) {
+      socket = connectTcp({ host, port });
+      socket.once('connect', () => this.#connected(socket, undefined));
+    } else {
+      const profile = this.#context.tlsProfile(sslProfile);
+      const { networkId } = profile.entity;
+      const secure = connectTls({
+        host,
+        port,
+        secureContext: profile.context,
+        minVersion: 'TLSv1.3',
+        ALPNProtocols: ['amqp'],
+        ...(isIP(host) === 0 ? { servername: host } : {}),
+        // In a network of our own the router's identity counts, whatever host name it is reached by.
+        ...(networkId !== undefined || !this.entity.verifyHostname ? { checkServerIdentity: (): undefined => undefined } : {}),
+      });
+      secure.once('secureConnect', () => this.#connected(secure, networkId));
+      socket = secure;
+    }
+    this.#dialling = socket;
+    socket.setTimeout(dialTimeoutMs, () => socket.destroy(new Error(`no answer from ${host}:${port} within ${dialTimeoutMs} ms`)));
+    const failed = (error: Error): void => {
+      if (this.#dialling !== socket) return;
+      this.#dialling = undefined;
+      this.#failed(`${host}:${port}: ${error.message}`);
+    };
+    socket.on('error', failed);
+    socket.once('close', () => failed(new Error('the connection was closed')));
+  }
+
+  #connected(socket: Socket, networkId: string | undefined): void {
+    if (this.#stopped) {
+      socket.destroy();
+      return;
+    }
+    socket.setTimeout(0);
+    const secure = this.entity.sslProfile !== undefined;
+    const peer = secure ? provePeer(socket as TLSSocket, networkId, true) : unprovenPeer;
+    if (typeof peer === 'string') {
+      socket.destroy(new Error(peer));
+      return;
+    }
+    this.#dialling = undefined;
+    const link = new Link(this.#context, socket, this.entity, peer, secure ? (socket as TLSSocket).getProtocol() : null);
+    this.#link = link;
+    link.ended = (error): void => {
+      if (this.#link !== link) return;
+      this.#link = undefined;
+      if (this.#context.clock.nowMs() - link.openedMs > stableMs) this.#failures = 0;
+      this.#failed(error === undefined ? 'the peer closed the link' : `${error.condition}: ${error.description}`);
+    };
+  }
+
+  #failed(message: string): void {
+    this.#message = message;
+    if (this.#stopped) return;
+    if (this.#failures === 0) this.#context.log.warn('link is down', { connector: this.entity.name, reason: message });
+    else this.#context.log.debug('link is still down', { connector: this.entity.name, reason: message });
+    const pauseMs = Math.min(maximumPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 10)) * (0.5 + this.#context.random.number());
+    this.#failures++;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#dial();
+    }, pauseMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const socket = this.#dialling;
+    this.#dialling = undefined;
+    socket?.destroy();
+    this.#link?.close();
+  }
+}

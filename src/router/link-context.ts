@@ -1,0 +1,23 @@
+import type { SlabPool } from '../amqp/transmit-buffer.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { NeighbourHandler } from '../forwarding/neighbour.ts';
+import type { TurnQueue } from '../host/turn.ts';
+import type { Link } from './link.ts';
+import type { TlsProfile } from './tls-profiles.ts';
+
+/** What links, their listeners and connectors need of the router. */
+export interface LinkContext {
+  readonly routerId: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly turns: TurnQueue;
+  readonly slabs: SlabPool;
+  nextLinkNumber(): number;
+  handlerFor(link: Link): NeighbourHandler;
+  /** The loaded profile of this name. */
+  tlsProfile(name: string): TlsProfile;
+}

@@ -1,0 +1,156 @@
+import { createServer as createTcpServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
+import { WeatherError } from '../base/errors.ts';
+import type { ListenerEntity } from '../management/entities.ts';
+import type { ListenerState } from '../management/operational-entities.ts';
+import { Link } from './link.ts';
+import type { LinkContext } from './link-context.ts';
+import { provePeer, unprovenPeer } from './link-handshake.ts';
+import type { TlsProfile } from './tls-profiles.ts';
+
+/** TLS handshakes and AMQP openings that may be under way at a time: strangers must not hold more. */
+const maxUnauthenticated = 256;
+/** Without a TLS handshake after this time the socket is closed. */
+const tlsHandshakeTimeoutMs = 5000;
+
+/** Takes connections that did not come for a link but for HTTP (ALPN `http/1.1`): redemption and renewal of certificates. */
+export type HttpAcceptor = (socket: TLSSocket) => void;
+
+/** A port on which links from other routers are accepted. */
+export class LinkListener {
+  readonly entity: ListenerEntity;
+  readonly #context: LinkContext;
+  readonly #http: (() => HttpAcceptor | undefined) | undefined;
+  readonly #links = new Set<Link>();
+  /** Every accepted connection, whatever became of it. */
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  #boundPort = 0;
+  #message = '';
+
+  constructor(context: LinkContext, entity: ListenerEntity, http: (() => HttpAcceptor | undefined) | undefined) {
+    this.#context = context;
+    this.entity = entity;
+    this.#http = http;
+  }
+
+  get state(): ListenerState {
+    return {
+      name: this.entity.name,
+      operStatus: this.#boundPort > 0 ? 'up' : 'down',
+      boundPort: this.#boundPort,
+      connectionMsg: this.#message,
+    };
+  }
+
+  /** Begins to listen. Throws WeatherError `port-unavailable`. */
+  async start(): Promise<void> {
+    const { sslProfile, host, port } = this.entity;
+    const server = sslProfile === undefined ? this.#plainServer() : this.#tlsServer(this.#context.tlsProfile(sslProfile));
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => {
+        this.#message = error.message;
+        reject(
+          new WeatherError(
+            'port-unavailable',
+            `listener '${this.entity.name}': cannot listen on ${host || '*'}:${port}: ${error.message}`,
+            {
+              cause: error,
+              remedy: 'stop what uses the port, or choose another port or host',
+            },
+          ),
+        );
+      });
+      server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
+    });
+    // Errors of accept (no file descriptors left, say) pass; the port stays open.
+    server.on('error', (error) => this.#context.log.warn('accepting a link failed', { reason: error.message }));
+    const bound = server.address();
+    this.#boundPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+    this.#message = '';
+  }
+
+  #plainServer(): Server {
+    return createTcpServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      this.#admit(socket);
+      this.#open(socket, unprovenPeer, null);
+    });
+  }
+
+  #tlsServer(profile: TlsProfile): TlsServer {
+    const server = createTlsServer({
+      ...profile.options,
+      requestCert: true,
+      // Decided after the handshake, where the reason can be told and where redemption needs no certificate.
+      rejectUnauthorized: false,
+      handshakeTimeout: tlsHandshakeTimeoutMs,
+      ALPNProtocols: this.#http === undefined ? ['amqp'] : ['amqp', 'http/1.1'],
+    });
+    server.on('connection', (socket: Socket) => this.#admit(socket));
+    server.on('tlsClientError', (error, socket) => {
+      this.#context.log.info('TLS handshake failed', { listener: this.entity.name, from: socket.remoteAddress, reason: error.message });
+      socket.destroy();
+    });
+    server.on('secureConnection', (socket) => this.#secured(socket));
+    return server;
+  }
+
+  /** Refuses connections while too many have not become links: strangers must not crowd out routers. */
+  #admit(socket: Socket): void {
+    let open = 0;
+    for (const link of this.#links) if (link.connection.opened) open++;
+    if (this.#sockets.size - open >= maxUnauthenticated) {
+      this.#context.log.warn('too many connections without authentication', { listener: this.entity.name, from: socket.remoteAddress });
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  #secured(socket: TLSSocket): void {
+    socket.on('error', () => socket.destroy());
+    const profile = this.#context.tlsProfile(this.entity.sslProfile ?? '');
+    const acceptHttp = socket.alpnProtocol === 'http/1.1' ? this.#http?.() : undefined;
+    if (acceptHttp !== undefined) {
+      acceptHttp(socket);
+      return;
+    }
+    const peer = provePeer(socket, profile.entity.networkId, this.entity.authenticatePeer);
+    if (typeof peer === 'string') {
+      this.#context.log.warn('link refused', { listener: this.entity.name, from: socket.remoteAddress, reason: peer });
+      socket.destroy();
+      return;
+    }
+    this.#open(socket, peer, socket.getProtocol());
+  }
+
+  #open(socket: Socket, peer: Link['peer'], tlsVersion: string | null): void {
+    if (socket.destroyed) return;
+    const link = new Link(this.#context, socket, this.entity, peer, tlsVersion);
+    this.#links.add(link);
+    link.ended = (): void => {
+      this.#links.delete(link);
+    };
+  }
+
+  /** New certificates for connections to come; those that stand are left alone. */
+  renew(profile: TlsProfile): void {
+    (this.#server as TlsServer | undefined)?.setSecureContext?.(profile.options);
+  }
+
+  /** Stops accepting; links stand. */
+  stopAccepting(): void {
+    this.#server?.close();
+    this.#boundPort = 0;
+  }
+
+  stop(): void {
+    this.stopAccepting();
+    for (const link of [...this.#links]) link.close();
+  }
+}

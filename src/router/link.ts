@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net';
+import { Connection } from '../amqp/connection.ts';
+import type { AmqpError } from '../amqp/performatives.ts';
+import type { SaslMechanism } from '../amqp/sasl.ts';
+import { discriminator } from '../base/random.ts';
+import type { ConnectorEntity, ListenerEntity } from '../management/entities.ts';
+import { Neighbour } from '../forwarding/neighbour.ts';
+import { MachineSocket } from '../host/machine-socket.ts';
+import type { LinkContext } from './link-context.ts';
+import type { ProvenPeer } from './link-handshake.ts';
+
+/** From the socket's connection to OPEN; a listener's own setting may shorten or lengthen it. */
+const defaultHandshakeTimeoutMs = 5000;
+/** Frames between routers: four TLS records. A peer that announces less gets less. */
+const preferredMaxFrameSize = 65_536;
+
+/** One connection to another router, from connected socket to its end. */
+export class Link {
+  readonly neighbour: Neighbour;
+  readonly connection: Connection;
+  readonly entity: ConnectorEntity | ListenerEntity;
+  readonly peer: ProvenPeer;
+  readonly remoteHost: string;
+  readonly tlsVersion: string | null;
+  readonly openedMs: number;
+  /** Told when the link is over. */
+  ended: ((error: AmqpError | undefined) => void) | undefined;
+  readonly #machine: MachineSocket;
+
+  constructor(context: LinkContext, socket: Socket, entity: ConnectorEntity | ListenerEntity, peer: ProvenPeer, tlsVersion: string | null) {
+    this.entity = entity;
+    this.peer = peer;
+    this.tlsVersion = tlsVersion;
+    this.remoteHost = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    this.openedMs = context.clock.nowMs();
+    const dialled = entity.type === 'connector';
+    this.neighbour = new Neighbour(context.nextLinkNumber(), dialled, entity.cost, context.handlerFor(this), context.random, context.log);
+    const secure = tlsVersion !== null;
+    // The correlator is new for each attempt: an old one would be refused until the peer has noticed the old connection's death.
+    const correlator = discriminator(context.random, 15);
+    const handshakeTimeoutMs =
+      entity.type === 'listener' && entity.initialHandshakeTimeoutSeconds > 0
+        ? entity.initialHandshakeTimeoutSeconds * 1000
+        : defaultHandshakeTimeoutMs;
+    this.connection = new Connection(
+      {
+        client: dialled,
+        containerId: context.routerId,
+        hostname: dialled ? entity.host : null,
+        sasl: dialled
+          ? { client: saslClient(entity, secure) }
+          : { server: { mechanisms: mechanismsOf(entity, secure), externallyAuthenticated: peer.user !== null } },
+        maxFrameSize: Math.max(entity.maxFrameSize, preferredMaxFrameSize),
+        idleTimeoutMs: entity.idleTimeoutSeconds * 1000,
+        handshakeTimeoutMs,
+        capabilities: ['ANONYMOUS-RELAY', 'qd.streaming-links'],
+        writeProperties: (writer): void => {
+          let entries = 4;
+          writer.map();
+          writer.symbol('product');
+          writer.string('caravan');
+          writer.symbol('version');
+          writer.string(context.version);
+          // The peer looks at int only; any other integer type would be ignored.
+          writer.symbol('qd.conn-id');
+          writer.int(this.neighbour.linkNumber);
+          writer.symbol('qd.annotations-version');
+          writer.int(2);
+          if (entity.cost > 1) {
+            writer.symbol('qd.inter-router-cost');
+            writer.int(entity.cost);
+            entries++;
+          }
+          if (dialled) {
+            writer.symbol('qd.group-correlator');
+            writer.string(correlator);
+            entries++;
+          }
+          writer.end(entries * 2);
+        },
+        slabs: context.slabs,
+      },
+      this.neighbour,
+    );
+    this.neighbour.connection = this.connection;
+    this.#machine = new MachineSocket(socket, this.connection, context.clock, context.turns);
+  }
+
+  /** Orderly end. */
+  close(error?: AmqpError): void {
+    this.connection.close(error);
+  }
+
+  destroy(): void {
+    this.#machine.destroy();
+  }
+}
+
+function mechanismsOf(entity: ListenerEntity | ConnectorEntity, secure: boolean): readonly SaslMechanism[] {
+  const known: readonly SaslMechanism[] = ['EXTERNAL', 'ANONYMOUS', 'PLAIN'];
+  const configured = entity.saslMechanisms?.toUpperCase().split(/[\s,]+/);
+  if (configured === undefined) return secure ? ['EXTERNAL', 'ANONYMOUS'] : ['ANONYMOUS'];
+  return known.filter((mechanism) => configured.includes(mechanism));
+}
+
+function saslClient(
+  entity: ConnectorEntity,
+  secure: boolean,
+): { mechanisms: readonly SaslMechanism[]; username?: string; password?: string } {
+  const { saslUsername, saslPassword } = entity;
+  return {
+    mechanisms: mechanismsOf(entity, secure),
+    ...(saslUsername === undefined ? {} : { username: saslUsername }),
+    ...(saslPassword === undefined ? {} : { password: saslPassword }),
+  };
+}

@@ -1,0 +1,237 @@
+import { connect, createServer } from 'node:net';
+import type { Server } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
+import { TcpSocket } from '../host/tcp-socket.ts';
+import type { TurnQueue } from '../host/turn.ts';
+import type { ListenerAddressEntity, TcpConnectorEntity, TcpListenerEntity } from '../management/entities.ts';
+import type { ListenerState, TcpCounters } from '../management/operational-entities.ts';
+import { TcpConnector } from '../services/tcp/connector.ts';
+import { TcpListener } from '../services/tcp/listener.ts';
+
+/** A port that could not be bound is tried again this often. */
+const rebindMs = 1000;
+/** A server that does not answer within this time counts as failed. */
+const connectTimeoutMs = 10_000;
+
+export interface ServiceContext {
+  readonly forwarder: Forwarder;
+  readonly turns: TurnQueue;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** A new identity for a connection. */
+  nextFlowId(): string;
+}
+
+/** A tcpListener: its socket exists only while a connector is reachable, so that clients are refused otherwise. */
+export class TcpListenerPort {
+  readonly entity: TcpListenerEntity;
+  readonly service: TcpListener;
+  readonly #context: ServiceContext;
+  /** By listenerAddress name; empty for a listener of one address. */
+  readonly #addresses = new Map<string, ListenerAddressEntity>();
+  #server: Server | undefined;
+  #boundPort = 0;
+  #message = '';
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(context: ServiceContext, entity: TcpListenerEntity) {
+    this.#context = context;
+    this.entity = entity;
+    this.service = new TcpListener(
+      context.forwarder,
+      () => this.#chooseAddress(),
+      () => context.nextFlowId(),
+      context.log.child('tcp'),
+    );
+  }
+
+  addAddress(address: ListenerAddressEntity): void {
+    this.#addresses.set(address.name, address);
+    this.update();
+  }
+
+  removeAddress(name: string): void {
+    this.#addresses.delete(name);
+    this.update();
+  }
+
+  /** One address: that, if reachable. Priority: the highest reachable. Weighted: at random among the reachable, by weight. */
+  #chooseAddress(): string | undefined {
+    const { forwarder, random } = this.#context;
+    const { address, multiAddressStrategy } = this.entity;
+    if (multiAddressStrategy === 'none') return address !== undefined && forwarder.reachable(address) ? address : undefined;
+    const reachable = [...this.#addresses.values()].filter((entry) => forwarder.reachable(entry.address));
+    if (multiAddressStrategy === 'priority') {
+      let best: ListenerAddressEntity | undefined;
+      for (const entry of reachable) if (best === undefined || entry.value > best.value) best = entry;
+      return best?.address;
+    }
+    let rest = random.number() * reachable.reduce((sum, entry) => sum + entry.value, 0);
+    for (const entry of reachable) {
+      rest -= entry.value;
+      if (rest < 0) return entry.address;
+    }
+    return reachable.at(-1)?.address;
+  }
+
+  get reachable(): boolean {
+    return this.#chooseAddress() !== undefined;
+  }
+
+  get state(): ListenerState {
+    return {
+      name: this.entity.name,
+      operStatus: this.#boundPort > 0 ? 'up' : 'down',
+      boundPort: this.#boundPort,
+      connectionMsg: this.#boundPort > 0 ? '' : this.#message || 'no connector is reachable',
+    };
+  }
+
+  get counters(): TcpCounters {
+    const { service } = this;
+    return {
+      connectionsOpened: service.opened,
+      connectionsClosed: service.opened - service.active,
+      bytesIn: service.bytesIn,
+      bytesOut: service.bytesOut,
+    };
+  }
+
+  /** Opens or closes the socket as reachability says. Called when routes or local consumers changed. */
+  update(): void {
+    if (this.#stopped) return;
+    const reachable = this.reachable;
+    if (reachable && this.#server === undefined && this.#timer === undefined) this.#listen();
+    else if (!reachable) {
+      this.#message = '';
+      this.#close();
+    }
+  }
+
+  #listen(): void {
+    const { turns, log } = this.#context;
+    const { host, port, name, backlog } = this.entity;
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+      this.service.accept(new TcpSocket(socket, turns));
+      turns.touch();
+    });
+    this.#server = server;
+    server.on('error', (error) => {
+      if (this.#server !== server || server.listening) {
+        log.warn('accepting a connection failed', { tcpListener: name, reason: error.message });
+        return;
+      }
+      if (this.#message !== error.message) log.error('a service cannot listen', { tcpListener: name, reason: error.message });
+      this.#message = error.message;
+      this.#server = undefined;
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.update();
+      }, rebindMs);
+    });
+    server.listen({ port, ...(host === '' ? {} : { host }), backlog }, () => {
+      if (this.#server !== server) return;
+      const bound = server.address();
+      this.#boundPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+      this.#message = '';
+      log.info('service port open', { tcpListener: name, port: this.#boundPort });
+    });
+  }
+
+  #close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#server === undefined) return;
+    this.#server.close();
+    this.#server = undefined;
+    this.#boundPort = 0;
+    this.#context.log.info('service port closed', { tcpListener: this.entity.name });
+  }
+
+  /** Stops accepting; connections go on. */
+  stopAccepting(): void {
+    this.#stopped = true;
+    this.#close();
+  }
+
+  stop(): void {
+    this.stopAccepting();
+    this.service.stop();
+  }
+}
+
+/** A tcpConnector: offers a server under its address. */
+export class TcpConnectorOffer {
+  readonly entity: TcpConnectorEntity;
+  readonly service: TcpConnector;
+  readonly #context: ServiceContext;
+  #offered = false;
+
+  constructor(context: ServiceContext, entity: TcpConnectorEntity) {
+    this.#context = context;
+    this.entity = entity;
+    const { host, port, name } = entity;
+    this.service = new TcpConnector(
+      context.forwarder,
+      (connected, failed) => {
+        const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+        let done = false;
+        const fail = (error: Error): void => {
+          if (done) return;
+          done = true;
+          failed(error);
+          context.turns.touch();
+        };
+        socket.setTimeout(connectTimeoutMs, () =>
+          socket.destroy(new Error(`no answer from ${host}:${port} within ${connectTimeoutMs} ms`)),
+        );
+        socket.once('connect', () => {
+          socket.setTimeout(0);
+          socket.off('error', fail);
+          if (done) return;
+          done = true;
+          connected(new TcpSocket(socket, context.turns));
+          context.turns.touch();
+        });
+        socket.once('error', fail);
+        return () => {
+          done = true;
+          socket.on('error', () => {});
+          socket.destroy();
+        };
+      },
+      context.log.child(`tcpConnector ${name}`),
+    );
+  }
+
+  start(): void {
+    this.#offered = this.#context.forwarder.addConsumer(this.entity.address, this.service);
+    if (!this.#offered) this.#context.log.error('too many addresses', { tcpConnector: this.entity.name });
+  }
+
+  get counters(): TcpCounters {
+    const { service } = this;
+    return {
+      connectionsOpened: service.opened,
+      connectionsClosed: service.opened - service.outstanding,
+      bytesIn: service.bytesIn,
+      bytesOut: service.bytesOut,
+    };
+  }
+
+  /** Takes no new connections. */
+  withdraw(): void {
+    if (this.#offered) this.#context.forwarder.removeConsumer(this.entity.address, this.service);
+    this.#offered = false;
+  }
+
+  stop(): void {
+    this.withdraw();
+    this.service.stop();
+  }
+}

@@ -1,0 +1,193 @@
+import type { Logger } from '../../base/log.ts';
+import type { StreamSocket } from '../../base/stream-socket.ts';
+import { DeliveryState } from '../../amqp/performatives.ts';
+import type { AmqpError } from '../../amqp/performatives.ts';
+import type { Forwarder } from '../../forwarding/forwarder.ts';
+import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
+import type { MessageHead } from '../../forwarding/message-head.ts';
+import { Refusal } from './listener.ts';
+import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
+import { TcpStream } from './tcp-stream.ts';
+
+/** Opens a connection to the server; exactly one of the callbacks is called, later. The returned function gives up. */
+export type ConnectServer = (connected: (socket: StreamSocket) => void, failed: (error: Error) => void) => () => void;
+
+/** The server's side of a TCP service: each message of the address becomes a connection to the server. */
+export class TcpConnector implements Consumer {
+  readonly #forwarder: Forwarder;
+  readonly #connect: ConnectServer;
+  readonly #log: Logger;
+  readonly #streams = new Set<ServerStream>();
+  opened = 0;
+  failed = 0;
+  /** Octets of connections that have ended. */
+  #endedBytesIn = 0;
+  #endedBytesOut = 0;
+  /** Why the last connection to the server failed; undefined after a success. */
+  lastFailure: string | undefined;
+
+  constructor(forwarder: Forwarder, connect: ConnectServer, log: Logger) {
+    this.#forwarder = forwarder;
+    this.#connect = connect;
+    this.#log = log;
+  }
+
+  get outstanding(): number {
+    return this.#streams.size;
+  }
+
+  /** Octets from clients, that is to the server. */
+  get bytesIn(): number {
+    let bytes = this.#endedBytesIn;
+    for (const stream of this.#streams) bytes += stream.tcp.bytesToSocket;
+    return bytes;
+  }
+
+  /** Octets from the server. */
+  get bytesOut(): number {
+    let bytes = this.#endedBytesOut;
+    for (const stream of this.#streams) bytes += stream.tcp.bytesFromSocket;
+    return bytes;
+  }
+
+  deliver(head: MessageHead, upstream: Upstream): Downstream {
+    if (head.contentType !== octetStream || head.replyTo === null) return new Refusal(upstream);
+    this.opened++;
+    const stream = new ServerStream(this.#forwarder, head.replyTo, upstream, (ended, failure) => this.#ended(ended, failure));
+    this.#streams.add(stream);
+    return stream.start(head.bodyStart - head.annotationsEnd, this.#connect, () => (this.lastFailure = undefined));
+  }
+
+  #ended(stream: ServerStream, failure: string | undefined): void {
+    this.#streams.delete(stream);
+    this.#endedBytesIn += stream.tcp.bytesToSocket;
+    this.#endedBytesOut += stream.tcp.bytesFromSocket;
+    if (failure === undefined) return;
+    this.failed++;
+    this.lastFailure = failure;
+    this.#log.info('connection to the server failed', { reason: failure });
+  }
+
+  stop(): void {
+    for (const stream of [...this.#streams]) stream.stop();
+  }
+}
+
+/** One connection to the server. */
+class ServerStream implements Upstream, Downstream {
+  readonly #forwarder: Forwarder;
+  readonly #replyTo: string;
+  readonly #upstream: Upstream;
+  readonly #done: (stream: ServerStream, failure: string | undefined) => void;
+  readonly tcp: TcpStream;
+  #network: Downstream | undefined;
+  #giveUp: (() => void) | undefined;
+  #connected = false;
+  #finished = false;
+  /** Octets that came before the server was connected. A client sends none before the answer: only a foreign peer may. */
+  #early: { bytes: Uint8Array; more: boolean }[] = [];
+  #earlyBytes = 0;
+
+  constructor(
+    forwarder: Forwarder,
+    replyTo: string,
+    upstream: Upstream,
+    done: (stream: ServerStream, failure: string | undefined) => void,
+  ) {
+    this.#forwarder = forwarder;
+    this.#replyTo = replyTo;
+    this.#upstream = upstream;
+    this.#done = done;
+    this.tcp = new TcpStream(this);
+  }
+
+  start(headBytes: number, connect: ConnectServer, succeeded: () => void): Downstream {
+    this.#network = this.tcp.startIn(this.#upstream, headBytes);
+    this.#giveUp = connect(
+      (socket) => {
+        if (this.#finished) socket.destroy(true);
+        else {
+          succeeded();
+          this.#established(socket);
+        }
+      },
+      (error) => this.#finish(error.message, DeliveryState.modified, { condition: 'qd:connection-refused', description: error.message }),
+    );
+    return this;
+  }
+
+  #established(socket: StreamSocket): void {
+    this.#connected = true;
+    this.#giveUp = undefined;
+    this.tcp.attachSocket(socket);
+    const downstream = this.#forwarder.forward(streamHead(this.#replyTo, null, null), true, false, undefined, this);
+    if (typeof downstream === 'number') {
+      this.tcp.stop();
+      return;
+    }
+    this.tcp.startOut(downstream);
+    const start = encodeStreamStart(this.#replyTo, null, null);
+    downstream.send(start, 0, start.length, true);
+    this.tcp.flow();
+    const early = this.#early;
+    this.#early = [];
+    for (const { bytes, more } of early) this.#network?.send(bytes, 0, bytes.length, more);
+  }
+
+  send(bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    if (this.#finished) return;
+    if (this.#connected) {
+      this.#network?.send(bytes, start, end, more);
+      return;
+    }
+    this.#earlyBytes += end - start;
+    if (this.#earlyBytes > maxEarlyBytes) {
+      const description = 'octets came before the connection to the server was open';
+      this.#finish(description, DeliveryState.rejected, { condition: 'amqp:resource-limit-exceeded', description });
+      return;
+    }
+    this.#early.push({ bytes: bytes.subarray(start, end), more });
+  }
+
+  abort(): void {
+    if (this.#connected) this.#network?.abort();
+    else this.#finish(undefined);
+  }
+
+  forget(): void {
+    if (this.#connected) this.#network?.forget();
+  }
+
+  readonly congested = false;
+
+  /** Ends before the server was connected. */
+  #finish(failure: string | undefined, state?: DeliveryState, error?: AmqpError): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#early = [];
+    this.#giveUp?.();
+    this.#giveUp = undefined;
+    if (state !== undefined) this.#upstream.update(state, true, 0, error);
+    this.#done(this, failure);
+  }
+
+  update(state: DeliveryState, settled: boolean, sectionOffset: number): void {
+    this.tcp.update(state, settled, sectionOffset);
+  }
+
+  relieved(): void {
+    this.tcp.relieved();
+  }
+
+  ended(): void {
+    this.#finish(undefined);
+  }
+
+  stop(): void {
+    if (this.#connected) this.tcp.stop();
+    else this.#finish(undefined, DeliveryState.modified);
+  }
+}
+
+/** A window's worth: what a sender may send before it must have been acknowledged. */
+const maxEarlyBytes = 1_048_576;

@@ -1,0 +1,272 @@
+import { DeliveryState } from '../../amqp/performatives.ts';
+import type { StreamSocket, StreamSocketHandler } from '../../base/stream-socket.ts';
+import type { Downstream, Upstream } from '../../forwarding/leg.ts';
+
+/**
+ * Octets read from a socket and not yet acknowledged by the far side. With the largest read (64 KiB) on top, at most 1 MiB is held per
+ * direction; below the 1,042,432 that skupper-router's receivers expect at most.
+ */
+export const windowBytes = 983_040;
+/** The receiver tells how far it has written each time it is this much further (skupper-router: 521,216; more often is allowed). */
+export const acknowledgeStepBytes = 262_144;
+/** `00 53 77 40`: the amqp-value null in front of the octets. */
+const bodyMarkBytes = 4;
+
+const nothing = new Uint8Array(0);
+
+/** Hears that both directions of a stream have ended. */
+export interface TcpStreamOwner {
+  ended(stream: TcpStream): void;
+}
+
+/**
+ * One TCP connection at this router: octets from the socket go to `downstream`, octets from the network come in as a `Downstream`
+ * of the far side and go to the socket.
+ *
+ *     socket ──received──► out: downstream.send          (stops at windowBytes unacknowledged, or when the way is congested)
+ *     socket ◄──write───── in:  NetworkEnd.send          (acknowledges what the kernel took)
+ *
+ * Each direction ends by itself (half-close): end of the socket's input completes the outgoing message; a complete incoming message ends
+ * the socket's output and is accepted.
+ */
+export class TcpStream implements StreamSocketHandler, Upstream {
+  readonly #owner: TcpStreamOwner;
+  #socket: StreamSocket | undefined;
+  // Out: socket to network.
+  #downstream: Downstream | undefined;
+  #sentBytes = 0;
+  #acknowledgedBytes = 0;
+  #paused = true;
+  #outComplete = false;
+  #outSettled = false;
+  // In: network to socket.
+  #inUpstream: Upstream | undefined;
+  #headBytes = 0;
+  #inBytes = 0;
+  #reportedBytes = 0;
+  #inComplete = false;
+  #inSettled = false;
+  #socketGone = false;
+  #ended = false;
+  /** Destroy the socket as soon as what came for it has been written. */
+  #closeWhenWritten = false;
+
+  constructor(owner: TcpStreamOwner) {
+    this.#owner = owner;
+  }
+
+  get bytesFromSocket(): number {
+    return this.#sentBytes;
+  }
+
+  get bytesToSocket(): number {
+    return this.#inBytes;
+  }
+
+  attachSocket(socket: StreamSocket): void {
+    this.#socket = socket;
+    socket.handler = this;
+  }
+
+  /** The message that carries the socket's octets has been started. */
+  startOut(downstream: Downstream): void {
+    this.#downstream = downstream;
+  }
+
+  /** Octets may flow from the socket. */
+  flow(): void {
+    if (!this.#paused || this.#socketGone) return;
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+
+  /** The message that carries octets to the socket arrives; `headBytes` come before its octets. */
+  startIn(upstream: Upstream, headBytes: number): Downstream {
+    this.#inUpstream = upstream;
+    this.#headBytes = headBytes + bodyMarkBytes;
+    return new NetworkEnd(this);
+  }
+
+  // ---- socket to network ----
+
+  received(bytes: Uint8Array): void {
+    const downstream = this.#downstream;
+    if (downstream === undefined || this.#outComplete) return;
+    this.#sentBytes += bytes.length;
+    downstream.send(bytes, 0, bytes.length, true);
+    this.#checkWindow();
+  }
+
+  #checkWindow(): void {
+    const full = this.#sentBytes - this.#acknowledgedBytes >= windowBytes || (this.#downstream?.congested ?? true);
+    if (full === this.#paused || this.#outSettled) return;
+    this.#paused = full;
+    if (full) this.#socket?.pause();
+    else this.#socket?.resume();
+  }
+
+  relieved(): void {
+    if (this.#paused && this.#downstream !== undefined) this.#checkWindow();
+  }
+
+  endReceived(): void {
+    this.#completeOut();
+  }
+
+  #completeOut(): void {
+    if (this.#outComplete || this.#downstream === undefined) return;
+    this.#outComplete = true;
+    this.#downstream.send(nothing, 0, 0, false);
+  }
+
+  /** The far side's state of the outgoing message. */
+  update(state: DeliveryState, settled: boolean, sectionOffset: number): void {
+    if (this.#outSettled) return;
+    if (state === DeliveryState.received) {
+      if (sectionOffset > this.#acknowledgedBytes && sectionOffset <= this.#sentBytes) {
+        this.#acknowledgedBytes = sectionOffset;
+        if (this.#paused && this.#downstream !== undefined) this.#checkWindow();
+      }
+      if (!settled) return;
+    }
+    if (!settled && state === DeliveryState.none) return;
+    this.#outSettled = true;
+    if (!settled) this.#downstream?.forget();
+    this.#downstream = undefined;
+    if (state === DeliveryState.accepted && this.#outComplete) {
+      this.#checkEnded();
+      return;
+    }
+    // The far connection is gone. What it sent before is still written.
+    this.#outComplete = true;
+    if (this.#inComplete) this.#closeAfterWriting();
+    else this.#destroy(true);
+  }
+
+  // ---- network to socket ----
+
+  /** A frame of the incoming message. */
+  fromNetwork(bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    if (this.#inSettled) return;
+    if (this.#headBytes > 0) {
+      const skipped = Math.min(this.#headBytes, end - start);
+      this.#headBytes -= skipped;
+      start += skipped;
+    }
+    const socket = this.#socket;
+    if (socket === undefined || this.#socketGone) return;
+    if (end > start) {
+      this.#inBytes += end - start;
+      socket.write(bytes, start, end);
+    }
+    if (more) return;
+    this.#inComplete = true;
+    socket.end();
+    if (socket.pendingBytes === 0) this.written();
+  }
+
+  written(): void {
+    const socket = this.#socket;
+    if (socket === undefined || this.#inSettled) return;
+    const written = this.#inBytes - socket.pendingBytes;
+    if (this.#inComplete && written === this.#inBytes) {
+      this.#settleIn(DeliveryState.accepted);
+      if (this.#closeWhenWritten) this.#destroy(false);
+      else this.#checkEnded();
+    } else if (written - this.#reportedBytes >= acknowledgeStepBytes) {
+      this.#reportedBytes = written;
+      this.#inUpstream?.update(DeliveryState.received, false, written, undefined);
+    }
+  }
+
+  #settleIn(state: DeliveryState): void {
+    if (this.#inSettled) return;
+    this.#inSettled = true;
+    const upstream = this.#inUpstream;
+    this.#inUpstream = undefined;
+    upstream?.update(state, true, 0, undefined);
+  }
+
+  /** The incoming message was cut off. */
+  abortedByNetwork(): void {
+    this.#inSettled = true;
+    this.#inUpstream = undefined;
+    this.#destroy(true);
+  }
+
+  /** The sender of the incoming message wants no outcome: its connection is closed. */
+  forgottenByNetwork(): void {
+    this.#inUpstream = undefined;
+    if (!this.#inComplete) this.abortedByNetwork();
+  }
+
+  // ---- end ----
+
+  #closeAfterWriting(): void {
+    if (this.#inSettled || this.#socketGone) this.#destroy(false);
+    else this.#closeWhenWritten = true;
+  }
+
+  /** Ends everything now, e.g. at the drain deadline. */
+  stop(): void {
+    this.#destroy(true);
+  }
+
+  #destroy(reset: boolean): void {
+    if (!this.#socketGone) this.#socket?.destroy(reset);
+    this.#gone(reset);
+  }
+
+  closed(error: Error | undefined): void {
+    this.#gone(error !== undefined);
+  }
+
+  /** The socket is gone: both messages end. */
+  #gone(broken: boolean): void {
+    if (this.#socketGone) return;
+    this.#socketGone = true;
+    const downstream = this.#downstream;
+    if (downstream !== undefined && !this.#outSettled) {
+      this.#outSettled = true;
+      this.#downstream = undefined;
+      if (this.#outComplete) downstream.forget();
+      else if (broken) downstream.abort();
+      else {
+        this.#outComplete = true;
+        downstream.send(nothing, 0, 0, false);
+        downstream.forget();
+      }
+    }
+    this.#settleIn(this.#inComplete && !broken ? DeliveryState.accepted : DeliveryState.modified);
+    this.#checkEnded();
+  }
+
+  #checkEnded(): void {
+    if (this.#ended) return;
+    if (!this.#socketGone && !(this.#outSettled && this.#inSettled)) return;
+    this.#ended = true;
+    this.#owner.ended(this);
+  }
+}
+
+/** The network's view of the socket. */
+class NetworkEnd implements Downstream {
+  readonly #stream: TcpStream;
+  readonly congested = false;
+
+  constructor(stream: TcpStream) {
+    this.#stream = stream;
+  }
+
+  send(bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    this.#stream.fromNetwork(bytes, start, end, more);
+  }
+
+  abort(): void {
+    this.#stream.abortedByNetwork();
+  }
+
+  forget(): void {
+    this.#stream.forgottenByNetwork();
+  }
+}
