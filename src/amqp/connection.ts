@@ -1,79 +1,38 @@
 import { ProtocolViolation, assert } from '../base/errors.ts';
+import { ConnectionBudget, maxPendingBytes } from './connection-budget.ts';
+import type { ConnectionHandler, ConnectionOptions } from './connection-options.ts';
+import { ConnectionTimers, minIdleTimeoutMs } from './connection-timers.ts';
 import { Condition, Descriptor, FrameType, amqpHeader, minMaxFrameSize, saslHeader } from './constants.ts';
-import type { IncomingLink, OutgoingLink } from './link.ts';
+import { Disposition, Transfer, decodeDisposition, decodeTransfer } from './delivery-performatives.ts';
+import { FrameAssembler } from './frame-assembler.ts';
+import { encodeAbort, writeFrame, writeTransferFrame } from './frame-writer.ts';
+import { fitError } from './performative-fields.ts';
 import {
-  Disposition,
-  Transfer,
   decodeAttach,
   decodeBegin,
   decodeDetach,
-  decodeDisposition,
   decodeEnding,
   decodeFlow,
   decodeOpen,
-  decodeTransfer,
   encodeEnding,
   encodeOpen,
 } from './performatives.ts';
 import type { AmqpError, Open } from './performatives.ts';
-import { authenticate, decodeInit, decodeMechanisms, decodeOutcome, encodeInit, encodeMechanisms, encodeOutcome } from './sasl.ts';
-import type { SaslClientOptions, SaslServerOptions } from './sasl.ts';
-import { Session } from './session.ts';
-import { SlabPool, TransmitBuffer } from './transmit-buffer.ts';
+import { SaslExchange, encodeMechanisms } from './sasl.ts';
+import { SessionTable, maxChannels } from './session-table.ts';
+import type { Session } from './session.ts';
+import { TransmitBuffer } from './transmit-buffer.ts';
 import { ValueReader } from './value-reader.ts';
 import { ValueWriter } from './value-writer.ts';
 
 /** Frames before OPEN has been received may not be larger: a stranger gets no more memory than this. */
 const preOpenMaxFrameSize = 8192;
-/** Sessions (channels) of one connection; routers use 12 and one more for each kind of traffic. */
-const maxChannels = 256;
-/** Bytes that may wait for a peer that does not read; beyond this the connection is closed. Sources stop at `congestedBytes` already. */
-export const maxPendingBytes = 268_435_456;
 /** Sources of streams stop writing while more than this waits for the socket... */
 export const congestedBytes = 2_097_152;
 /** ... and go on when it has fallen to this. */
 export const relievedBytes = 524_288;
-/** After our CLOSE, the peer's is awaited this long. */
-const closeTimeoutMs = 2000;
-/** A frame that arrives in pieces gets room for this many times what has arrived, so that announcing a size costs a peer its bytes. */
-const partialGrowth = 8;
-const minPartialBytes = 512;
-/** Frame header 8, performative at most 60 (list8 with handle, id, tag, flags): what a transfer needs beside its payload. */
-const transferOverhead = 68;
-
-export interface ConnectionOptions {
-  /** True for the side that dialled. */
-  readonly client: boolean;
-  readonly containerId: string;
-  /** The host that was dialled, for OPEN and SASL; null for a server. */
-  readonly hostname: string | null;
-  readonly sasl: { readonly client: SaslClientOptions } | { readonly server: SaslServerOptions } | undefined;
-  /** Largest frame that we accept; at least 512. */
-  readonly maxFrameSize: number;
-  /** Silence after which the peer is taken for dead; half of it is announced, as Proton does. 0 = never. */
-  readonly idleTimeoutMs: number;
-  /** From the first byte to the peer's OPEN. */
-  readonly handshakeTimeoutMs: number;
-  readonly capabilities: readonly string[];
-  readonly writeProperties?: (writer: ValueWriter) => void;
-  readonly slabs: SlabPool;
-}
-
-/**
- * Hears what happens on a connection, in the order of the wire. A handler is called synchronously from `receive` and `handleTimeout`
- * and may use the connection at once. (One ordered stream of calls instead of an event queue beside a data sink: what a control frame
- * means depends on the transfers before it.)
- */
-export interface ConnectionHandler {
-  /** OPEN has been exchanged. */
-  opened(connection: Connection, open: Open): void;
-  /** The peer attached a link: set its handler and sink and call `session.accept`, or `session.refuse`. */
-  linkOffered(connection: Connection, link: IncomingLink | OutgoingLink): void;
-  /** `pendingBytes` fell to `relievedBytes` after it had been over `congestedBytes`. */
-  relieved(connection: Connection): void;
-  /** The connection is over; sessions, links and deliveries have been told. Called once. `error` is the reason, if it was not orderly. */
-  closed(connection: Connection, error: AmqpError | undefined): void;
-}
+export { maxPendingBytes } from './connection-budget.ts';
+export type { ConnectionHandler, ConnectionOptions } from './connection-options.ts';
 
 type Phase =
   | 'sasl-header' // the peer's SASL header is awaited
@@ -108,6 +67,8 @@ export class Connection {
   remoteOpen: Open | undefined;
   /** While true, incoming windows of sessions are not renewed: what arrives cannot be passed on fast enough. */
   withholdWindow = false;
+  /** What all sessions together may hold. */
+  readonly budget: ConnectionBudget = new ConnectionBudget();
   #phase: Phase;
   #openSent = false;
   readonly #reader = new ValueReader();
@@ -115,21 +76,13 @@ export class Connection {
   readonly #disposition = new Disposition();
   readonly #out: TransmitBuffer;
   #congested = false;
-  readonly #sessions: (Session | undefined)[] = [];
-  readonly #byRemoteChannel: (Session | undefined)[] = [];
+  readonly #sessions: SessionTable = new SessionTable(this);
+  readonly #assembler = new FrameAssembler();
+  readonly #sasl: SaslExchange | undefined;
   #error: AmqpError | undefined;
-  #closedTold = false;
-  /** The beginning of a frame whose rest has not arrived. */
-  #partial: Uint8Array | undefined;
-  #partialLength = 0;
-  #partialSize = 0;
-  #nowMs = 0;
-  #lastReceivedMs = 0;
-  #lastSentMs = 0;
-  #sentSinceTick = false;
-  #handshakeDeadlineMs = Infinity;
-  #closeDeadlineMs = Infinity;
-  #heartbeatMs = Infinity;
+  /** A reason to end that came up inside of a command: acted on when the command has returned. */
+  #failure: AmqpError | undefined;
+  readonly #timers = new ConnectionTimers();
 
   constructor(options: ConnectionOptions, handler: ConnectionHandler) {
     this.options = options;
@@ -137,14 +90,12 @@ export class Connection {
     this.maxFrameSize = options.maxFrameSize;
     this.#out = new TransmitBuffer(options.slabs);
     this.#phase = options.sasl === undefined ? 'header' : 'sasl-header';
+    if (options.sasl !== undefined) this.#sasl = new SaslExchange(options.sasl, options.hostname);
   }
 
   /** Begins the handshake: the dialling side sends first. */
   start(nowMs: number): void {
-    this.#nowMs = nowMs;
-    this.#lastReceivedMs = nowMs;
-    this.#lastSentMs = nowMs;
-    this.#handshakeDeadlineMs = nowMs + this.options.handshakeTimeoutMs;
+    this.#timers.start(nowMs, this.options.handshakeTimeoutMs);
     if (!this.options.client) return;
     if (this.#phase === 'sasl-header') this.#out.append(saslHeader);
     else this.#sendOpen();
@@ -170,16 +121,17 @@ export class Connection {
   }
 
   get hasTransmit(): boolean {
-    return this.#out.pendingBytes > 0;
+    return this.#out.pendingBytes > 0 || this.#failure !== undefined;
   }
 
   // ---- output ----
 
   /** The next bytes for the socket, lent until `transmitted`. */
   nextTransmit(): Uint8Array | undefined {
+    if (this.#failure !== undefined) this.#failNow();
     const bytes = this.#out.next();
     if (bytes === undefined) return undefined;
-    this.#sentSinceTick = true;
+    this.#timers.sent();
     if (this.#congested && this.#out.pendingBytes <= relievedBytes) {
       this.#congested = false;
       this.handler.relieved(this);
@@ -191,35 +143,25 @@ export class Connection {
     this.#out.transmitted();
   }
 
-  /** Sends what `writer` holds as the body of one frame and empties it. */
+  /** Sends what `writer` holds as the body of one frame and empties it. Nothing is sent after CLOSE. */
   writeFrame(channel: number, type: number = FrameType.amqp): void {
-    const writer = this.writer;
+    const { writer } = this;
+    if (this.#phase === 'closed' || this.#phase === 'closing' || this.#failure !== undefined) {
+      writer.reset();
+      return;
+    }
+    const limit = type === FrameType.sasl ? minMaxFrameSize : this.#phase === 'open' ? this.remoteMaxFrameSize : preOpenMaxFrameSize;
     const size = 8 + writer.length;
-    assert(size <= Math.max(this.remoteMaxFrameSize, preOpenMaxFrameSize), 'a performative is larger than a frame');
-    const slab = this.#out.reserve(size);
-    let at = this.#out.position;
-    slab[at++] = size >>> 24;
-    slab[at++] = size >>> 16;
-    slab[at++] = size >>> 8;
-    slab[at++] = size;
-    slab[at++] = 2;
-    slab[at++] = type;
-    slab[at++] = channel >>> 8;
-    slab[at++] = channel;
-    slab.set(writer.bytes.subarray(0, writer.length), at);
-    this.#out.advance(size);
-    writer.reset();
+    if (size > limit) {
+      writer.reset();
+      this.#failure = { condition: Condition.frameSizeTooSmall, description: `a frame of ${size} bytes is needed; ${limit} are accepted` };
+      return;
+    }
+    writeFrame(this.#out, writer, channel, type);
     this.#checkPending();
   }
 
-  /**
-   * One TRANSFER frame, §2.7.5, written without intermediate objects:
-   *
-   *     size:4 doff=2 type=0 channel:2
-   *     00 53 14  c0 size count=6  handle  delivery-id  delivery-tag  message-format  settled  more   payload
-   *
-   * `deliveryId` -1 makes it a continuation, without id, tag, format and settled. Returns where the rest of the payload starts.
-   */
+  /** Writes one TRANSFER frame and returns where the rest of the payload starts, see `writeTransferFrame`. */
   writeTransfer(
     channel: number,
     handle: number,
@@ -230,100 +172,30 @@ export class Connection {
     end: number,
     more: boolean,
   ): number {
-    const room = this.remoteMaxFrameSize - transferOverhead;
-    let length = end - start;
-    if (length > room) {
-      length = room;
-      more = true;
-    }
-    const slab = this.#out.reserve(transferOverhead + length);
-    const frameStart = this.#out.position;
-    let at = frameStart + 4;
-    slab[at++] = 2;
-    slab[at++] = FrameType.amqp;
-    slab[at++] = channel >>> 8;
-    slab[at++] = channel;
-    slab[at++] = 0;
-    slab[at++] = 0x53;
-    slab[at++] = Descriptor.transfer;
-    slab[at++] = 0xc0;
-    const sizeAt = at++;
-    slab[at++] = 6;
-    if (handle < 256) {
-      slab[at++] = 0x52;
-      slab[at++] = handle;
-    } else {
-      slab[at++] = 0x70;
-      slab[at++] = handle >>> 24;
-      slab[at++] = handle >>> 16;
-      slab[at++] = handle >>> 8;
-      slab[at++] = handle;
-    }
-    if (deliveryId >= 0) {
-      slab[at++] = 0x70;
-      slab[at++] = deliveryId >>> 24;
-      slab[at++] = deliveryId >>> 16;
-      slab[at++] = deliveryId >>> 8;
-      slab[at++] = deliveryId;
-      // The tag must be unique among unsettled deliveries: the id serves.
-      slab[at++] = 0xa0;
-      slab[at++] = 4;
-      slab[at++] = deliveryId >>> 24;
-      slab[at++] = deliveryId >>> 16;
-      slab[at++] = deliveryId >>> 8;
-      slab[at++] = deliveryId;
-      slab[at++] = 0x43;
-      slab[at++] = settled ? 0x41 : 0x42;
-    } else {
-      slab[at++] = 0x40;
-      slab[at++] = 0x40;
-      slab[at++] = 0x40;
-      slab[at++] = 0x40;
-    }
-    slab[at++] = more ? 0x41 : 0x42;
-    slab[sizeAt] = at - sizeAt - 1;
-    const rest = start + length;
-    if (length < 128) for (let index = start; index < rest; index++) slab[at++] = bytes[index];
-    else {
-      slab.set(length === bytes.length ? bytes : bytes.subarray(start, rest), at);
-      at += length;
-    }
-    const size = at - frameStart;
-    slab[frameStart] = size >>> 24;
-    slab[frameStart + 1] = size >>> 16;
-    slab[frameStart + 2] = size >>> 8;
-    slab[frameStart + 3] = size;
-    this.#out.advance(size);
+    if (this.#phase !== 'open' || this.#failure !== undefined) return end;
+    const rest = writeTransferFrame(this.#out, this.remoteMaxFrameSize, channel, handle, deliveryId, settled, bytes, start, end, more);
     this.#checkPending();
     return rest;
   }
 
   /** TRANSFER with aborted = true. */
   writeAbort(channel: number, handle: number, deliveryId: number): void {
-    const writer = this.writer;
-    writer.descriptor(Descriptor.transfer);
-    writer.list();
-    writer.uint(handle);
-    writer.uint(deliveryId);
-    writer.null();
-    writer.null();
-    writer.null();
-    writer.boolean(false);
-    writer.null();
-    writer.null();
-    writer.null();
-    writer.boolean(true);
-    writer.end(10);
+    encodeAbort(this.writer, handle, deliveryId);
     this.writeFrame(channel);
+  }
+
+  /** The error, cut down where it would not fit into a frame of the peer. */
+  fitError(error: AmqpError | undefined): AmqpError | undefined {
+    return error === undefined ? undefined : fitError(error, this.remoteMaxFrameSize);
   }
 
   #checkPending(): void {
     const pending = this.#out.pendingBytes;
     if (pending <= congestedBytes) return;
     this.#congested = true;
-    if (pending > maxPendingBytes && this.#phase !== 'closed') {
+    if (pending > maxPendingBytes) {
       this.#out.clear();
-      this.#terminate({ condition: Condition.resourceLimitExceeded, description: 'the peer does not read' });
+      this.#failure = { condition: Condition.resourceLimitExceeded, description: 'the peer does not read' };
     }
   }
 
@@ -346,39 +218,26 @@ export class Connection {
   // ---- time ----
 
   nextDeadlineMs(): number {
-    let deadline = this.#handshakeDeadlineMs;
-    if (this.#closeDeadlineMs < deadline) deadline = this.#closeDeadlineMs;
-    if (this.#phase === 'open') {
-      const idle = this.options.idleTimeoutMs;
-      if (idle > 0 && this.#lastReceivedMs + idle < deadline) deadline = this.#lastReceivedMs + idle;
-      if (this.#lastSentMs + this.#heartbeatMs < deadline) deadline = this.#lastSentMs + this.#heartbeatMs;
-    }
-    return deadline;
+    return this.#timers.nextDeadlineMs();
   }
 
   handleTimeout(nowMs: number): void {
-    this.#nowMs = nowMs;
-    if (this.#sentSinceTick) {
-      this.#sentSinceTick = false;
-      this.#lastSentMs = nowMs;
-    }
-    if (this.#phase === 'closed') return;
-    if (nowMs >= this.#handshakeDeadlineMs) {
-      const description = `no OPEN within ${this.options.handshakeTimeoutMs} ms`;
-      this.#terminate({ condition: Condition.resourceLimitExceeded, description });
-      return;
-    }
-    if (nowMs >= this.#closeDeadlineMs) {
-      this.#terminate(this.#error);
-      return;
-    }
-    if (this.#phase !== 'open') return;
-    const idle = this.options.idleTimeoutMs;
-    if (idle > 0 && nowMs >= this.#lastReceivedMs + idle) {
-      this.#fail({ condition: Condition.resourceLimitExceeded, description: `nothing received for ${idle} ms` });
-    } else if (nowMs >= this.#lastSentMs + this.#heartbeatMs) {
-      this.#lastSentMs = nowMs;
-      this.writeFrame(0);
+    const { handshakeTimeoutMs, idleTimeoutMs } = this.options;
+    switch (this.#timers.tick(nowMs)) {
+      case 'handshake':
+        this.#terminate({ condition: Condition.resourceLimitExceeded, description: `no OPEN within ${handshakeTimeoutMs} ms` });
+        break;
+      case 'close':
+        this.#terminate(this.#error);
+        break;
+      case 'idle':
+        this.#fail({ condition: Condition.resourceLimitExceeded, description: `nothing received for ${idleTimeoutMs} ms` });
+        break;
+      case 'heartbeat':
+        this.writeFrame(0);
+        break;
+      default:
+        break;
     }
   }
 
@@ -386,94 +245,43 @@ export class Connection {
 
   /** Bytes from the socket, in any division. Never throws for what a peer sends: a violation closes the connection with its condition. */
   receive(bytes: Uint8Array, nowMs: number): void {
-    this.#nowMs = nowMs;
-    this.#lastReceivedMs = nowMs;
+    this.#timers.received(nowMs);
     try {
       this.#consume(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
-      this.#partial = undefined;
+      this.#failure = undefined;
       this.#fail({ condition: error.condition, description: error.message });
     }
+    if (this.#failure !== undefined) this.#failNow();
+    if (this.#phase === 'closed') this.#assembler.clear();
   }
 
   #consume(bytes: Uint8Array): void {
-    let position = 0;
+    const assembler = this.#assembler;
     const end = bytes.length;
-    while (position < end && this.#phase !== 'closed') {
-      if (this.#partial !== undefined) {
-        position = this.#complete(this.#partial, bytes, position, end);
-        continue;
-      }
-      const available = end - position;
-      if (available < 8) {
-        this.#keep(bytes, position, end, 8);
-        return;
-      }
-      if (this.#headerExpected) {
-        this.#header(bytes, position);
-        position += 8;
-        continue;
-      }
-      const size = this.#frameSize(bytes, position);
-      if (available < size) {
-        this.#keep(bytes, position, end, size);
-        return;
-      }
-      this.#frame(bytes, position, position + size);
-      position += size;
+    for (let position = 0; position < end && this.#phase !== 'closed' && this.#failure === undefined;) {
+      const limit = this.#frameLimit();
+      position = assembler.next(bytes, position, end, limit);
+      if (!assembler.whole) continue;
+      if (limit === 0) this.#header(assembler.bytes, assembler.start);
+      else this.#frame(assembler.bytes, assembler.start, assembler.end);
     }
   }
 
-  /** Begins a partial frame of `size` bytes (8 while the size is not known). Memory grows with what has arrived, not with what is announced. */
-  #keep(bytes: Uint8Array, position: number, end: number, size: number): void {
-    const length = end - position;
-    this.#partial = new Uint8Array(Math.min(size, Math.max(minPartialBytes, length * partialGrowth)));
-    this.#partial.set(bytes.subarray(position, end));
-    this.#partialLength = length;
-    this.#partialSize = size;
-  }
-
-  /** Adds bytes to the partial frame and handles it when it is whole. Returns the position after what was used. */
-  #complete(partial: Uint8Array, bytes: Uint8Array, position: number, end: number): number {
-    const length = this.#partialLength;
-    const take = Math.min(this.#partialSize - length, end - position);
-    if (length + take > partial.length) {
-      const grown = new Uint8Array(Math.min(this.#partialSize, (length + take) * partialGrowth));
-      grown.set(partial.subarray(0, length));
-      this.#partial = partial = grown;
+  /** The largest frame that is accepted now; 0 when a protocol header is expected. */
+  #frameLimit(): number {
+    switch (this.#phase) {
+      case 'sasl-header':
+      case 'header':
+        return 0;
+      case 'sasl':
+        return minMaxFrameSize;
+      case 'opening':
+        return Math.min(preOpenMaxFrameSize, this.maxFrameSize);
+      default:
+        return this.maxFrameSize;
     }
-    partial.set(bytes.subarray(position, position + take), length);
-    this.#partialLength = length + take;
-    if (this.#partialLength < this.#partialSize) return position + take;
-    if (this.#headerExpected) {
-      this.#partial = undefined;
-      this.#header(partial, 0);
-    } else if (this.#partialSize === 8 && this.#frameSize(partial, 0) > 8) {
-      this.#partialSize = this.#frameSize(partial, 0);
-    } else {
-      this.#partial = undefined;
-      this.#frame(partial, 0, this.#partialSize);
-    }
-    return position + take;
-  }
-
-  get #headerExpected(): boolean {
-    return this.#phase === 'sasl-header' || this.#phase === 'header';
-  }
-
-  /** §2.3.1. The size is checked before anything is allocated for the frame. */
-  #frameSize(bytes: Uint8Array, at: number): number {
-    const size = ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
-    const limit =
-      this.#phase === 'sasl'
-        ? minMaxFrameSize
-        : this.#phase === 'opening'
-          ? Math.min(preOpenMaxFrameSize, this.maxFrameSize)
-          : this.maxFrameSize;
-    if (size < 8) throw new ProtocolViolation(Condition.framingError, `frame size ${size} is smaller than a frame header`);
-    if (size > limit) throw new ProtocolViolation(Condition.framingError, `frame of ${size} bytes; at most ${limit} are accepted`);
-    return size;
   }
 
   /** §2.2: the peer's protocol header. A header that does not fit is answered with ours, and the connection ends. */
@@ -482,7 +290,7 @@ export class Connection {
     let equal = true;
     for (let index = 0; index < 8; index++) if (bytes[at + index] !== expected[index]) equal = false;
     if (!equal) {
-      if (!this.options.client || !this.#openSent) this.#out.append(expected);
+      if (!this.options.client) this.#out.append(expected);
       this.#terminate({ condition: Condition.framingError, description: 'the peer does not speak the expected AMQP protocol' });
       return;
     }
@@ -520,21 +328,18 @@ export class Connection {
     reader.reset(bytes, body, end);
     const descriptor = reader.readDescriptor();
     if (descriptor === Descriptor.transfer) {
+      if (this.#phase === 'closing') return;
       const session = this.#session(channel);
       decodeTransfer(reader, this.#transfer);
-      session.remoteTransfer(this.#transfer, bytes, reader.position, end);
+      if (!session.endSent) session.remoteTransfer(this.#transfer, bytes, reader.position, end);
       return;
     }
     this.#performative(descriptor, channel, reader);
   }
 
   #session(channel: number): Session {
-    if (this.#phase !== 'open' && this.#phase !== 'closing') {
-      throw new ProtocolViolation(Condition.illegalState, 'a frame of a session came before OPEN');
-    }
-    const session = this.#byRemoteChannel[channel];
-    if (session === undefined) throw new ProtocolViolation(Condition.notAllowed, `no session on channel ${channel}`);
-    return session;
+    if (this.#phase !== 'open') throw new ProtocolViolation(Condition.illegalState, 'a frame of a session came before OPEN');
+    return this.#sessions.remote(channel);
   }
 
   #performative(descriptor: number, channel: number, reader: ValueReader): void {
@@ -544,31 +349,38 @@ export class Connection {
         this.#remoteOpened(decodeOpen(reader));
         return;
       case Descriptor.begin:
-        this.#remoteBegin(channel, reader);
+        if (this.#phase !== 'open') throw new ProtocolViolation(Condition.illegalState, 'BEGIN came before OPEN');
+        this.#sessions.remoteBegin(channel, decodeBegin(reader));
         return;
-      case Descriptor.attach:
-        this.#session(channel).remoteAttach(decodeAttach(reader));
+      case Descriptor.attach: {
+        const session = this.#session(channel);
+        const attach = decodeAttach(reader);
+        // After our END, what the peer sent before it saw it means nothing, §2.5.5.
+        if (!session.endSent) session.remoteAttach(attach);
         return;
-      case Descriptor.flow:
-        this.#session(channel).remoteFlow(decodeFlow(reader));
+      }
+      case Descriptor.flow: {
+        const session = this.#session(channel);
+        const flow = decodeFlow(reader);
+        if (!session.endSent) session.remoteFlow(flow);
         return;
+      }
       case Descriptor.disposition: {
         const session = this.#session(channel);
         decodeDisposition(reader, this.#disposition);
-        session.remoteDisposition(this.#disposition);
+        if (!session.endSent) session.remoteDisposition(this.#disposition);
         return;
       }
-      case Descriptor.detach:
-        this.#session(channel).remoteDetach(decodeDetach(reader));
-        return;
-      case Descriptor.end: {
+      case Descriptor.detach: {
         const session = this.#session(channel);
-        const error = decodeEnding(reader, 'end');
-        this.#byRemoteChannel[channel] = undefined;
-        session.remoteEnd(error);
-        this.#sessions[session.channel] = undefined;
+        const detach = decodeDetach(reader);
+        if (!session.endSent) session.remoteDetach(detach);
         return;
       }
+      case Descriptor.end:
+        this.#session(channel);
+        this.#sessions.remoteEnd(channel, decodeEnding(reader, 'end'));
+        return;
       case Descriptor.close:
         this.#remoteClosed(decodeEnding(reader, 'close'));
         return;
@@ -580,95 +392,40 @@ export class Connection {
   #saslFrame(bytes: Uint8Array, body: number, end: number): void {
     const reader = this.#reader;
     reader.reset(bytes, body, end);
-    const descriptor = reader.readDescriptor();
-    const sasl = this.options.sasl;
+    const sasl = this.#sasl;
     assert(sasl !== undefined, 'SASL frames without SASL');
-    if ('server' in sasl) {
-      if (descriptor !== Descriptor.saslInit) throw new ProtocolViolation(Condition.illegalState, 'sasl-init is expected');
-      const accepted = authenticate(decodeInit(reader), sasl.server);
-      encodeOutcome(this.writer, accepted);
-      this.writeFrame(0, FrameType.sasl);
-      if (accepted) this.#phase = 'header';
-      else this.#terminate({ condition: Condition.unauthorizedAccess, description: 'the client could not be authenticated' });
-      return;
-    }
-    if (descriptor === Descriptor.saslMechanisms) {
-      const offered = decodeMechanisms(reader);
-      const mechanism = encodeInit(this.writer, offered, sasl.client, this.options.hostname);
-      if (mechanism === undefined) {
-        const description = `the peer offers only the SASL mechanisms ${offered.join(', ')}`;
-        this.#terminate({ condition: Condition.unauthorizedAccess, description });
-        return;
-      }
-      this.writeFrame(0, FrameType.sasl);
-    } else if (descriptor === Descriptor.saslOutcome) {
-      const code = decodeOutcome(reader);
-      if (code !== 0) {
-        this.#terminate({ condition: Condition.unauthorizedAccess, description: `the peer refused authentication (code ${code})` });
-        return;
-      }
+    const error = sasl.frame(reader, this.writer);
+    if (this.writer.length > 0) this.writeFrame(0, FrameType.sasl);
+    if (error !== undefined) this.#terminate(error);
+    else if (sasl.done) {
       this.#phase = 'header';
-      this.#sendOpen();
-    } else {
-      throw new ProtocolViolation(Condition.illegalState, 'sasl-mechanisms or sasl-outcome is expected');
+      if (this.options.client) this.#sendOpen();
     }
   }
 
   #remoteOpened(open: Open): void {
     if (this.#phase !== 'opening') throw new ProtocolViolation(Condition.illegalState, 'OPEN came twice');
     this.#phase = 'open';
-    this.#handshakeDeadlineMs = Infinity;
     this.remoteOpen = open;
     this.remoteMaxFrameSize = open.maxFrameSize;
-    // The peer's time-out is the silence it tolerates: two chances to be heard.
-    if (open.idleTimeoutMs > 0) this.#heartbeatMs = Math.max(1, open.idleTimeoutMs >> 1);
-    this.#lastSentMs = this.#nowMs;
+    const idle = open.idleTimeoutMs;
+    if (idle > 0 && idle < minIdleTimeoutMs) {
+      throw new ProtocolViolation(Condition.notAllowed, `idle-time-out of ${idle} ms; at least ${minIdleTimeoutMs} can be kept`);
+    }
+    this.#timers.opened(this.options.idleTimeoutMs, idle);
     this.handler.opened(this, open);
   }
 
-  #remoteBegin(channel: number, reader: ValueReader): void {
-    if (this.#phase !== 'open') throw new ProtocolViolation(Condition.illegalState, 'BEGIN came before OPEN');
-    const begin = decodeBegin(reader);
-    if (channel >= maxChannels) throw new ProtocolViolation(Condition.notAllowed, `channel ${channel} is above channel-max`);
-    if (this.#byRemoteChannel[channel] !== undefined) {
-      throw new ProtocolViolation(Condition.illegalState, `channel ${channel} is in use`);
-    }
-    if (begin.remoteChannel >= 0) {
-      const session = this.#sessions[begin.remoteChannel];
-      if (session === undefined || session.remoteChannel >= 0) {
-        throw new ProtocolViolation(Condition.invalidField, 'BEGIN answers a session that was not begun');
-      }
-      this.#byRemoteChannel[channel] = session;
-      session.remoteBegin(begin, channel);
-      return;
-    }
-    const session = this.#newSession();
-    this.#byRemoteChannel[channel] = session;
-    session.remoteBegin(begin, channel);
-    session.begin();
-  }
-
-  #newSession(): Session {
-    let channel = 0;
-    while (this.#sessions[channel] !== undefined) channel++;
-    if (channel >= maxChannels) throw new ProtocolViolation(Condition.resourceLimitExceeded, `more than ${maxChannels} sessions`);
-    const session = new Session(this, channel);
-    this.#sessions[channel] = session;
-    return session;
-  }
-
-  /** Begins a session; allowed once the connection is open. */
+  /** Begins a session; possible while the connection is open. Throws ProtocolViolation when it is not, or when either side has no room. */
   openSession(): Session {
-    assert(this.#phase === 'open', 'sessions need an open connection');
-    const session = this.#newSession();
-    session.begin();
-    return session;
+    if (this.#phase !== 'open') throw new ProtocolViolation(Condition.illegalState, 'the connection is not open');
+    return this.#sessions.begin();
   }
 
   /** Lets the peer send again after `withholdWindow` had been set. */
   renewWindows(): void {
     this.withholdWindow = false;
-    for (const session of this.#sessions) session?.renewWindow();
+    this.#sessions.renewWindows();
   }
 
   // ---- end ----
@@ -677,22 +434,25 @@ export class Connection {
   close(error?: AmqpError): void {
     if (this.#phase === 'closed' || this.#phase === 'closing') return;
     if (this.#phase !== 'open') {
+      if (this.#openSent) this.#writeClose(error);
       this.#terminate(error);
       return;
     }
     this.#error = error;
+    this.#writeClose(error);
     this.#phase = 'closing';
-    this.#closeDeadlineMs = this.#nowMs + closeTimeoutMs;
-    for (const session of this.#sessions) session?.lost();
-    encodeEnding(this.writer, Descriptor.close, error);
+    this.#timers.closing();
+    this.#sessions.lost();
+  }
+
+  #writeClose(error: AmqpError | undefined): void {
+    encodeEnding(this.writer, Descriptor.close, this.fitError(error));
     this.writeFrame(0);
   }
 
   #remoteClosed(error: AmqpError | undefined): void {
     if (this.#phase === 'open') {
-      for (const session of this.#sessions) session?.lost();
-      encodeEnding(this.writer, Descriptor.close, undefined);
-      this.writeFrame(0);
+      this.#writeClose(undefined);
     } else if (this.#phase !== 'closing') {
       throw new ProtocolViolation(Condition.illegalState, 'CLOSE came before OPEN');
     }
@@ -705,11 +465,15 @@ export class Connection {
     if (this.#phase === 'open' || this.#phase === 'opening') {
       if (!this.#openSent) this.#sendOpen();
       this.writer.reset();
-      for (const session of this.#sessions) session?.lost();
-      encodeEnding(this.writer, Descriptor.close, error);
-      this.writeFrame(0);
+      this.#writeClose(error);
     }
     this.#terminate(error);
+  }
+
+  #failNow(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) this.#fail(failure);
   }
 
   /** The socket has ended. */
@@ -722,15 +486,9 @@ export class Connection {
   #terminate(error: AmqpError | undefined): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#handshakeDeadlineMs = Infinity;
-    this.#closeDeadlineMs = Infinity;
+    this.#timers.stop();
     this.writer.reset();
-    for (const session of this.#sessions) session?.lost();
-    this.#sessions.length = 0;
-    this.#byRemoteChannel.length = 0;
-    if (!this.#closedTold) {
-      this.#closedTold = true;
-      this.handler.closed(this, error);
-    }
+    this.#sessions.lost();
+    this.handler.closed(this, error);
   }
 }

@@ -80,6 +80,40 @@ export const Descriptor = {
   footer: 0x78,
 } as const;
 
+/** The symbolic form of descriptors (§1.5), which a peer may use in place of the number. */
+export const descriptorSymbols: ReadonlyMap<string, number> = new Map([
+  ['amqp:open:list', Descriptor.open],
+  ['amqp:begin:list', Descriptor.begin],
+  ['amqp:attach:list', Descriptor.attach],
+  ['amqp:flow:list', Descriptor.flow],
+  ['amqp:transfer:list', Descriptor.transfer],
+  ['amqp:disposition:list', Descriptor.disposition],
+  ['amqp:detach:list', Descriptor.detach],
+  ['amqp:end:list', Descriptor.end],
+  ['amqp:close:list', Descriptor.close],
+  ['amqp:error:list', Descriptor.error],
+  ['amqp:received:list', Descriptor.received],
+  ['amqp:accepted:list', Descriptor.accepted],
+  ['amqp:rejected:list', Descriptor.rejected],
+  ['amqp:released:list', Descriptor.released],
+  ['amqp:modified:list', Descriptor.modified],
+  ['amqp:source:list', Descriptor.source],
+  ['amqp:target:list', Descriptor.target],
+  ['amqp:coordinator:list', Descriptor.coordinator],
+  ['amqp:sasl-mechanisms:list', Descriptor.saslMechanisms],
+  ['amqp:sasl-init:list', Descriptor.saslInit],
+  ['amqp:sasl-outcome:list', Descriptor.saslOutcome],
+  ['amqp:header:list', Descriptor.header],
+  ['amqp:delivery-annotations:map', Descriptor.deliveryAnnotations],
+  ['amqp:message-annotations:map', Descriptor.messageAnnotations],
+  ['amqp:properties:list', Descriptor.properties],
+  ['amqp:application-properties:map', Descriptor.applicationProperties],
+  ['amqp:data:binary', Descriptor.data],
+  ['amqp:amqp-sequence:list', Descriptor.amqpSequence],
+  ['amqp:amqp-value:*', Descriptor.amqpValue],
+  ['amqp:footer:map', Descriptor.footer],
+]);
+
 /** Frame types in the header's TYPE byte, §2.3.1 and §5.3.1. */
 export const FrameType = { amqp: 0, sasl: 1 } as const;
 

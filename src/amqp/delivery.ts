@@ -1,4 +1,6 @@
+import type { Fifo } from './fifo.ts';
 import type { IncomingLink, OutgoingLink } from './link.ts';
+import type { Piece } from './outgoing-link.ts';
 import { DeliveryState } from './performatives.ts';
 import type { AmqpError } from './performatives.ts';
 
@@ -10,7 +12,10 @@ import type { AmqpError } from './performatives.ts';
  */
 export interface DeliverySink {
   transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void;
-  /** The delivery will not be completed: aborted by its sender, or its link, session or connection ended. It needs no settlement. */
+  /**
+   * The delivery will not be completed: aborted by its sender, or its link, session or connection ended. It needs no settlement, but
+   * `link.replenish`, unless that was called for it before.
+   */
   aborted(delivery: IncomingDelivery): void;
   /** The sender settled the delivery, so that no outcome can be told any more. */
   senderSettled(delivery: IncomingDelivery): void;
@@ -26,7 +31,7 @@ export interface DeliverySource {
     sectionOffset: number,
     error: AmqpError | undefined,
   ): void;
-  /** The link, session or connection ended before the receiver settled. */
+  /** The link, session or connection ended before the receiver settled, or before all of a pre-settled delivery was written. */
   lost(delivery: OutgoingDelivery): void;
 }
 
@@ -41,6 +46,9 @@ export class IncomingDelivery {
   settled: boolean;
   /** All frames have arrived. */
   complete = false;
+  /** Neighbours in the link's list of unsettled deliveries. */
+  previous: IncomingDelivery | undefined = undefined;
+  next: IncomingDelivery | undefined = undefined;
 
   constructor(link: IncomingLink, id: number, preSettled: boolean, sink: DeliverySink) {
     this.link = link;
@@ -74,6 +82,13 @@ export class OutgoingDelivery {
   settled: boolean;
   /** The last frame has been handed over (perhaps not yet written). */
   complete = false;
+  /** The source has heard, or said, the last of it: no call follows. */
+  over = false;
+  /** What waits for credit or for the session's window. */
+  pending: Fifo<Piece> | undefined = undefined;
+  /** Neighbours in the link's list of deliveries that have begun and are not settled. */
+  previous: OutgoingDelivery | undefined = undefined;
+  next: OutgoingDelivery | undefined = undefined;
 
   constructor(link: OutgoingLink, preSettled: boolean, source: DeliverySource | undefined) {
     this.link = link;
@@ -99,6 +114,7 @@ export class OutgoingDelivery {
   forget(): void {
     if (this.settled) return;
     this.settled = true;
+    this.over = true;
     if (this.id >= 0) this.link.session.settleOutgoing(this);
   }
 }

@@ -1,21 +1,17 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import { Condition, Descriptor } from './constants.ts';
+import { decodeError, encodeError, endFields, maxNameLength, missing, readSymbols } from './performative-fields.ts';
+import type { AmqpError } from './performative-fields.ts';
+import { absentTerminus, decodeTerminus } from './terminus.ts';
+import type { Terminus } from './terminus.ts';
 import type { ValueReader } from './value-reader.ts';
 import type { AmqpValue } from './value.ts';
 import type { ValueWriter } from './value-writer.ts';
 
-/** Longest container-id, hostname, link name, address or symbol that is accepted, in bytes. Peers use less than 100. */
-export const maxNameLength = 1024;
-/** Longest error description kept from a peer. */
-const maxDescriptionLength = 4096;
-/** Capabilities kept of a terminus or an OPEN. */
-const maxCapabilities = 64;
-
-/** Error, §2.8.14. */
-export interface AmqpError {
-  readonly condition: string;
-  readonly description: string;
-}
+export type { AmqpError } from './performative-fields.ts';
+export { DeliveryState } from './delivery-performatives.ts';
+export { encodeTerminus } from './terminus.ts';
+export type { Terminus } from './terminus.ts';
 
 /** OPEN, §2.7.1: what the peer announced. Absent fields have the defaults of the specification. */
 export interface Open {
@@ -38,17 +34,6 @@ export interface Begin {
   readonly incomingWindow: number;
   readonly outgoingWindow: number;
   readonly handleMax: number;
-}
-
-/** Source or target, §3.5.3 and §3.5.4: the fields that routers look at, and the whole encoding, to be echoed. */
-export interface Terminus {
-  readonly present: boolean;
-  readonly address: string | null;
-  readonly dynamic: boolean;
-  readonly coordinator: boolean;
-  readonly capabilities: readonly string[];
-  /** A copy of the encoded terminus (or of null). */
-  readonly encoded: Uint8Array;
 }
 
 /** ATTACH, §2.7.3. */
@@ -79,54 +64,8 @@ export interface Flow {
   readonly echo: boolean;
 }
 
-/** Delivery states, §3.4, as small integers for the data path. */
-export const DeliveryState = { none: 0, received: 1, accepted: 2, rejected: 3, released: 4, modified: 5 } as const;
-export type DeliveryState = (typeof DeliveryState)[keyof typeof DeliveryState];
-
-/** DISPOSITION, §2.7.6; reused by the decoder for each frame. */
-export class Disposition {
-  receiver = false;
-  first = 0;
-  last = 0;
-  settled = false;
-  state: DeliveryState = DeliveryState.none;
-  sectionOffset = 0;
-  error: AmqpError | undefined;
-}
-
-/** TRANSFER, §2.7.5; reused by the decoder for each frame. */
-export class Transfer {
-  handle = 0;
-  /** -1 when absent (a continuation). */
-  deliveryId = -1;
-  tagStart = 0;
-  tagLength = 0;
-  messageFormat = 0;
-  settled = false;
-  more = false;
-  aborted = false;
-}
-
-/** Enters a performative's list; `reader.endOfList` is where it ends. */
-function fields(reader: ValueReader): number {
-  return reader.enterList();
-}
-
-function missing(name: string, field: string): ProtocolViolation {
-  return new ProtocolViolation(Condition.invalidField, `${name} has no ${field}`);
-}
-
-function readSymbols(reader: ValueReader): readonly string[] {
-  const value = reader.readValue();
-  if (value === null) return [];
-  if (typeof value === 'string') return [value];
-  if (!Array.isArray(value)) throw new ProtocolViolation(Condition.invalidField, 'capabilities must be symbols');
-  if (value.length > maxCapabilities) throw new ProtocolViolation(Condition.resourceLimitExceeded, 'too many capabilities');
-  return (value as readonly AmqpValue[]).filter((symbol) => typeof symbol === 'string');
-}
-
 export function decodeOpen(reader: ValueReader): Open {
-  const count = fields(reader);
+  const count = reader.enterList();
   const end = reader.endOfList;
   let containerId: string | undefined;
   let hostname: string | null = null;
@@ -185,10 +124,6 @@ export function decodeOpen(reader: ValueReader): Open {
   };
 }
 
-function endFields(reader: ValueReader, end: number, name: string): void {
-  if (reader.position !== end) throw new ProtocolViolation(Condition.decodeError, `${name} does not end where its size says`);
-}
-
 export interface OpenParameters {
   readonly containerId: string;
   readonly hostname: string | null;
@@ -220,7 +155,7 @@ export function encodeOpen(writer: ValueWriter, open: OpenParameters): void {
 }
 
 export function decodeBegin(reader: ValueReader): Begin {
-  const count = fields(reader);
+  const count = reader.enterList();
   const end = reader.endOfList;
   let remoteChannel = -1;
   let nextOutgoingId = -1;
@@ -268,50 +203,8 @@ export function encodeBegin(writer: ValueWriter, begin: Begin): void {
   writer.end(5);
 }
 
-const nullEncoded = Uint8Array.of(0x40);
-const absentTerminus: Terminus = {
-  present: false,
-  address: null,
-  dynamic: false,
-  coordinator: false,
-  capabilities: [],
-  encoded: nullEncoded,
-};
-
-/** Reads the fields by their place: address 0, dynamic 4, capabilities 10 of a source and 6 of a target. */
-function decodeTerminus(reader: ValueReader): Terminus {
-  const start = reader.position;
-  const descriptor = reader.readDescriptor();
-  if (descriptor !== Descriptor.source && descriptor !== Descriptor.target && descriptor !== Descriptor.coordinator) {
-    throw new ProtocolViolation(Condition.invalidField, 'source or target is of an unknown kind');
-  }
-  const count = reader.enterList();
-  const end = reader.endOfList;
-  let address: string | null = null;
-  let dynamic = false;
-  let capabilities: readonly string[] = [];
-  const capabilitiesIndex = descriptor === Descriptor.source ? 10 : 6;
-  for (let index = 0; index < count; index++) {
-    if (reader.skipNull()) continue;
-    if (descriptor === Descriptor.coordinator) reader.skip();
-    else if (index === 0) address = reader.readText(maxNameLength);
-    else if (index === 4) dynamic = reader.readBoolean();
-    else if (index === capabilitiesIndex) capabilities = readSymbols(reader);
-    else reader.skip();
-  }
-  endFields(reader, end, 'source or target');
-  return {
-    present: true,
-    address,
-    dynamic,
-    coordinator: descriptor === Descriptor.coordinator,
-    capabilities,
-    encoded: reader.bytes.slice(start, reader.position),
-  };
-}
-
 export function decodeAttach(reader: ValueReader): Attach {
-  const count = fields(reader);
+  const count = reader.enterList();
   const end = reader.endOfList;
   let name: string | undefined;
   let handle = -1;
@@ -393,33 +286,8 @@ export function encodeAttach(writer: ValueWriter, attach: AttachParameters): voi
   writer.end(11);
 }
 
-/** A source or target with an address and one capability, both optional. */
-export function encodeTerminus(
-  writer: ValueWriter,
-  descriptor: typeof Descriptor.source | typeof Descriptor.target,
-  address: string | null,
-  capability: string | null,
-  dynamic = false,
-): void {
-  writer.descriptor(descriptor);
-  writer.list();
-  if (address === null) writer.null();
-  else writer.string(address);
-  writer.uint(0);
-  writer.symbol('link-detach');
-  writer.uint(0);
-  writer.boolean(dynamic);
-  writer.null();
-  if (descriptor === Descriptor.source) {
-    for (let index = 6; index < 10; index++) writer.null();
-  }
-  if (capability === null) writer.null();
-  else writer.symbol(capability);
-  writer.end(descriptor === Descriptor.source ? 11 : 7);
-}
-
 export function decodeFlow(reader: ValueReader): Flow {
-  const count = fields(reader);
+  const count = reader.enterList();
   const end = reader.endOfList;
   const numbers = [-1, -1, -1, -1, -1, -1, -1, -1];
   let drain = false;
@@ -468,172 +336,6 @@ export function encodeFlow(writer: ValueWriter, flow: Flow): void {
   writer.end(9);
 }
 
-/** Decodes the fields into `transfer`; the payload starts at the reader's position afterwards. */
-export function decodeTransfer(reader: ValueReader, transfer: Transfer): void {
-  const count = reader.enterList();
-  const end = reader.endOfList;
-  transfer.handle = -1;
-  transfer.deliveryId = -1;
-  transfer.tagLength = 0;
-  transfer.messageFormat = 0;
-  transfer.settled = false;
-  transfer.more = false;
-  transfer.aborted = false;
-  for (let index = 0; index < count; index++) {
-    if (reader.skipNull()) continue;
-    switch (index) {
-      case 0:
-        transfer.handle = reader.readUint();
-        break;
-      case 1:
-        transfer.deliveryId = reader.readUint();
-        break;
-      case 2:
-        transfer.tagLength = reader.skipBinary();
-        transfer.tagStart = reader.position - transfer.tagLength;
-        break;
-      case 3:
-        transfer.messageFormat = reader.readUint();
-        break;
-      case 4:
-        transfer.settled = reader.readBoolean();
-        break;
-      case 5:
-        transfer.more = reader.readBoolean();
-        break;
-      case 9:
-        transfer.aborted = reader.readBoolean();
-        break;
-      default:
-        reader.skip();
-    }
-  }
-  endFields(reader, end, 'transfer');
-  if (transfer.handle < 0) throw missing('transfer', 'handle');
-  if (transfer.tagLength > 32) throw new ProtocolViolation(Condition.invalidField, 'delivery-tag is longer than 32 bytes');
-}
-
-export function decodeDisposition(reader: ValueReader, disposition: Disposition): void {
-  const count = fields(reader);
-  const end = reader.endOfList;
-  let first = -1;
-  let last = -1;
-  let role: boolean | undefined;
-  disposition.settled = false;
-  disposition.state = DeliveryState.none;
-  disposition.sectionOffset = 0;
-  disposition.error = undefined;
-  for (let index = 0; index < count; index++) {
-    if (reader.skipNull()) continue;
-    switch (index) {
-      case 0:
-        role = reader.readBoolean();
-        break;
-      case 1:
-        first = reader.readUint();
-        break;
-      case 2:
-        last = reader.readUint();
-        break;
-      case 3:
-        disposition.settled = reader.readBoolean();
-        break;
-      case 4:
-        decodeState(reader, disposition);
-        break;
-      default:
-        reader.skip();
-    }
-  }
-  endFields(reader, end, 'disposition');
-  if (role === undefined) throw missing('disposition', 'role');
-  if (first < 0) throw missing('disposition', 'first');
-  disposition.receiver = role;
-  disposition.first = first;
-  disposition.last = last < 0 ? first : last;
-}
-
-function decodeState(reader: ValueReader, disposition: Disposition): void {
-  const descriptor = reader.readDescriptor();
-  switch (descriptor) {
-    case Descriptor.received: {
-      disposition.state = DeliveryState.received;
-      const count = reader.enterList();
-      const end = reader.endOfList;
-      if (count < 2) throw missing('received', 'section-offset');
-      reader.readUint();
-      const offset = readUlong(reader);
-      disposition.sectionOffset = offset;
-      reader.position = end;
-      return;
-    }
-    case Descriptor.accepted:
-      disposition.state = DeliveryState.accepted;
-      reader.skip();
-      return;
-    case Descriptor.released:
-      disposition.state = DeliveryState.released;
-      reader.skip();
-      return;
-    case Descriptor.modified:
-      disposition.state = DeliveryState.modified;
-      reader.skip();
-      return;
-    case Descriptor.rejected: {
-      disposition.state = DeliveryState.rejected;
-      const count = reader.enterList();
-      const end = reader.endOfList;
-      if (count > 0 && !reader.skipNull()) disposition.error = decodeError(reader);
-      reader.position = end;
-      return;
-    }
-    default:
-      // An extension or a transactional state: treated as no state.
-      reader.skip();
-  }
-}
-
-function readUlong(reader: ValueReader): number {
-  const value = reader.readValue();
-  if (typeof value !== 'number' || value < 0) throw new ProtocolViolation(Condition.invalidField, 'section-offset must be a number');
-  return value;
-}
-
-export function encodeDisposition(
-  writer: ValueWriter,
-  receiver: boolean,
-  deliveryId: number,
-  settled: boolean,
-  state: DeliveryState,
-  sectionOffset: number,
-  error: AmqpError | undefined,
-): void {
-  writer.descriptor(Descriptor.disposition);
-  writer.list();
-  writer.boolean(receiver);
-  writer.uint(deliveryId);
-  writer.null();
-  writer.boolean(settled);
-  if (state === DeliveryState.none) {
-    writer.end(4);
-    return;
-  }
-  writer.descriptor(Descriptor.received + state - 1);
-  if (state === DeliveryState.received) {
-    writer.list();
-    writer.uint(0);
-    writer.ulong(sectionOffset);
-    writer.end(2);
-  } else if (state === DeliveryState.rejected && error !== undefined) {
-    writer.list();
-    encodeError(writer, error);
-    writer.end(1);
-  } else {
-    writer.byte(0x45);
-  }
-  writer.end(5);
-}
-
 /** DETACH §2.7.7 (with handle and closed), END §2.7.8 and CLOSE §2.7.9: an optional error. */
 export interface Ending {
   readonly handle: number;
@@ -642,7 +344,7 @@ export interface Ending {
 }
 
 export function decodeDetach(reader: ValueReader): Ending {
-  const count = fields(reader);
+  const count = reader.enterList();
   const end = reader.endOfList;
   let handle = -1;
   let closed = false;
@@ -674,7 +376,7 @@ export function encodeDetach(writer: ValueWriter, handle: number, closed: boolea
 
 /** The error of END or CLOSE. */
 export function decodeEnding(reader: ValueReader, name: string): AmqpError | undefined {
-  const count = fields(reader);
+  const count = reader.enterList();
   const end = reader.endOfList;
   let error: AmqpError | undefined;
   for (let index = 0; index < count; index++) {
@@ -699,28 +401,4 @@ export function encodeEnding(
   writer.list();
   encodeError(writer, error);
   writer.end(1);
-}
-
-export function decodeError(reader: ValueReader): AmqpError {
-  if (reader.readDescriptor() !== Descriptor.error) throw new ProtocolViolation(Condition.decodeError, 'an error is expected');
-  const count = reader.enterList();
-  const end = reader.endOfList;
-  let condition = '';
-  let description = '';
-  for (let index = 0; index < count; index++) {
-    if (reader.skipNull()) continue;
-    if (index === 0) condition = reader.readText(maxNameLength);
-    else if (index === 1) description = reader.readText(maxDescriptionLength);
-    else reader.skip();
-  }
-  endFields(reader, end, 'error');
-  return { condition, description };
-}
-
-function encodeError(writer: ValueWriter, error: AmqpError): void {
-  writer.descriptor(Descriptor.error);
-  writer.list();
-  writer.symbol(error.condition);
-  writer.string(error.description);
-  writer.end(2);
 }

@@ -1,6 +1,7 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import { Condition, Descriptor } from './constants.ts';
-import { maxNameLength } from './performatives.ts';
+import { maxNameLength } from './performative-fields.ts';
+import type { AmqpError } from './performative-fields.ts';
 import type { ValueReader } from './value-reader.ts';
 import type { ValueWriter } from './value-writer.ts';
 
@@ -80,11 +81,11 @@ export function decodeInit(reader: ValueReader): SaslInit {
   const count = reader.enterList();
   if (count < 1) throw new ProtocolViolation(Condition.decodeError, 'sasl-init is empty');
   const mechanism = reader.readText(maxNameLength);
-  let response = new Uint8Array(0);
+  let response: Uint8Array = new Uint8Array(0);
   if (count > 1 && !reader.skipNull()) {
     const length = reader.skipBinary();
     if (length > maxResponseLength) throw new ProtocolViolation(Condition.resourceLimitExceeded, 'initial response is too long');
-    response = reader.bytes.slice(reader.position - length, reader.position) as Uint8Array<ArrayBuffer>;
+    response = reader.bytes.slice(reader.position - length, reader.position);
   }
   return { mechanism, response };
 }
@@ -116,4 +117,46 @@ export function decodeOutcome(reader: ValueReader): number {
   const code = reader.readValue();
   if (typeof code !== 'number') throw new ProtocolViolation(Condition.decodeError, 'sasl-outcome must be a number');
   return code;
+}
+
+/** The exchange of SASL frames on one connection, after the protocol headers and (on the server) the mechanisms. */
+export class SaslExchange {
+  readonly #options: { readonly client: SaslClientOptions } | { readonly server: SaslServerOptions };
+  readonly #hostname: string | null;
+  #initSent = false;
+  /** Authentication has succeeded. */
+  done = false;
+
+  constructor(options: { readonly client: SaslClientOptions } | { readonly server: SaslServerOptions }, hostname: string | null) {
+    this.#options = options;
+    this.#hostname = hostname;
+  }
+
+  /** Handles one frame and leaves the answer in `writer`, if there is one. Returns why the connection ends, or undefined. */
+  frame(reader: ValueReader, writer: ValueWriter): AmqpError | undefined {
+    const descriptor = reader.readDescriptor();
+    const options = this.#options;
+    if ('server' in options) {
+      if (descriptor !== Descriptor.saslInit) throw new ProtocolViolation(Condition.illegalState, 'sasl-init is expected');
+      this.done = authenticate(decodeInit(reader), options.server);
+      encodeOutcome(writer, this.done);
+      return this.done ? undefined : unauthorized('the client could not be authenticated');
+    }
+    if (descriptor === Descriptor.saslMechanisms && !this.#initSent) {
+      const offered = decodeMechanisms(reader);
+      this.#initSent = true;
+      if (encodeInit(writer, offered, options.client, this.#hostname) !== undefined) return undefined;
+      return unauthorized(`the peer offers only the SASL mechanisms ${offered.join(', ')}`);
+    }
+    if (descriptor === Descriptor.saslOutcome && this.#initSent) {
+      const code = decodeOutcome(reader);
+      this.done = code === 0;
+      return this.done ? undefined : unauthorized(`the peer refused authentication (code ${code})`);
+    }
+    throw new ProtocolViolation(Condition.illegalState, 'sasl-mechanisms and then sasl-outcome are expected');
+  }
+}
+
+function unauthorized(description: string): AmqpError {
+  return { condition: Condition.unauthorizedAccess, description };
 }

@@ -1,26 +1,36 @@
-import { ProtocolViolation, assert } from '../base/errors.ts';
+import { ProtocolViolation } from '../base/errors.ts';
 import type { Connection } from './connection.ts';
 import { Condition, Descriptor } from './constants.ts';
 import type { IncomingDelivery, OutgoingDelivery } from './delivery.ts';
+import { encodeDisposition } from './delivery-performatives.ts';
+import type { Disposition, Transfer } from './delivery-performatives.ts';
+import { Fifo } from './fifo.ts';
 import { IncomingLink, OutgoingLink } from './link.ts';
-import { encodeAttach, encodeBegin, encodeDetach, encodeDisposition, encodeEnding, encodeFlow } from './performatives.ts';
-import type { AmqpError, Attach, Begin, DeliveryState, Disposition, Ending, Flow, Transfer } from './performatives.ts';
+import { encodeAttach, encodeBegin, encodeDetach, encodeEnding, encodeFlow } from './performatives.ts';
+import type { AmqpError, Attach, Begin, DeliveryState, Ending, Flow } from './performatives.ts';
+import { nullEncoded } from './terminus.ts';
 
 /** Links of one session. All streams of a link between routers share one session: this is also the bound of concurrent streams. */
 export const maxHandles = 65_536;
-/** Unsettled deliveries of one session in each direction. */
-export const maxUnsettled = 131_072;
 /** Frames the peer may send before the window is renewed, and bytes they may hold: what routers use between each other. */
 export const incomingWindowBytes = 134_217_728;
-const maxIncomingWindow = 0x7fffffff;
+const maxOutgoingWindow = 0x7fffffff;
+/** Pieces that one link writes before the next that waits for the session's window has its turn. */
+const piecesPerTurn = 16;
 
-/** One AMQP session, §2.5. Made by `Connection.openSession` or by the peer's BEGIN. */
+/**
+ * One AMQP session, §2.5. Made by `Connection.openSession` or by the peer's BEGIN.
+ *
+ * Violations that concern the session alone end it with END (§2.5.5); the connection and its other sessions go on.
+ */
 export class Session {
   readonly connection: Connection;
   /** Our channel. */
   readonly channel: number;
   remoteChannel = -1;
   endSent = false;
+  /** The peer's handle-max. */
+  #remoteHandleMax = maxHandles - 1;
   #nextOutgoingId = 0;
   #nextIncomingId = 0;
   /** Transfer frames that the peer accepts now. */
@@ -35,7 +45,8 @@ export class Session {
   readonly #incoming = new Map<number, IncomingDelivery>();
   readonly #outgoing = new Map<number, OutgoingDelivery>();
   /** Outgoing links with a backlog, in the order in which they began to wait. */
-  #waiting: OutgoingLink[] = [];
+  readonly #waiting: Fifo<OutgoingLink> = new Fifo();
+  #nextDeliveryId = 0;
 
   constructor(connection: Connection, channel: number) {
     this.connection = connection;
@@ -51,7 +62,7 @@ export class Session {
       remoteChannel: this.remoteChannel,
       nextOutgoingId: this.#nextOutgoingId,
       incomingWindow: this.#incomingWindow,
-      outgoingWindow: maxIncomingWindow,
+      outgoingWindow: maxOutgoingWindow,
       handleMax: maxHandles - 1,
     });
     this.connection.writeFrame(this.channel);
@@ -61,18 +72,25 @@ export class Session {
     this.remoteChannel = remoteChannel;
     this.#nextIncomingId = begin.nextOutgoingId;
     this.remoteIncomingWindow = begin.incomingWindow;
+    this.#remoteHandleMax = Math.min(begin.handleMax, maxHandles - 1);
+    if (this.#links.length - 1 > this.#remoteHandleMax) {
+      this.end({ condition: Condition.resourceLimitExceeded, description: `the peer accepts no handles above ${begin.handleMax}` });
+    }
   }
 
   // ---- links ----
 
-  /** Attaches a link for receiving; `source` and `target` are encoded termini. */
+  /**
+   * Attaches a link for receiving; `source` and `target` are encoded termini. The name must be unique between the two containers.
+   * Throws ProtocolViolation when the session has ended or neither side has room for another link.
+   */
   attachIncoming(name: string, source: Uint8Array, target: Uint8Array): IncomingLink {
     const link = new IncomingLink(this, name, this.#takeHandle(), false);
     this.#attach(link, source, target);
     return link;
   }
 
-  /** Attaches a link for sending. */
+  /** Attaches a link for sending, as `attachIncoming`. */
   attachOutgoing(name: string, source: Uint8Array, target: Uint8Array): OutgoingLink {
     const link = new OutgoingLink(this, name, this.#takeHandle(), false);
     this.#attach(link, source, target);
@@ -80,9 +98,19 @@ export class Session {
   }
 
   #takeHandle(): number {
-    const handle = this.#freeHandles.pop() ?? this.#links.length;
-    if (handle >= maxHandles) throw new ProtocolViolation(Condition.resourceLimitExceeded, `more than ${maxHandles} links in a session`);
+    if (this.endSent) throw new ProtocolViolation(Condition.illegalState, 'the session has ended');
+    const handle = this.#freeHandles.at(-1) ?? this.#links.length;
+    if (handle > this.#remoteHandleMax || !this.connection.budget.reserveLink()) {
+      throw new ProtocolViolation(Condition.resourceLimitExceeded, `no room for more links than ${this.#byRemoteHandle.size}`);
+    }
+    if (handle < this.#links.length) this.#freeHandles.pop();
     return handle;
+  }
+
+  #freeHandle(handle: number): void {
+    this.#links[handle] = undefined;
+    this.#freeHandles.push(handle);
+    this.connection.budget.releaseLinks(1);
   }
 
   #attach(link: IncomingLink | OutgoingLink, source: Uint8Array, target: Uint8Array): void {
@@ -97,9 +125,10 @@ export class Session {
   }
 
   remoteAttach(attach: Attach): void {
-    if (attach.handle >= maxHandles) throw new ProtocolViolation(Condition.resourceLimitExceeded, `handle ${attach.handle} is too large`);
+    if (attach.handle >= maxHandles) throw new ProtocolViolation(Condition.framingError, `handle ${attach.handle} is above handle-max`);
     if (this.#byRemoteHandle.has(attach.handle)) {
-      throw new ProtocolViolation(Condition.handleInUse, `handle ${attach.handle} is attached already`);
+      this.end({ condition: Condition.handleInUse, description: `handle ${attach.handle} is attached already` });
+      return;
     }
     // The peer's receiver is our sender and the reverse.
     const key = awaitingKey(!attach.receiver, attach.name);
@@ -111,20 +140,30 @@ export class Session {
       if (!awaited.detachSent) awaited.handler?.attached(awaited);
       return;
     }
-    const handle = this.#takeHandle();
+    const handle = this.#freeHandles.pop() ?? this.#links.length;
+    if (handle > this.#remoteHandleMax || !this.connection.budget.reserveLink()) {
+      this.end({ condition: Condition.resourceLimitExceeded, description: 'too many links' });
+      return;
+    }
     const link = attach.receiver ? new OutgoingLink(this, attach.name, handle, true) : new IncomingLink(this, attach.name, handle, true);
     this.#links[handle] = link;
     this.#byRemoteHandle.set(attach.handle, link);
     link.remote = attach;
     this.connection.handler.linkOffered(this.connection, link);
-    assert(link.remoteHandle >= 0 || link.detachSent, 'an offered link must be accepted or refused');
+    if (link.remoteHandle < 0) this.refuse(link, { condition: Condition.internalError, description: 'the link was not answered' });
   }
 
-  /** Answers the peer's ATTACH, echoing its termini unless others are given. */
+  /** Answers the peer's ATTACH, echoing its termini unless others are given. An answer that the peer could not receive refuses the link. */
   accept(link: IncomingLink | OutgoingLink, source?: Uint8Array, target?: Uint8Array): void {
     const remote = link.remote;
-    assert(remote !== undefined && link.remoteInitiated, 'only an offered link can be accepted');
-    this.#writeAttach(link, source ?? remote.source.encoded, target ?? remote.target.encoded);
+    if (remote === undefined || link.remoteHandle >= 0 || this.endSent) return;
+    const ourSource = source ?? remote.source.encoded;
+    const ourTarget = target ?? remote.target.encoded;
+    if (ourSource.length + ourTarget.length + 3 * link.name.length + attachOverhead > this.connection.remoteMaxFrameSize) {
+      this.refuse(link, { condition: Condition.frameSizeTooSmall, description: 'the answer would not fit into a frame' });
+      return;
+    }
+    this.#writeAttach(link, ourSource, ourTarget);
     link.remoteAttached(remote);
     link.handler?.attached(link);
   }
@@ -132,9 +171,8 @@ export class Session {
   /** Refuses the peer's ATTACH, §2.6.3: an answer without source and target, then a detach with the reason. */
   refuse(link: IncomingLink | OutgoingLink, error: AmqpError): void {
     const remote = link.remote;
-    assert(remote !== undefined, 'only an offered link can be refused');
-    const nothing = Uint8Array.of(0x40);
-    this.#writeAttach(link, nothing, nothing);
+    if (remote === undefined || link.remoteHandle >= 0 || this.endSent) return;
+    this.#writeAttach(link, nullEncoded, nullEncoded);
     link.remoteHandle = remote.handle;
     this.detachLink(link, error);
   }
@@ -142,52 +180,31 @@ export class Session {
   detachLink(link: IncomingLink | OutgoingLink, error: AmqpError | undefined): void {
     if (link.detachSent || this.endSent) return;
     link.detachSent = true;
-    encodeDetach(this.connection.writer, link.handle, true, error);
+    encodeDetach(this.connection.writer, link.handle, true, this.connection.fitError(error));
     this.connection.writeFrame(this.channel);
-    this.#dropDeliveries(link);
     link.ended();
   }
 
   remoteDetach(ending: Ending): void {
     const link = this.#linkByRemoteHandle(ending.handle);
+    if (link === undefined) return;
     this.#byRemoteHandle.delete(ending.handle);
     if (!link.detachSent) {
       link.detachSent = true;
-      encodeDetach(this.connection.writer, link.handle, true, undefined);
+      encodeDetach(this.connection.writer, link.handle, ending.closed, undefined);
       this.connection.writeFrame(this.channel);
-      this.#dropDeliveries(link);
       link.ended();
     }
-    this.#links[link.handle] = undefined;
-    this.#freeHandles.push(link.handle);
+    // What heard of the end may have ended the session, which told the link already.
+    if (this.endSent) return;
+    this.#freeHandle(link.handle);
     link.handler?.detached(link, ending.error);
   }
 
-  /** Tells everyone who waits for an outcome on this link that none will come. */
-  #dropDeliveries(link: IncomingLink | OutgoingLink): void {
-    if (link.receiver) {
-      if (link.unsettled === 0) return;
-      for (const delivery of this.#incoming.values()) {
-        if (delivery.link === link && delivery.complete) {
-          delivery.settled = true;
-          this.#incoming.delete(delivery.id);
-          delivery.sink.senderSettled(delivery);
-        }
-      }
-      return;
-    }
-    for (const delivery of link.begun) {
-      this.#outgoing.delete(delivery.id);
-      delivery.complete = true;
-      delivery.settled = true;
-      delivery.source?.lost(delivery);
-    }
-    link.begun.clear();
-  }
-
-  #linkByRemoteHandle(handle: number): IncomingLink | OutgoingLink {
+  /** The link of the peer's handle; without one, the session ends. */
+  #linkByRemoteHandle(handle: number): IncomingLink | OutgoingLink | undefined {
     const link = this.#byRemoteHandle.get(handle);
-    if (link === undefined) throw new ProtocolViolation(Condition.unattachedHandle, `handle ${handle} is not attached`);
+    if (link === undefined) this.end({ condition: Condition.unattachedHandle, description: `handle ${handle} is not attached` });
     return link;
   }
 
@@ -195,27 +212,30 @@ export class Session {
 
   remoteFlow(flow: Flow): void {
     // §2.5.6: what the peer can take counts from the transfers it has seen.
-    const seen = flow.nextIncomingId < 0 ? 0 : flow.nextIncomingId;
-    const window = (seen + flow.incomingWindow - this.#nextOutgoingId) | 0;
-    this.remoteIncomingWindow = window > 0 ? window : 0;
-    if (flow.handle >= 0) this.#linkByRemoteHandle(flow.handle).remoteFlow(flow);
-    else if (flow.echo) this.sendLinkFlow(-1, -1, -1, false);
+    const unseen = (this.#nextOutgoingId - Math.max(0, flow.nextIncomingId)) >>> 0;
+    this.remoteIncomingWindow = flow.incomingWindow > unseen ? flow.incomingWindow - unseen : 0;
+    if (flow.handle >= 0) {
+      const link = this.#linkByRemoteHandle(flow.handle);
+      if (link === undefined) return;
+      if (!link.detachSent) link.remoteFlow(flow);
+    } else if (flow.echo) this.sendLinkFlow(-1, -1, -1, false);
     this.#flushWaiting();
   }
 
   waitForWindow(link: OutgoingLink): void {
+    if (link.waiting) return;
     link.waiting = true;
     this.#waiting.push(link);
   }
 
+  /** Links that wait for the window write in turn: each some pieces, then to the end of the line. */
   #flushWaiting(): void {
-    if (this.#waiting.length === 0 || this.remoteIncomingWindow === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const link of waiting) link.waiting = false;
-    for (const link of waiting) {
-      link.flush();
-      if (link.backlogBytes === 0) link.handler?.flow(link);
+    while (this.remoteIncomingWindow > 0) {
+      const link = this.#waiting.shift();
+      if (link === undefined) return;
+      link.waiting = false;
+      link.flush(piecesPerTurn);
+      if (link.backlogBytes === 0 && !link.detachSent) link.handler?.flow(link);
     }
   }
 
@@ -226,7 +246,7 @@ export class Session {
       nextIncomingId: this.remoteChannel < 0 ? -1 : this.#nextIncomingId,
       incomingWindow: this.#incomingWindow,
       nextOutgoingId: this.#nextOutgoingId,
-      outgoingWindow: maxIncomingWindow,
+      outgoingWindow: maxOutgoingWindow,
       handle,
       deliveryCount,
       linkCredit,
@@ -249,12 +269,17 @@ export class Session {
 
   remoteTransfer(transfer: Transfer, bytes: Uint8Array, start: number, end: number): void {
     if (this.#incomingWindow === 0) {
-      throw new ProtocolViolation(Condition.windowViolation, 'transfer beyond the incoming window of the session');
+      this.end({ condition: Condition.windowViolation, description: 'transfer beyond the incoming window of the session' });
+      return;
     }
     this.#incomingWindow--;
     this.#nextIncomingId = (this.#nextIncomingId + 1) >>> 0;
     const link = this.#linkByRemoteHandle(transfer.handle);
-    if (!link.receiver) throw new ProtocolViolation(Condition.notAllowed, 'transfer on a link that the peer receives on');
+    if (link === undefined) return;
+    if (!link.receiver) {
+      this.end({ condition: Condition.errantLink, description: 'transfer on a link that the peer receives on' });
+      return;
+    }
     if (!link.detachSent) {
       const error = link.transfer(transfer.deliveryId, transfer.settled, transfer.more, transfer.aborted, bytes, start, end);
       if (error !== undefined) link.detach(error);
@@ -269,11 +294,10 @@ export class Session {
   addOutgoing(delivery: OutgoingDelivery): void {
     delivery.id = this.#nextDeliveryId;
     this.#nextDeliveryId = (this.#nextDeliveryId + 1) >>> 0;
-    if (delivery.preSettled) return;
+    if (delivery.settled) return;
     this.#outgoing.set(delivery.id, delivery);
-    delivery.link.begun.add(delivery);
+    delivery.link.addBegun(delivery);
   }
-  #nextDeliveryId = 0;
 
   /** Writes one frame with as much of the bytes as fits and returns where the rest starts. The window has been checked. */
   writeTransfer(
@@ -287,7 +311,7 @@ export class Session {
   ): number {
     this.#nextOutgoingId = (this.#nextOutgoingId + 1) >>> 0;
     this.remoteIncomingWindow--;
-    return this.connection.writeTransfer(this.channel, handle, first ? delivery.id : -1, delivery.preSettled, bytes, start, end, more);
+    return this.connection.writeTransfer(this.channel, handle, first ? delivery.id : -1, delivery.settled, bytes, start, end, more);
   }
 
   writeAbort(handle: number, delivery: OutgoingDelivery): void {
@@ -297,23 +321,22 @@ export class Session {
   }
 
   addIncoming(delivery: IncomingDelivery): AmqpError | undefined {
-    if (this.#incoming.size >= maxUnsettled) {
-      return { condition: Condition.resourceLimitExceeded, description: `more than ${maxUnsettled} unsettled deliveries` };
-    }
     if (this.#incoming.has(delivery.id)) {
       return { condition: Condition.invalidField, description: `delivery-id ${delivery.id} is in use` };
+    }
+    if (!this.connection.budget.reserveUnsettled()) {
+      return { condition: Condition.resourceLimitExceeded, description: 'too many unsettled deliveries' };
     }
     this.#incoming.set(delivery.id, delivery);
     return undefined;
   }
 
   removeIncoming(delivery: IncomingDelivery): void {
-    this.#incoming.delete(delivery.id);
+    if (this.#incoming.delete(delivery.id)) this.connection.budget.releaseUnsettled();
   }
 
   forgetOutgoing(delivery: OutgoingDelivery): void {
-    this.#outgoing.delete(delivery.id);
-    delivery.link.begun.delete(delivery);
+    if (this.#outgoing.delete(delivery.id)) delivery.link.removeBegun(delivery);
   }
 
   /** Settles an outgoing delivery from our side, §2.6.12. */
@@ -331,7 +354,7 @@ export class Session {
     error: AmqpError | undefined,
   ): void {
     if (this.endSent) return;
-    encodeDisposition(this.connection.writer, receiver, deliveryId, settled, state, sectionOffset, error);
+    encodeDisposition(this.connection.writer, receiver, deliveryId, settled, state, sectionOffset, this.connection.fitError(error));
     this.connection.writeFrame(this.channel);
   }
 
@@ -344,8 +367,8 @@ export class Session {
     } else if (count <= known.size) {
       for (let index = 0; index < count; index++) this.#applyDisposition((first + index) >>> 0, disposition);
     } else {
-      // A range wider than what is unsettled: its cost must not be the width of the range.
-      for (const id of [...known.keys()]) if ((id - first) >>> 0 < count) this.#applyDisposition(id, disposition);
+      // A range wider than what is unsettled: its cost must not be the width of the range. A copy, because settling may begin deliveries.
+      for (const id of Array.from(known.keys())) if ((id - first) >>> 0 < count) this.#applyDisposition(id, disposition);
     }
   }
 
@@ -355,6 +378,7 @@ export class Session {
       if (delivery === undefined) return;
       if (disposition.settled) {
         delivery.settled = true;
+        delivery.over = true;
         this.forgetOutgoing(delivery);
       }
       delivery.source?.disposition(delivery, disposition.state, disposition.settled, disposition.sectionOffset, disposition.error);
@@ -369,50 +393,55 @@ export class Session {
 
   // ---- end ----
 
+  /** Ends the session; its links hear `error`. */
   end(error?: AmqpError): void {
     if (this.endSent) return;
-    this.#drop();
     this.endSent = true;
-    encodeEnding(this.connection.writer, Descriptor.end, error);
-    this.connection.writeFrame(this.channel);
+    this.#writeEnd(error);
+    this.#drop(error);
   }
 
   /** The peer's END: answer it. */
   remoteEnd(error: AmqpError | undefined): void {
-    if (!this.endSent) {
-      this.endSent = true;
-      encodeEnding(this.connection.writer, Descriptor.end, undefined);
-      this.connection.writeFrame(this.channel);
-      this.#drop(error);
-    }
+    if (this.endSent) return;
+    this.endSent = true;
+    this.#writeEnd(undefined);
+    this.#drop(error);
+  }
+
+  #writeEnd(error: AmqpError | undefined): void {
+    encodeEnding(this.connection.writer, Descriptor.end, this.connection.fitError(error));
+    this.connection.writeFrame(this.channel);
   }
 
   /** The connection is gone. */
   lost(): void {
     if (this.endSent) return;
     this.endSent = true;
-    this.#drop();
+    this.#drop(undefined);
   }
 
-  #drop(error?: AmqpError): void {
-    this.#waiting = [];
+  #drop(error: AmqpError | undefined): void {
     const links = this.#links.splice(0);
     this.#byRemoteHandle.clear();
     this.#awaiting.clear();
+    let count = 0;
     for (const link of links) {
       if (link === undefined) continue;
+      count++;
       const told = link.detachSent;
       link.detachSent = true;
-      if (!told) {
-        this.#dropDeliveries(link);
-        link.ended();
-      }
+      if (!told) link.ended();
       link.handler?.detached(link, error);
     }
+    this.connection.budget.releaseLinks(count);
     this.#incoming.clear();
     this.#outgoing.clear();
   }
 }
+
+/** What an ATTACH holds beside name and termini, with its frame header. */
+const attachOverhead = 64;
 
 function awaitingKey(receiver: boolean, name: string): string {
   return (receiver ? 'r' : 's') + name;

@@ -63,7 +63,7 @@ export class TransmitBuffer {
 
   append(bytes: Readonly<Uint8Array>): void {
     const slab = this.reserve(bytes.length);
-    slab.set(bytes as Uint8Array, this.#length);
+    slab.set(bytes, this.#length);
     this.advance(bytes.length);
   }
 

@@ -1,5 +1,5 @@
 import { ProtocolViolation } from '../base/errors.ts';
-import { Code, Condition } from './constants.ts';
+import { Code, Condition, descriptorSymbols } from './constants.ts';
 import { Described } from './value.ts';
 import type { AmqpMapKey, AmqpValue } from './value.ts';
 
@@ -15,6 +15,9 @@ const compoundCost = 48;
 const elementCost = 8;
 const mapEntryCost = 40;
 const stringCost = 16;
+
+/** Longer texts would become ropes in V8, with an object of 32 bytes for each character, were they joined of characters. */
+const maxJoinedText = 12;
 
 const emptyList: readonly AmqpValue[] = Object.freeze([]);
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -91,7 +94,7 @@ export class ValueReader {
     }
   }
 
-  /** The descriptor of a described type as a number, or -1 if the value is not described by a ulong below 2^32 (position unchanged then). */
+  /** The descriptor of a described type as a number, or -1 if it is none that AMQP 1.0 knows (position unchanged then). */
   readDescriptor(): number {
     const start = this.position;
     if (this.end - start < 2 || this.bytes[start] !== Code.described) return -1;
@@ -103,6 +106,10 @@ export class ValueReader {
       const high = this.readUint32();
       const low = this.readUint32();
       if (high === 0) return low;
+    }
+    if (code === Code.symbol8) {
+      const known = descriptorSymbols.get(this.#text(this.readByte()));
+      if (known !== undefined) return known;
     }
     this.position = start;
     return -1;
@@ -202,7 +209,7 @@ export class ValueReader {
     const start = this.#advance(length);
     this.#charge(stringCost + length);
     const bytes = this.bytes;
-    if (length <= 24) {
+    if (length <= maxJoinedText) {
       // Short ASCII, the usual case: cheaper than a call of the decoder.
       let text = '';
       let index = start;
@@ -221,12 +228,12 @@ export class ValueReader {
     }
   }
 
-  /** Moves past one value of any type without decoding it. Iterative in the data: compounds are skipped by their size. */
-  skip(): void {
+  /** Moves past one value of any type without decoding it: compounds by their size, so that only descriptors nest. */
+  skip(depth = 0): void {
     let code = this.readByte();
-    for (let depth = 0; code === Code.described; depth++) {
+    for (; code === Code.described; depth++) {
       if (depth >= maxNesting) throw violation('descriptors are nested too deeply');
-      this.skip();
+      this.skip(depth + 1);
       code = this.readByte();
     }
     this.#skipData(code);

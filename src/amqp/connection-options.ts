@@ -1,0 +1,40 @@
+import type { Connection } from './connection.ts';
+import type { IncomingLink, OutgoingLink } from './link.ts';
+import type { AmqpError, Open } from './performatives.ts';
+import type { SaslClientOptions, SaslServerOptions } from './sasl.ts';
+import type { SlabPool } from './transmit-buffer.ts';
+import type { ValueWriter } from './value-writer.ts';
+
+export interface ConnectionOptions {
+  /** True for the side that dialled. */
+  readonly client: boolean;
+  readonly containerId: string;
+  /** The host that was dialled, for OPEN and SASL; null for a server. */
+  readonly hostname: string | null;
+  readonly sasl: { readonly client: SaslClientOptions } | { readonly server: SaslServerOptions } | undefined;
+  /** Largest frame that we accept; at least 512. */
+  readonly maxFrameSize: number;
+  /** Silence after which the peer is taken for dead; half of it is announced, as Proton does. 0 = never. */
+  readonly idleTimeoutMs: number;
+  /** From the first byte to the peer's OPEN. */
+  readonly handshakeTimeoutMs: number;
+  readonly capabilities: readonly string[];
+  readonly writeProperties?: (writer: ValueWriter) => void;
+  readonly slabs: SlabPool;
+}
+
+/**
+ * Hears what happens on a connection, in the order of the wire. A handler is called synchronously from `receive` and `handleTimeout`
+ * and may use the connection at once. (One ordered stream of calls instead of an event queue beside a data sink: what a control frame
+ * means depends on the transfers before it.)
+ */
+export interface ConnectionHandler {
+  /** OPEN has been exchanged. */
+  opened(connection: Connection, open: Open): void;
+  /** The peer attached a link: set its handler and sink and call `session.accept`, or `session.refuse`. */
+  linkOffered(connection: Connection, link: IncomingLink | OutgoingLink): void;
+  /** `pendingBytes` fell to `relievedBytes` after it had been over `congestedBytes`. */
+  relieved(connection: Connection): void;
+  /** The connection is over; sessions, links and deliveries have been told. Called once. `error` is the reason, if it was not orderly. */
+  closed(connection: Connection, error: AmqpError | undefined): void;
+}
