@@ -209,9 +209,7 @@ export class TrustStore implements AsyncDisposable {
     await this.#change(async () => {
       const grant = this.#grants.get(grantId);
       if (grant === undefined) throw new InputError('unknown-token', 'token', `no token ${grantId}`);
-      const ended = { ...grant, expiresAtMs: Math.min(grant.expiresAtMs, this.#wallMs()) };
-      await this.#folder.writeGrant(ended);
-      this.#grants.set(grantId, ended);
+      await this.#end(grant);
     });
   }
 
@@ -224,6 +222,7 @@ export class TrustStore implements AsyncDisposable {
     const codeHash = await hashCode(this.#crypto, request.code);
     const known = this.#grants.get(grantId);
     const verdict = judgeRedemption(known, codeHash, this.#wallMs());
+    if (verdict === 'expired' && known?.endedAtMs === undefined) await this.#change(() => this.#endExpired(grantId));
     if (verdict !== 'accepted' || known === undefined) return this.#refuse(grantId, remoteAddress, verdict);
     const issuer = await this.#issuer();
     const prepared = await prepareRedemption(this.#crypto, issuer, known, request, this.#wallMs());
@@ -403,6 +402,20 @@ export class TrustStore implements AsyncDisposable {
       else this.#grants.set(grant.id, onDisk);
       throw error;
     }
+  }
+
+  async #endExpired(grantId: string): Promise<void> {
+    const grant = this.#grants.get(grantId);
+    if (grant === undefined || grant.endedAtMs !== undefined) return;
+    await this.#end(grant).catch((error: unknown) =>
+      this.#log.warn('end of a token not recorded', { grant: grantId, reason: String(error) }),
+    );
+  }
+
+  async #end(grant: Grant): Promise<void> {
+    const ended = { ...grant, endedAtMs: this.#wallMs() };
+    await this.#folder.writeGrant(ended);
+    this.#grants.set(grant.id, ended);
   }
 
   async #makeRoomForGrant(): Promise<void> {

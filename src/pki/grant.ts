@@ -34,6 +34,8 @@ export interface Grant {
   readonly redemptionsAllowed: number;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
+  /** Set when the token was revoked or seen expired; it stays ended even when the clock is set back. */
+  readonly endedAtMs?: number;
   readonly mayIssue: boolean;
   readonly pathLength: number;
   readonly membershipLifetimeMs: number;
@@ -126,7 +128,7 @@ export function judgeRedemption(grant: Grant | undefined, codeHash: Uint8Array, 
   const expected = grant === undefined ? new Uint8Array(codeHash.length) : Uint8Array.fromHex(grant.codeHash);
   const rightCode = constantTimeEqual(expected, codeHash);
   if (grant === undefined || !rightCode) return 'wrong-code';
-  if (wallMs >= grant.expiresAtMs) return 'expired';
+  if (grant.endedAtMs !== undefined || wallMs >= grant.expiresAtMs) return 'expired';
   return grant.redemptions.length < grant.redemptionsAllowed ? 'accepted' : 'used-up';
 }
 
