@@ -4,7 +4,7 @@ import type { ConnectionHandler, ConnectionOptions } from './connection-options.
 import { ConnectionTimers, minIdleTimeoutMs } from './connection-timers.ts';
 import { Condition, Descriptor, FrameType, amqpHeader, minMaxFrameSize, saslHeader } from './constants.ts';
 import { Disposition, Transfer, decodeDisposition, decodeTransfer } from './delivery-performatives.ts';
-import { FrameAssembler } from './frame-assembler.ts';
+import { FrameAssembler, Unit } from './frame-assembler.ts';
 import { encodeAbort, writeFrame, writeTransferFrame } from './frame-writer.ts';
 import { fitError } from './performative-fields.ts';
 import {
@@ -72,7 +72,9 @@ export class Connection {
   #phase: Phase;
   #openSent = false;
   readonly #reader = new ValueReader();
+  /** The last transfer; while its payload comes in pieces it stays as it is. */
   readonly #transfer = new Transfer();
+  #payloadSession: Session | undefined;
   readonly #disposition = new Disposition();
   readonly #out: TransmitBuffer;
   #congested = false;
@@ -263,9 +265,26 @@ export class Connection {
     for (let position = 0; position < end && this.#phase !== 'closed' && this.#failure === undefined;) {
       const limit = this.#frameLimit();
       position = assembler.next(bytes, position, end, limit);
-      if (!assembler.whole) continue;
-      if (limit === 0) this.#header(assembler.bytes, assembler.start);
-      else this.#frame(assembler.bytes, assembler.start, assembler.end);
+      switch (assembler.unit) {
+        case Unit.whole:
+          if (limit === 0) this.#header(assembler.bytes, assembler.start);
+          else this.#frame(assembler.bytes, assembler.start, assembler.end, false);
+          break;
+        case Unit.head:
+          this.#frame(assembler.bytes, assembler.start, assembler.end, true);
+          break;
+        case Unit.piece:
+          this.#payloadSession?.remotePayload(
+            this.#transfer.handle,
+            assembler.bytes,
+            assembler.start,
+            assembler.end,
+            this.#transfer.more || assembler.rest > 0,
+          );
+          break;
+        default:
+          break;
+      }
     }
   }
 
@@ -308,7 +327,8 @@ export class Connection {
     if (!this.#openSent) this.#sendOpen();
   }
 
-  #frame(bytes: Uint8Array, start: number, end: number): void {
+  /** `unfinished`: a transfer frame whose payload goes on in pieces. */
+  #frame(bytes: Uint8Array, start: number, end: number, unfinished: boolean): void {
     const dataOffset = bytes[start + 4] * 4;
     if (dataOffset < 8 || dataOffset > end - start) {
       throw new ProtocolViolation(Condition.framingError, `data offset ${dataOffset} is outside of the frame`);
@@ -328,10 +348,13 @@ export class Connection {
     reader.reset(bytes, body, end);
     const descriptor = reader.readDescriptor();
     if (descriptor === Descriptor.transfer) {
+      this.#payloadSession = undefined;
       if (this.#phase === 'closing') return;
       const session = this.#session(channel);
       decodeTransfer(reader, this.#transfer);
-      if (!session.endSent) session.remoteTransfer(this.#transfer, bytes, reader.position, end);
+      if (session.endSent) return;
+      if (unfinished && !this.#transfer.aborted) this.#payloadSession = session;
+      session.remoteTransfer(this.#transfer, unfinished, bytes, reader.position, end);
       return;
     }
     this.#performative(descriptor, channel, reader);

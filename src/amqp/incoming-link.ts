@@ -183,6 +183,17 @@ export class IncomingLink implements LinkIdentity {
     return undefined;
   }
 
+  /** The payload of the last transfer frame goes on; `more` is false with the last piece of the delivery. */
+  payload(bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    const delivery = this.#current;
+    if (delivery === undefined) return;
+    if (!more) {
+      this.#current = undefined;
+      delivery.complete = true;
+    }
+    delivery.sink.transfer(delivery, bytes, start, end, more);
+  }
+
   #link(delivery: IncomingDelivery): void {
     const first = this.#firstUnsettled;
     delivery.next = first;

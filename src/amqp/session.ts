@@ -267,7 +267,8 @@ export class Session {
 
   // ---- transfers ----
 
-  remoteTransfer(transfer: Transfer, bytes: Uint8Array, start: number, end: number): void {
+  /** A transfer frame; `unfinished` when the rest of its payload follows by `remotePayload`. */
+  remoteTransfer(transfer: Transfer, unfinished: boolean, bytes: Uint8Array, start: number, end: number): void {
     if (this.#incomingWindow === 0) {
       this.end({ condition: Condition.windowViolation, description: 'transfer beyond the incoming window of the session' });
       return;
@@ -281,13 +282,20 @@ export class Session {
       return;
     }
     if (!link.detachSent) {
-      const error = link.transfer(transfer.deliveryId, transfer.settled, transfer.more, transfer.aborted, bytes, start, end);
+      const error = link.transfer(transfer.deliveryId, transfer.settled, transfer.more || unfinished, transfer.aborted, bytes, start, end);
       if (error !== undefined) link.detach(error);
     }
     if (this.#incomingWindow <= this.#fullWindow >> 1 && !this.connection.withholdWindow) {
       this.#incomingWindow = this.#fullWindow;
       this.sendLinkFlow(-1, -1, -1, false);
     }
+  }
+
+  /** More payload of the last transfer frame of the link. */
+  remotePayload(handle: number, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    if (this.endSent) return;
+    const link = this.#byRemoteHandle.get(handle);
+    if (link !== undefined && link.receiver && !link.detachSent) link.payload(bytes, start, end, more);
   }
 
   /** Gives the delivery its id (§2.6.12: serial in the session). */
