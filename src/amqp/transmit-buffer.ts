@@ -1,9 +1,9 @@
 import { assert } from '../base/errors.ts';
 
-/** Size of one slab: four TLS records of 16 KiB, so that one write fills whole records. */
-export const slabSize = 65_536;
-/** Slabs kept for reuse; beyond that they are left to the collector. 128 × 64 KiB = 8 MiB for the whole process. */
-export const maxPooledSlabs = 128;
+/** Size of one slab: what a busy turn gathers for one peer. More than one slab in a write costs a copy to join them. */
+export const slabSize = 262_144;
+/** Slabs kept for reuse; beyond that they are left to the collector. 32 × 256 KiB = 8 MiB for the whole process. */
+export const maxPooledSlabs = 32;
 
 /** Slabs for reuse, shared by all connections of a router. */
 export class SlabPool {

@@ -1,45 +1,53 @@
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import { InputError, WeatherError } from '../base/errors.ts';
+import { InputError } from '../base/errors.ts';
+import type { LogLevel } from '../base/log.ts';
 import { lineLogger } from '../host/line-log.ts';
 import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
 import { parseRouterConfiguration } from '../management/router-configuration.ts';
 import { Router } from '../router/router.ts';
+import type { Command } from './command.ts';
+import { parseChoice, parseDurationMs } from './option-values.ts';
+import { readTextFile } from './read-text-file.ts';
 import { version } from './version.ts';
 
-/** `van router --config FILE`: one router from skupper-router's entities, without a site around it. */
-export async function run(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      config: { type: 'string', short: 'c' },
-      'log-level': { type: 'string', default: 'info' },
-      'drain-timeout': { type: 'string', default: '30' },
-    },
-  });
-  const file = values.config;
-  if (file === undefined) throw new InputError('missing-option', '--config', 'the file with the router configuration is needed');
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new WeatherError('unreadable-file', `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const level = values['log-level'];
-  if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
-    throw new InputError('bad-option', '--log-level', 'must be debug, info, warn or error');
-  }
-  const log = lineLogger((line) => process.stderr.write(line), level, processClock.wallMs);
-  const router = new Router(parseRouterConfiguration(text, file), { clock: processClock, random: processRandom, log, version });
-  const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
-  await router.start();
-  log.info('router is running', { id: router.routerId });
-  const signal = await stopped;
-  log.info('draining', { signal, connections: router.openConnections });
-  await router.drain(Number(values['drain-timeout']) * 1000);
-  return 0;
-}
+/** The largest configurations have some thousand entities of 200 bytes. */
+const configurationLimitBytes: number = 16 * 1024 * 1024;
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+export const command: Command = {
+  parameters: [],
+  options: {
+    config: { short: 'c', value: 'FILE', meaning: 'router configuration: a JSON list of entities as skupper-router has them' },
+    'log-level': { value: 'LEVEL', meaning: 'debug, info, warn or error', default: 'info' },
+    'drain-timeout': { value: 'DURATION', meaning: 'how long open connections may go on after SIGTERM', default: '30s' },
+  },
+  description: 'It runs until SIGTERM or SIGINT; then it accepts nothing new and lets open connections finish. The log is on standard error.',
+  examples: [
+    { line: 'van router --config router.json', meaning: 'Run a router of your own configuration' },
+    { line: 'van router -c router.json --log-level debug', meaning: 'See what it does' },
+  ],
+  async run(call) {
+    const file = call.text('config');
+    if (file === undefined) {
+      throw new InputError('missing-option', '--config', 'the file with the router configuration is needed', {
+        remedy: 'van router --config router.json',
+      });
+    }
+    const level = parseChoice(call.text('log-level') ?? 'info', '--log-level', logLevels);
+    const drainMs = parseDurationMs(call.text('drain-timeout') ?? '30s', '--drain-timeout');
+    const configuration = parseRouterConfiguration(await readTextFile(call, file, configurationLimitBytes), file);
+    const log = lineLogger((line) => call.shell.writeError(line), level, processClock.wallMs);
+    const router = new Router(configuration, { clock: processClock, random: processRandom(), log, version });
+    const stopped = new Promise<NodeJS.Signals>((resolve) => {
+      process.once('SIGTERM', resolve);
+      process.once('SIGINT', resolve);
+    });
+    await router.start();
+    log.info('router is running', { id: router.routerId });
+    const signal = await stopped;
+    log.info('draining', { signal, connections: router.openConnections });
+    await router.drain(drainMs);
+    return 0;
+  },
+};
+
