@@ -9,7 +9,8 @@ export type PeerVerdict =
 /**
  * Who is at the other end of a link's TLS connection, after its handshake. TLS has checked the chain against the root
  * (signatures, validity, path length, name constraints, purpose); a server that asks for certificates without rejecting
- * connections by itself finds here what TLS found. Host names are not looked at: the name that counts is the router's.
+ * connections by itself finds here what TLS found. Host names are not looked at, the name that counts is the router's:
+ * the side that dials connects with `checkServerIdentity: () => undefined`.
  */
 export function verifyPeer(socket: TLSSocket, networkId: string): PeerVerdict {
   const certificate = socket.getPeerX509Certificate();
@@ -44,6 +45,9 @@ export function explainTlsFailure(code: string): string {
     case 'PATH_LENGTH_EXCEEDED':
     case 'INVALID_CA':
       return 'the certificate of the peer comes from an issuer that may not issue it';
+    case 'UNSPECIFIED':
+      // Node has no name for a violated name constraint, the one check of ours that ends here.
+      return 'the certificate of the peer breaks a limit that its issuer is under, such as the names it may give';
     default:
       return `the certificate of the peer was refused (${code})`;
   }

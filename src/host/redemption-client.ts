@@ -14,7 +14,7 @@ import { explainTlsFailure } from './peer-identity.ts';
 import type { TrustStore } from './trust-store.ts';
 
 /** Time for the whole exchange with an issuer, the TLS handshake included. */
-export const exchangeTimeoutMs = 10_000;
+const exchangeTimeoutMs = 10_000;
 
 export interface RedeemOptions {
   /** The name this site would like to have. The issuer may give another one. */

@@ -16,7 +16,7 @@ import { FailedTries } from './failed-tries.ts';
 import type { RedeemResult } from './trust-store.ts';
 
 /** What the server asks of the trust store. */
-export interface RedemptionHandler {
+interface RedemptionHandler {
   redeem(grantId: string, request: RedemptionRequest, remoteAddress: string): Promise<RedeemResult>;
   renew(request: RenewalRequest, remoteAddress: string): Promise<Admission>;
 }

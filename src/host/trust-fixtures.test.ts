@@ -1,7 +1,9 @@
+// The linter's type checker reads test files without a project of their own; this gives it `await using`.
+/// <reference lib="esnext" />
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:tls';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,11 +72,13 @@ export async function openLinkPort(
     rejectUnauthorized: false,
     ALPNProtocols: ['amqp', 'http/1.1'],
   });
-  const sockets = new Set<TLSSocket>();
-  server.on('secureConnection', (socket) => {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
     sockets.add(socket);
-    socket.on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('secureConnection', (socket) => {
+    socket.on('error', () => socket.destroy());
     if (socket.alpnProtocol === 'http/1.1') redemption.accept(socket);
     else onLink(socket);
   });

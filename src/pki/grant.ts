@@ -70,8 +70,8 @@ export interface GrantOptions {
 export const maxRedemptions = 1000;
 export const defaultExpirationWindowMs: number = 15 * 60_000;
 /** A token is a key lying in a file; after this time it should have been used. */
-export const maxExpirationWindowMs: number = 30 * 24 * 3_600_000;
-export const maxMembershipLifetimeMs: number = 3650 * 24 * 3_600_000;
+const maxExpirationWindowMs: number = 30 * 24 * 3_600_000;
+const maxMembershipLifetimeMs: number = 3650 * 24 * 3_600_000;
 /** Bytes of randomness in a code: 192 bits, well above the 128 that a guesser cannot reach. */
 const codeBytes = 24;
 const grantIdLength = 20;

@@ -22,7 +22,7 @@ const labelPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const networkIdPattern = /^[0-9a-f]{16}$/;
 const routerSuffixPattern = /^[a-z0-9]{8}$/;
 
-export function isNetworkId(text: string): boolean {
+function isNetworkId(text: string): boolean {
   return networkIdPattern.test(text);
 }
 

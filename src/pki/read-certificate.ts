@@ -7,7 +7,7 @@ import { generalNameTypes, identifierAsRead, objectIdentifiers } from './x509-li
 import type { X509Library } from './x509-library.ts';
 
 /** Largest certificate that is read. Ours have about 700 bytes, with 16 hosts about 5 KiB. */
-export const maxCertificateBytes = 8192;
+const maxCertificateBytes = 8192;
 
 /** The facts in a certificate that the rules of a network ask for. Nothing here has been verified. */
 export interface CertificateFacts {

@@ -25,7 +25,7 @@ export const maxChainLength = 5;
 
 export type ChainPurpose = 'tls' | 'membership' | 'issuer';
 
-export type ChainRefusalCode =
+type ChainRefusalCode =
   | 'unreadable'
   | 'wrong-issuer'
   | 'expired'
