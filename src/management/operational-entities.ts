@@ -39,9 +39,8 @@ export interface AddressRow {
   readonly subscriberCount: number;
   /** Ids of other routers that have consumers. */
   readonly remoteRouters: readonly string[];
-  readonly deliveriesIngress: number;
-  readonly deliveriesEgress: number;
-  readonly deliveriesTransit: number;
+  /** Messages (for TCP services: connections) sent from here over links to consumers elsewhere and not settled yet. */
+  readonly outstanding: number;
 }
 
 export interface ConnectionRow {

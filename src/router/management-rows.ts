@@ -1,0 +1,140 @@
+import type { Entity } from '../management/entities.ts';
+import { attributesOf } from '../management/entity-schema.ts';
+import type {
+  AddressRow,
+  ConnectionRow,
+  ListenerState,
+  RouterNodeRow,
+  RouterRow,
+  TcpConnectorRow,
+  TcpListenerRow,
+} from '../management/operational-entities.ts';
+import { distributionOf } from './address-rules.ts';
+import type { Router } from './router.ts';
+
+/** What a router says about itself: one row per entity, configuration and state together. Times are whole seconds. */
+
+export function routerRow(router: Router, version: string): RouterRow {
+  const { routers } = router.routingStatus;
+  return {
+    id: router.routerId,
+    mode: router.configuration.router.mode,
+    version,
+    uptimeSeconds: Math.floor(router.uptimeMs / 1000),
+    linkCount: router.links.filter((link) => link.neighbour.isUp).length,
+    nodeCount: 1 + routers.filter(({ path }) => path !== null).length,
+    addressCount: addressRows(router).length,
+    connectionCount: router.openConnections,
+  };
+}
+
+/** This router and every one that can be reached, nearest first. */
+export function nodeRows(router: Router, ownSite: Readonly<Record<string, unknown>>): readonly RouterNodeRow[] {
+  const status = router.routingStatus;
+  const own: RouterNodeRow = {
+    id: status.routerId,
+    nextHop: null,
+    cost: 0,
+    instance: status.instance,
+    linkState: Object.fromEntries([...status.neighbours].map(([id, { cost }]) => [id, cost])),
+    signed: true,
+    site: ownSite,
+  };
+  const others: RouterNodeRow[] = [];
+  for (const { routerId, path, instance, peers, site } of status.routers) {
+    if (path === null) continue;
+    others.push({
+      id: routerId,
+      nextHop: path.nextHop === routerId ? null : path.nextHop,
+      cost: path.cost,
+      instance: instance ?? 0,
+      linkState: Object.fromEntries(peers),
+      // Only a router of this kind has an identity that its certificate proves; it is known by the data about its site.
+      signed: site !== null,
+      site: site === null ? {} : plainData(site),
+    });
+  }
+  return [own, ...others.sort((a, b) => a.cost - b.cost || (a.id < b.id ? -1 : 1))];
+}
+
+/** Service addresses with a consumer anywhere. */
+export function addressRows(router: Router): readonly AddressRow[] {
+  const { forwarder } = router;
+  const local = new Set(router.configuration.tcpConnectors.map(({ address }) => address));
+  const remote = new Map<string, readonly string[]>();
+  for (const [key, route] of forwarder.table.addresses) {
+    if (key.startsWith('M'))
+      remote.set(
+        key.slice(1),
+        route.routers.map(({ routerId }) => routerId),
+      );
+  }
+  const names = [...new Set([...local, ...remote.keys()])].sort();
+  return names.map((name) => ({
+    key: `M${name}`,
+    name,
+    distribution: distributionOf(forwarder.treatment(name)),
+    subscriberCount: forwarder.localConsumers(name),
+    remoteRouters: remote.get(name) ?? [],
+    outstanding: [...forwarder.outstanding(name).values()].reduce((sum, count) => sum + count, 0),
+  }));
+}
+
+export function connectionRows(router: Router): readonly ConnectionRow[] {
+  return router.links.map((link) => ({
+    identity: String(link.neighbour.linkNumber),
+    container: link.neighbour.routerId,
+    role: link.entity.role,
+    direction: link.neighbour.dialled ? 'out' : 'in',
+    host: link.remoteHost,
+    owner: link.entity.name,
+    tlsVersion: link.tlsVersion,
+    user: link.peer.user,
+    uptimeSeconds: Math.max(0, Math.floor((router.startedMs + router.uptimeMs - link.openedMs) / 1000)),
+  }));
+}
+
+export function tcpListenerRows(router: Router): readonly TcpListenerRow[] {
+  return router.configuration.tcpListeners.map((entity) => {
+    const { type: _type, ...attributes } = entity;
+    const port = router.tcpListener(entity.name);
+    return { ...attributes, ...(port?.state ?? downState(entity.name)), ...(port?.counters ?? noTraffic) };
+  });
+}
+
+export function tcpConnectorRows(router: Router): readonly TcpConnectorRow[] {
+  return router.configuration.tcpConnectors.map((entity) => {
+    const { type: _type, ...attributes } = entity;
+    return { ...attributes, ...(router.tcpConnector(entity.name)?.counters ?? noTraffic) };
+  });
+}
+
+export function listenerRows(router: Router): readonly object[] {
+  return router.configuration.listeners.map((entity) => ({
+    ...attributesOf(entity),
+    ...(router.listener(entity.name)?.state ?? downState(entity.name)),
+  }));
+}
+
+export function connectorRows(router: Router): readonly object[] {
+  return router.configuration.connectors.map((entity) => {
+    const { saslPassword: _secret, ...attributes } = attributesOf(entity);
+    return { ...attributes, ...router.connector(entity.name)?.state };
+  });
+}
+
+/** Entities that have no state beside their configuration. */
+export function configuredRows(entities: readonly Entity[]): readonly object[] {
+  return entities.map((entity) => attributesOf(entity));
+}
+
+const noTraffic = { connectionsOpened: 0, connectionsClosed: 0, bytesIn: 0, bytesOut: 0 };
+
+function downState(name: string): ListenerState {
+  return { name, operStatus: 'down', boundPort: 0, connectionMsg: 'not running' };
+}
+
+/** Maps of the routing protocol as plain objects, for JSON. */
+function plainData(map: ReadonlyMap<string, unknown>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries([...map].map(([key, value]) => [key, value instanceof Map ? plainData(value) : value]));
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import type { TlsCredentials } from '../host/trust-store.ts';
+import { writeFailure, writeFileAtomic } from '../host/atomic-file.ts';
+import type { CertificateFiles } from '../site/derive.ts';
+import { secretFile } from '../site/resources.ts';
+import { resourcesOf, type Resource } from '../site/resource-types.ts';
+import type { SiteLayout } from '../site/state-layout.ts';
+
+const fileNames = ['ca.crt', 'tls.crt', 'tls.key'] as const;
+type Texts = Readonly<Record<(typeof fileNames)[number], string>>;
+
+/** Certificates as files, because that is how a router's configuration names them. Each gets an ordinal that grows when its content changes. */
+export class CertificateFolders {
+  readonly #layout: SiteLayout;
+  /** By folder. */
+  readonly #versions = new Map<string, { readonly hash: string; readonly ordinal: number }>();
+
+  constructor(layout: SiteLayout) {
+    this.#layout = layout;
+  }
+
+  /** Puts the site's own TLS credentials into files. Throws WeatherError `disk-full`. */
+  async own(credentials: TlsCredentials): Promise<CertificateFiles> {
+    const { ca, cert, key } = credentials;
+    return this.#write(`${this.#layout.routerFolder}/tls`, { 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key });
+  }
+
+  /**
+   * The certificates that resources may name: those of Secrets, written to files, and the folders that the user supplies.
+   * Files of Secrets that are gone are removed, for they hold keys.
+   */
+  async named(resources: readonly Resource[]): Promise<ReadonlyMap<string, CertificateFiles>> {
+    const files = new Map<string, CertificateFiles>();
+    for (const name of await readdir(this.#layout.suppliedCertificateFolder).catch(() => [])) {
+      const folder = `${this.#layout.suppliedCertificateFolder}/${name}`;
+      const texts = await readTexts(folder);
+      if (texts !== undefined) files.set(name, this.#files(folder, texts));
+    }
+    const secrets = new Set<string>();
+    for (const secret of resourcesOf(resources, 'Secret')) {
+      const texts = textsOf((name) => secretFile(secret, name));
+      if (texts === undefined) continue;
+      const { name } = secret.metadata;
+      secrets.add(name);
+      files.set(name, await this.#write(`${this.#layout.certificateFolder}/${name}`, texts));
+    }
+    for (const name of await readdir(this.#layout.certificateFolder).catch(() => [])) {
+      if (!secrets.has(name)) await rm(`${this.#layout.certificateFolder}/${name}`, { recursive: true, force: true });
+    }
+    return files;
+  }
+
+  async #write(folder: string, texts: Texts): Promise<CertificateFiles> {
+    if (this.#versions.get(folder)?.hash !== hashOf(texts)) {
+      try {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+      } catch (cause) {
+        throw writeFailure(folder, cause);
+      }
+      // The key first: a certificate without its key is of no use, a key without its certificate does no harm.
+      for (const name of ['tls.key', 'ca.crt', 'tls.crt'] as const) await writeFileAtomic(`${folder}/${name}`, texts[name]);
+    }
+    return this.#files(folder, texts);
+  }
+
+  #files(folder: string, texts: Texts): CertificateFiles {
+    const hash = hashOf(texts);
+    const known = this.#versions.get(folder);
+    const ordinal = known === undefined ? 1 : known.hash === hash ? known.ordinal : known.ordinal + 1;
+    this.#versions.set(folder, { hash, ordinal });
+    return { caCertFile: `${folder}/ca.crt`, certFile: `${folder}/tls.crt`, privateKeyFile: `${folder}/tls.key`, ordinal };
+  }
+}
+
+async function readTexts(folder: string): Promise<Texts | undefined> {
+  const texts = new Map<string, string>();
+  for (const name of fileNames) {
+    const text = await readFile(`${folder}/${name}`, 'utf8').catch(() => undefined);
+    if (text !== undefined) texts.set(name, text);
+  }
+  return textsOf((name) => texts.get(name));
+}
+
+function textsOf(read: (name: string) => string | undefined): Texts | undefined {
+  const [ca, cert, key] = fileNames.map(read);
+  return ca === undefined || cert === undefined || key === undefined ? undefined : { 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key };
+}
+
+function hashOf(texts: Texts): string {
+  const hash = createHash('sha256');
+  for (const name of fileNames) hash.update(`${name}\0${texts[name]}\0`);
+  return hash.digest('hex');
+}

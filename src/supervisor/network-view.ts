@@ -1,0 +1,170 @@
+import type { AddressRow, ConnectionRow, RouterNodeRow, TcpListenerRow } from '../management/operational-entities.ts';
+
+/** The whole network as one site sees it: the body of the operation NETWORK. */
+export interface NetworkView {
+  /** Null while the site belongs to no network. */
+  readonly networkId: string | null;
+  /** Id of the router that answers. */
+  readonly routerId: string;
+  readonly sites: readonly NetworkSite[];
+  /** Each link between two routers once. */
+  readonly links: readonly NetworkLink[];
+  readonly services: readonly NetworkService[];
+}
+
+export interface NetworkSite {
+  readonly routerId: string;
+  /** Name of the site; the router id where the router does not tell one. */
+  readonly name: string;
+  readonly namespace: string | null;
+  readonly platform: string | null;
+  readonly version: string | null;
+  readonly location: string | null;
+  readonly relation: 'self' | 'direct' | 'indirect';
+  /** For an indirect site: the neighbour that traffic to it goes through. */
+  readonly nextHop: { readonly routerId: string; readonly name: string } | null;
+  /** Sum of the link costs of the path from here. */
+  readonly cost: number;
+  /** False for routers whose identity no certificate of the network proves, such as a skupper-router. */
+  readonly signed: boolean;
+  /** Its neighbours, as it says. */
+  readonly peers: readonly { readonly routerId: string; readonly name: string; readonly cost: number }[];
+}
+
+export interface NetworkLink {
+  readonly from: { readonly routerId: string; readonly name: string };
+  readonly to: { readonly routerId: string; readonly name: string };
+  readonly cost: number;
+  /** Only for links of this site: the Link or access it belongs to, and who dialled. */
+  readonly owner: string | null;
+  readonly direction: 'in' | 'out' | null;
+}
+
+export interface NetworkService {
+  readonly routingKey: string;
+  readonly distribution: string;
+  /** Sites with connectors, nearest first. */
+  readonly connectors: readonly ServicePlace[];
+  /** Sites with listeners. */
+  readonly listeners: readonly ServicePlace[];
+  /** Listeners of this site. */
+  readonly localListeners: readonly { readonly name: string; readonly host: string; readonly port: number; readonly open: boolean }[];
+}
+
+export interface ServicePlace {
+  readonly routerId: string;
+  readonly name: string;
+}
+
+/** What the view is made of. */
+export interface NetworkSources {
+  readonly networkId: string | null;
+  /** This router first. */
+  readonly nodes: readonly RouterNodeRow[];
+  readonly addresses: readonly AddressRow[];
+  readonly connections: readonly ConnectionRow[];
+  readonly tcpListeners: readonly TcpListenerRow[];
+  /** Routing keys by name of the listeners of this site that have several. */
+  readonly listenerKeys: ReadonlyMap<string, readonly string[]>;
+}
+
+export function networkView(sources: NetworkSources): NetworkView {
+  const { nodes, networkId } = sources;
+  const [own] = nodes;
+  const routerId = own?.id ?? '';
+  const place = placeOf(nodes);
+  const sites = nodes.map((node) => siteView(node, routerId, place));
+  return { networkId, routerId, sites, links: links(sources, routerId, place), services: services(sources, routerId, place) };
+}
+
+type Place = (routerId: string) => ServicePlace;
+
+function placeOf(nodes: readonly RouterNodeRow[]): Place {
+  const names = new Map(nodes.map(({ id, site }) => [id, text(site, 'name') ?? id]));
+  return (routerId) => ({ routerId, name: names.get(routerId) ?? routerId });
+}
+
+function siteView(node: RouterNodeRow, ownId: string, place: Place): NetworkSite {
+  const { id, nextHop, cost, signed, site, linkState } = node;
+  return {
+    ...place(id),
+    namespace: text(site, 'namespace'),
+    platform: text(site, 'platform'),
+    version: text(site, 'version'),
+    location: text(site, 'location'),
+    relation: id === ownId ? 'self' : nextHop === null ? 'direct' : 'indirect',
+    nextHop: nextHop === null ? null : place(nextHop),
+    cost,
+    signed,
+    peers: Object.entries(linkState)
+      .map(([peer, peerCost]) => ({ ...place(peer), cost: peerCost }))
+      .sort(byName),
+  };
+}
+
+function links({ nodes, connections }: NetworkSources, ownId: string, place: Place): NetworkLink[] {
+  const found = new Map<string, NetworkLink>();
+  for (const { id, linkState } of nodes) {
+    for (const [peer, cost] of Object.entries(linkState)) {
+      const key = [id, peer].sort().join(' ');
+      const known = found.get(key);
+      if (known !== undefined) {
+        // The two ends may say different costs while one of them changes; routing takes the higher.
+        found.set(key, { ...known, cost: Math.max(known.cost, cost) });
+        continue;
+      }
+      const other = id === ownId ? peer : peer === ownId ? id : undefined;
+      const connection = connections.find(({ container, role }) => container === other && role === 'inter-router');
+      found.set(key, {
+        from: place(id),
+        to: place(peer),
+        cost,
+        owner: connection?.owner ?? null,
+        direction: connection?.direction ?? null,
+      });
+    }
+  }
+  return [...found.values()].sort((a, b) => byName(a.from, b.from) || byName(a.to, b.to));
+}
+
+function services(sources: NetworkSources, ownId: string, place: Place): NetworkService[] {
+  const { nodes, addresses, tcpListeners, listenerKeys } = sources;
+  const listening = new Map<string, ServicePlace[]>();
+  for (const { id, site } of nodes) {
+    for (const key of listenerKeysIn(site)) {
+      const places = listening.get(key);
+      if (places === undefined) listening.set(key, [place(id)]);
+      else places.push(place(id));
+    }
+  }
+  const byKey = new Map(addresses.map((row) => [row.name, row]));
+  const keys = [...new Set([...byKey.keys(), ...listening.keys()])].sort();
+  return keys.map((routingKey) => {
+    const row = byKey.get(routingKey);
+    const local = row !== undefined && row.subscriberCount > 0 ? [ownId] : [];
+    return {
+      routingKey,
+      distribution: row?.distribution ?? 'balanced',
+      connectors: [...local, ...(row?.remoteRouters ?? [])].map(place),
+      listeners: listening.get(routingKey) ?? [],
+      localListeners: tcpListeners
+        .filter(({ name, address }) => address === routingKey || listenerKeys.get(name)?.includes(routingKey) === true)
+        .map(({ name, host, port, boundPort }) => ({ name, host, port: boundPort === 0 ? port : boundPort, open: boundPort > 0 })),
+    };
+  });
+}
+
+/** The routing keys that a router says its site has listeners for. What comes from the network may be anything. */
+function listenerKeysIn(site: Readonly<Record<string, unknown>>): readonly string[] {
+  const { listeners } = site;
+  return Array.isArray(listeners) ? listeners.filter((key): key is string => typeof key === 'string') : [];
+}
+
+function text(site: Readonly<Record<string, unknown>>, key: string): string | null {
+  const value = Object.hasOwn(site, key) ? site[key] : undefined;
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}

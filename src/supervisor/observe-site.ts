@@ -1,0 +1,103 @@
+import type { Router } from '../router/router.ts';
+import type { Withheld } from '../site/derive.ts';
+import { entityNames, routingKeysOf } from '../site/derive.ts';
+import { resourcesOf, type Resource } from '../site/resource-types.ts';
+import type { AccessEndpoint, GrantState, ObservedSite, SiteRecord, TokenState } from '../site/status.ts';
+import type { AccessPoint } from './access-points.ts';
+import type { NetworkView } from './network-view.ts';
+
+export interface ObservationSources {
+  readonly resources: readonly Resource[];
+  readonly router: Router | undefined;
+  readonly routerError: string;
+  readonly withheld: ReadonlyMap<string, Withheld>;
+  readonly refusals: ReadonlyMap<string, string>;
+  readonly accessPoints: readonly AccessPoint[];
+  readonly network: NetworkView | undefined;
+  readonly grants: ReadonlyMap<string, GrantState>;
+  readonly tokens: ReadonlyMap<string, TokenState>;
+}
+
+/** Gathers what status needs to know from the running router. */
+export function observeSite(sources: ObservationSources): ObservedSite {
+  const { resources, router, network } = sources;
+  const services = network?.services ?? [];
+  const keys = resources.flatMap((resource) =>
+    resource.kind === 'Listener' || resource.kind === 'MultiKeyListener' ? routingKeysOf(resource) : [],
+  );
+  return {
+    routerRunning: router !== undefined,
+    routerError: sources.routerError,
+    withheld: sources.withheld,
+    refusals: sources.refusals,
+    listeners: states(router?.configuration.listeners, (name) => router?.listener(name)?.state),
+    connectors: states(router?.configuration.connectors, (name) => router?.connector(name)?.state),
+    tcpListeners: states(router?.configuration.tcpListeners, (name) => {
+      const port = router?.tcpListener(name);
+      // A listener that waits for a connector has nothing wrong with it.
+      return port === undefined ? undefined : port.reachable ? port.state : { ...port.state, connectionMsg: '' };
+    }),
+    tcpConnectors: new Set(router?.configuration.tcpConnectors.map(({ name }) => name)),
+    reachableKeys: new Set([
+      ...keys.filter((key) => router?.forwarder.reachable(key) === true),
+      ...services.filter(({ connectors }) => connectors.length > 0).map(({ routingKey }) => routingKey),
+    ]),
+    network: network === undefined ? [] : siteRecords(network, resources),
+    sitesByRouter: new Map(network?.sites.map(({ routerId, name }) => [routerId, { id: routerId, name }])),
+    endpoints: endpointsOf(sources),
+    grants: sources.grants,
+    tokens: sources.tokens,
+  };
+}
+
+function states<State>(
+  entities: readonly { readonly name: string }[] | undefined,
+  read: (name: string) => State | undefined,
+): ReadonlyMap<string, State> {
+  const found = new Map<string, State>();
+  for (const { name } of entities ?? []) {
+    const state = read(name);
+    if (state !== undefined) found.set(name, state);
+  }
+  return found;
+}
+
+/** Where links are accepted now: what is asked for, and has a router that listens. */
+function endpointsOf({ accessPoints, router }: ObservationSources): ReadonlyMap<string, readonly AccessEndpoint[]> {
+  const endpoints = new Map<string, readonly AccessEndpoint[]>();
+  for (const { listener, hosts } of accessPoints) {
+    const state = router?.listener(listener)?.state;
+    if (state === undefined || state.operStatus === 'down') continue;
+    endpoints.set(
+      listener,
+      hosts.map((host) => ({ name: 'inter-router', host, port: String(state.boundPort), group: listener })),
+    );
+  }
+  return endpoints;
+}
+
+/** The network as Skupper's SiteRecords. Of other sites the names of links, listeners and connectors are not known: the keys stand for them. */
+function siteRecords(network: NetworkView, resources: readonly Resource[]): readonly SiteRecord[] {
+  const links = resourcesOf(resources, 'Link');
+  return network.sites.map(({ routerId, name, namespace, platform, version, peers, relation }) => ({
+    id: routerId,
+    name,
+    ...(namespace === null ? {} : { namespace }),
+    ...(platform === null ? {} : { platform }),
+    ...(version === null ? {} : { version }),
+    links: peers.map((peer) => {
+      const own = network.links.find(
+        ({ from, to }) => relation === 'self' && (from.routerId === peer.routerId || to.routerId === peer.routerId),
+      );
+      const link = links.find((candidate) => own !== undefined && own.owner !== null && entityNames(candidate).includes(own.owner));
+      return { name: link?.metadata.name ?? peer.name, remoteSiteId: peer.routerId, remoteSiteName: peer.name, operational: true };
+    }),
+    services: network.services
+      .map(({ routingKey, listeners, connectors }) => ({
+        routingKey,
+        listeners: listeners.some((place) => place.routerId === routerId) ? [routingKey] : [],
+        connectors: connectors.some((place) => place.routerId === routerId) ? [routingKey] : [],
+      }))
+      .filter((service) => service.listeners.length > 0 || service.connectors.length > 0),
+  }));
+}

@@ -1,0 +1,81 @@
+import { InputError, WeatherError } from '../base/errors.ts';
+import { exchangeLine } from '../host/line-client.ts';
+import { LineSplitter } from '../management/line-splitter.ts';
+import { formatRequest, lineLimitBytes, parseResponse } from '../management/management-protocol.ts';
+import type { FailureBody } from '../router/management.ts';
+import { layoutOf } from './process-environment.ts';
+import { siteFolderExists } from './site-folder.ts';
+
+export interface SiteRequest {
+  /** STATUS, APPLY, ..., or QUERY, READ, CREATE, UPDATE, DELETE. */
+  readonly operation: string;
+  /** Entity type, for operations of the router. */
+  readonly type?: string;
+  /** Entity name, for operations of the router. */
+  readonly name?: string;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** Asks a running site. Throws what the site reports, as it would be thrown there. */
+export interface SiteClient {
+  /** Gives the body of the answer. Throws WeatherError `site-not-running`, `no-site`, `no-answer`. */
+  request<Body>(request: SiteRequest, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<Body>;
+}
+
+/** Longer than an exchange with an issuer, which redemption waits for. */
+const defaultTimeoutMs = 15_000;
+
+export function siteClient(namespace: string, environment: NodeJS.ProcessEnv = process.env): SiteClient {
+  const layout = layoutOf(namespace, environment);
+  return {
+    async request<Body>(request: SiteRequest, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Body> {
+      const { timeoutMs = defaultTimeoutMs, signal } = options;
+      try {
+        return await askManagement<Body>(layout.managementSocket, request, timeoutMs, signal);
+      } catch (error) {
+        if (!(error instanceof WeatherError) || error.code !== 'not-running') throw error;
+        const flag = namespace === 'default' ? '' : ` -n ${namespace}`;
+        if (await siteFolderExists(layout)) {
+          throw new WeatherError('site-not-running', `the site of namespace '${namespace}' is not running`, {
+            cause: error,
+            remedy: `start it: van${flag} site start`,
+          });
+        }
+        throw new WeatherError('no-site', `there is no site in namespace '${namespace}'`, {
+          cause: error,
+          remedy: `create one: van${flag} site create NAME`,
+        });
+      }
+    },
+  };
+}
+
+/** Sends one request to a management socket, of a site or of a router alone, and gives the body of the answer. */
+export async function askManagement<Body>(
+  socketPath: string,
+  request: SiteRequest,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Body> {
+  const { operation, type = '', name, attributes = {} } = request;
+  const line = formatRequest({
+    id: 1,
+    operation,
+    type,
+    ...(name === undefined ? {} : { name }),
+    attributes: new Map(Object.entries(attributes)),
+  });
+  const reader = new LineSplitter(lineLimitBytes);
+  const answer = await exchangeLine({ path: socketPath, line, reader, timeoutMs, ...(signal === undefined ? {} : { signal }) });
+  const response = parseResponse(answer);
+  if (response === undefined) throw new WeatherError('no-answer', `what listens on ${socketPath} does not speak the management protocol`);
+  if (response.statusCode < 300) return response.body as Body;
+  throw reportedError(response.statusDescription, response.body);
+}
+
+function reportedError(description: string, body: unknown): WeatherError {
+  const { code = 'failed', remedy, where } = (typeof body === 'object' && body !== null ? body : {}) as Partial<FailureBody>;
+  const options = remedy === undefined ? {} : { remedy };
+  if (where === undefined) return new WeatherError(code, description, options);
+  return new InputError(code, where, description.startsWith(`${where}: `) ? description.slice(where.length + 2) : description, options);
+}

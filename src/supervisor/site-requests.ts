@@ -1,0 +1,193 @@
+import { InputError } from '../base/errors.ts';
+import { respond, statusCodes, type ManagementRequest, type ManagementResponse } from '../management/management-protocol.ts';
+import { flag, integer, optional, record, required, text, withDefault, type Fields } from '../management/schema.ts';
+import { defaultExpirationWindowMs, maxRedemptions, type GrantOptions } from '../pki/grant.ts';
+import { maxPathLength } from '../pki/membership.ts';
+import { failure } from '../router/management.ts';
+import { plainResource, siteName } from '../site/resources.ts';
+import type { SiteSupervisor } from './site-supervisor.ts';
+
+/**
+ * The operations of a site, beside those of its router (QUERY, READ, CREATE, UPDATE, DELETE):
+ *
+ *     STATUS         {}                                  -> SiteStatusBody
+ *     APPLY          {resources: YAML, where?}           -> {resources: [{kind, name, result}]}
+ *     REMOVE         {kind, name}                        -> {}
+ *     ISSUE-TOKEN    {name?, redemptionsAllowed?, expirationWindowMs?, issuer?, pathLength?, linkCost?, siteName?,
+ *                     certificateLifetimeMs?, membershipLifetimeMs?} -> IssuedToken
+ *     REDEEM-TOKEN   {token: YAML, linkCost?, name?, where?} -> RedeemedLink
+ *     GENERATE-LINK  {name, cost?}                       -> StaticLink
+ *     NETWORK        {}                                  -> NetworkView
+ *     STOP           {drainMs?}                          -> {}
+ *
+ * `where` names the text in errors: the file it came from. A failed operation has the body {code, remedy?, where?}.
+ */
+
+/** Connections get this long to finish when nothing else is said. */
+export const defaultDrainMs = 10_000;
+
+export interface SiteStatusBody {
+  readonly site: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly routerId: string;
+    readonly openConnections: number;
+  };
+  /** Plain resources with their status, as Kubernetes would show them. */
+  readonly resources: readonly Readonly<Record<string, unknown>>[];
+  readonly pid: number;
+  readonly version: string;
+  readonly trust: {
+    readonly state: 'none' | 'founder' | 'member';
+    readonly networkId: string | null;
+    readonly routerId: string | null;
+    /** RFC 3339. */
+    readonly leafExpires: string | null;
+    readonly membershipEnds: string | null;
+    readonly mayIssue: boolean;
+  };
+  readonly warnings: readonly string[];
+}
+
+export interface SiteRequestContext {
+  readonly supervisor: SiteSupervisor;
+  readonly version: string;
+  /** Ends the process in order. */
+  readonly stop: (drainMs: number) => void;
+}
+
+const longestDrainMs = 3_600_000;
+const shortTextLength = 4096;
+const where = withDefault(text({ maximumLength: shortTextLength }), 'input', 'name of the text in errors');
+const cost = integer(1, 9999);
+/** Ranges of lifetimes are the grant's to check. */
+const lifetime = integer(1, Number.MAX_SAFE_INTEGER);
+
+const attributes = {
+  apply: schema<{ resources: string; where: string }>({ resources: required(text({ maximumLength: 1024 * 1024 }), 'YAML'), where }),
+  remove: schema<{ kind: string; name: string }>({
+    kind: required(text({ maximumLength: 64 }), 'kind of the resource'),
+    name: required(text({ maximumLength: 253 }), 'name of the resource'),
+  }),
+  issue: schema<IssueAttributes>({
+    name: optional(siteName, 'name of the token'),
+    redemptionsAllowed: withDefault(integer(1, maxRedemptions), 1, 'how many sites may redeem it'),
+    expirationWindowMs: withDefault(lifetime, defaultExpirationWindowMs, 'how long it can be redeemed'),
+    issuer: withDefault(flag(), false, 'whether the redeemer may issue tokens'),
+    pathLength: optional(integer(0, maxPathLength), 'levels of issuers below the redeemer'),
+    linkCost: withDefault(cost, 1, 'cost of the link'),
+    siteName: optional(siteName, 'name that the redeemer gets'),
+    certificateLifetimeMs: optional(lifetime, 'life of each TLS certificate of the redeemer'),
+    membershipLifetimeMs: optional(lifetime, 'how long the redeemer may renew'),
+  }),
+  redeem: schema<{ token: string; linkCost?: number; name?: string; where: string }>({
+    token: required(text({ maximumLength: 64 * 1024, secret: true }), 'YAML of an AccessToken'),
+    linkCost: optional(cost, 'cost of the link'),
+    name: optional(siteName, 'name of the Link'),
+    where,
+  }),
+  generate: schema<{ name: string; cost: number }>({
+    name: required(siteName, 'name of the Link'),
+    cost: withDefault(cost, 1, 'cost of the link'),
+  }),
+  stop: schema<{ drainMs: number }>({
+    drainMs: withDefault(integer(0, longestDrainMs), defaultDrainMs, 'how long connections may finish'),
+  }),
+};
+
+interface IssueAttributes {
+  readonly name?: string;
+  readonly redemptionsAllowed: number;
+  readonly expirationWindowMs: number;
+  readonly issuer: boolean;
+  readonly pathLength?: number;
+  readonly linkCost: number;
+  readonly siteName?: string;
+  readonly certificateLifetimeMs?: number;
+  readonly membershipLifetimeMs?: number;
+}
+
+function schema<T extends object>(fields: Fields<T>): (request: ManagementRequest) => T {
+  const read = record<T>(fields, { keyWord: 'attribute' });
+  return (request) => read.read(request.attributes, []);
+}
+
+/** Answers one request to a site. */
+export async function handleSiteRequest(context: SiteRequestContext, request: ManagementRequest): Promise<ManagementResponse> {
+  const { supervisor } = context;
+  const ok = (body: unknown): ManagementResponse => respond(request.id, statusCodes.ok, body);
+  try {
+    switch (request.operation) {
+      case 'STATUS':
+        return ok(statusBody(context));
+      case 'APPLY': {
+        const { resources, where: place } = attributes.apply(request);
+        return ok({ resources: await supervisor.apply(resources, place) });
+      }
+      case 'REMOVE': {
+        const { kind, name } = attributes.remove(request);
+        await supervisor.remove(kind, name);
+        return ok({});
+      }
+      case 'ISSUE-TOKEN':
+        return ok(await supervisor.issueToken(grantOptions(attributes.issue(request))));
+      case 'REDEEM-TOKEN': {
+        const { token, where: place, ...options } = attributes.redeem(request);
+        return ok(await supervisor.redeem(token, place, options));
+      }
+      case 'GENERATE-LINK':
+        return ok(await supervisor.generateLink(attributes.generate(request)));
+      case 'NETWORK':
+        return ok(supervisor.network());
+      case 'STOP': {
+        const { drainMs } = attributes.stop(request);
+        context.stop(drainMs);
+        return ok({});
+      }
+      default:
+        return await supervisor.handleRouter(request);
+    }
+  } catch (error) {
+    return failure(request, error);
+  }
+}
+
+function statusBody({ supervisor, version }: SiteRequestContext): SiteStatusBody {
+  const { trust, siteName: name, namespace, routerId, openConnections } = supervisor;
+  return {
+    site: { name, namespace, routerId, openConnections },
+    resources: supervisor
+      .report()
+      .map((resource) =>
+        resource.kind === 'Secret' ? plainResource({ ...resource, spec: { ...resource.spec, data: {} } }) : plainResource(resource),
+      ),
+    pid: process.pid,
+    version,
+    trust: {
+      state: trust.state,
+      networkId: trust.networkId ?? null,
+      routerId: trust.routerId ?? null,
+      leafExpires: dateText(trust.leafExpiresAtMs),
+      membershipEnds: dateText(trust.membershipEndsAtMs),
+      mayIssue: trust.mayIssue,
+    },
+    warnings: supervisor.warnings(),
+  };
+}
+
+function grantOptions(given: IssueAttributes): GrantOptions {
+  const { redemptionsAllowed, certificateLifetimeMs, membershipLifetimeMs, ...same } = given;
+  if (given.pathLength !== undefined && !given.issuer) {
+    throw new InputError('path-length', 'pathLength', 'only tokens for issuers have a path length', { remedy: 'add issuer: true' });
+  }
+  return {
+    ...same,
+    redemptions: redemptionsAllowed,
+    ...(certificateLifetimeMs === undefined ? {} : { leafLifetimeMs: certificateLifetimeMs }),
+    ...(membershipLifetimeMs === undefined ? {} : { membershipLifetimeMs }),
+  };
+}
+
+function dateText(wallMs: number | undefined): string | null {
+  return wallMs === undefined ? null : new Date(wallMs).toISOString();
+}

@@ -1,0 +1,160 @@
+import type { Clock } from '../base/clock.ts';
+import { WeatherError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import { ChangeRefused, type ConfigurationChange } from '../management/configuration-change.ts';
+import { configurationOf, entitiesOf, sameEntity, type Entity, type RouterConfiguration } from '../management/entities.ts';
+import type { ManagementRequest, ManagementResponse } from '../management/management-protocol.ts';
+import type { HttpAcceptor } from '../router/link-listener.ts';
+import { RouterManagement } from '../router/management.ts';
+import { Router } from '../router/router.ts';
+import { planChanges } from '../site/plan.ts';
+
+/** Data about the site that every router of the network is told. */
+export type SiteData = ReadonlyMap<string, string | readonly string[]>;
+
+export interface SiteRouterOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly version: string;
+  /** Takes connections for redemption and renewal. */
+  readonly http: () => HttpAcceptor | undefined;
+}
+
+/**
+ * The router of a site, kept as the resources say: only what differs is changed. What was created over management beside
+ * that stays as long as the process. What the router refuses is remembered, for status, and tried again.
+ */
+export class SiteRouter {
+  readonly #options: SiteRouterOptions;
+  #router: Router | undefined;
+  #management: RouterManagement | undefined;
+  #siteData: SiteData = new Map();
+  /** Keys of the entities that come from resources. */
+  readonly #derived = new Set<string>();
+  readonly #refusals = new Map<string, string>();
+
+  constructor(options: SiteRouterOptions) {
+    this.#options = options;
+  }
+
+  get router(): Router | undefined {
+    return this.#router;
+  }
+
+  get siteData(): SiteData {
+    return this.#siteData;
+  }
+
+  /** Why the router does not have what the resources say, by entity: `listener/link-access`. */
+  get refusals(): ReadonlyMap<string, string> {
+    return this.#refusals;
+  }
+
+  get management(): RouterManagement {
+    if (this.#management !== undefined) return this.#management;
+    throw new WeatherError('router-not-running', 'the router is not running', { remedy: 'the log says why: van site logs' });
+  }
+
+  /** Makes the router be `desired`. Another router id means a new router; connections of the old one end. */
+  async reconcile(desired: RouterConfiguration, siteData: SiteData): Promise<void> {
+    const running = this.#router;
+    const extras = running === undefined ? [] : this.#extras(running);
+    if (running === undefined || !sameEntity(running.configuration.router, desired.router)) {
+      await this.#replaceRouter(desired, siteData);
+    } else if (!sameData(this.#siteData, siteData)) {
+      running.updateSite(siteData);
+    }
+    this.#siteData = siteData;
+    const router = this.#router;
+    if (router === undefined) return;
+    const observed = configurationOf(
+      router.configuration.router,
+      entitiesOf(router.configuration).filter((entity) => this.#derived.has(keyOf(entity))),
+    );
+    this.#refusals.clear();
+    for (const change of planChanges(desired, observed)) await this.#apply(router, change);
+    if (router !== running) for (const entity of extras) await this.#restore(router, entity);
+  }
+
+  async #replaceRouter(desired: RouterConfiguration, siteData: SiteData): Promise<void> {
+    await this.stop();
+    const { http, version, ...dependencies } = this.#options;
+    const empty = configurationOf(desired.router, []);
+    const router = new Router(empty, { ...dependencies, version, http, site: siteData });
+    await router.start();
+    this.#router = router;
+    this.#management = new RouterManagement(router, {
+      clock: dependencies.clock,
+      version,
+      site: () => Object.fromEntries(this.#siteData),
+    });
+    this.#options.log.info('router is running', { id: router.routerId });
+  }
+
+  async #apply(router: Router, change: ConfigurationChange): Promise<void> {
+    if (change.operation === 'RESTART') throw new Error('bug: the router entity is compared before');
+    const key = change.operation === 'DELETE' ? `${change.type}/${change.name}` : keyOf(change.entity);
+    try {
+      await router.apply(change);
+      if (change.operation === 'DELETE') this.#derived.delete(key);
+      else this.#derived.add(key);
+    } catch (error) {
+      if (!(error instanceof WeatherError) && !(error instanceof ChangeRefused)) throw error;
+      this.#refusals.set(key, error.message);
+      this.#options.log.warn('the router refused a change', { entity: key, reason: error.message });
+    }
+  }
+
+  /** Entities created over management. */
+  #extras(router: Router): readonly Entity[] {
+    return entitiesOf(router.configuration).filter((entity) => entity.type !== 'router' && !this.#derived.has(keyOf(entity)));
+  }
+
+  async #restore(router: Router, entity: Entity): Promise<void> {
+    try {
+      await router.apply({ operation: 'CREATE', entity });
+    } catch (error) {
+      this.#options.log.warn('an entity of management is lost with the change of identity', { entity: keyOf(entity), reason: error });
+    }
+  }
+
+  /** Answers a router operation. What comes from resources cannot be changed here: the resources would win again later. */
+  async handle(request: ManagementRequest): Promise<ManagementResponse> {
+    const { operation, type, name = '' } = request;
+    if ((operation === 'UPDATE' || operation === 'DELETE') && this.#derived.has(`${shortType(type)}/${name}`)) {
+      throw new ChangeRefused(403, `${type} '${name}' comes from a resource of the site; change or delete the resource`);
+    }
+    return this.management.handle(request);
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    await this.#router?.drain(deadlineMs);
+    this.#forget();
+  }
+
+  async stop(): Promise<void> {
+    await this.#router?.stop();
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#router = undefined;
+    this.#management = undefined;
+    this.#derived.clear();
+    this.#refusals.clear();
+  }
+}
+
+function keyOf(entity: Entity): string {
+  return `${entity.type}/${entity.name}`;
+}
+
+function shortType(type: string): string {
+  return type.replace(/^(?:io\.skupper\.router\.)?(?:router\.config\.)?/, '');
+}
+
+function sameData(a: SiteData, b: SiteData): boolean {
+  return JSON.stringify([...a]) === JSON.stringify([...b]);
+}

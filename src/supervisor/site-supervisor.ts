@@ -1,0 +1,474 @@
+import type { Clock } from '../base/clock.ts';
+import { InputError, WeatherError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import { writeFileAtomic } from '../host/atomic-file.ts';
+import type { FolderLock } from '../host/folder-lock.ts';
+import { redeemToken, type RedeemedToken } from '../host/redemption-client.ts';
+import { createRedemptionServer, type RedemptionServer } from '../host/redemption-server.ts';
+import { startRenewal } from '../host/renewal.ts';
+import { TrustStore } from '../host/trust-store.ts';
+import { formatRouterConfiguration } from '../management/router-configuration.ts';
+import type { ManagementRequest, ManagementResponse } from '../management/management-protocol.ts';
+import { formatAccessToken, parseAccessToken, parseAccessTokenSpec, type AccessToken } from '../pki/access-token.ts';
+import type { GrantOptions, LinkEndpoint } from '../pki/grant.ts';
+import type { PkiCrypto } from '../pki/pki-crypto.ts';
+import { nodeRows, addressRows, connectionRows, tcpListenerRows } from '../router/management-rows.ts';
+import { deriveSite, routingKeysOf, type DerivedSite } from '../site/derive.ts';
+import { parseResources } from '../site/resources.ts';
+import { resourceKey, resourcesOf, type Kind, type Resource, type ResourceOf } from '../site/resource-types.ts';
+import type { SiteLayout } from '../site/state-layout.ts';
+import { reportStatus, type ReportedResource } from '../site/status.ts';
+import { accessPoints, certificateHosts, type AccessPoint, type MachineNames } from './access-points.ts';
+import { AccessGrants, tokenUrl } from './access-grants.ts';
+import { CertificateFolders } from './certificate-files.ts';
+import { checkDerivable, mergeResources, siteOf, type AppliedResource } from './desired-resources.ts';
+import { networkView, type NetworkView } from './network-view.ts';
+import { observeSite } from './observe-site.ts';
+import { ResourceFolder, type ResourceChange } from './resource-folder.ts';
+import { RouterIdentities } from './router-identity.ts';
+import { siteData } from './site-data.ts';
+import { nearestName } from '../base/nearest-name.ts';
+import { openSiteFolder } from './site-folder.ts';
+import { SiteRouter } from './site-router.ts';
+import { makeStaticLink, type StaticLink, type StaticLinkOptions } from './static-link.ts';
+import { TokenRecords } from './token-records.ts';
+
+export interface SiteSupervisorOptions {
+  readonly namespace: string;
+  readonly layout: SiteLayout;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly crypto: PkiCrypto;
+  readonly log: Logger;
+  readonly version: string;
+  readonly machine: MachineNames;
+}
+
+export interface IssuedToken {
+  /** The token file: an AccessToken in YAML. */
+  readonly token: string;
+  readonly name: string;
+  readonly grantId: string;
+  readonly url: string;
+  /** RFC 3339. */
+  readonly expirationTime: string;
+  readonly redemptionsAllowed: number;
+}
+
+export interface RedeemedLink {
+  readonly link: string;
+  readonly networkId: string;
+  readonly routerId: string;
+  readonly siteName: string;
+  /** False when the site was in the network already and got no more than a link. */
+  readonly joined: boolean;
+}
+
+/** What the router refused, or a disk that was full, is tried again after this time, then twice as long, up to the last. */
+const firstRetryMs = 1000;
+const lastRetryMs = 30_000;
+/** The end of a membership is told this long before: time to get a token from somebody. */
+const membershipNoticeMs: number = 14 * 24 * 3_600_000;
+
+/**
+ * One running site: its resources, its trust and its router, and the changes that lead from one state to the next. Changes
+ * are made one after the other; what is asked is answered at once from what there is.
+ */
+export class SiteSupervisor implements AsyncDisposable {
+  readonly namespace: string;
+  readonly trust: TrustStore;
+  readonly #options: SiteSupervisorOptions;
+  readonly #lock: FolderLock;
+  readonly #folder: ResourceFolder;
+  readonly #records: TokenRecords;
+  readonly #grants: AccessGrants;
+  readonly #identities: RouterIdentities;
+  readonly #redemption: RedemptionServer;
+  readonly #router: SiteRouter;
+  readonly #ending = new AbortController();
+  #resources: readonly Resource[];
+  #derived: DerivedSite | undefined;
+  #writtenConfiguration = '';
+  #reported: readonly ReportedResource[] = [];
+  #renewal: AsyncDisposable | undefined;
+  #renewing = '';
+  #failure = '';
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = firstRetryMs;
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    options: SiteSupervisorOptions,
+    lock: FolderLock,
+    trust: TrustStore,
+    records: TokenRecords,
+    resources: readonly Resource[],
+  ) {
+    const { namespace, layout, clock, random, log, version } = options;
+    this.#options = options;
+    this.namespace = namespace;
+    this.trust = trust;
+    this.#lock = lock;
+    this.#folder = new ResourceFolder(layout.resourceFolder);
+    this.#records = records;
+    this.#grants = new AccessGrants(trust);
+    this.#identities = new RouterIdentities(layout, trust, new CertificateFolders(layout), random);
+    this.#redemption = createRedemptionServer({ handler: trust, log: log.child('redemption'), nowMs: () => clock.nowMs() });
+    this.#router = new SiteRouter({ clock, random, log, version, http: () => (socket) => this.#redemption.accept(socket) });
+    this.#resources = resources;
+    trust.onCredentials(() => void this.#change(() => this.#refresh()));
+  }
+
+  /**
+   * Opens the state folder and starts what is in it. Throws WeatherError `state-in-use`, `disk-full` and such, and InputError
+   * for state that cannot be used.
+   */
+  static async open(options: SiteSupervisorOptions): Promise<SiteSupervisor> {
+    const { layout, clock, crypto, log } = options;
+    await using owned = new AsyncDisposableStack();
+    const lock = owned.use(await openSiteFolder(layout));
+    const resources = await new ResourceFolder(layout.resourceFolder).load();
+    siteOf(resources, layout.resourceFolder);
+    const records = await TokenRecords.open(`${layout.runtimeFolder}/redeemed-tokens.json`);
+    const trust = owned.use(await TrustStore.open(layout.pkiFolder, { wallMs: () => clock.wallMs(), crypto, log: log.child('trust') }));
+    const supervisor = new SiteSupervisor(options, lock, trust, records, resources);
+    owned.use(supervisor);
+    await supervisor.#change(() => supervisor.#refresh());
+    owned.move();
+    // Tokens wait for other sites: the site runs meanwhile.
+    void supervisor.#change(() => supervisor.#settleTokens());
+    return supervisor;
+  }
+
+  get siteName(): string {
+    return this.trust.siteName ?? this.#site.metadata.name;
+  }
+
+  get routerId(): string {
+    return this.#router.router?.routerId ?? '';
+  }
+
+  get openConnections(): number {
+    return this.#router.router?.openConnections ?? 0;
+  }
+
+  get #site(): ResourceOf<'Site'> {
+    return siteOf(this.#resources, this.#options.layout.resourceFolder);
+  }
+
+  get #points(): readonly AccessPoint[] {
+    return accessPoints(this.#resources, this.#options.machine);
+  }
+
+  get #hosts(): readonly string[] {
+    return certificateHosts(this.#points, this.#options.machine);
+  }
+
+  // ---- resources ----
+
+  /** Applies resources of one or more YAML documents: all or none. Throws InputError and WeatherError `disk-full`. */
+  async apply(text: string, where: string): Promise<readonly AppliedResource[]> {
+    const added = parseResources(text, where);
+    return this.#change(() => this.#put(added, where));
+  }
+
+  async #put(added: readonly Resource[], where: string): Promise<readonly AppliedResource[]> {
+    const { resources, results } = mergeResources(this.#resources, added, this.namespace, where);
+    const site = siteOf(resources, where);
+    const identity = await this.#identities.current(this.#resources, site.metadata.name, this.namespace, this.#options.version);
+    checkDerivable(resources, identity, where);
+    const changed = added.filter((_resource, index) => results[index]?.result !== 'unchanged');
+    await this.#folder.change(changed.map((put) => ({ put })));
+    this.#resources = resources;
+    await this.#refresh();
+    await this.#settleTokens();
+    return results;
+  }
+
+  /** Removes a resource. Throws InputError `unknown-resource`. */
+  async remove(kind: string, name: string): Promise<void> {
+    await this.#change(async () => {
+      const resource = this.#resources.find((candidate) => candidate.kind === kind && candidate.metadata.name === name);
+      if (resource === undefined) throw unknownResource(this.#resources, kind, name);
+      if (kind === 'Site') {
+        throw new InputError('site-in-use', `Site '${name}'`, 'a running site cannot lose its Site', {
+          remedy: 'delete the whole site: van site delete',
+        });
+      }
+      const change: ResourceChange = { remove: resource };
+      await this.#folder.change([change]);
+      this.#resources = this.#resources.filter((candidate) => candidate !== resource);
+      if (kind === 'AccessToken') await this.#records.removed(name);
+      if (kind === 'AccessGrant') await this.#grants.removed(name);
+      await this.#refresh();
+    });
+  }
+
+  // ---- tokens ----
+
+  /** Issues a token that leads to this site, and founds a network when the site is in none. */
+  async issueToken(options: GrantOptions): Promise<IssuedToken> {
+    return this.#change(() => this.#issue(options));
+  }
+
+  async #issue(options: GrantOptions): Promise<IssuedToken> {
+    const links = await this.#reachableEndpoints();
+    const [endpoint] = links;
+    if (endpoint === undefined) throw new Error('bug: an access point has a host');
+    const token = await this.trust.issueToken(endpoint, { ...options, links });
+    const grant = this.trust.grants.find(({ id }) => id === token.grantId);
+    const text = formatAccessToken(token);
+    return {
+      token: text,
+      name: token.name,
+      grantId: token.grantId,
+      url: tokenUrl(token),
+      expirationTime: new Date(grant?.expiresAtMs ?? 0).toISOString(),
+      redemptionsAllowed: grant?.redemptionsAllowed ?? 1,
+    };
+  }
+
+  /** Where other sites dial this one; the network is founded and the port opened first when they are not there. */
+  async #reachableEndpoints(): Promise<readonly LinkEndpoint[]> {
+    const [point] = this.#points;
+    if (point === undefined) {
+      throw new WeatherError('no-link-access', `site '${this.siteName}' accepts no links, so that nobody could use a token of it`, {
+        remedy: `van site create ${this.siteName} --enable-link-access`,
+      });
+    }
+    if (this.trust.state === 'none') {
+      await this.trust.foundNetwork(this.#site.metadata.name, this.#hosts);
+      await this.#refresh();
+    }
+    const state = this.#router.router?.listener(point.listener)?.state;
+    if (state === undefined || state.operStatus === 'down') {
+      const reason = this.#router.refusals.get(`listener/${point.listener}`) ?? 'it does not listen';
+      throw new WeatherError('link-port-unavailable', `the link port is not open: ${reason}`, {
+        remedy: 'stop what uses the port, or choose another one',
+      });
+    }
+    return point.hosts.map((host) => ({ host, port: state.boundPort }));
+  }
+
+  /** Redeems a token: joins its network, and links to the site that issued it. */
+  async redeem(text: string, where: string, options: { linkCost?: number; name?: string }): Promise<RedeemedLink> {
+    const token = parseAccessToken(text, where);
+    return this.#change(() => this.#redeem(token, options));
+  }
+
+  async #redeem(token: AccessToken, options: { linkCost?: number; name?: string }): Promise<RedeemedLink> {
+    const redeemed = await redeemToken(this.trust, token, {
+      siteName: this.#site.metadata.name,
+      hosts: this.#hosts,
+      signal: this.#ending.signal,
+    });
+    const link = this.#linkFor(options.name ?? token.name, redeemed, options.linkCost ?? redeemed.linkCost);
+    await this.#folder.change([{ put: link }]);
+    this.#resources = [...this.#resources.filter((resource) => resourceKey(resource) !== resourceKey(link)), link];
+    await this.#refresh();
+    const { networkId = '', routerId = '' } = this.trust;
+    return { link: link.metadata.name, networkId, routerId, siteName: this.siteName, joined: redeemed.joined };
+  }
+
+  /** A Link to where the token led. A Link that leads there already is replaced: two to the same router would carry no more. */
+  #linkFor(name: string, { links }: RedeemedToken, cost: number): ResourceOf<'Link'> {
+    const endpoints = links.map(({ host, port }) => ({ name: 'inter-router', host, port: String(port) }) as const);
+    const known = resourcesOf(this.#resources, 'Link');
+    const same = known.find(
+      ({ spec }) =>
+        spec.tlsCredentials === undefined &&
+        spec.endpoints.some(({ host, port }) => endpoints.some((endpoint) => endpoint.host === host && endpoint.port === port)),
+    );
+    let chosen = same?.metadata.name ?? name;
+    for (let number = 2; same === undefined && known.some(({ metadata }) => metadata.name === chosen); number++)
+      chosen = `${name}-${number}`;
+    return { kind: 'Link', metadata: { name: chosen }, spec: { endpoints, cost } };
+  }
+
+  /** Issues grants and redeems tokens that resources ask for and that are not done. */
+  async #settleTokens(): Promise<void> {
+    await this.#grants.issue(resourcesOf(this.#resources, 'AccessGrant'), (options) => this.#issue(options));
+    let failed = false;
+    for (const resource of resourcesOf(this.#resources, 'AccessToken')) {
+      const { name } = resource.metadata;
+      if (this.#ending.signal.aborted || this.#records.isRedeemed(resource)) continue;
+      try {
+        const token = parseAccessTokenSpec(name, resource.spec, `AccessToken '${name}'`);
+        await this.#redeem(token, { name });
+        await this.#records.redeemed(resource);
+      } catch (error) {
+        if (!(error instanceof WeatherError)) throw error;
+        this.#records.failed(name, error.message);
+        // Only these pass by themselves.
+        failed ||= ['issuer-unreachable', 'issuer-timeout', 'disk-full'].includes(error.code);
+        this.#options.log.warn('token not redeemed', { token: name, reason: error.message });
+      }
+    }
+    if (failed) this.#retryLater();
+  }
+
+  /** A Link with certificates in a Secret, for a site that cannot redeem a token. The key is made here and leaves with it. */
+  async generateLink(options: StaticLinkOptions): Promise<StaticLink> {
+    return this.#change(async () => makeStaticLink(this.trust, this.#options.crypto, await this.#reachableEndpoints(), options));
+  }
+
+  // ---- running ----
+
+  /** Makes the router be what resources and trust say. */
+  async #refresh(): Promise<void> {
+    const { namespace, version, layout, log } = this.#options;
+    if (this.#ending.signal.aborted) return;
+    try {
+      const identity = await this.#identities.current(this.#resources, this.#site.metadata.name, namespace, version);
+      const derived = deriveSite({ resources: this.#resources, identity });
+      this.#derived = derived;
+      await this.#router.reconcile(derived.configuration, siteData(this.#resources, identity));
+      this.#failure = '';
+      await this.#keepRenewing();
+      const text = formatRouterConfiguration(derived.configuration);
+      if (text !== this.#writtenConfiguration) {
+        await writeFileAtomic(layout.routerConfigurationFile, text);
+        this.#writtenConfiguration = text;
+      }
+    } catch (error) {
+      if (!(error instanceof WeatherError)) throw error;
+      this.#failure = error.message;
+      log.error('the router is not as the resources say', { reason: error.message });
+    }
+    if (this.#failure !== '' || this.#router.refusals.size > 0) this.#retryLater();
+    else this.#retryMs = firstRetryMs;
+  }
+
+  #retryLater(): void {
+    if (this.#retry !== undefined || this.#ending.signal.aborted) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      void this.#change(async () => {
+        await this.#refresh();
+        await this.#settleTokens();
+      });
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs);
+  }
+
+  /** The renewal loop of the present identity: a new one counts from its own certificate. */
+  async #keepRenewing(): Promise<void> {
+    const { trust } = this;
+    const identity = `${trust.networkId ?? ''}/${trust.routerId ?? ''}`;
+    if (trust.identity === undefined || identity === this.#renewing) return;
+    this.#renewing = identity;
+    await this.#renewal?.[Symbol.asyncDispose]();
+    const { clock, random, log } = this.#options;
+    this.#renewal = startRenewal(trust, {
+      wallMs: () => clock.wallMs(),
+      random,
+      log: log.child('renewal'),
+      issuers: () =>
+        resourcesOf(this.#resources, 'Link')
+          .filter(({ spec }) => spec.tlsCredentials === undefined)
+          .flatMap(({ spec }) => spec.endpoints.map(({ host, port }) => ({ host, port: Number(port) }))),
+    });
+    await trust.setHosts(this.#hosts);
+  }
+
+  /** Answers an operation of the router. */
+  async handleRouter(request: ManagementRequest): Promise<ManagementResponse> {
+    const changes = request.operation === 'CREATE' || request.operation === 'UPDATE' || request.operation === 'DELETE';
+    return changes ? this.#change(() => this.#router.handle(request)) : this.#router.handle(request);
+  }
+
+  // ---- what is seen ----
+
+  /** The resources with their status. */
+  report(): readonly ReportedResource[] {
+    const { clock } = this.#options;
+    const observed = observeSite({
+      resources: this.#resources,
+      router: this.#router.router,
+      routerError: this.#failure,
+      withheld: new Map([...(this.#derived?.withheld ?? []), ...this.#grants.withheld]),
+      refusals: this.#router.refusals,
+      accessPoints: this.#points,
+      network: this.network(),
+      grants: this.#grants.states(),
+      tokens: this.#records.states(resourcesOf(this.#resources, 'AccessToken')),
+    });
+    this.#reported = reportStatus(this.#resources, observed, new Date(clock.wallMs()).toISOString(), this.#reported);
+    return this.#grants.withCodes(this.#reported);
+  }
+
+  network(): NetworkView | undefined {
+    const { router } = this.#router;
+    const identity = this.#derived?.configuration.router;
+    if (router === undefined || identity === undefined) return undefined;
+    const listenerKeys = resourcesOf(this.#resources, 'MultiKeyListener').map(
+      (resource) => [`multi-key/${resource.metadata.name}`, routingKeysOf(resource)] as const,
+    );
+    return networkView({
+      networkId: this.trust.networkId ?? null,
+      nodes: nodeRows(router, Object.fromEntries(this.#router.siteData)),
+      addresses: addressRows(router),
+      connections: connectionRows(router),
+      tcpListeners: tcpListenerRows(router),
+      listenerKeys: new Map(listenerKeys),
+    });
+  }
+
+  /** What a person should know and might not see in the status of resources. */
+  warnings(): readonly string[] {
+    const warnings = [...this.#router.refusals].map(([entity, reason]) => `${entity}: ${reason}`);
+    if (this.#failure !== '') warnings.push(this.#failure);
+    const { leafExpiresAtMs, membershipEndsAtMs } = this.trust;
+    const wallMs = this.#options.clock.wallMs();
+    if (leafExpiresAtMs !== undefined && wallMs >= leafExpiresAtMs) {
+      warnings.push('the certificate of this site has ended and could not be renewed: links cannot be set up until an issuer is reachable');
+    }
+    if (membershipEndsAtMs !== undefined && membershipEndsAtMs - wallMs < membershipNoticeMs) {
+      warnings.push(`the membership of this site ends at ${new Date(membershipEndsAtMs).toISOString()}: redeem a new token before`);
+    }
+    const unsigned = this.network()?.sites.filter((site) => !site.signed && site.relation === 'direct') ?? [];
+    for (const { name } of unsigned) warnings.push(`'${name}' cannot prove who it is: its link is unsigned`);
+    return warnings;
+  }
+
+  // ---- end ----
+
+  /** Takes nothing new and lets connections finish until `drainMs` has passed. Dispose afterwards. */
+  async drain(drainMs: number): Promise<void> {
+    this.#end();
+    await this.#lastChange.catch(() => undefined);
+    await this.#router.drain(drainMs);
+  }
+
+  #end(): void {
+    this.#ending.abort();
+    clearTimeout(this.#retry);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+    await this.#lastChange.catch(() => undefined);
+    await this.#renewal?.[Symbol.asyncDispose]();
+    await this.#router.stop();
+    await this.#redemption[Symbol.asyncDispose]();
+    await this.trust[Symbol.asyncDispose]();
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  /** Runs one change at a time, in the order of the calls. */
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(change, change);
+    this.#lastChange = result.catch((error: unknown) => this.#options.log.debug('a change failed', { reason: error }));
+    return result;
+  }
+}
+
+function unknownResource(resources: readonly Resource[], kind: string, name: string): InputError {
+  const names = resources.filter((resource) => resource.kind === kind).map(({ metadata }) => metadata.name);
+  const near = nearestName(name, names);
+  const suggestion = near === undefined ? '' : `; did you mean '${near}'?`;
+  return new InputError('unknown-resource', `${kind} '${name}'`, `does not exist${suggestion}`, {
+    remedy: names.length === 0 ? `there is no ${kind} at all` : `there are: ${names.slice(0, 20).join(', ')}`,
+  });
+}
