@@ -1,7 +1,7 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import { Condition, Descriptor } from '../amqp/constants.ts';
 import { ValueReader } from '../amqp/value-reader.ts';
-import { ValueWriter } from '../amqp/value-writer.ts';
+import type { ValueWriter } from '../amqp/value-writer.ts';
 import type { AmqpValue } from '../amqp/value.ts';
 import type { ControlMap, ControlMessage, ControlValue } from '../routing/control-message.ts';
 import { decodeHead } from './message-head.ts';
