@@ -235,6 +235,10 @@ test('frames of the wrong type, unknown performatives and frames out of place ar
     writer.descriptor(0x99);
     writer.byte(0x45);
   });
+  const nameless = frame(0, (writer) => {
+    writer.descriptor(Descriptor.open);
+    writer.byte(0x45);
+  });
   const cases: readonly (readonly [string, Spoken])[] = [
     ['SASL after OPEN', new Spoken().open().say(frame(0, (writer) => writer.null(), 1))],
     ['unknown', new Spoken().open().say(unknown)],
@@ -245,13 +249,17 @@ test('frames of the wrong type, unknown performatives and frames out of place ar
     ['END without session', new Spoken().open().say(frame(3, (writer) => encodeEnding(writer, Descriptor.end, undefined)))],
     ['BEGIN twice', new Spoken().open().begin(3).begin(3)],
     ['max-frame-size below 512', new Spoken().open({ maxFrameSize: 511 })],
-    ['no container-id', new Spoken().open({ containerId: '' })],
+    ['no container-id', new Spoken().say(amqpHeader, nameless)],
   ];
   for (const [name, spoken] of cases) {
     assert.ok(spoken.handler.error?.condition.startsWith('amqp:'), name);
     assert.equal(spoken.handler.closedCount, 1, name);
     assert.ok(spoken.connection.ended, name);
   }
+});
+
+test('an empty container-id is one', () => {
+  assert.equal(new Spoken().open({ containerId: '' }).handler.open?.containerId, '');
 });
 
 test('channels: all up to the limit, none beyond', () => {

@@ -110,7 +110,7 @@ export function decodeOpen(reader: ValueReader): Open {
     }
   }
   endFields(reader, end, 'open');
-  if (containerId === undefined || containerId === '') throw missing('open', 'container-id');
+  if (containerId === undefined) throw missing('open', 'container-id');
   if (maxFrameSize < 512) throw new ProtocolViolation(Condition.invalidField, 'max-frame-size is below 512');
   return {
     containerId,
