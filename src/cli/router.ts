@@ -4,6 +4,7 @@ import { lineLogger } from '../host/line-log.ts';
 import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
 import { parseRouterConfiguration } from '../management/router-configuration.ts';
+import { serveManagement } from '../router/management-socket.ts';
 import { Router } from '../router/router.ts';
 import type { Command } from './command.ts';
 import { parseChoice, parseDurationMs } from './option-values.ts';
@@ -18,10 +19,12 @@ export const command: Command = {
   parameters: [],
   options: {
     config: { short: 'c', value: 'FILE', meaning: 'router configuration: a JSON list of entities as skupper-router has them' },
+    'management-socket': { value: 'PATH', meaning: 'unix socket (mode 0600) on which state is read and entities are created and deleted' },
     'log-level': { value: 'LEVEL', meaning: 'debug, info, warn or error', default: 'info' },
     'drain-timeout': { value: 'DURATION', meaning: 'how long open connections may go on after SIGTERM', default: '30s' },
   },
-  description: 'It runs until SIGTERM or SIGINT; then it accepts nothing new and lets open connections finish. The log is on standard error.',
+  description:
+    'It runs until SIGTERM or SIGINT; then it accepts nothing new and lets open connections finish. The log is on standard error.',
   examples: [
     { line: 'van router --config router.json', meaning: 'Run a router of your own configuration' },
     { line: 'van router -c router.json --log-level debug', meaning: 'See what it does' },
@@ -42,6 +45,9 @@ export const command: Command = {
       process.once('SIGTERM', resolve);
       process.once('SIGINT', resolve);
     });
+    const socket = call.text('management-socket');
+    await using _management =
+      socket === undefined ? undefined : await serveManagement(router, { path: socket, clock: processClock, log, version });
     await router.start();
     log.info('router is running', { id: router.routerId });
     const signal = await stopped;
@@ -50,4 +56,3 @@ export const command: Command = {
     return 0;
   },
 };
-

@@ -1,0 +1,51 @@
+import type { Command } from './command.ts';
+
+/** A command as `van help` lists it, and how to load the rest of it. */
+export interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** All commands, in groups, by verb. Nothing of a command is loaded before it is called. */
+export const commandGroups: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> = {
+  Sites: {
+    'site create': { summary: 'Makes a site and starts it', load: () => import('./site-create.ts') },
+    'site status': { summary: 'Shows the site', load: () => import('./site-status.ts') },
+    'site start': { summary: 'Starts a site that is stopped', load: () => import('./site-start.ts') },
+    'site stop': { summary: 'Stops the site and keeps its state', load: () => import('./site-stop.ts') },
+    'site run': { summary: 'Runs the site in the foreground', load: () => import('./site-run.ts') },
+    'site logs': { summary: 'Shows what the site wrote to its log', load: () => import('./site-logs.ts') },
+    'site delete': { summary: 'Stops the site and deletes its state', load: () => import('./site-delete.ts') },
+  },
+  Links: {
+    'token issue': { summary: 'Writes a token that lets another site link to this one', load: () => import('./token-issue.ts') },
+    'token redeem': { summary: 'Links this site to the one that issued a token', load: () => import('./token-redeem.ts') },
+    'link status': { summary: 'Shows the links that this site makes', load: () => import('./link-status.ts') },
+    'link delete': { summary: 'Deletes a link', load: () => import('./link-delete.ts') },
+    'link generate': { summary: 'Prints a link to this site with its certificates, as YAML', load: () => import('./link-generate.ts') },
+  },
+  Services: {
+    'listener create': { summary: 'Opens a local port for a service of the network', load: () => import('./listener-create.ts') },
+    'listener status': { summary: 'Shows listeners', load: () => import('./listener-status.ts') },
+    'listener delete': { summary: 'Deletes a listener', load: () => import('./listener-delete.ts') },
+    'connector create': { summary: 'Offers a server to the network', load: () => import('./connector-create.ts') },
+    'connector status': { summary: 'Shows connectors', load: () => import('./connector-status.ts') },
+    'connector delete': { summary: 'Deletes a connector', load: () => import('./connector-delete.ts') },
+    expose: { summary: 'Offers a port of this host to the network', load: () => import('./expose.ts') },
+  },
+  Network: {
+    'network status': { summary: 'Shows all sites, links and services', load: () => import('./network-status.ts') },
+    'service status': { summary: 'Shows who offers and who uses each service', load: () => import('./service-status.ts') },
+  },
+  Files: {
+    apply: { summary: 'Creates or changes resources from YAML', load: () => import('./apply.ts') },
+    delete: { summary: 'Deletes the resources that YAML names', load: () => import('./delete.ts') },
+  },
+  Programs: {
+    router: { summary: 'Runs a router from a file, without a site', load: () => import('./router.ts') },
+    version: { summary: 'Shows the version', load: () => import('./version-command.ts') },
+  },
+};
+
+/** All commands by verb. */
+export const commands: ReadonlyMap<string, CommandEntry> = new Map(Object.values(commandGroups).flatMap((group) => Object.entries(group)));

@@ -1,0 +1,85 @@
+import { WeatherError } from '../base/errors.ts';
+import type { NetworkService, NetworkSite, NetworkView } from '../supervisor/network-view.ts';
+import type { Call } from './call.ts';
+import type { Command } from './command.ts';
+import { printResult } from './output.ts';
+import { SiteSession } from './site-session.ts';
+import { formatTree, type TreeNode } from './table.ts';
+
+export const command: Command = {
+  parameters: [],
+  options: {},
+  description:
+    'Every site sees the whole network. "direct" sites have a link to this one; "indirect" ones are reached through others. Sites whose\n' +
+    'router cannot prove its identity, such as a skupper-router, are marked "unsigned".',
+  examples: [
+    { line: 'van network status', meaning: 'A tree of sites, links and services' },
+    { line: 'van network status -o json', meaning: 'The same for programs' },
+  ],
+  async run(call) {
+    const view = await askNetwork(call);
+    await printResult(call, view, () => formatNetwork(view));
+    return 0;
+  },
+};
+
+/** Asks the site of the namespace for its view of the network. */
+export async function askNetwork(call: Call): Promise<NetworkView> {
+  const view = await new SiteSession(call).ask<NetworkView | null>('NETWORK', {});
+  if (view !== null) return view;
+  throw new WeatherError('router-not-running', `the router of namespace '${call.namespace}' is not running`, {
+    remedy: `van${call.namespaceOption} site status says why`,
+  });
+}
+
+export function formatNetwork(view: NetworkView): string {
+  const { networkId, sites, services } = view;
+  const heading = networkId === null ? 'This site belongs to no network yet.' : `Network ${networkId}`;
+  const ordered = [...sites].sort((a, b) => rank(a) - rank(b) || a.cost - b.cost || (a.name < b.name ? -1 : 1));
+  const tree: TreeNode[] = [
+    { text: 'Sites', children: ordered.map((site) => siteNode(site, view)) },
+    { text: services.length === 0 ? 'Services: none' : 'Services', children: services.map((service) => serviceNode(service, sites)) },
+  ];
+  return `${heading}\n${formatTree(tree)}`;
+}
+
+function rank({ relation }: NetworkSite): number {
+  return ['self', 'direct', 'indirect'].indexOf(relation);
+}
+
+function siteNode(site: NetworkSite, { links }: NetworkView): TreeNode {
+  const facts = [site.platform, site.version, site.location].filter((fact) => fact !== null);
+  const about = `router ${site.routerId}${facts.length === 0 ? '' : `, ${facts.join(' ')}`}`;
+  const peers = site.peers.map(({ routerId, name, cost }): TreeNode => {
+    const ends = new Set([site.routerId, routerId]);
+    const own = links.find((link) => ends.has(link.from.routerId) && ends.has(link.to.routerId));
+    const dialled = site.relation !== 'self' || own?.direction == null ? '' : own.direction === 'out' ? ' (made here)' : ' (made there)';
+    return { text: `link to ${name}, cost ${cost}${dialled}` };
+  });
+  return { text: `${site.name}  [${relationText(site)}]`, children: [{ text: about }, ...peers] };
+}
+
+function relationText({ relation, nextHop, cost, signed }: NetworkSite): string {
+  const trust = signed ? '' : ', unsigned';
+  if (relation === 'self') return 'this site';
+  if (relation === 'direct') return `direct, cost ${cost}${trust}`;
+  return `indirect by ${nextHop?.name ?? 'another site'}, cost ${cost}${trust}`;
+}
+
+function serviceNode(service: NetworkService, sites: readonly NetworkSite[]): TreeNode {
+  const costs = new Map(sites.map(({ routerId, cost }) => [routerId, cost]));
+  const offered = service.connectors.map(({ routerId, name }) => {
+    const cost = costs.get(routerId);
+    return cost === undefined || cost === 0 ? name : `${name} (cost ${cost})`;
+  });
+  const local = service.localListeners.map(({ host, port, open }) => `${host}:${port}${open ? '' : ' (closed)'}`);
+  const used = service.listeners.map(({ name }) => name);
+  return {
+    text: `${service.routingKey}  [${service.distribution}]`,
+    children: [
+      { text: `offered by ${offered.length === 0 ? 'nobody' : offered.join(', ')}` },
+      { text: `listened for at ${used.length === 0 ? 'no site' : used.join(', ')}` },
+      ...(local.length === 0 ? [] : [{ text: `here at ${local.join(', ')}` }]),
+    ],
+  };
+}

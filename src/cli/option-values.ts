@@ -1,0 +1,33 @@
+import { InputError } from '../base/errors.ts';
+import { nearestName } from '../base/nearest-name.ts';
+import { parseDuration } from '../site/duration.ts';
+
+/** Values that options and parameters have as text. Each function throws InputError, which names `where`. */
+
+/** A whole number from `minimum` to `maximum`. */
+export function parseInteger(text: string, where: string, minimum: number, maximum: number): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw new InputError('bad-option', where, `must be a whole number from ${minimum} to ${maximum}, not '${text}'`);
+}
+
+export function parsePort(text: string, where: string): number {
+  return parseInteger(text, where, 1, 65535);
+}
+
+/** Milliseconds of a duration such as `60s`, `2m` or `1h30m`. */
+export function parseDurationMs(text: string, where: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
+  const remedy = /^\d{1,9}$/.test(text) && Number(text) > 0 ? { remedy: `write ${where} ${text}s for seconds` } : {};
+  throw new InputError('bad-option', where, `must be a duration such as 60s, 2m or 1h30m, not '${text}'`, remedy);
+}
+
+/** One of `choices`. */
+export function parseChoice<T extends string>(text: string, where: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  const near = nearestName(text, choices);
+  const remedy = near === undefined ? {} : { remedy: `did you mean ${near}?` };
+  throw new InputError('bad-option', where, `must be one of ${choices.join(', ')}, not '${text}'`, remedy);
+}
