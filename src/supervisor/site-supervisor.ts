@@ -16,7 +16,7 @@ import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { nodeRows, addressRows, connectionRows, tcpListenerRows } from '../router/management-rows.ts';
 import { deriveSite, routingKeysOf, type DerivedSite } from '../site/derive.ts';
 import { parseResources } from '../site/resources.ts';
-import { resourceKey, resourcesOf, type Kind, type Resource, type ResourceOf } from '../site/resource-types.ts';
+import { resourceKey, resourcesOf, type Resource, type ResourceOf } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
 import { reportStatus, type ReportedResource } from '../site/status.ts';
 import { accessPoints, certificateHosts, type AccessPoint, type MachineNames } from './access-points.ts';
@@ -275,15 +275,11 @@ export class SiteSupervisor implements AsyncDisposable {
   #linkFor(name: string, { links }: RedeemedToken, cost: number): ResourceOf<'Link'> {
     const endpoints = links.map(({ host, port }) => ({ name: 'inter-router', host, port: String(port) }) as const);
     const known = resourcesOf(this.#resources, 'Link');
-    const same = known.find(
-      ({ spec }) =>
-        spec.tlsCredentials === undefined &&
-        spec.endpoints.some(({ host, port }) => endpoints.some((endpoint) => endpoint.host === host && endpoint.port === port)),
-    );
-    let chosen = same?.metadata.name ?? name;
-    for (let number = 2; same === undefined && known.some(({ metadata }) => metadata.name === chosen); number++)
-      chosen = `${name}-${number}`;
-    return { kind: 'Link', metadata: { name: chosen }, spec: { endpoints, cost } };
+    const leadsThere = ({ host, port }: { host: string; port: string }): boolean =>
+      endpoints.some((endpoint) => endpoint.host === host && endpoint.port === port);
+    const same = known.find(({ spec }) => spec.tlsCredentials === undefined && spec.endpoints.some(leadsThere));
+    const taken = new Set(known.map(({ metadata }) => metadata.name));
+    return { kind: 'Link', metadata: { name: same?.metadata.name ?? freeName(name, taken) }, spec: { endpoints, cost } };
   }
 
   /** Issues grants and redeems tokens that resources ask for and that are not done. */
@@ -471,4 +467,10 @@ function unknownResource(resources: readonly Resource[], kind: string, name: str
   return new InputError('unknown-resource', `${kind} '${name}'`, `does not exist${suggestion}`, {
     remedy: names.length === 0 ? `there is no ${kind} at all` : `there are: ${names.slice(0, 20).join(', ')}`,
   });
+}
+
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  let free = name;
+  for (let number = 2; taken.has(free); number++) free = `${name}-${number}`;
+  return free;
 }
