@@ -79,13 +79,16 @@ async function isAlive(owner: Owner): Promise<boolean> {
   return owner.started === (await startOf(owner.pid));
 }
 
-/** Boot id and start time in clock ticks on Linux, empty elsewhere. Field 22 of /proc/PID/stat, proc(5). */
+/**
+ * Boot id and start time in clock ticks on Linux, empty elsewhere. Fields 3 and 22 of /proc/PID/stat, proc(5). A process that
+ * has ended and whose parent has not asked for its result (Z) owns nothing any more.
+ */
 async function startOf(pid: number): Promise<string> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return `${boot.trim()}/${afterName[19] ?? ''}`;
+    return afterName[0] === 'Z' || afterName[0] === 'X' ? 'ended' : `${boot.trim()}/${afterName[19] ?? ''}`;
   } catch {
     return '';
   }
