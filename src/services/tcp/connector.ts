@@ -120,13 +120,13 @@ class ServerStream implements Upstream, Downstream {
     this.#connected = true;
     this.#giveUp = undefined;
     this.tcp.attachSocket(socket);
-    const downstream = this.#forwarder.forward(streamHead(this.#replyTo, null, null), true, false, undefined, this);
+    const start = encodeStreamStart(this.#replyTo, null, null);
+    const downstream = this.#forwarder.forward(streamHead(this.#replyTo, null, null, start), true, false, undefined, this);
     if (typeof downstream === 'number') {
       this.tcp.stop();
       return;
     }
     this.tcp.startOut(downstream);
-    const start = encodeStreamStart(this.#replyTo, null, null);
     downstream.send(start, 0, start.length, true);
     this.tcp.flow();
     const early = this.#early;

@@ -102,7 +102,8 @@ class ClientStream implements Consumer, Upstream {
   start(socket: StreamSocket, address: string, correlationId: string): void {
     this.#replyTo = this.#forwarder.addTemporary(this);
     this.tcp.attachSocket(socket);
-    const head = streamHead(address, this.#replyTo, correlationId);
+    const start = encodeStreamStart(address, this.#replyTo, correlationId);
+    const head = streamHead(address, this.#replyTo, correlationId, start);
     const downstream = this.#forwarder.forward(head, true, false, undefined, this);
     if (typeof downstream === 'number') {
       this.#failure = 'no server is reachable';
@@ -110,7 +111,6 @@ class ClientStream implements Consumer, Upstream {
       return;
     }
     this.tcp.startOut(downstream);
-    const start = encodeStreamStart(address, this.#replyTo, correlationId);
     downstream.send(start, 0, start.length, true);
   }
 

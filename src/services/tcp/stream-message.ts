@@ -38,8 +38,11 @@ export function encodeStreamStart(to: string, replyTo: string | null, correlatio
   return writer.take();
 }
 
-/** The head of a stream that starts here, as forwarding wants it. */
-export function streamHead(to: string, replyTo: string | null, correlationId: string | null): MessageHead {
+/** `00 53 77 40`: the amqp-value null in front of the octets. */
+export const bodyMarkBytes = 4;
+
+/** The head of a stream that starts here with `start` (of `encodeStreamStart`), as forwarding wants it. */
+export function streamHead(to: string, replyTo: string | null, correlationId: string | null, start: Uint8Array): MessageHead {
   return {
     annotations: {
       flags: AnnotationFlag.streaming | AnnotationFlag.disableQ2,
@@ -54,6 +57,6 @@ export function streamHead(to: string, replyTo: string | null, correlationId: st
     replyTo,
     correlationId,
     contentType: octetStream,
-    bodyStart: 0,
+    bodyStart: start.length - bodyMarkBytes,
   };
 }

@@ -1,6 +1,7 @@
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { StreamSocket, StreamSocketHandler } from '../../base/stream-socket.ts';
 import type { Downstream, Upstream } from '../../forwarding/leg.ts';
+import { bodyMarkBytes } from './stream-message.ts';
 
 /**
  * Octets read from a socket and not yet acknowledged by the far side. With the largest read (64 KiB) on top, at most 1 MiB is held per
@@ -9,8 +10,6 @@ import type { Downstream, Upstream } from '../../forwarding/leg.ts';
 export const windowBytes = 983_040;
 /** The receiver tells how far it has written each time it is this much further (skupper-router: 521,216; more often is allowed). */
 export const acknowledgeStepBytes = 262_144;
-/** `00 53 77 40`: the amqp-value null in front of the octets. */
-const bodyMarkBytes = 4;
 
 const nothing = new Uint8Array(0);
 
