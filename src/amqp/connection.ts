@@ -30,7 +30,7 @@ const preOpenMaxFrameSize = 8192;
 /** Sources of streams stop writing while more than this waits for the socket... */
 export const congestedBytes = 2_097_152;
 /** ... and go on when it has fallen to this. */
-export const relievedBytes = 524_288;
+const relievedBytes = 524_288;
 export { maxPendingBytes } from './connection-budget.ts';
 export type { ConnectionHandler, ConnectionOptions } from './connection-options.ts';
 

@@ -3,7 +3,7 @@ import type { TransmitBuffer } from './transmit-buffer.ts';
 import type { ValueWriter } from './value-writer.ts';
 
 /** Frame header 8, performative at most 60 (list8 with handle, id, tag, flags): what a transfer needs beside its payload. */
-export const transferOverhead = 68;
+const transferOverhead = 68;
 /** Payloads below this are copied byte by byte: cheaper than making a view for `set`. */
 const shortPayload = 128;
 

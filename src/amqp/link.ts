@@ -4,7 +4,7 @@ import type { AmqpError } from './performatives.ts';
 import type { Session } from './session.ts';
 
 export { IncomingLink } from './incoming-link.ts';
-export { OutgoingLink, maxBacklogBytes } from './outgoing-link.ts';
+export { OutgoingLink } from './outgoing-link.ts';
 
 /** Hears what happens to a link. The owner sets it when it attaches, or when it accepts the peer's attach. */
 export interface LinkHandler {

@@ -91,7 +91,7 @@ export function decodeInit(reader: ValueReader): SaslInit {
 }
 
 /** Whether the client's init is accepted. */
-export function authenticate(init: SaslInit, options: SaslServerOptions): boolean {
+function authenticate(init: SaslInit, options: SaslServerOptions): boolean {
   if (!offeredMechanisms(options).some((mechanism) => mechanism === init.mechanism)) return false;
   if (init.mechanism !== 'PLAIN') return true;
   // RFC 4616: [authorization id] NUL authentication id NUL password
@@ -105,7 +105,7 @@ export function authenticate(init: SaslInit, options: SaslServerOptions): boolea
   return parts.length === 3 && username !== undefined && password !== undefined && (options.verifyPlain?.(username, password) ?? false);
 }
 
-export function encodeOutcome(writer: ValueWriter, accepted: boolean): void {
+function encodeOutcome(writer: ValueWriter, accepted: boolean): void {
   writer.descriptor(Descriptor.saslOutcome);
   writer.list();
   writer.ubyte(accepted ? 0 : 1);

@@ -13,7 +13,7 @@ import { nullEncoded } from './terminus.ts';
 /** Links of one session. All streams of a link between routers share one session: this is also the bound of concurrent streams. */
 export const maxHandles = 65_536;
 /** Frames the peer may send before the window is renewed, and bytes they may hold: what routers use between each other. */
-export const incomingWindowBytes = 134_217_728;
+const incomingWindowBytes = 134_217_728;
 const maxOutgoingWindow = 0x7fffffff;
 /** Pieces that one link writes before the next that waits for the session's window has its turn. */
 const piecesPerTurn = 16;

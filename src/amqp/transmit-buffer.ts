@@ -1,9 +1,9 @@
 import { assert } from '../base/errors.ts';
 
 /** Size of one slab: what a busy turn gathers for one peer. More than one slab in a write costs a copy to join them. */
-export const slabSize = 262_144;
+const slabSize = 262_144;
 /** Slabs kept for reuse; beyond that they are left to the collector. 32 × 256 KiB = 8 MiB for the whole process. */
-export const maxPooledSlabs = 32;
+const maxPooledSlabs = 32;
 
 /** Slabs for reuse, shared by all connections of a router. */
 export class SlabPool {

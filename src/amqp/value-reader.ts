@@ -9,8 +9,8 @@ export const maxNesting = 32;
  * What a decoded value may cost in memory, per encoded byte, plus `costBase`. Costs are estimates of V8's sizes; the rule makes it
  * impossible that a small input becomes a large object (arrays of zero-width elements, lists of empty lists).
  */
-export const maxCostPerByte = 10;
-export const costBase = 4096;
+const maxCostPerByte = 10;
+const costBase = 4096;
 const compoundCost = 48;
 const elementCost = 8;
 const mapEntryCost = 40;

@@ -6,7 +6,7 @@
 export type AmqpValue = null | boolean | number | bigint | string | Uint8Array | readonly AmqpValue[] | AmqpMap | Described;
 
 /** Keys are decoded strings and numbers; a map with compound keys is refused. */
-export type AmqpMap = ReadonlyMap<AmqpMapKey, AmqpValue>;
+type AmqpMap = ReadonlyMap<AmqpMapKey, AmqpValue>;
 export type AmqpMapKey = null | boolean | number | bigint | string;
 
 /** A described type (§1.3) that the decoder has no special knowledge of. */
