@@ -4,9 +4,9 @@
  *
  * `node examples/demo/main.ts [--check | --keep]`
  */
+import { randomInt } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,15 +34,22 @@ const pollMs = 100;
 /** The load has reached aws before its router is killed. */
 const beforeKillMs = 1500;
 
+/** Below the ports that systems give to outgoing connections: one of those could take the port while its router is dead. */
+const firstPort = 12_000;
+const lastPort = 31_000;
+const portAttempts = 100;
+
 async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let attempt = 0; attempt < portAttempts; attempt++) {
+    const port = randomInt(firstPort, lastPort);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+  throw new Error('no free port found');
 }
 
 /** One run: what it started, and where its state is. */

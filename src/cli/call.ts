@@ -1,6 +1,4 @@
-import { assert, InputError } from '../base/errors.ts';
-import type { SiteLayout } from '../site/state-layout.ts';
-import { layoutOf } from '../supervisor/process-environment.ts';
+import { assert } from '../base/errors.ts';
 import type { Shell } from './command.ts';
 import { parseChoice, parseDurationMs } from './option-values.ts';
 
@@ -59,13 +57,11 @@ export class Call {
     return this.namespace === 'default' ? '' : ` -n ${this.namespace}`;
   }
 
-  get layout(): SiteLayout {
-    try {
-      return layoutOf(this.namespace, this.shell.environment);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      throw new InputError(error.code, `--namespace ${this.namespace}`, error.message.slice(error.where.length + 2), { cause: error });
-    }
+  /** Makes sure of the common options before anything is done. Throws InputError. */
+  check(): void {
+    void this.output;
+    void this.waitLevel('none');
+    void this.timeoutMs;
   }
 
   get output(): OutputFormat {

@@ -88,7 +88,9 @@ export function readCall(shell: Shell, verb: string, command: Command, args: rea
   for (const [name, option] of Object.entries(options)) {
     if (option.default !== undefined && !values.has(name)) values.set(name, option.default);
   }
-  return new Call(shell, verb, values, readParameters(verb, command, words));
+  const call = new Call(shell, verb, values, readParameters(verb, command, words));
+  call.check();
+  return call;
 }
 
 function readParameters(verb: string, command: Command, words: readonly string[]): ReadonlyMap<string, string> {

@@ -3,6 +3,7 @@ import { formatResources } from '../site/resources.ts';
 import type { Kind, Resource } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
 import type { AppliedResource } from '../supervisor/desired-resources.ts';
+import { layoutOf } from '../supervisor/process-environment.ts';
 import { siteClient, type SiteClient } from '../supervisor/site-client.ts';
 import { siteFolderExists } from '../supervisor/site-folder.ts';
 import type { SiteStatusBody } from '../supervisor/site-requests.ts';
@@ -44,8 +45,8 @@ export class SiteSession {
 
   constructor(call: Call) {
     this.#call = call;
-    this.layout = call.layout;
-    this.#stopped = new StoppedSite(call.namespace, call.layout);
+    this.layout = layoutOfCall(call);
+    this.#stopped = new StoppedSite(call.namespace, this.layout);
     this.#client = siteClient(call.namespace, call.shell.environment);
   }
 
@@ -92,6 +93,16 @@ export class SiteSession {
   /** Asks the running site. Throws WeatherError `no-site`, `site-not-running`, and what the site refuses. */
   ask<Body>(operation: string, attributes: Readonly<Record<string, unknown>>): Promise<Body> {
     return this.#client.request<Body>({ operation, attributes }, { timeoutMs: this.#call.timeoutMs });
+  }
+}
+
+/** Where the state of the call's namespace is. Throws InputError when that is no name. */
+function layoutOfCall(call: Call): SiteLayout {
+  try {
+    return layoutOf(call.namespace, call.shell.environment);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(error.code, '--namespace', error.message.slice(error.where.length + 2), { cause: error });
   }
 }
 

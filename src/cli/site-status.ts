@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { printResult } from './output.ts';
-import { SiteSession, noSite, type ShownResource, type SiteReport } from './site-session.ts';
+import { SiteSession, noSite, type ShownResource, type SiteReport, type ShownStatus } from './site-session.ts';
 import { formatFields, formatTable } from './table.ts';
 import { waitForResources } from './wait-for-resources.ts';
 
@@ -72,7 +72,7 @@ function formatSite(call: Call, site: FoundSite): string {
     ['Name', name],
     ['Namespace', namespace],
     ['Status', status?.status ?? 'Pending'],
-    ['Message', status?.message ?? ''],
+    ['Message', messageOf(report, status)],
     ['Process', `${report.pid} (van ${report.version})`],
     ['Network', trust.networkId ?? 'none yet: issue a token here or redeem one of another site'],
     ['Sites in network', typeof status?.['sitesInNetwork'] === 'number' ? String(status['sitesInNetwork']) : ''],
@@ -85,8 +85,15 @@ function formatSite(call: Call, site: FoundSite): string {
   return formatFields(fields.filter(([, value]) => value !== ''));
 }
 
+/** Without a network there are no certificates, so that links are not accepted yet: no reason to worry. */
+function messageOf({ trust }: SiteReport, status: ShownStatus | undefined): string {
+  const running = status?.conditions.some(({ type, status: value }) => type === 'Running' && value === 'True') === true;
+  if (running && status.status === 'Pending' && trust.networkId === null) return 'runs; accepts links from its first token on';
+  return status?.message ?? '';
+}
+
 async function showAll(call: Call): Promise<number> {
-  const folder = dirname(call.layout.folder);
+  const folder = dirname(new SiteSession(call).layout.folder);
   const namespaces = (await readdir(folder).catch(() => [])).sort((a, b) => (a < b ? -1 : 1));
   const sites: FoundSite[] = [];
   for (const namespace of namespaces) {
@@ -97,7 +104,12 @@ async function showAll(call: Call): Promise<number> {
     if (sites.length === 0) return 'There are no sites. Make one with: van site create NAME\n';
     const rows = sites.map((site) => {
       const status = siteResource(site)?.status;
-      return [site.namespace, site.name, site.report === undefined ? 'Stopped' : (status?.status ?? 'Pending'), status?.message ?? ''];
+      return [
+        site.namespace,
+        site.name,
+        site.report === undefined ? 'Stopped' : (status?.status ?? 'Pending'),
+        site.report === undefined ? '' : messageOf(site.report, status),
+      ];
     });
     return formatTable(['NAMESPACE', 'NAME', 'STATUS', 'MESSAGE'], rows);
   });
