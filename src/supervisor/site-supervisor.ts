@@ -13,24 +13,23 @@ import type { ManagementRequest, ManagementResponse } from '../management/manage
 import { formatAccessToken, parseAccessToken, parseAccessTokenSpec, type AccessToken } from '../pki/access-token.ts';
 import type { GrantOptions, LinkEndpoint } from '../pki/grant.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
-import { nodeRows, addressRows, connectionRows, tcpListenerRows } from '../router/management-rows.ts';
-import { deriveSite, routingKeysOf, type DerivedSite } from '../site/derive.ts';
+import { deriveSite, type DerivedSite } from '../site/derive.ts';
 import { parseResources } from '../site/resources.ts';
 import { resourceKey, resourcesOf, type Resource, type ResourceOf } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
-import { reportStatus, type ReportedResource } from '../site/status.ts';
+import type { ReportedResource } from '../site/status.ts';
 import { accessPoints, certificateHosts, type AccessPoint, type MachineNames } from './access-points.ts';
 import { AccessGrants, tokenUrl } from './access-grants.ts';
 import { CertificateFolders } from './certificate-files.ts';
 import { checkDerivable, mergeResources, siteOf, type AppliedResource } from './desired-resources.ts';
-import { networkView, type NetworkView } from './network-view.ts';
-import { observeSite } from './observe-site.ts';
+import type { NetworkView } from './network-view.ts';
 import { ResourceFolder, type ResourceChange } from './resource-folder.ts';
 import { RouterIdentities } from './router-identity.ts';
 import { siteData } from './site-data.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { SiteRouter } from './site-router.ts';
+import { SiteView, type SiteState } from './site-view.ts';
 import { makeStaticLink, type StaticLink, type StaticLinkOptions } from './static-link.ts';
 import { TokenRecords } from './token-records.ts';
 
@@ -68,8 +67,6 @@ export interface RedeemedLink {
 /** What the router refused, or a disk that was full, is tried again after this time, then twice as long, up to the last. */
 const firstRetryMs = 1000;
 const lastRetryMs = 30_000;
-/** The end of a membership is told this long before: time to get a token from somebody. */
-const membershipNoticeMs: number = 14 * 24 * 3_600_000;
 
 /**
  * One running site: its resources, its trust and its router, and the changes that lead from one state to the next. Changes
@@ -86,11 +83,11 @@ export class SiteSupervisor implements AsyncDisposable {
   readonly #identities: RouterIdentities;
   readonly #redemption: RedemptionServer;
   readonly #router: SiteRouter;
+  readonly #view: SiteView;
   readonly #ending = new AbortController();
   #resources: readonly Resource[];
   #derived: DerivedSite | undefined;
   #writtenConfiguration = '';
-  #reported: readonly ReportedResource[] = [];
   #renewal: AsyncDisposable | undefined;
   #renewing = '';
   #failure = '';
@@ -116,6 +113,7 @@ export class SiteSupervisor implements AsyncDisposable {
     this.#identities = new RouterIdentities(layout, trust, new CertificateFolders(layout), random);
     this.#redemption = createRedemptionServer({ handler: trust, log: log.child('redemption'), nowMs: () => clock.nowMs() });
     this.#router = new SiteRouter({ clock, random, log, version, http: () => (socket) => this.#redemption.accept(socket) });
+    this.#view = new SiteView({ clock, trust, router: this.#router, grants: this.#grants, records });
     this.#resources = resources;
     trust.onCredentials(() => void this.#change(() => this.#refresh()));
   }
@@ -234,7 +232,7 @@ export class SiteSupervisor implements AsyncDisposable {
     const [point] = this.#points;
     if (point === undefined) {
       throw new WeatherError('no-link-access', `site '${this.siteName}' accepts no links, so that nobody could use a token of it`, {
-        remedy: `van site create ${this.siteName} --enable-link-access`,
+        remedy: `van${this.namespace === 'default' ? '' : ` -n ${this.namespace}`} site create ${this.#site.metadata.name} --enable-link-access`,
       });
     }
     if (this.trust.state === 'none') {
@@ -352,7 +350,9 @@ export class SiteSupervisor implements AsyncDisposable {
   async #keepRenewing(): Promise<void> {
     const { trust } = this;
     const identity = `${trust.networkId ?? ''}/${trust.routerId ?? ''}`;
-    if (trust.identity === undefined || identity === this.#renewing) return;
+    if (trust.identity === undefined) return;
+    await trust.setHosts(this.#hosts);
+    if (identity === this.#renewing) return;
     this.#renewing = identity;
     await this.#renewal?.[Symbol.asyncDispose]();
     const { clock, random, log } = this.#options;
@@ -365,7 +365,6 @@ export class SiteSupervisor implements AsyncDisposable {
           .filter(({ spec }) => spec.tlsCredentials === undefined)
           .flatMap(({ spec }) => spec.endpoints.map(({ host, port }) => ({ host, port: Number(port) }))),
     });
-    await trust.setHosts(this.#hosts);
   }
 
   /** Answers an operation of the router. */
@@ -378,54 +377,21 @@ export class SiteSupervisor implements AsyncDisposable {
 
   /** The resources with their status. */
   report(): readonly ReportedResource[] {
-    const { clock } = this.#options;
-    const observed = observeSite({
-      resources: this.#resources,
-      router: this.#router.router,
-      routerError: this.#failure,
-      withheld: new Map([...(this.#derived?.withheld ?? []), ...this.#grants.withheld]),
-      refusals: this.#router.refusals,
-      accessPoints: this.#points,
-      network: this.network(),
-      grants: this.#grants.states(),
-      tokens: this.#records.states(resourcesOf(this.#resources, 'AccessToken')),
-    });
-    this.#reported = reportStatus(this.#resources, observed, new Date(clock.wallMs()).toISOString(), this.#reported);
-    return this.#grants.withCodes(this.#reported);
+    return this.#view.report(this.#state);
   }
 
+  /** The whole network; undefined while the router does not run. */
   network(): NetworkView | undefined {
-    const { router } = this.#router;
-    const identity = this.#derived?.configuration.router;
-    if (router === undefined || identity === undefined) return undefined;
-    const listenerKeys = resourcesOf(this.#resources, 'MultiKeyListener').map(
-      (resource) => [`multi-key/${resource.metadata.name}`, routingKeysOf(resource)] as const,
-    );
-    return networkView({
-      networkId: this.trust.networkId ?? null,
-      nodes: nodeRows(router, Object.fromEntries(this.#router.siteData)),
-      addresses: addressRows(router),
-      connections: connectionRows(router),
-      tcpListeners: tcpListenerRows(router),
-      listenerKeys: new Map(listenerKeys),
-    });
+    return this.#view.network(this.#resources);
   }
 
   /** What a person should know and might not see in the status of resources. */
   warnings(): readonly string[] {
-    const warnings = [...this.#router.refusals].map(([entity, reason]) => `${entity}: ${reason}`);
-    if (this.#failure !== '') warnings.push(this.#failure);
-    const { leafExpiresAtMs, membershipEndsAtMs } = this.trust;
-    const wallMs = this.#options.clock.wallMs();
-    if (leafExpiresAtMs !== undefined && wallMs >= leafExpiresAtMs) {
-      warnings.push('the certificate of this site has ended and could not be renewed: links cannot be set up until an issuer is reachable');
-    }
-    if (membershipEndsAtMs !== undefined && membershipEndsAtMs - wallMs < membershipNoticeMs) {
-      warnings.push(`the membership of this site ends at ${new Date(membershipEndsAtMs).toISOString()}: redeem a new token before`);
-    }
-    const unsigned = this.network()?.sites.filter((site) => !site.signed && site.relation === 'direct') ?? [];
-    for (const { name } of unsigned) warnings.push(`'${name}' cannot prove who it is: its link is unsigned`);
-    return warnings;
+    return this.#view.warnings(this.#state);
+  }
+
+  get #state(): SiteState {
+    return { resources: this.#resources, withheld: this.#derived?.withheld ?? new Map(), points: this.#points, failure: this.#failure };
   }
 
   // ---- end ----
