@@ -4,7 +4,8 @@ import type { Random } from '../base/random.ts';
 import { discriminator } from '../base/random.ts';
 import { Treatment } from '../routing/route-table.ts';
 import type { RemoteRouter, RouteTable } from '../routing/route-table.ts';
-import { parseAddress } from './address.ts';
+import { AddressClass, parseAddress } from './address.ts';
+import type { ParsedAddress } from './address.ts';
 import { InboundMessage } from './inbound-message.ts';
 import type { IncomingDelivery } from '../amqp/delivery.ts';
 import type { Consumer, Downstream, Upstream } from './leg.ts';
@@ -21,22 +22,14 @@ const maxLocalAddresses = 10_000;
 
 /** What this router knows of an address itself. */
 class AddressState {
-  readonly key: string;
   readonly consumers: Consumer[] = [];
   /** Unsettled messages of this address by the neighbour's link number. */
   readonly outstanding: Map<number, number> = new Map();
+  /** Whose turn it is among equals. */
   turn = 0;
-  readonly #all: Map<string, AddressState>;
 
-  /** Adds itself to `all`, and leaves it when nothing is known of the address any more. */
-  constructor(key: string, all: Map<string, AddressState>) {
-    this.key = key;
-    this.#all = all;
-    all.set(key, this);
-  }
-
-  forgetIfEmpty(): void {
-    if (this.consumers.length === 0 && this.outstanding.size === 0) this.#all.delete(this.key);
+  get isEmpty(): boolean {
+    return this.consumers.length === 0 && this.outstanding.size === 0;
   }
 
   sent(link: number): void {
@@ -46,11 +39,18 @@ class AddressState {
   settled(link: number): void {
     const count = (this.outstanding.get(link) ?? 0) - 1;
     if (count > 0) this.outstanding.set(link, count);
-    else {
-      this.outstanding.delete(link);
-      this.forgetIfEmpty();
-    }
+    else this.outstanding.delete(link);
   }
+}
+
+/** A message to be routed. */
+interface Routing {
+  readonly head: MessageHead;
+  readonly more: boolean;
+  readonly preSettled: boolean;
+  readonly priority: number;
+  /** Of its address; undefined for an address of one router, for which nothing is counted. */
+  readonly state: AddressState | undefined;
 }
 
 /** Hears when the set of local consumers changes, to announce it. */
@@ -67,22 +67,34 @@ export type TreatmentRule = (address: string) => { readonly treatment: Treatment
  */
 export class Forwarder {
   readonly routerId: string;
-  /** Replaced whole by the control plane. */
-  table: RouteTable;
+  #table: RouteTable;
   readonly #handler: ForwarderHandler;
   readonly #rule: TreatmentRule;
   readonly #random: Random;
+  /** By key: addresses with consumers here, with unsettled messages, or in the table and used. */
   readonly #addresses = new Map<string, AddressState>();
+  #localAddresses = 0;
   readonly #temporary = new Map<string, Consumer>();
   readonly #neighbours = new Map<number, Neighbour>();
   readonly #writer = new ValueWriter(512);
 
   constructor(table: RouteTable, handler: ForwarderHandler, rule: TreatmentRule, random: Random) {
     this.routerId = table.routerId;
-    this.table = table;
+    this.#table = table;
     this.#handler = handler;
     this.#rule = rule;
     this.#random = random;
+  }
+
+  get table(): RouteTable {
+    return this.#table;
+  }
+
+  /** Replaced whole by the control plane. */
+  set table(table: RouteTable) {
+    this.#table = table;
+    // What is known of an address is kept from message to message, as long as messages can come.
+    for (const [key, state] of this.#addresses) if (state.isEmpty && !table.addresses.has(key)) this.#addresses.delete(key);
   }
 
   addNeighbour(neighbour: Neighbour): void {
@@ -97,26 +109,49 @@ export class Forwarder {
 
   /** Offers a consumer under a service address. False when there are too many addresses. */
   addConsumer(address: string, consumer: Consumer): boolean {
-    const key = `M${address}`;
+    const { key, name } = this.#service(address);
     let state = this.#addresses.get(key);
-    if (state === undefined) {
-      if (this.#addresses.size >= maxLocalAddresses) return false;
-      state = new AddressState(key, this.#addresses);
+    if (state === undefined || state.consumers.length === 0) {
+      if (this.#localAddresses >= maxLocalAddresses) return false;
+      this.#localAddresses++;
+      state = this.#state(key);
     }
     state.consumers.push(consumer);
-    if (state.consumers.length === 1) this.#handler.localAddress(key, this.treatment(address));
+    if (state.consumers.length === 1) this.#handler.localAddress(key, this.treatment(name));
     return true;
   }
 
   removeConsumer(address: string, consumer: Consumer): void {
-    const key = `M${address}`;
+    const { key } = this.#service(address);
     const state = this.#addresses.get(key);
     const index = state?.consumers.indexOf(consumer) ?? -1;
     if (state === undefined || index < 0) return;
     state.consumers.splice(index, 1);
     if (state.consumers.length > 0) return;
+    this.#localAddresses--;
     this.#handler.localAddressGone(key);
-    state.forgetIfEmpty();
+  }
+
+  /** The configured treatment of addresses has changed: those with consumers here are announced again. */
+  rulesChanged(): void {
+    for (const [key, { consumers }] of this.#addresses) {
+      if (consumers.length > 0) this.#handler.localAddress(key, this.treatment(key.slice(1)));
+    }
+  }
+
+  /** A service address as messages name it, without scheme, host and final dot. */
+  #service(address: string): { readonly key: string; readonly name: string } {
+    const parsed = parseAddress(address, this.routerId);
+    return parsed.addressClass === AddressClass.mobile ? parsed : { key: AddressClass.mobile + address, name: address };
+  }
+
+  #state(key: string): AddressState {
+    let state = this.#addresses.get(key);
+    if (state === undefined) {
+      state = new AddressState();
+      this.#addresses.set(key, state);
+    }
+    return state;
   }
 
   /** Makes an address of this router for answers; messages to it go to `consumer` until `removeTemporary`. */
@@ -132,15 +167,16 @@ export class Forwarder {
 
   /** Consumers at this router. */
   localConsumers(address: string): number {
-    return this.#addresses.get(`M${address}`)?.consumers.length ?? 0;
+    return this.#addresses.get(this.#service(address).key)?.consumers.length ?? 0;
   }
 
   /** True when a message to the service address would find a consumer. */
   reachable(address: string): boolean {
-    const key = `M${address}`;
+    const { key, name } = this.#service(address);
     const state = this.#addresses.get(key);
+    const route = this.#table.addresses.get(key);
+    if ((this.#rule(name)?.treatment ?? route?.treatment) === Treatment.unavailable) return false;
     if (state !== undefined && state.consumers.length > 0) return true;
-    const route = this.table.addresses.get(key);
     return route !== undefined && route.routers.some((router) => router.link >= 0);
   }
 
@@ -150,7 +186,7 @@ export class Forwarder {
 
   /** Unsettled messages of a service address through each neighbour, for status. */
   outstanding(address: string): ReadonlyMap<number, number> {
-    return this.#addresses.get(`M${address}`)?.outstanding ?? new Map<number, number>();
+    return this.#addresses.get(this.#service(address).key)?.outstanding ?? new Map<number, number>();
   }
 
   // ---- routing of messages ----
@@ -176,16 +212,17 @@ export class Forwarder {
     const { annotations } = head;
     const destination = annotations.toOverride ?? head.to;
     if (destination === null) return DeliveryState.rejected;
-    if (annotations.trace.length > this.table.radius + 1) return DeliveryState.released;
+    if (annotations.trace.length > this.#table.radius + 1) return DeliveryState.released;
     const parsed = parseAddress(destination, this.routerId);
     switch (parsed.addressClass) {
-      case 'M':
-        return this.#forwardService(parsed.name, head, more, preSettled, from, upstream);
-      case 'L':
+      case AddressClass.mobile:
+        return this.#forwardService(parsed, head, more, preSettled, from, upstream);
+      case AddressClass.local:
         return this.#temporary.get(parsed.name)?.deliver(head, upstream) ?? DeliveryState.released;
-      case 'R': {
-        const router = this.table.routers.get(parsed.name);
-        return (router && this.#remote(router, head, more, preSettled, undefined, upstream)) ?? DeliveryState.released;
+      case AddressClass.router: {
+        const router = this.#table.routers.get(parsed.name);
+        const message: Routing = { head, more, preSettled, priority: head.priority, state: undefined };
+        return (router && this.#remote(router, message, upstream)) ?? DeliveryState.released;
       }
       default:
         // Control addresses take messages from control links only; edges are not connected here.
@@ -194,28 +231,28 @@ export class Forwarder {
   }
 
   #forwardService(
-    address: string,
+    { key, name }: ParsedAddress,
     head: MessageHead,
     more: boolean,
     preSettled: boolean,
     from: Neighbour | undefined,
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
-    const key = `M${address}`;
-    let state = this.#addresses.get(key);
-    const route = this.table.addresses.get(key);
-    if (route === undefined && (state === undefined || state.consumers.length === 0)) return DeliveryState.released;
-    state ??= new AddressState(key, this.#addresses);
-    const treatment = this.#rule(address)?.treatment ?? route?.treatment ?? Treatment.balanced;
+    const route = this.#table.addresses.get(key);
+    if (route === undefined && (this.#addresses.get(key)?.consumers.length ?? 0) === 0) return DeliveryState.released;
+    const rule = this.#rule(name);
+    const treatment = rule?.treatment ?? route?.treatment ?? Treatment.balanced;
     if (treatment === Treatment.unavailable) return DeliveryState.released;
+    const state = this.#state(key);
     const remotes = route?.routers ?? [];
-    const ingress =
-      head.annotations.ingress === null ? this.routerId : head.annotations.ingress.slice(head.annotations.ingress.indexOf('/') + 1);
+    const { ingress } = head.annotations;
+    const origin = ingress === null ? this.routerId : ingress.slice(ingress.indexOf('/') + 1);
+    const message: Routing = { head, more, preSettled, priority: rule?.priority ?? head.priority, state };
     if (treatment === Treatment.multicastOnce || treatment === Treatment.multicastFlood) {
-      return this.#multicast(state, remotes, ingress, head, more, preSettled, from, upstream);
+      return this.#multicast(state, remotes, origin, message, from, upstream);
     }
-    if (treatment === Treatment.closest) return this.#closest(state, remotes, ingress, head, more, preSettled, upstream);
-    return this.#balanced(state, remotes, ingress, head, more, preSettled, upstream);
+    if (treatment === Treatment.closest) return this.#closest(state, remotes, origin, message, upstream);
+    return this.#balanced(state, remotes, origin, message, upstream);
   }
 
   /**
@@ -226,10 +263,8 @@ export class Forwarder {
   #balanced(
     state: AddressState,
     remotes: readonly RemoteRouter[],
-    ingress: string,
-    head: MessageHead,
-    more: boolean,
-    preSettled: boolean,
+    origin: string,
+    message: Routing,
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
     let bestLocal: Consumer | undefined;
@@ -242,7 +277,7 @@ export class Forwarder {
       const value = consumer.outstanding;
       if (value === 0) {
         state.turn = (state.turn + index + 1) % consumers.length;
-        return consumer.deliver(head, upstream);
+        return consumer.deliver(message.head, upstream);
       }
       const eligible = value < linkCapacity;
       if ((eligible && !bestEligible) || (eligible === bestEligible && value < bestValue)) {
@@ -252,7 +287,7 @@ export class Forwarder {
       }
     }
     for (const router of remotes) {
-      if (router.link < 0 || !router.validOrigins.has(ingress)) continue;
+      if (!this.#leadsOn(router) || !router.validOrigins.has(origin)) continue;
       const outstanding = state.outstanding.get(router.link) ?? 0;
       const value = outstanding + router.cost;
       const eligible = outstanding < linkCapacity;
@@ -263,71 +298,60 @@ export class Forwarder {
         bestEligible = eligible;
       }
     }
-    if (bestLocal !== undefined) return bestLocal.deliver(head, upstream);
+    if (bestLocal !== undefined) return bestLocal.deliver(message.head, upstream);
     if (bestRemote === undefined) return DeliveryState.released;
-    return this.#remote(bestRemote, head, more, preSettled, state, upstream) ?? DeliveryState.released;
+    return this.#remote(bestRemote, message, upstream) ?? DeliveryState.released;
   }
 
   /** Closest: local consumers in turn; else the nearest routers in turn, those on the ingress router's own shortest paths first. */
   #closest(
     state: AddressState,
     remotes: readonly RemoteRouter[],
-    ingress: string,
-    head: MessageHead,
-    more: boolean,
-    preSettled: boolean,
+    origin: string,
+    message: Routing,
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
     const turn = state.turn++;
-    if (state.consumers.length > 0) return state.consumers[turn % state.consumers.length].deliver(head, upstream);
-    const usable = remotes.filter((router) => router.link >= 0);
+    if (state.consumers.length > 0) return state.consumers[turn % state.consumers.length].deliver(message.head, upstream);
+    const usable = remotes.filter((router) => this.#leadsOn(router));
     if (usable.length === 0) return DeliveryState.released;
-    const nearest = usable.filter((router) => router.cost === usable[0].cost && router.validOrigins.has(ingress));
+    const nearest = usable.filter((router) => router.cost === usable[0].cost && router.validOrigins.has(origin));
     const router = nearest.length > 0 ? nearest[turn % nearest.length] : usable[0];
-    return this.#remote(router, head, more, preSettled, state, upstream) ?? DeliveryState.released;
+    return this.#remote(router, message, upstream) ?? DeliveryState.released;
   }
 
+  /** Multicast: every local consumer, and one copy for each next hop that leads on from the ingress router and has not seen it. */
   #multicast(
     state: AddressState,
     remotes: readonly RemoteRouter[],
-    ingress: string,
-    head: MessageHead,
-    more: boolean,
-    preSettled: boolean,
+    origin: string,
+    message: Routing,
     from: Neighbour | undefined,
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
     const leg = new MulticastLeg(upstream);
-    let copies = 0;
-    for (const consumer of state.consumers) {
-      leg.add(consumer.deliver(head, leg.outcome()));
-      copies++;
-    }
+    for (const consumer of state.consumers) leg.add((outcome) => consumer.deliver(message.head, outcome));
     const nextHops = new Set<number>();
     for (const router of remotes) {
-      if (router.link < 0 || router.link === from?.linkNumber || nextHops.has(router.link)) continue;
-      if (!router.validOrigins.has(ingress) || head.annotations.trace.includes(`0/${router.nextHop}`)) continue;
+      if (router.link === from?.linkNumber || nextHops.has(router.link) || !this.#leadsOn(router)) continue;
+      if (!router.validOrigins.has(origin) || message.head.annotations.trace.includes(`0/${router.nextHop}`)) continue;
       nextHops.add(router.link);
-      const copy = this.#remote(router, head, more, preSettled, state, leg.outcome());
-      if (copy === undefined) continue;
-      leg.add(copy);
-      copies++;
+      leg.add((outcome) => this.#remote(router, message, outcome));
     }
-    return copies === 0 ? DeliveryState.released : leg;
+    return leg.copies === 0 ? DeliveryState.released : leg;
   }
 
-  #remote(
-    router: RemoteRouter,
-    head: MessageHead,
-    more: boolean,
-    preSettled: boolean,
-    state: AddressState | undefined,
-    upstream: Upstream,
-  ): Downstream | undefined {
+  /** The table may be older than the loss of a link. */
+  #leadsOn(router: RemoteRouter): boolean {
+    return this.#neighbours.get(router.link)?.isUp === true;
+  }
+
+  #remote(router: RemoteRouter, message: Routing, upstream: Upstream): Downstream | undefined {
     const neighbour = this.#neighbours.get(router.link);
     if (neighbour === undefined || !neighbour.isUp) return undefined;
+    const { head, more, preSettled, priority, state } = message;
     // Complete messages share the link of their priority; a stream gets a link of its own.
-    const link = more ? neighbour.acquireStream() : neighbour.priorityLink(head.priority);
+    const link = more ? neighbour.acquireStream() : neighbour.priorityLink(priority);
     if (link === undefined) return undefined;
     state?.sent(router.link);
     const leg = new RemoteLeg(neighbour, link, more, preSettled, state, upstream);
@@ -383,5 +407,9 @@ class AnnotatedLeg implements Downstream {
 
   get congested(): boolean {
     return this.#leg.congested;
+  }
+
+  get overloaded(): boolean {
+    return this.#leg.overloaded;
   }
 }

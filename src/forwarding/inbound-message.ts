@@ -5,16 +5,18 @@ import { DeliveryState } from '../amqp/performatives.ts';
 import type { AmqpError } from '../amqp/performatives.ts';
 import { ValueReader } from '../amqp/value-reader.ts';
 import type { Forwarder } from './forwarder.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
+import { HeadScanner } from './head-scanner.ts';
 import type { Downstream, Upstream } from './leg.ts';
 import { decodeHead } from './message-head.ts';
 import type { MessageHead } from './message-head.ts';
 import type { Neighbour } from './neighbour.ts';
 import { AnnotationFlag } from './router-annotations.ts';
 
-/** Sections before the body; real ones are below 1 KiB. */
-export const maxHeadBytes = 65_536;
 /** A message that is not a stream is forwarded whole, so that it does not hold a shared link; beyond this it is treated as a stream. */
 export const maxWholeBytes = 262_144;
+/** Bytes of messages of one neighbour that cannot be routed yet; a message beyond it is refused. 256 of the largest. */
+export const maxHeldBytes = 67_108_864;
 
 /** A message that arrived from a neighbour, from its first frame to its settlement. */
 export class InboundMessage implements DeliverySink, Upstream {
@@ -22,12 +24,13 @@ export class InboundMessage implements DeliverySink, Upstream {
   readonly #neighbour: Neighbour;
   readonly #delivery: IncomingDelivery;
   #downstream: Downstream | undefined;
-  /** What has arrived before the message could be routed. */
-  #held: Uint8Array | undefined;
-  #nextAttempt = 0;
+  /** What has arrived while the message could not be routed. */
+  #held: GatheredBytes | undefined;
+  #scanner: HeadScanner | undefined;
   #head: MessageHead | undefined;
-  /** Routed to nowhere, or refused: what still comes is dropped. */
-  #dropped = false;
+  /** Neither awaited nor wanted any more: settled, aborted, or routed to nowhere. What still comes is dropped. */
+  #over = false;
+  #replenished = false;
 
   constructor(forwarder: Forwarder, neighbour: Neighbour, delivery: IncomingDelivery) {
     this.#forwarder = forwarder;
@@ -35,63 +38,90 @@ export class InboundMessage implements DeliverySink, Upstream {
     this.#delivery = delivery;
   }
 
-  transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+  transfer(_delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
     const downstream = this.#downstream;
     if (downstream !== undefined) {
       downstream.send(bytes, start, end, more);
-      if (downstream.congested) this.#neighbour.connection.withholdWindow = true;
+      if (downstream.overloaded) this.#neighbour.connection.withholdWindow = true;
       return;
     }
-    if (this.#dropped) return;
-    this.#hold(bytes, start, end);
-    const held = this.#held as Uint8Array;
-    if (this.#head === undefined && (held.length >= this.#nextAttempt || !more)) this.#readHead(held, more);
-    const head = this.#head;
-    if (head === undefined) return;
-    const streaming = (head.annotations.flags & AnnotationFlag.streaming) !== 0;
-    if (more && !streaming && held.length < maxWholeBytes) return;
-    this.#held = undefined;
-    delivery.link.replenish();
-    const routed = this.#forwarder.forward(head, more, delivery.preSettled, this.#neighbour, this);
-    if (typeof routed === 'number') {
-      this.#drop(routed);
-      return;
-    }
-    this.#downstream = routed;
-    routed.send(held, head.annotationsEnd, held.length, more);
-  }
-
-  /** Keeps the first frame as a view of its chunk: most heads come in one. */
-  #hold(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#over) return;
     const held = this.#held;
     if (held === undefined) {
-      this.#held = bytes.subarray(start, end);
-      return;
+      // Most messages can be routed by their first frame: then nothing is copied.
+      if (this.#route(bytes.subarray(start, end), more) || !this.#mayHold(end - start)) return;
+      this.#held = new GatheredBytes();
+      this.#held.add(bytes, start, end);
+    } else if (this.#mayHold(end - start)) {
+      held.add(bytes, start, end);
+      if (this.#route(held.bytes, more)) this.#dropHeld();
     }
-    const joined = new Uint8Array(held.length + end - start);
-    joined.set(held);
-    joined.set(bytes.subarray(start, end), held.length);
-    this.#held = joined;
   }
 
-  #readHead(held: Uint8Array, more: boolean): void {
-    const reader = new ValueReader(held);
+  #mayHold(bytes: number): boolean {
+    if (this.#neighbour.heldBytes + bytes <= maxHeldBytes) {
+      this.#neighbour.heldBytes += bytes;
+      return true;
+    }
+    this.#refuse(DeliveryState.rejected, {
+      condition: Condition.resourceLimitExceeded,
+      description: `unfinished messages of more than ${maxHeldBytes} bytes`,
+    });
+    return false;
+  }
+
+  #dropHeld(): void {
+    this.#neighbour.heldBytes -= this.#held?.length ?? 0;
+    this.#held = undefined;
+    this.#scanner = undefined;
+  }
+
+  /** Sends on what has arrived, if that tells where to. True when the message need not be held. */
+  #route(arrived: Uint8Array, more: boolean): boolean {
+    const head = (this.#head ??= this.#readHead(arrived, more));
+    if (head === undefined) return this.#over;
+    const streaming = (head.annotations.flags & AnnotationFlag.streaming) !== 0;
+    if (more && !streaming && arrived.length < maxWholeBytes) return false;
+    this.#replenish();
+    const routed = this.#forwarder.forward(head, more, this.#delivery.settled, this.#neighbour, this);
+    if (typeof routed === 'number') {
+      this.#refuse(routed, undefined);
+      return true;
+    }
+    this.#downstream = routed;
+    routed.send(arrived, head.annotationsEnd, arrived.length, more);
+    return true;
+  }
+
+  #readHead(arrived: Uint8Array, more: boolean): MessageHead | undefined {
     try {
-      this.#head = decodeHead(reader);
+      if (this.#scanner !== undefined && more && !this.#scanner.reachesBody(arrived)) return undefined;
+      return decodeHead(new ValueReader(arrived));
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
-      if (more && held.length < maxHeadBytes) {
-        this.#nextAttempt = held.length * 2;
-        return;
-      }
-      this.#delivery.link.replenish();
-      this.#drop(DeliveryState.rejected, { condition: error.condition, description: error.message });
+      return this.#judge(arrived, more, error);
     }
   }
 
-  #drop(state: DeliveryState, error?: AmqpError): void {
-    this.#dropped = true;
-    this.#held = undefined;
+  /** The head cannot be read: is it cut short, or wrong? */
+  #judge(arrived: Uint8Array, more: boolean, error: ProtocolViolation): undefined {
+    let violation = error;
+    if (more && this.#scanner === undefined) {
+      this.#scanner = new HeadScanner();
+      try {
+        if (!this.#scanner.reachesBody(arrived)) return;
+      } catch (reason) {
+        if (!(reason instanceof ProtocolViolation)) throw reason;
+        violation = reason;
+      }
+    }
+    this.#refuse(DeliveryState.rejected, { condition: violation.condition, description: violation.message });
+  }
+
+  #refuse(state: DeliveryState, error: AmqpError | undefined): void {
+    this.#over = true;
+    this.#dropHeld();
+    this.#replenish();
     const reason =
       state === DeliveryState.rejected && error === undefined
         ? { condition: Condition.preconditionFailed, description: 'Routing failure: no address present' }
@@ -99,11 +129,20 @@ export class InboundMessage implements DeliverySink, Upstream {
     this.#delivery.update(state, true, 0, reason);
   }
 
+  /** Once for each message its credit goes back to the sender. */
+  #replenish(): void {
+    if (this.#replenished) return;
+    this.#replenished = true;
+    this.#delivery.link.replenish();
+  }
+
   aborted(): void {
-    this.#held = undefined;
-    this.#dropped = true;
-    this.#downstream?.abort();
+    this.#over = true;
+    this.#dropHeld();
+    this.#replenish();
+    const downstream = this.#downstream;
     this.#downstream = undefined;
+    downstream?.abort();
   }
 
   senderSettled(): void {
@@ -114,7 +153,7 @@ export class InboundMessage implements DeliverySink, Upstream {
     this.#delivery.update(state, settled, sectionOffset, error);
     if (!settled) return;
     this.#downstream = undefined;
-    this.#dropped = true;
+    this.#over = true;
   }
 
   relieved(): void {

@@ -16,7 +16,7 @@ export interface Downstream {
    * afterwards: the consumer may keep a view.
    */
   send(bytes: Uint8Array, start: number, end: number, more: boolean): void;
-  /** The message will not be completed. No outcome follows. */
+  /** The message will not be completed, or is not wanted any more. No outcome follows. */
   abort(): void;
   /** The producer settled: it wants no outcome. Bytes may still follow if the message is not complete. */
   forget(): void;
@@ -25,6 +25,11 @@ export interface Downstream {
    * is kept, to a limit.)
    */
   readonly congested: boolean;
+  /**
+   * True while so much waits on the way that even a producer shared by many messages must stop; `Upstream.relieved` tells when it may go
+   * on. Streams that keep to their windows do not get there: stopping a shared producer slows all that it carries.
+   */
+  readonly overloaded: boolean;
 }
 
 /** The producer's end of a message. */

@@ -27,8 +27,8 @@ export interface MessageHead {
 }
 
 /**
- * Reads the sections up to the body. Throws ProtocolViolation when the bytes end before the body starts or are malformed: a caller that
- * expects more bytes tries again when they have come.
+ * Reads the sections up to the body. Throws ProtocolViolation when the bytes end before the body starts or are malformed; `HeadScanner`
+ * tells which.
  */
 export function decodeHead(reader: ValueReader): MessageHead {
   const annotations = decodeAnnotations(reader);

@@ -3,15 +3,16 @@ import type { Logger } from '../base/log.ts';
 import { discriminator } from '../base/random.ts';
 import type { Random } from '../base/random.ts';
 import type { Connection, ConnectionHandler } from '../amqp/connection.ts';
-import { Condition, Descriptor } from '../amqp/constants.ts';
+import { Descriptor } from '../amqp/constants.ts';
 import type { DeliverySink, IncomingDelivery } from '../amqp/delivery.ts';
 import type { IncomingLink, OutgoingLink, OutgoingLinkHandler } from '../amqp/link.ts';
-import { DeliveryState, encodeTerminus } from '../amqp/performatives.ts';
+import { encodeTerminus } from '../amqp/performatives.ts';
 import type { AmqpError, Open } from '../amqp/performatives.ts';
 import type { Session } from '../amqp/session.ts';
 import { ValueWriter } from '../amqp/value-writer.ts';
 import type { ControlMessage } from '../routing/control-message.ts';
-import { decodeControlMessage } from './control-codec.ts';
+import { limits } from '../routing/limits.ts';
+import { ControlReceiver } from './control-receiver.ts';
 import type { RemoteLeg } from './remote-leg.ts';
 
 /** Priority links of each direction; attach order gives the priority. */
@@ -20,8 +21,6 @@ export const priorityCount = 10;
 export const linkCapacity = 250;
 /** Idle streaming links that are kept for reuse; beyond it they are detached when they become free. */
 const maxIdleStreams = 512;
-/** Largest routing message: 10,000 addresses of 100 bytes. */
-const maxControlMessageBytes = 1_048_576;
 
 const controlCapability = 'qd.router';
 const dataCapability = 'qd.router-data';
@@ -38,6 +37,8 @@ export interface NeighbourHandler {
   controlMessage(neighbour: Neighbour, message: ControlMessage): void;
   /** The first frame of a message; give the delivery its sink and pass the frame on. */
   message(neighbour: Neighbour, delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void;
+  /** What waited for the socket has been written: legs were told, which may have written to other connections. */
+  relieved(neighbour: Neighbour): void;
   /** The connection is over, or its control link is. Called once. */
   down(neighbour: Neighbour, error: AmqpError | undefined): void;
 }
@@ -63,14 +64,20 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   routerId = '';
   /** Effective cost: the larger of both ends' configuration. */
   cost: number;
+  /** Router id that the peer has proven by its certificate; undefined when it has proven none. */
+  provenRouterId: string | undefined;
+  /** Where the connection leads, for logs: host and port of the peer. */
+  remoteHost = '';
+  /** Bytes of messages that wait to be routed; kept by them. */
+  heldBytes = 0;
   /** Legs whose sources wait for this connection to drain. */
   readonly waiting: Set<RemoteLeg> = new Set();
   #controlIn: IncomingLink | undefined;
   #controlOut: OutgoingLink | undefined;
   #isUp = false;
   #isDown = false;
-  readonly #priorityOut: OutgoingLink[] = [];
-  #priorityInCount = 0;
+  /** By priority; undefined = the peer has detached it. */
+  readonly #priorityOut: (OutgoingLink | undefined)[] = [];
   #streamSession: Session | undefined;
   readonly #idleStreams: OutgoingLink[] = [];
 
@@ -96,7 +103,8 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   opened(connection: Connection, open: Open): void {
     this.routerId = open.containerId;
     const cost = open.properties.get('qd.inter-router-cost');
-    if (typeof cost === 'number' && cost > this.cost) this.cost = cost;
+    // A peer's cost must not become a number that routing cannot count with.
+    if (typeof cost === 'number' && Number.isInteger(cost) && cost > this.cost && cost <= limits.linkCost) this.cost = cost;
     if (!this.dialled && open.properties.get('qd.inter-router-role') === 4) this.role = 'data';
     this.#handler.opened(this, open);
     if (!connection.opened || !this.dialled) return;
@@ -159,7 +167,6 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
     }
     if (link.receiver) {
       if (control) this.#controlIn = link;
-      else if (!this.dialled && this.#priorityInCount < priorityCount) this.#priorityInCount++;
       link.handler = this;
       link.sink = this;
       link.session.accept(link);
@@ -195,12 +202,17 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
     const idle = this.#idleStreams.indexOf(link);
     if (idle >= 0) this.#idleStreams.splice(idle, 1);
     const priority = this.#priorityOut.indexOf(link);
-    if (priority >= 0) this.#priorityOut.splice(priority, 1);
+    if (priority >= 0) this.#priorityOut[priority] = undefined;
   }
 
   flow(): void {}
 
   relieved(): void {
+    this.#relieve();
+    this.#handler.relieved(this);
+  }
+
+  #relieve(): void {
     for (const leg of [...this.waiting]) leg.relieved();
   }
 
@@ -213,7 +225,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   #down(error: AmqpError | undefined): void {
     if (this.#isDown) return;
     this.#isDown = true;
-    for (const leg of [...this.waiting]) leg.relieved();
+    this.#relieve();
     this.#handler.down(this, error);
   }
 
@@ -223,9 +235,11 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
     this.#controlOut?.deliver(true, undefined).send(encoded, 0, encoded.length, false);
   }
 
-  /** The shared link for messages of this priority, or the next lower that exists. */
+  /** The shared link for messages of this priority, or the next lower that exists, or the lowest. */
   priorityLink(priority: number): OutgoingLink | undefined {
-    return this.#priorityOut[Math.min(priority, this.#priorityOut.length - 1)];
+    const links = this.#priorityOut;
+    for (let index = Math.min(priority, links.length - 1); index >= 0; index--) if (links[index] !== undefined) return links[index];
+    return links.find((link) => link !== undefined);
   }
 
   /** A link that carries no other stream; give it back with `releaseStream`. Undefined when the session has no room for another. */
@@ -233,8 +247,12 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
     const idle = this.#idleStreams.pop();
     if (idle !== undefined) return idle;
     try {
-      this.#streamSession ??= this.connection.openSession();
-      return this.#attachOutgoing(this.#streamSession, dataCapability);
+      let session = this.#streamSession;
+      if (session === undefined || session.endSent) {
+        session = this.connection.openSession();
+        this.#streamSession = session;
+      }
+      return this.#attachOutgoing(session, dataCapability);
     } catch (error) {
       if (error instanceof ProtocolViolation) return undefined;
       throw error;
@@ -244,7 +262,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   releaseStream(link: OutgoingLink): void {
     if (link.detachSent || this.#isDown) return;
     link.handler = this;
-    if (this.#idleStreams.length < maxIdleStreams && link.backlogBytes === 0) this.#idleStreams.push(link);
+    if (this.#idleStreams.length < maxIdleStreams) this.#idleStreams.push(link);
     else link.detach();
   }
 
@@ -255,69 +273,12 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
       this.#handler.message(this, delivery, bytes, start, end, more);
       return;
     }
-    const receiver = new ControlReceiver(this, (message) => this.#handler.controlMessage(this, message), this.#log);
+    const receiver = new ControlReceiver(this.routerId, (message) => this.#handler.controlMessage(this, message), this.#log);
     delivery.sink = receiver;
     receiver.transfer(delivery, bytes, start, end, more);
   }
 
   aborted(): void {}
-
-  senderSettled(): void {}
-}
-
-/** Puts one routing message together. */
-class ControlReceiver implements DeliverySink {
-  readonly #neighbour: Neighbour;
-  readonly #message: (message: ControlMessage) => void;
-  readonly #log: Logger;
-  #bytes: Uint8Array | undefined;
-  #refused = false;
-
-  constructor(neighbour: Neighbour, message: (message: ControlMessage) => void, log: Logger) {
-    this.#neighbour = neighbour;
-    this.#message = message;
-    this.#log = log;
-  }
-
-  transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
-    const before = this.#bytes;
-    if ((before?.length ?? 0) + end - start > maxControlMessageBytes) {
-      this.#refused = true;
-      this.#bytes = undefined;
-    } else if (before === undefined) {
-      this.#bytes = bytes.slice(start, end);
-    } else {
-      const joined = new Uint8Array(before.length + end - start);
-      joined.set(before);
-      joined.set(bytes.subarray(start, end), before.length);
-      this.#bytes = joined;
-    }
-    if (more) return;
-    delivery.link.replenish();
-    if (this.#refused || this.#bytes === undefined) {
-      this.#reject(delivery, Condition.messageSizeExceeded, `routing message of more than ${maxControlMessageBytes} bytes`);
-      return;
-    }
-    let message: ControlMessage;
-    try {
-      message = decodeControlMessage(this.#bytes);
-    } catch (error) {
-      if (!(error instanceof ProtocolViolation)) throw error;
-      this.#reject(delivery, error.condition, error.message);
-      return;
-    }
-    delivery.update(DeliveryState.accepted, true);
-    this.#message(message);
-  }
-
-  #reject(delivery: IncomingDelivery, condition: string, description: string): void {
-    this.#log.warn('routing message refused', { router: this.#neighbour.routerId, reason: description });
-    delivery.update(DeliveryState.rejected, true, 0, { condition, description });
-  }
-
-  aborted(): void {
-    this.#bytes = undefined;
-  }
 
   senderSettled(): void {}
 }

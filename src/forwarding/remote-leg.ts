@@ -7,6 +7,11 @@ import type { Neighbour } from './neighbour.ts';
 
 /** Bytes that wait in the stream's own link (for the peer's session window) before its source is asked to stop. */
 const congestedBacklogBytes = 262_144;
+/**
+ * Bytes that wait for the neighbour's socket before a connection that feeds it with many streams is stopped: 64 full windows, and a
+ * quarter of what ends the connection.
+ */
+const overloadBytes = 67_108_864;
 
 /** Counts what an address owes through each neighbour, for the balanced choice. */
 export interface OutstandingCounter {
@@ -23,6 +28,8 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   readonly #delivery: OutgoingDelivery;
   #done = false;
   #waiting = false;
+  /** The message is over, but the last of it waits for the peer's window: the link is not free yet. */
+  #releasing = false;
 
   constructor(
     neighbour: Neighbour,
@@ -42,12 +49,21 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   }
 
   get congested(): boolean {
-    if (!this.#neighbour.congested && this.#link.backlogBytes <= congestedBacklogBytes) return false;
-    if (!this.#waiting) {
-      this.#waiting = true;
-      this.#neighbour.waiting.add(this);
-    }
+    if (this.#done || (!this.#neighbour.congested && this.#link.backlogBytes <= congestedBacklogBytes)) return false;
+    this.#wait();
     return true;
+  }
+
+  get overloaded(): boolean {
+    if (this.#done || this.#neighbour.connection.pendingBytes <= overloadBytes) return false;
+    this.#wait();
+    return true;
+  }
+
+  #wait(): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#neighbour.waiting.add(this);
   }
 
   /** The neighbour's connection, or this leg's link, has room again. */
@@ -64,8 +80,13 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   }
 
   abort(): void {
-    if (!this.#delivery.complete) this.#delivery.abort();
+    this.#cutOff();
     this.#finish();
+  }
+
+  /** Takes back what has not been written. */
+  #cutOff(): void {
+    if (!this.#delivery.complete || this.#delivery.pending !== undefined) this.#delivery.abort();
   }
 
   forget(): void {
@@ -82,7 +103,7 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   ): void {
     if (settled) {
       // A receiver that settles early wants no more: the rest is cut off, so that the link is free again.
-      if (!delivery.complete) delivery.abort();
+      this.#cutOff();
       this.#finish();
     }
     this.#upstream.update(state, settled, sectionOffset, error);
@@ -97,12 +118,13 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   #finish(): void {
     if (this.#done) return;
     this.#done = true;
-    if (this.#waiting) {
-      this.#waiting = false;
-      this.#neighbour.waiting.delete(this);
-    }
     this.#counter?.settled(this.#neighbour.linkNumber);
-    if (this.#streaming) this.#neighbour.releaseStream(this.#link);
+    if (this.#streaming) {
+      if (this.#delivery.pending === undefined) this.#neighbour.releaseStream(this.#link);
+      else this.#releasing = true;
+    }
+    // Whoever was asked to stop for this leg must not wait for it any longer.
+    this.relieved();
   }
 
   attached(): void {}
@@ -112,6 +134,11 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   }
 
   flow(link: OutgoingLink): void {
+    if (this.#releasing && this.#delivery.pending === undefined) {
+      this.#releasing = false;
+      this.#neighbour.releaseStream(link);
+      return;
+    }
     if (this.#waiting && !this.#neighbour.congested && link.backlogBytes <= congestedBacklogBytes) this.relieved();
   }
 }

@@ -1,6 +1,6 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import { Condition } from '../amqp/constants.ts';
-import { ValueWriter } from '../amqp/value-writer.ts';
+import type { ValueWriter } from '../amqp/value-writer.ts';
 import type { ValueReader } from '../amqp/value-reader.ts';
 
 /** Flags of the first field; others pass through. */
@@ -30,6 +30,12 @@ export const noAnnotations: RouterAnnotations = { flags: 0, toOverride: null, in
 
 const descriptor = Uint8Array.of(0x00, 0x80, 0x53, 0x4b, 0x50, 0x52, 0x2d, 0x2d, 0x52, 0x41);
 
+/** True when the whole descriptor of router annotations is at the start. */
+export function startsWithAnnotations(bytes: Uint8Array): boolean {
+  for (let index = 0; index < descriptor.length; index++) if (bytes[index] !== descriptor[index]) return false;
+  return true;
+}
+
 /** Reads the section if it is there (only its 8-byte descriptor counts); otherwise nothing is read and there are no annotations. */
 export function decodeAnnotations(reader: ValueReader): RouterAnnotations {
   const start = reader.position;
@@ -52,6 +58,7 @@ export function decodeAnnotations(reader: ValueReader): RouterAnnotations {
   for (let index = 0; index < traceCount; index++) trace.push(reader.readText(maxTextLength));
   if (reader.position !== traceEnd) throw invalid('trace does not end where its size says');
   const ingressMesh = count > 4 ? reader.readText(maxTextLength) : null;
+  if (reader.position > end) throw invalid('fields of router annotations go beyond their list');
   reader.position = end;
   return { flags, toOverride, ingress, trace, ingressMesh };
 }

@@ -14,24 +14,20 @@ const treatments: Readonly<Record<Distribution, Treatment>> = {
  * has `*` for one token and `#` for any number. The longest literal match wins, as in skupper-router.
  */
 export function treatmentRule(addresses: readonly AddressEntity[], defaultDistribution: Distribution): TreatmentRule {
-  const rules = addresses.map((entity) => ({
-    tokens: tokensOf(entity.pattern ?? `${entity.prefix ?? ''}/#`),
-    result: { treatment: treatments[entity.distribution], priority: entity.priority },
-  }));
+  const rules = addresses.map((entity) => {
+    const tokens = tokensOf(entity.pattern ?? `${entity.prefix ?? ''}/#`);
+    return {
+      tokens,
+      rank: tokens.filter((token) => token !== '*' && token !== '#').length * 1000 + tokens.length,
+      result: { treatment: treatments[entity.distribution], priority: entity.priority },
+    };
+  });
   const fallback = defaultDistribution === 'balanced' ? undefined : { treatment: treatments[defaultDistribution], priority: undefined };
   if (rules.length === 0) return () => fallback;
   return (address) => {
     const tokens = tokensOf(address);
     let best: (typeof rules)[number] | undefined;
-    let bestRank = -1;
-    for (const rule of rules) {
-      if (!matches(rule.tokens, 0, tokens, 0)) continue;
-      const rank = rule.tokens.filter((token) => token !== '*' && token !== '#').length * 1000 + rule.tokens.length;
-      if (rank > bestRank) {
-        best = rule;
-        bestRank = rank;
-      }
-    }
+    for (const rule of rules) if (rule.rank > (best?.rank ?? -1) && matches(rule.tokens, tokens)) best = rule;
     return best?.result ?? fallback;
   };
 }
@@ -40,15 +36,27 @@ function tokensOf(text: string): readonly string[] {
   return text.split(/[./]/).filter((token) => token !== '');
 }
 
-function matches(pattern: readonly string[], at: number, tokens: readonly string[], position: number): boolean {
-  if (at === pattern.length) return position === tokens.length;
-  const token = pattern[at];
-  if (token === '#') {
-    for (let next = position; next <= tokens.length; next++) if (matches(pattern, at + 1, tokens, next)) return true;
-    return false;
+/** Only the last `#` is ever tried again with one token more: the work is at most pattern times address, whoever made them. */
+function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
+  let at = 0;
+  let position = 0;
+  let hash = -1;
+  let hashPosition = 0;
+  while (position < tokens.length) {
+    const token = pattern[at];
+    if (token === '#') {
+      hash = at++;
+      hashPosition = position;
+    } else if (token !== undefined && (token === '*' || token === tokens[position])) {
+      at++;
+      position++;
+    } else if (hash >= 0) {
+      at = hash + 1;
+      position = ++hashPosition;
+    } else return false;
   }
-  if (position === tokens.length || (token !== '*' && token !== tokens[position])) return false;
-  return matches(pattern, at + 1, tokens, position + 1);
+  while (pattern[at] === '#') at++;
+  return at === pattern.length;
 }
 
 /** The distribution's name of a treatment, as management shows it. */

@@ -1,27 +1,21 @@
-import type { AmqpError, Open } from '../amqp/performatives.ts';
-import { Condition } from '../amqp/constants.ts';
-import type { IncomingDelivery } from '../amqp/delivery.ts';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { discriminator } from '../base/random.ts';
 import type { Random } from '../base/random.ts';
-import { encodeControlMessage } from '../forwarding/control-codec.ts';
-import { Forwarder } from '../forwarding/forwarder.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { TreatmentRule } from '../forwarding/forwarder.ts';
 import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
-import { ValueWriter } from '../amqp/value-writer.ts';
 import { TurnQueue } from '../host/turn.ts';
 import type { TurnTask } from '../host/turn.ts';
 import { applyChange } from '../management/configuration-change.ts';
 import type { ConfigurationChange } from '../management/configuration-change.ts';
 import { entitiesOf } from '../management/entities.ts';
 import type { Entity, EntityType, RouterConfiguration } from '../management/entities.ts';
-import type { ControlMap, ControlMessage } from '../routing/control-message.ts';
-import { RoutingEngine } from '../routing/engine.ts';
-import type { RoutingEvent } from '../routing/events.ts';
+import type { ControlMap } from '../routing/control-message.ts';
 import type { RoutingStatus } from '../routing/status.ts';
 import { treatmentRule } from './address-rules.ts';
+import { ControlPlane } from './control-plane.ts';
 import type { LinkContext } from './link-context.ts';
 import { LinkConnector } from './link-connector.ts';
 import { LinkListener } from './link-listener.ts';
@@ -50,14 +44,12 @@ const drainPollMs = 50;
 const linkCloseMs = 1000;
 
 /** The composition root of one router: control plane, data plane and the sockets between them, as the configuration says. */
-export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
+export class Router implements TurnTask, AsyncDisposable {
   readonly turns: TurnQueue = new TurnQueue();
   readonly startedMs: number;
-  readonly forwarder: Forwarder;
+  readonly #control: ControlPlane;
   readonly #dependencies: RouterDependencies;
   readonly #log: Logger;
-  readonly #routing: RoutingEngine;
-  readonly #writer = new ValueWriter(1024);
   readonly #links = new Map<Neighbour, Link>();
   readonly #profiles = new Map<string, TlsProfile>();
   readonly #listeners = new Map<string, LinkListener>();
@@ -70,8 +62,8 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
   #rule: TreatmentRule;
   #linkNumber = 0;
   #flowNumber = 0;
-  #routingDirty = true;
-  #servicesDirty = false;
+  /** Changes are applied one after the other: each starts from what the one before left. */
+  #lastChange: Promise<void> = Promise.resolve();
   #routingTimer: NodeJS.Timeout | undefined;
   #routingTimerAtMs = Infinity;
   #stopped = false;
@@ -87,34 +79,26 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
     // Entities come one by one in `start`.
     this.#configuration = configuration;
     this.#rule = treatmentRule(configuration.addresses, router.defaultDistribution);
-    this.#routing = new RoutingEngine({
-      routerId: router.id,
-      instance: Math.floor(clock.wallMs() / 1000),
-      timers: {
-        helloIntervalMs: router.helloIntervalSeconds * 1000,
-        helloMaxAgeMs: router.helloMaxAgeSeconds * 1000,
-        advertisementIntervalMs: router.raIntervalSeconds * 1000,
-        advertisementFluxIntervalMs: router.raIntervalFluxSeconds * 1000,
-        linkStateMaxAgeMs: router.remoteLsMaxAgeSeconds * 1000,
-        unreachableHoldoffMs: router.unreachableHoldoffSeconds * 1000,
-      },
-      ...(dependencies.site === undefined ? {} : { site: dependencies.site }),
-    });
-    this.forwarder = new Forwarder(
-      this.#routing.table,
-      {
-        localAddress: (key, treatment): void => {
-          this.#routing.localAddress(key, treatment, 0, clock.nowMs());
-          this.#changedServices();
+    this.#control = new ControlPlane({
+      routing: {
+        routerId: router.id,
+        instance: Math.floor(clock.wallMs() / 1000),
+        timers: {
+          helloIntervalMs: router.helloIntervalSeconds * 1000,
+          helloMaxAgeMs: router.helloMaxAgeSeconds * 1000,
+          advertisementIntervalMs: router.raIntervalSeconds * 1000,
+          advertisementFluxIntervalMs: router.raIntervalFluxSeconds * 1000,
+          linkStateMaxAgeMs: router.remoteLsMaxAgeSeconds * 1000,
+          unreachableHoldoffMs: router.unreachableHoldoffSeconds * 1000,
         },
-        localAddressGone: (key): void => {
-          this.#routing.localAddressGone(key, clock.nowMs());
-          this.#changedServices();
-        },
+        ...(dependencies.site === undefined ? {} : { site: dependencies.site }),
       },
-      (address) => this.#rule(address),
+      rule: (address) => this.#rule(address),
+      clock,
       random,
-    );
+      log: this.#log,
+      wake: () => this.turns.touch(),
+    });
     const sourceId = discriminator(random, 5);
     this.#linkContext = {
       routerId: router.id,
@@ -141,7 +125,11 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
   }
 
   get routerId(): string {
-    return this.forwarder.routerId;
+    return this.#control.routerId;
+  }
+
+  get forwarder(): Forwarder {
+    return this.#control.forwarder;
   }
 
   get configuration(): RouterConfiguration {
@@ -156,6 +144,12 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
 
   /** Applies one change while running. Throws ChangeRefused or WeatherError and leaves everything as it was. */
   async apply(change: ConfigurationChange): Promise<void> {
+    const applied = this.#lastChange.then(() => this.#apply(change));
+    this.#lastChange = applied.catch(() => {});
+    await applied;
+  }
+
+  async #apply(change: ConfigurationChange): Promise<void> {
     const before = this.#configuration;
     const after = applyChange(before, change);
     switch (change.operation) {
@@ -172,8 +166,11 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
         throw new Error('bug: a router cannot replace its own router entity');
     }
     this.#configuration = after;
-    this.#rule = treatmentRule(after.addresses, after.router.defaultDistribution);
-    this.#changedServices();
+    if ((change.operation === 'DELETE' ? change.type : change.entity.type) === 'address') {
+      this.#rule = treatmentRule(after.addresses, after.router.defaultDistribution);
+      this.forwarder.rulesChanged();
+    }
+    this.#control.servicesChanged();
   }
 
   async #create(entity: Entity): Promise<void> {
@@ -204,8 +201,8 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
         return;
       case 'tcpConnector': {
         const offer = new TcpConnectorOffer(this.#serviceContext, entity);
-        this.#tcpConnectors.set(entity.name, offer);
         offer.start();
+        this.#tcpConnectors.set(entity.name, offer);
         return;
       }
       default:
@@ -260,106 +257,38 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
   // ---- neighbours ----
 
   #handlerFor(link: Link): NeighbourHandler {
+    const control = this.#control;
     // A link is made with its neighbour, which calls back only later: the map is filled on the first call.
     return {
       opened: (neighbour, open) => {
         this.#links.set(neighbour, link);
-        this.opened(neighbour, open);
+        control.opened(neighbour, open);
       },
-      controlUp: (neighbour) => this.controlUp(neighbour),
-      controlMessage: (neighbour, message) => this.controlMessage(neighbour, message),
-      message: (neighbour, delivery, bytes, start, end, more) => this.forwarder.receive(neighbour, delivery, bytes, start, end, more),
+      controlUp: (neighbour) => control.controlUp(neighbour),
+      controlMessage: (neighbour, message) => control.controlMessage(neighbour, message),
+      message: (neighbour, delivery, bytes, start, end, more) => control.message(neighbour, delivery, bytes, start, end, more),
+      relieved: () => control.relieved(),
       down: (neighbour, error) => {
-        this.down(neighbour, error);
+        this.#links.delete(neighbour);
+        control.down(neighbour, error);
         link.ended?.(error);
       },
     };
   }
 
-  opened(neighbour: Neighbour, open: Open): void {
-    const link = this.#links.get(neighbour);
-    const proven = link?.peer.routerId;
-    if (open.containerId === this.routerId) {
-      this.#log.error('a peer has the same router id as this router', { peer: link?.remoteHost });
-      neighbour.connection.close({ condition: Condition.notAllowed, description: `router id ${this.routerId} is in use at both ends` });
-    } else if (proven !== undefined && proven !== open.containerId) {
-      this.#log.error('a peer claims another router id than its certificate', {
-        peer: link?.remoteHost,
-        claimed: open.containerId,
-        proven,
-      });
-      neighbour.connection.close({
-        condition: Condition.unauthorizedAccess,
-        description: 'container-id is not the router id of the certificate',
-      });
-    }
-  }
-
-  controlUp(neighbour: Neighbour): void {
-    this.forwarder.addNeighbour(neighbour);
-    this.#log.info('link is up', { router: neighbour.routerId, cost: neighbour.cost, dialled: neighbour.dialled });
-    this.#routing.linkUp(neighbour.linkNumber, neighbour.cost, this.#dependencies.clock.nowMs(), neighbour.routerId);
-    this.#dirty();
-  }
-
-  controlMessage(neighbour: Neighbour, message: ControlMessage): void {
-    this.#routing.receive(neighbour.linkNumber, message, this.#dependencies.clock.nowMs());
-    this.#dirty();
-  }
-
-  message(neighbour: Neighbour, delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
-    this.forwarder.receive(neighbour, delivery, bytes, start, end, more);
-  }
-
-  down(neighbour: Neighbour, error: AmqpError | undefined): void {
-    this.#links.delete(neighbour);
-    this.forwarder.removeNeighbour(neighbour);
-    if (neighbour.role === 'control') this.#routing.linkDown(neighbour.linkNumber, this.#dependencies.clock.nowMs());
-    if (neighbour.routerId !== '' && neighbour.role === 'control') {
-      this.#log.info('link is down', { router: neighbour.routerId, reason: error?.description });
-    }
-    this.#dirty();
-  }
-
   // ---- routing ----
 
-  #dirty(): void {
-    this.#routingDirty = true;
-    this.turns.touch();
-  }
-
-  #changedServices(): void {
-    this.#servicesDirty = true;
-    this.#dirty();
-  }
-
   endOfTurn(): void {
-    if (!this.#routingDirty || this.#stopped) return;
-    this.#routingDirty = false;
-    this.#driveRouting();
-    if (!this.#servicesDirty) return;
-    this.#servicesDirty = false;
+    if (!this.#control.isDirty || this.#stopped) return;
+    const changed = this.#control.drive();
+    this.#armRouting(this.#control.nextDeadlineMs());
+    if (!changed) return;
     for (const listener of this.#tcpListeners.values()) listener.update();
     this.changed?.();
   }
 
-  #driveRouting(): void {
-    const routing = this.#routing;
-    for (let transmit = routing.nextTransmit(); transmit !== undefined; transmit = routing.nextTransmit()) {
-      const encoded = encodeControlMessage(this.#writer, transmit.message);
-      for (const number of transmit.links) this.#neighbour(number)?.sendControl(encoded);
-    }
-    for (let event = routing.nextEvent(); event !== undefined; event = routing.nextEvent()) this.#logEvent(event);
-    const { table } = routing;
-    if (table !== this.forwarder.table) {
-      this.forwarder.table = table;
-      this.#servicesDirty = true;
-    }
-    const deadlineMs = routing.nextDeadlineMs();
-    if (deadlineMs !== this.#routingTimerAtMs) this.#armRouting(deadlineMs);
-  }
-
   #armRouting(deadlineMs: number): void {
+    if (deadlineMs === this.#routingTimerAtMs) return;
     clearTimeout(this.#routingTimer);
     this.#routingTimerAtMs = deadlineMs;
     if (deadlineMs === Infinity) return;
@@ -367,30 +296,16 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
     this.#routingTimer = setTimeout(
       () => {
         this.#routingTimerAtMs = Infinity;
-        this.#routing.handleTimeout(clock.nowMs());
-        this.#dirty();
+        this.#control.handleTimeout();
       },
       Math.max(1, Math.ceil(deadlineMs - clock.nowMs())),
     );
   }
 
-  #neighbour(linkNumber: number): Neighbour | undefined {
-    for (const neighbour of this.#links.keys()) if (neighbour.linkNumber === linkNumber) return neighbour;
-    return undefined;
-  }
-
-  #logEvent(event: RoutingEvent): void {
-    const { type, ...fields } = event;
-    if (type === 'duplicateRouterId') this.#log.error('another router has the id of this router', fields);
-    else if (type === 'limitReached') this.#log.warn('a limit of routing is reached', fields);
-    else if (type === 'ignoredMessage' || type === 'ignoredVersion') this.#log.warn('routing message ignored', { type, ...fields });
-    else this.#log.info(type, fields);
-  }
-
   // ---- state ----
 
   get routingStatus(): RoutingStatus {
-    return this.#routing.status();
+    return this.#control.routingStatus;
   }
 
   get uptimeMs(): number {
@@ -419,8 +334,7 @@ export class Router implements NeighbourHandler, TurnTask, AsyncDisposable {
 
   /** Changes the data about the site that other routers are told. */
   updateSite(site: ControlMap): void {
-    this.#routing.updateSite(site, this.#dependencies.clock.nowMs());
-    this.#dirty();
+    this.#control.updateSite(site);
   }
 
   // ---- end ----

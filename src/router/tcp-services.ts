@@ -1,6 +1,7 @@
 import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import type { Clock } from '../base/clock.ts';
+import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
@@ -209,9 +210,14 @@ export class TcpConnectorOffer {
     );
   }
 
+  /** Takes connections from now on. Throws WeatherError `too-many-addresses`. */
   start(): void {
-    this.#offered = this.#context.forwarder.addConsumer(this.entity.address, this.service);
-    if (!this.#offered) this.#context.log.error('too many addresses', { tcpConnector: this.entity.name });
+    const { address, name } = this.entity;
+    this.#offered = this.#context.forwarder.addConsumer(address, this.service);
+    if (this.#offered) return;
+    throw new WeatherError('too-many-addresses', `tcpConnector '${name}': this router offers as many addresses as it can`, {
+      remedy: 'offer some of them at another site, or let several connectors share an address',
+    });
   }
 
   get counters(): TcpCounters {

@@ -3,6 +3,7 @@ import type { StreamSocket } from '../../base/stream-socket.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
+import { GatheredBytes } from '../../forwarding/gathered-bytes.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
 import { Refusal } from './listener.ts';
@@ -85,8 +86,8 @@ class ServerStream implements Upstream, Downstream {
   #connected = false;
   #finished = false;
   /** Octets that came before the server was connected. A client sends none before the answer: only a foreign peer may. */
-  #early: { bytes: Uint8Array; more: boolean }[] = [];
-  #earlyBytes = 0;
+  #early = new GatheredBytes();
+  #earlyComplete = false;
 
   constructor(
     forwarder: Forwarder,
@@ -129,9 +130,9 @@ class ServerStream implements Upstream, Downstream {
     this.tcp.startOut(downstream);
     downstream.send(start, 0, start.length, true);
     this.tcp.flow();
-    const early = this.#early;
-    this.#early = [];
-    for (const { bytes, more } of early) this.#network?.send(bytes, 0, bytes.length, more);
+    const early = this.#early.bytes;
+    this.#early = new GatheredBytes();
+    this.#network?.send(early, 0, early.length, !this.#earlyComplete);
   }
 
   send(bytes: Uint8Array, start: number, end: number, more: boolean): void {
@@ -140,13 +141,13 @@ class ServerStream implements Upstream, Downstream {
       this.#network?.send(bytes, start, end, more);
       return;
     }
-    this.#earlyBytes += end - start;
-    if (this.#earlyBytes > maxEarlyBytes) {
+    if (this.#early.length + end - start > maxEarlyBytes) {
       const description = 'octets came before the connection to the server was open';
       this.#finish(description, DeliveryState.rejected, { condition: 'amqp:resource-limit-exceeded', description });
       return;
     }
-    this.#early.push({ bytes: bytes.subarray(start, end), more });
+    this.#early.add(bytes, start, end);
+    if (!more) this.#earlyComplete = true;
   }
 
   abort(): void {
@@ -159,12 +160,13 @@ class ServerStream implements Upstream, Downstream {
   }
 
   readonly congested = false;
+  readonly overloaded = false;
 
   /** Ends before the server was connected. */
   #finish(failure: string | undefined, state?: DeliveryState, error?: AmqpError): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#early = [];
+    this.#early = new GatheredBytes();
     this.#giveUp?.();
     this.#giveUp = undefined;
     if (state !== undefined) this.#upstream.update(state, true, 0, error);

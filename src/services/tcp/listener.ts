@@ -116,7 +116,7 @@ class ClientStream implements Consumer, Upstream {
 
   /** The server's stream. */
   deliver(head: MessageHead, upstream: Upstream): Downstream {
-    if (this.#answered || head.contentType !== octetStream) return new Refusal(upstream);
+    if (this.#answered || this.tcp.gone || head.contentType !== octetStream) return new Refusal(upstream);
     this.#answered = true;
     const downstream = this.tcp.startIn(upstream, head.bodyStart - head.annotationsEnd);
     this.tcp.flow();
@@ -147,6 +147,7 @@ class ClientStream implements Consumer, Upstream {
 /** Takes a message that does not belong here and releases it. */
 export class Refusal implements Downstream {
   readonly congested = false;
+  readonly overloaded = false;
   #upstream: Upstream | undefined;
 
   constructor(upstream: Upstream) {

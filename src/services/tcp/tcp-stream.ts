@@ -35,6 +35,8 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   #downstream: Downstream | undefined;
   #sentBytes = 0;
   #acknowledgedBytes = 0;
+  /** Nothing is read before the answer has started. */
+  #flowing = false;
   #paused = true;
   #outComplete = false;
   #outSettled = false;
@@ -74,9 +76,13 @@ export class TcpStream implements StreamSocketHandler, Upstream {
 
   /** Octets may flow from the socket. */
   flow(): void {
-    if (!this.#paused || this.#socketGone) return;
-    this.#paused = false;
-    this.#socket?.resume();
+    this.#flowing = true;
+    this.#checkWindow();
+  }
+
+  /** Neither gives nor takes octets any more. */
+  get gone(): boolean {
+    return this.#socketGone;
   }
 
   /** The message that carries octets to the socket arrives; `headBytes` come before its octets. */
@@ -97,15 +103,16 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   }
 
   #checkWindow(): void {
+    if (!this.#flowing || this.#socketGone || this.#outSettled) return;
     const full = this.#sentBytes - this.#acknowledgedBytes >= windowBytes || (this.#downstream?.congested ?? true);
-    if (full === this.#paused || this.#outSettled) return;
+    if (full === this.#paused) return;
     this.#paused = full;
     if (full) this.#socket?.pause();
     else this.#socket?.resume();
   }
 
   relieved(): void {
-    if (this.#paused && this.#downstream !== undefined) this.#checkWindow();
+    if (this.#paused) this.#checkWindow();
   }
 
   endReceived(): void {
@@ -124,7 +131,7 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     if (state === DeliveryState.received) {
       if (sectionOffset > this.#acknowledgedBytes && sectionOffset <= this.#sentBytes) {
         this.#acknowledgedBytes = sectionOffset;
-        if (this.#paused && this.#downstream !== undefined) this.#checkWindow();
+        if (this.#paused) this.#checkWindow();
       }
       if (!settled) return;
     }
@@ -138,7 +145,8 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     }
     // The far connection is gone. What it sent before is still written.
     this.#outComplete = true;
-    if (this.#inComplete) this.#closeAfterWriting();
+    if (this.#socketGone) this.#checkEnded();
+    else if (this.#inComplete) this.#closeAfterWriting();
     else this.#destroy(true);
   }
 
@@ -193,10 +201,9 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     this.#destroy(true);
   }
 
-  /** The sender of the incoming message wants no outcome: its connection is closed. */
+  /** The sender of the incoming message wants no outcome. What it has sent still comes. */
   forgottenByNetwork(): void {
     this.#inUpstream = undefined;
-    if (!this.#inComplete) this.abortedByNetwork();
   }
 
   // ---- end ----
@@ -209,6 +216,12 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   /** Ends everything now, e.g. at the drain deadline. */
   stop(): void {
     this.#destroy(true);
+    if (this.#outSettled) return;
+    this.#outSettled = true;
+    const downstream = this.#downstream;
+    this.#downstream = undefined;
+    downstream?.forget();
+    this.#checkEnded();
   }
 
   #destroy(reset: boolean): void {
@@ -220,29 +233,29 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     this.#gone(error !== undefined);
   }
 
-  /** The socket is gone: both messages end. */
+  /**
+   * The socket is gone: both messages end. One that is complete is left alone until the far side has written it: its octets may still be on
+   * their way.
+   */
   #gone(broken: boolean): void {
     if (this.#socketGone) return;
     this.#socketGone = true;
     const downstream = this.#downstream;
-    if (downstream !== undefined && !this.#outSettled) {
-      this.#outSettled = true;
-      this.#downstream = undefined;
-      if (this.#outComplete) downstream.forget();
-      else if (broken) downstream.abort();
-      else {
-        this.#outComplete = true;
-        downstream.send(nothing, 0, 0, false);
-        downstream.forget();
-      }
+    if (downstream === undefined) this.#outSettled = true;
+    else if (!this.#outComplete) {
+      this.#outComplete = true;
+      if (broken) {
+        this.#outSettled = true;
+        this.#downstream = undefined;
+        downstream.abort();
+      } else downstream.send(nothing, 0, 0, false);
     }
     this.#settleIn(this.#inComplete && !broken ? DeliveryState.accepted : DeliveryState.modified);
     this.#checkEnded();
   }
 
   #checkEnded(): void {
-    if (this.#ended) return;
-    if (!this.#socketGone && !(this.#outSettled && this.#inSettled)) return;
+    if (this.#ended || !this.#outSettled || !this.#inSettled) return;
     this.#ended = true;
     this.#owner.ended(this);
   }
@@ -252,6 +265,7 @@ export class TcpStream implements StreamSocketHandler, Upstream {
 class NetworkEnd implements Downstream {
   readonly #stream: TcpStream;
   readonly congested = false;
+  readonly overloaded = false;
 
   constructor(stream: TcpStream) {
     this.#stream = stream;

@@ -1,0 +1,186 @@
+import { Condition } from '../amqp/constants.ts';
+import type { IncomingDelivery } from '../amqp/delivery.ts';
+import type { AmqpError, Open } from '../amqp/performatives.ts';
+import { ValueWriter } from '../amqp/value-writer.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import { encodeControlMessage } from '../forwarding/control-codec.ts';
+import { Forwarder } from '../forwarding/forwarder.ts';
+import type { TreatmentRule } from '../forwarding/forwarder.ts';
+import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
+import type { ControlMap, ControlMessage } from '../routing/control-message.ts';
+import { RoutingEngine } from '../routing/engine.ts';
+import type { RoutingOptions } from '../routing/engine.ts';
+import type { RoutingEvent } from '../routing/events.ts';
+import type { RoutingStatus } from '../routing/status.ts';
+
+export interface ControlPlaneOptions {
+  readonly routing: RoutingOptions;
+  /** How addresses are treated as configured; asked for each message. */
+  readonly rule: TreatmentRule;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Something is to be done: call `drive` at the end of this turn. Calls that repeat mean nothing. */
+  readonly wake: () => void;
+}
+
+/**
+ * What a router is without its sockets: routing and forwarding, and the neighbours that they share. Everything that happens to a neighbour's
+ * connection comes in as `NeighbourHandler`; what routing has to say goes out in `drive`.
+ */
+export class ControlPlane implements NeighbourHandler {
+  readonly forwarder: Forwarder;
+  readonly #routing: RoutingEngine;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #wake: () => void;
+  readonly #writer = new ValueWriter(1024);
+  /** Control connections that are up, by link number. */
+  readonly #neighbours = new Map<number, Neighbour>();
+  #dirty = true;
+  #servicesChanged = false;
+
+  constructor(options: ControlPlaneOptions) {
+    const { routing, rule, clock, random, log, wake } = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#wake = wake;
+    this.#routing = new RoutingEngine(routing);
+    this.forwarder = new Forwarder(
+      this.#routing.table,
+      {
+        localAddress: (key, treatment): void => {
+          this.#routing.localAddress(key, treatment, 0, clock.nowMs());
+          this.servicesChanged();
+        },
+        localAddressGone: (key): void => {
+          this.#routing.localAddressGone(key, clock.nowMs());
+          this.servicesChanged();
+        },
+      },
+      rule,
+      random,
+    );
+  }
+
+  get routerId(): string {
+    return this.forwarder.routerId;
+  }
+
+  get routingStatus(): RoutingStatus {
+    return this.#routing.status();
+  }
+
+  /** Changes the data about the site that other routers are told. */
+  updateSite(site: ControlMap): void {
+    this.#routing.updateSite(site, this.#clock.nowMs());
+    this.#touched();
+  }
+
+  // ---- neighbours ----
+
+  opened(neighbour: Neighbour, open: Open): void {
+    const proven = neighbour.provenRouterId;
+    if (open.containerId === this.routerId) {
+      this.#log.error('a peer has the same router id as this router', { peer: neighbour.remoteHost });
+      neighbour.connection.close({ condition: Condition.notAllowed, description: `router id ${this.routerId} is in use at both ends` });
+    } else if (proven !== undefined && proven !== open.containerId) {
+      this.#log.error('a peer claims another router id than its certificate', {
+        peer: neighbour.remoteHost,
+        claimed: open.containerId,
+        proven,
+      });
+      neighbour.connection.close({
+        condition: Condition.unauthorizedAccess,
+        description: 'container-id is not the router id of the certificate',
+      });
+    }
+  }
+
+  controlUp(neighbour: Neighbour): void {
+    this.#neighbours.set(neighbour.linkNumber, neighbour);
+    this.forwarder.addNeighbour(neighbour);
+    this.#log.info('link is up', { router: neighbour.routerId, cost: neighbour.cost, dialled: neighbour.dialled });
+    this.#routing.linkUp(neighbour.linkNumber, neighbour.cost, this.#clock.nowMs(), neighbour.routerId);
+    this.#touched();
+  }
+
+  controlMessage(neighbour: Neighbour, message: ControlMessage): void {
+    this.#routing.receive(neighbour.linkNumber, message, this.#clock.nowMs());
+    this.#touched();
+  }
+
+  message(neighbour: Neighbour, delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    this.forwarder.receive(neighbour, delivery, bytes, start, end, more);
+  }
+
+  relieved(): void {
+    this.#wake();
+  }
+
+  down(neighbour: Neighbour, error: AmqpError | undefined): void {
+    this.forwarder.removeNeighbour(neighbour);
+    if (this.#neighbours.delete(neighbour.linkNumber)) {
+      this.#routing.linkDown(neighbour.linkNumber, this.#clock.nowMs());
+      this.#log.info('link is down', { router: neighbour.routerId, reason: error?.description });
+    }
+    this.#touched();
+  }
+
+  // ---- routing ----
+
+  #touched(): void {
+    this.#dirty = true;
+    this.#wake();
+  }
+
+  /** What services can reach may have changed: `drive` will say so. */
+  servicesChanged(): void {
+    this.#servicesChanged = true;
+    this.#touched();
+  }
+
+  /** When `handleTimeout` is next needed; valid after `drive`. */
+  nextDeadlineMs(): number {
+    return this.#routing.nextDeadlineMs();
+  }
+
+  handleTimeout(): void {
+    this.#routing.handleTimeout(this.#clock.nowMs());
+    this.#touched();
+  }
+
+  /** True when `drive` has something to do. */
+  get isDirty(): boolean {
+    return this.#dirty;
+  }
+
+  /** Sends what routing has to say and publishes its table. True when what services can reach may have changed. */
+  drive(): boolean {
+    this.#dirty = false;
+    const routing = this.#routing;
+    for (let transmit = routing.nextTransmit(); transmit !== undefined; transmit = routing.nextTransmit()) {
+      const encoded = encodeControlMessage(this.#writer, transmit.message);
+      for (const link of transmit.links) this.#neighbours.get(link)?.sendControl(encoded);
+    }
+    for (let event = routing.nextEvent(); event !== undefined; event = routing.nextEvent()) this.#logEvent(event);
+    const { table } = routing;
+    if (table !== this.forwarder.table) {
+      this.forwarder.table = table;
+      this.#servicesChanged = true;
+    }
+    const changed = this.#servicesChanged;
+    this.#servicesChanged = false;
+    return changed;
+  }
+
+  #logEvent(event: RoutingEvent): void {
+    const { type, ...fields } = event;
+    if (type === 'duplicateRouterId') this.#log.error('another router has the id of this router', fields);
+    else if (type === 'limitReached') this.#log.warn('a limit of routing is reached', fields);
+    else if (type === 'ignoredMessage' || type === 'ignoredVersion') this.#log.warn('routing message ignored', { type, ...fields });
+    else this.#log.info(type, fields);
+  }
+}
