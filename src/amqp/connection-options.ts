@@ -1,7 +1,8 @@
 import type { Connection } from './connection.ts';
 import type { IncomingLink, OutgoingLink } from './link.ts';
-import type { AmqpError, Open } from './performatives.ts';
+import type { AmqpError, Open, OpenParameters } from './performatives.ts';
 import type { SaslClientOptions, SaslServerOptions } from './sasl.ts';
+import { maxChannels } from './session-table.ts';
 import type { SlabPool } from './transmit-buffer.ts';
 import type { ValueWriter } from './value-writer.ts';
 
@@ -37,4 +38,17 @@ export interface ConnectionHandler {
   relieved(connection: Connection): void;
   /** The connection is over; sessions, links and deliveries have been told. Called once. `error` is the reason, if it was not orderly. */
   closed(connection: Connection, error: AmqpError | undefined): void;
+}
+
+/** What our OPEN says. */
+export function openParameters(options: ConnectionOptions): OpenParameters {
+  return {
+    containerId: options.containerId,
+    hostname: options.hostname,
+    maxFrameSize: options.maxFrameSize,
+    channelMax: maxChannels - 1,
+    idleTimeoutMs: options.idleTimeoutMs >> 1,
+    capabilities: options.capabilities,
+    ...(options.writeProperties === undefined ? {} : { writeProperties: options.writeProperties }),
+  };
 }

@@ -9,7 +9,8 @@ import {
   joined,
   termini,
 } from '../../test/fuzz/connection-pair.ts';
-import { Connection, congestedBytes, maxPendingBytes } from './connection.ts';
+import { Connection, congestedBytes } from './connection.ts';
+import { maxPendingBytes } from './connection-budget.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { Descriptor, amqpHeader, saslHeader } from './constants.ts';
 import { decodeEnding, decodeOpen, encodeBegin, encodeEnding, encodeOpen } from './performatives.ts';

@@ -1,5 +1,6 @@
 import { ProtocolViolation, assert } from '../base/errors.ts';
 import { ConnectionBudget, maxPendingBytes } from './connection-budget.ts';
+import { openParameters } from './connection-options.ts';
 import type { ConnectionHandler, ConnectionOptions } from './connection-options.ts';
 import { ConnectionTimers, minIdleTimeoutMs } from './connection-timers.ts';
 import { Condition, Descriptor, FrameType, amqpHeader, minMaxFrameSize, saslHeader } from './constants.ts';
@@ -19,7 +20,7 @@ import {
 } from './performatives.ts';
 import type { AmqpError, Open } from './performatives.ts';
 import { SaslExchange, encodeMechanisms } from './sasl.ts';
-import { SessionTable, maxChannels } from './session-table.ts';
+import { SessionTable } from './session-table.ts';
 import type { Session } from './session.ts';
 import { TransmitBuffer } from './transmit-buffer.ts';
 import { ValueReader } from './value-reader.ts';
@@ -31,7 +32,6 @@ const preOpenMaxFrameSize = 8192;
 export const congestedBytes = 2_097_152;
 /** ... and go on when it has fallen to this. */
 const relievedBytes = 524_288;
-export { maxPendingBytes } from './connection-budget.ts';
 export type { ConnectionHandler, ConnectionOptions } from './connection-options.ts';
 
 type Phase =
@@ -202,18 +202,9 @@ export class Connection {
   }
 
   #sendOpen(): void {
-    const { options } = this;
     this.#out.append(amqpHeader);
     this.#openSent = true;
-    encodeOpen(this.writer, {
-      containerId: options.containerId,
-      hostname: options.hostname,
-      maxFrameSize: this.maxFrameSize,
-      channelMax: maxChannels - 1,
-      idleTimeoutMs: options.idleTimeoutMs >> 1,
-      capabilities: options.capabilities,
-      ...(options.writeProperties === undefined ? {} : { writeProperties: options.writeProperties }),
-    });
+    encodeOpen(this.writer, openParameters(this.options));
     this.writeFrame(0);
   }
 
@@ -263,7 +254,7 @@ export class Connection {
     const assembler = this.#assembler;
     const end = bytes.length;
     for (let position = 0; position < end && this.#phase !== 'closed' && this.#failure === undefined;) {
-      const limit = this.#frameLimit();
+      const limit = frameLimit(this.#phase, this.maxFrameSize);
       position = assembler.next(bytes, position, end, limit);
       switch (assembler.unit) {
         case Unit.whole:
@@ -285,21 +276,6 @@ export class Connection {
         default:
           break;
       }
-    }
-  }
-
-  /** The largest frame that is accepted now; 0 when a protocol header is expected. */
-  #frameLimit(): number {
-    switch (this.#phase) {
-      case 'sasl-header':
-      case 'header':
-        return 0;
-      case 'sasl':
-        return minMaxFrameSize;
-      case 'opening':
-        return Math.min(preOpenMaxFrameSize, this.maxFrameSize);
-      default:
-        return this.maxFrameSize;
     }
   }
 
@@ -514,4 +490,11 @@ export class Connection {
     this.#sessions.lost();
     this.handler.closed(this, error);
   }
+}
+
+/** The largest frame that is accepted in this phase; 0 when a protocol header is expected. */
+function frameLimit(phase: Phase, maxFrameSize: number): number {
+  if (phase === 'sasl-header' || phase === 'header') return 0;
+  if (phase === 'sasl') return minMaxFrameSize;
+  return phase === 'opening' ? Math.min(preOpenMaxFrameSize, maxFrameSize) : maxFrameSize;
 }
