@@ -11,7 +11,7 @@ import { provePeer, unprovenPeer } from './link-handshake.ts';
 
 /** First pause after a failed or lost connection; each further one is twice as long, up to the maximum, ± half at random. */
 const firstPauseMs = 100;
-const maximumPauseMs = 5000;
+const maximumPauseMs = 2000;
 /** A connection that stood this long was good: the next pause is the first again. */
 const stableMs = 10_000;
 /** TCP connection and TLS handshake together. */
