@@ -10,8 +10,13 @@ import type { LinkContext } from './link-context.ts';
 import { provePeer, unprovenPeer } from './link-handshake.ts';
 import type { TlsProfile } from './tls-profiles.ts';
 
-/** TLS handshakes and AMQP openings that may be under way at a time: strangers must not hold more. */
+/**
+ * TLS handshakes and AMQP openings that may be under way at a time: strangers must not hold more. Beyond it the oldest is closed: a router
+ * needs milliseconds for its handshake, so that it gets through between any number of connections that are silent.
+ */
 const maxUnauthenticated = 256;
+/** That there are too many is logged at most this often. */
+const crowdedLogMs = 10_000;
 /** Without a TLS handshake after this time the socket is closed. */
 const tlsHandshakeTimeoutMs = 5000;
 
@@ -23,9 +28,11 @@ export class LinkListener {
   readonly entity: ListenerEntity;
   readonly #context: LinkContext;
   readonly #http: (() => HttpAcceptor | undefined) | undefined;
-  readonly #links = new Set<Link>();
-  /** Every accepted connection, whatever became of it. */
-  readonly #sockets = new Set<Socket>();
+  /** With the ends of their connections. */
+  readonly #links = new Map<Link, string>();
+  /** Accepted connections by their ends, oldest first, that are not known to have become links. */
+  readonly #strangers = new Map<string, Socket>();
+  #crowdedLoggedMs = -Infinity;
   #server: Server | undefined;
   #boundPort = 0;
   #message = '';
@@ -99,17 +106,34 @@ export class LinkListener {
     return server;
   }
 
-  /** Refuses connections while too many have not become links: strangers must not crowd out routers. */
+  /** Makes room for a connection by closing the oldest that has not become a link. */
   #admit(socket: Socket): void {
-    let open = 0;
-    for (const link of this.#links) if (link.connection.opened) open++;
-    if (this.#sockets.size - open >= maxUnauthenticated) {
-      this.#context.log.warn('too many connections without authentication', { listener: this.entity.name, from: socket.remoteAddress });
-      socket.destroy();
-      return;
+    const strangers = this.#strangers;
+    if (strangers.size >= maxUnauthenticated) {
+      for (const [{ connection }, ends] of this.#links) if (connection.opened) strangers.delete(ends);
     }
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    const [oldest] = strangers.size >= maxUnauthenticated ? strangers : [];
+    if (oldest !== undefined) {
+      this.#logCrowd();
+      strangers.delete(oldest[0]);
+      oldest[1].destroy();
+    }
+    const ends = endsOf(socket);
+    strangers.set(ends, socket);
+    socket.once('close', () => {
+      if (strangers.get(ends) === socket) strangers.delete(ends);
+    });
+  }
+
+  #logCrowd(): void {
+    const { clock, log } = this.#context;
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#crowdedLoggedMs < crowdedLogMs) return;
+    this.#crowdedLoggedMs = nowMs;
+    log.warn('too many connections have not become links; the oldest are closed', {
+      listener: this.entity.name,
+      limit: maxUnauthenticated,
+    });
   }
 
   #secured(socket: TLSSocket): void {
@@ -132,9 +156,15 @@ export class LinkListener {
   #open(socket: Socket, peer: Link['peer'], tlsVersion: string | null): void {
     if (socket.destroyed) return;
     const link = new Link(this.#context, socket, this.entity, peer, tlsVersion);
-    this.#links.add(link);
-    link.ended = (): void => {
+    this.#links.set(link, endsOf(socket));
+    link.ended = (error): void => {
       this.#links.delete(link);
+      if (link.neighbour.routerId !== '') return;
+      this.#context.log.info('a connection did not become a link', {
+        listener: this.entity.name,
+        from: link.remoteHost,
+        reason: error?.description,
+      });
     };
   }
 
@@ -151,6 +181,11 @@ export class LinkListener {
 
   stop(): void {
     this.stopAccepting();
-    for (const link of [...this.#links]) link.close();
+    for (const link of Array.from(this.#links.keys())) link.close();
   }
+}
+
+/** Remote and local address as one text. A TLS socket gives the same as the socket below it. */
+function endsOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort} ${socket.localAddress}:${socket.localPort}`;
 }

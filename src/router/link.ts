@@ -21,8 +21,6 @@ export class Link {
   readonly entity: ConnectorEntity | ListenerEntity;
   readonly peer: ProvenPeer;
   readonly remoteHost: string;
-  /** Both ends of the TCP connection: unlike any other that stands. */
-  readonly ends: string;
   readonly tlsVersion: string | null;
   readonly openedMs: number;
   /** Told when the link is over. */
@@ -34,7 +32,6 @@ export class Link {
     this.peer = peer;
     this.tlsVersion = tlsVersion;
     this.remoteHost = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
-    this.ends = endsOf(socket);
     this.openedMs = context.clock.nowMs();
     const dialled = entity.type === 'connector';
     this.neighbour = new Neighbour(context.nextLinkNumber(), dialled, entity.cost, context.handlerFor(this), context.random, context.log);
@@ -99,11 +96,6 @@ export class Link {
   destroy(): void {
     this.#machine.destroy();
   }
-}
-
-/** A socket's remote and local address, as one text. A TLS socket gives the same as the socket below it. */
-export function endsOf(socket: Socket): string {
-  return `${socket.remoteAddress}:${socket.remotePort} ${socket.localAddress}:${socket.localPort}`;
 }
 
 function mechanismsOf(entity: ListenerEntity | ConnectorEntity, secure: boolean): readonly SaslMechanism[] {
