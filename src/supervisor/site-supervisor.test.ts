@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile, readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { InputError, WeatherError } from '../base/errors.ts';
 import type { NetworkView } from './network-view.ts';
 import {
@@ -20,6 +22,8 @@ import {
   until,
 } from './site-fixtures.test.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
+
+const run = promisify(execFile);
 
 /** East accepts links and has the server; west is private, linked with a token, and has the listener. */
 async function linkedSites(sites: TestSites): Promise<{ east: SiteSupervisor; west: SiteSupervisor; port: number }> {
@@ -237,4 +241,40 @@ test('a link with its certificates in a Secret', async () => {
   await west.remove('Link', 'static');
   await west.remove('Secret', 'static');
   assert.deepEqual(await readdir(sites.layout('west').certificateFolder), []);
+});
+
+test('on a full disk a change fails as a whole, and works when there is room', async (context) => {
+  await using sites = await TestSites.create();
+  const disk = `${sites.folder}/caravan`;
+  await mkdir(disk, { recursive: true });
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'tmpfs', disk]);
+  } catch {
+    context.skip('cannot mount a small tmpfs: not root');
+    return;
+  }
+  try {
+    const east = await sites.start('east', await freePort());
+    await east.apply(listenerYaml('first', 40_001), 'first.yaml');
+    const folder = sites.layout('east').resourceFolder;
+    const before = await readdir(folder);
+    await run('sh', ['-c', `dd if=/dev/zero of=${disk}/filler bs=4k 2>&1 || true`]);
+    await assert.rejects(east.apply(listenerYaml('second', 40_002), 'second.yaml'), isCode('disk-full'));
+    await assert.rejects(east.apply(`${listenerYaml('first', 40_003)}${listenerYaml('third', 40_004)}`, 'more.yaml'), isCode('disk-full'));
+    await assert.rejects(east.issueToken({}), isCode('disk-full'));
+    assert.deepEqual(await readdir(folder), before);
+    assert.equal(east.report().find(({ kind }) => kind === 'Listener')?.metadata.name, 'first');
+    await sites.stop(east);
+    await rm(`${disk}/filler`);
+    const again = await sites.open('east');
+    assert.deepEqual(
+      again.report().flatMap((resource) => (resource.kind === 'Listener' ? [resource.spec.port] : [])),
+      [40_001],
+    );
+    await again.apply(listenerYaml('second', 40_002), 'second.yaml');
+    await again.issueToken({});
+    await sites.stop(again);
+  } finally {
+    await run('umount', [disk]);
+  }
 });
