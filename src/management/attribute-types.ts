@@ -46,9 +46,12 @@ export function port(minimum: 0 | 1): Schema<number> {
   };
 }
 
+/** Longest entity name: room for names made of two resource names (253 each) and a word between. */
+export const nameLengthLimit = 640;
+
 /** The name of an entity: what management operations and other entities refer to it by. */
 export function entityName(): Schema<string> {
-  return text({ maximumLength: 255, pattern: /^[^\p{Cc}\p{Cs}]+$/u, patternMeaning: 'a name of 1 to 255 printable characters' });
+  return text({ maximumLength: nameLengthLimit, pattern: /^[^\p{Cc}\p{Cs}]+$/u, patternMeaning: 'a name of printable characters' });
 }
 
 /** A service address (routing key). The limit keeps an address inside one short string of the routing protocol. */

@@ -39,9 +39,21 @@ const refusedChanges: readonly (readonly [ConfigurationChange, number, RegExp])[
   [{ operation: 'DELETE', type: 'tcpConnector', name: 'nobody' }, 404, /'nobody' does not exist/],
   [{ operation: 'DELETE', type: 'sslProfile', name: 'links' }, 400, /used by listener 'in'/],
   [{ operation: 'DELETE', type: 'tcpListener', name: 'many' }, 400, /used by listenerAddress 'many\/a'/],
-  [{ operation: 'CREATE', entity: createdEntity('listener', 'in', { port: 7 }) }, 400, /already used by another listener/],
-  [{ operation: 'CREATE', entity: createdEntity('listener', 'x', { sslProfile: 'none' }) }, 400, /sslProfile 'none' does not exist/],
-  [{ operation: 'UPDATE', entity: createdEntity('listener', 'in', { port: 7 }) }, 400, /'role' of listener cannot be changed/],
+  [
+    { operation: 'CREATE', entity: createdEntity('listener', 'in', { port: 7, role: 'inter-router' }) },
+    400,
+    /already used by another listener/,
+  ],
+  [
+    { operation: 'CREATE', entity: createdEntity('listener', 'x', { sslProfile: 'none', role: 'inter-router' }) },
+    400,
+    /sslProfile 'none' does not exist/,
+  ],
+  [
+    { operation: 'UPDATE', entity: createdEntity('listener', 'in', { port: 7, role: 'inter-router' }) },
+    400,
+    /'sslProfile' of listener cannot be changed/,
+  ],
 ];
 
 for (const [change, statusCode, message] of refusedChanges) {

@@ -6,7 +6,7 @@ export type Distribution = (typeof distributions)[number];
 export const multiAddressStrategies = ['none', 'priority', 'weighted'] as const;
 export type MultiAddressStrategy = (typeof multiAddressStrategies)[number];
 
-export const connectionRoles = ['normal', 'inter-router'] as const;
+export const connectionRoles = ['inter-router'] as const;
 export type ConnectionRole = (typeof connectionRoles)[number];
 
 export const routerModes = ['standalone', 'interior'] as const;

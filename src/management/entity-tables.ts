@@ -47,6 +47,7 @@ const freeText = text({ minimumLength: 0, maximumLength: 4096 });
 const readOnly = { reason: 'it is read-only' };
 
 const roleRefusals = {
+  normal: "AMQP clients are not served yet; 'inter-router' is for links to other routers",
   edge: 'edge routers are not implemented yet',
   'inter-edge': 'edge routers are not implemented yet',
   'route-container': 'link routes are not implemented yet',
@@ -154,7 +155,8 @@ export const sslProfileTable: EntityTable<SslProfileEntity> = {
 /** Attributes that listeners and connectors share. */
 const connectionFields = {
   name: nameField,
-  role: withDefault(choice(connectionRoles, roleRefusals), 'normal', 'normal = AMQP clients, inter-router = other routers'),
+  // A skupper-router's default is `normal`; what is not there yet must not be taken for it silently.
+  role: required(choice(connectionRoles, roleRefusals), 'what speaks at the other end: inter-router = another router'),
   cost: withDefault(number(1, 9999), 1, 'cost of the link for routing; inter-router only'),
   sslProfile: optional(entityName(), 'sslProfile to use; absent = no TLS'),
   saslMechanisms: optional(saslMechanisms(), 'SASL mechanisms to offer or accept'),

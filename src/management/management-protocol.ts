@@ -1,3 +1,5 @@
+import { nameLengthLimit } from './attribute-types.ts';
+
 /**
  * The management protocol between a router or site and its tools, over a local stream.
  *
@@ -86,8 +88,8 @@ export function parseRequest(line: string): ParsedRequest {
     return refusal(id, "'operation' must be a word such as QUERY or CREATE");
   }
   if (typeof type !== 'string' || type.length > 128) return refusal(id, "'type' must be the name of an entity type");
-  if (name !== undefined && (typeof name !== 'string' || name.length === 0 || name.length > 255)) {
-    return refusal(id, "'name' must be a text of 1 to 255 characters");
+  if (name !== undefined && (typeof name !== 'string' || name.length === 0 || name.length > nameLengthLimit)) {
+    return refusal(id, `'name' must be a text of 1 to ${nameLengthLimit} characters`);
   }
   if (!isRecord(attributes)) return refusal(id, "'attributes' must be a JSON object");
   const request = { id, operation: operation.toUpperCase(), type, attributes: new Map(Object.entries(attributes)) };

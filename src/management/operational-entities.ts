@@ -24,7 +24,7 @@ export interface RouterNodeRow {
   readonly instance: number;
   /** Its neighbours and the costs of the links to them. */
   readonly linkState: Readonly<Record<string, number>>;
-  /** Whether its link state is signed. A skupper-router's is not. */
+  /** Whether a certificate of its network proves its id. Nothing proves a skupper-router's. */
   readonly signed: boolean;
   /** What that router says about its site. */
   readonly site: Readonly<Record<string, unknown>>;

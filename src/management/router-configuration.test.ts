@@ -80,6 +80,11 @@ const refused: readonly (readonly [string, string, string])[] = [
     "f.json:1: entity 2 (proxyProfile 'p'): entity 'proxyProfile' is not supported: HTTP proxies are not implemented yet",
   ],
   [
+    `[${router}, ["listener", {"role": "normal"}]]`,
+    'configuration-unsupported',
+    "f.json:1: entity 2 (listener): role 'normal' is not supported: AMQP clients are not served yet; 'inter-router' is for links to other routers",
+  ],
+  [
     `[${router}, ["listener", {"role": "edge"}]]`,
     'configuration-unsupported',
     "f.json:1: entity 2 (listener): role 'edge' is not supported: edge routers are not implemented yet",
@@ -121,7 +126,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ],
   [`[${router}, ${router}]`, 'configuration-invalid', 'f.json:1: entity 2 (router): there is a router entity already'],
   [
-    `[${router}, ["sslProfile", {"name": "links"}], ["connector", {"name": "c", "sslProfile": "link"}]]`,
+    `[${router}, ["sslProfile", {"name": "links"}], ["connector", {"name": "c", "role": "inter-router", "sslProfile": "link"}]]`,
     'configuration-invalid',
     "f.json:1: entity 3 (connector 'c'): sslProfile 'link' does not exist; did you mean 'links'?",
   ],
@@ -141,7 +146,7 @@ const refused: readonly (readonly [string, string, string])[] = [
     "f.json:1: entity 2 (address): exactly one of 'prefix' and 'pattern' is required",
   ],
   [
-    `[${router}, ["connector", {"saslMechanisms": "SCRAM-SHA-256"}]]`,
+    `[${router}, ["connector", {"role": "inter-router", "saslMechanisms": "SCRAM-SHA-256"}]]`,
     'configuration-invalid',
     "f.json:1: entity 2 (connector): attribute 'saslMechanisms' must be SASL mechanisms (EXTERNAL, ANONYMOUS, PLAIN) separated by blanks, not the text 'SCRAM-SHA-256'",
   ],

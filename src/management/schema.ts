@@ -160,26 +160,19 @@ export function choice<const T extends string>(choices: readonly T[], unsupporte
 
 /** A map from text to text, as in labels and settings. Keys of the document become own properties, whatever they are called. */
 export function textMap(): Schema<Readonly<Record<string, string>>> {
-  return {
-    type: 'map of text to text',
-    read(value, path): Readonly<Record<string, string>> {
-      const entries = entriesOf(value);
-      if (entries === undefined) throw mismatch(path, 'a map of text to text', value);
-      if (entries.length > mapSizeLimit) throw new SchemaProblem('invalid', path, `has more than ${mapSizeLimit} keys`);
-      return Object.fromEntries(entries.map(([key, item]) => [key, text({ minimumLength: 0 }).read(item, [...path, key])]));
-    },
-  };
+  return mapOf(text({ minimumLength: 0 }));
 }
 
-/** A map from text to whatever `item` reads, in the order of the document. */
-export function mapOf<T>(item: Schema<T>): Schema<ReadonlyMap<string, T>> {
+/** A map from text to whatever `item` reads. */
+export function mapOf<T>(item: Schema<T>): Schema<Readonly<Record<string, T>>> {
+  const type = `map of text to ${item.type}`;
   return {
-    type: `map of text to ${item.type}`,
-    read(value, path): ReadonlyMap<string, T> {
+    type,
+    read(value, path): Readonly<Record<string, T>> {
       const entries = entriesOf(value);
-      if (entries === undefined) throw mismatch(path, 'a map', value);
+      if (entries === undefined) throw mismatch(path, `a ${type}`, value);
       if (entries.length > mapSizeLimit) throw new SchemaProblem('invalid', path, `has more than ${mapSizeLimit} keys`);
-      return new Map(entries.map(([key, member]) => [key, item.read(member, [...path, key])]));
+      return Object.fromEntries(entries.map(([key, member]) => [key, item.read(member, [...path, key])]));
     },
   };
 }
