@@ -40,6 +40,7 @@ export function nodeRows(router: Router, ownSite: Readonly<Record<string, unknow
     signed: true,
     site: ownSite,
   };
+  const proven = new Set(router.links.map((link) => link.peer.routerId));
   const others: RouterNodeRow[] = [];
   for (const { routerId, path, instance, peers, site } of status.routers) {
     if (path === null) continue;
@@ -49,8 +50,8 @@ export function nodeRows(router: Router, ownSite: Readonly<Record<string, unknow
       cost: path.cost,
       instance: instance ?? 0,
       linkState: Object.fromEntries(peers),
-      // Only a router of this kind has an identity that its certificate proves; it is known by the data about its site.
-      signed: site !== null,
+      // A neighbour proves its id with its certificate. Of others it is known only whether they are of the kind that does.
+      signed: path.nextHop === routerId ? proven.has(routerId) : site !== null,
       site: site === null ? {} : plainData(site),
     });
   }

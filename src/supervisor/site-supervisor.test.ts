@@ -6,6 +6,11 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { InputError, WeatherError } from '../base/errors.ts';
+import { silentLogger } from '../base/log.ts';
+import { processClock } from '../host/process-clock.ts';
+import { processRandom } from '../host/process-random.ts';
+import { parseRouterConfiguration } from '../management/router-configuration.ts';
+import { Router } from '../router/router.ts';
 import type { NetworkView } from './network-view.ts';
 import {
   apiVersion,
@@ -278,3 +283,70 @@ test('on a full disk a change fails as a whole, and works when there is room', a
     await run('umount', [disk]);
   }
 });
+
+test('a link with certificates of another authority, as a Skupper network gives them, is up and unsigned', async (context) => {
+  await using sites = await TestSites.create();
+  const certificates = await foreignCertificates(`${sites.folder}/foreign`).catch(() => undefined);
+  if (certificates === undefined) {
+    context.skip('openssl is not there');
+    return;
+  }
+  const { folder, text } = certificates;
+  const profile = { name: 'p', caCertFile: `${folder}/ca.crt`, certFile: `${folder}/tls.crt`, privateKeyFile: `${folder}/tls.key` };
+  const listener = { name: 'links', host: '127.0.0.1', port: 0, role: 'inter-router', sslProfile: 'p', authenticatePeer: true };
+  const configuration = parseRouterConfiguration(
+    JSON.stringify([
+      ['router', { id: 'foreign', mode: 'interior' }],
+      ['sslProfile', profile],
+      ['listener', { ...listener, saslMechanisms: 'EXTERNAL' }],
+    ]),
+    'test',
+  );
+  await using foreign = new Router(configuration, { clock: processClock, random: processRandom(), log: silentLogger, version: '0' });
+  await foreign.start();
+  const endpoints = [{ name: 'inter-router', host: '127.0.0.1', port: foreign.listener('links')?.state.boundPort }];
+  const west = await sites.start('west');
+  const secret = { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata: { name: 'skupper' }, stringData: text };
+  const link = { apiVersion, kind: 'Link', metadata: { name: 'skupper' }, spec: { endpoints, tlsCredentials: 'skupper', cost: 1 } };
+  await west.apply(JSON.stringify(link), 'link.yaml');
+  assert.match(statusOf(west, 'Link', 'skupper').message, /TLS credentials 'skupper' do not exist/);
+  await west.apply(JSON.stringify(secret), 'secret.yaml');
+  await until('the link is up', () => statusOf(west, 'Link', 'skupper').status === 'Ready');
+  await until('the router is known', () => west.network()?.sites.length === 2);
+  assert.deepEqual(
+    west.network()?.sites.map(({ name, signed }) => [name, signed]),
+    [
+      ['west', true],
+      ['foreign', false],
+    ],
+  );
+  assert.deepEqual(west.warnings(), ["'foreign' cannot prove who it is: its link is unsigned"]);
+});
+
+/** A certificate authority that has nothing to do with this project, and one certificate for 127.0.0.1 of it. */
+async function foreignCertificates(folder: string): Promise<{ folder: string; text: Record<string, string> }> {
+  await mkdir(folder);
+  const openssl = (...parameters: string[]): Promise<unknown> => run('openssl', parameters, { cwd: folder });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=skupper-site-ca');
+  const names = ['-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=CA:FALSE'];
+  await openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-keyout',
+    'tls.key',
+    '-out',
+    'tls.crt',
+    '-subj',
+    '/CN=router',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    ...names,
+  );
+  const text: Record<string, string> = {};
+  for (const name of ['ca.crt', 'tls.crt', 'tls.key']) text[name] = await readFile(`${folder}/${name}`, 'utf8');
+  return { folder, text };
+}

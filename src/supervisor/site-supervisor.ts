@@ -4,14 +4,14 @@ import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import type { FolderLock } from '../host/folder-lock.ts';
-import { redeemToken, type RedeemedToken } from '../host/redemption-client.ts';
 import { createRedemptionServer, type RedemptionServer } from '../host/redemption-server.ts';
 import { startRenewal } from '../host/renewal.ts';
 import { TrustStore } from '../host/trust-store.ts';
 import { formatRouterConfiguration } from '../management/router-configuration.ts';
+import { SchemaProblem } from '../management/schema.ts';
 import type { ManagementRequest, ManagementResponse } from '../management/management-protocol.ts';
-import { formatAccessToken, parseAccessToken, parseAccessTokenSpec, type AccessToken } from '../pki/access-token.ts';
-import type { GrantOptions, LinkEndpoint } from '../pki/grant.ts';
+import { parseAccessToken } from '../pki/access-token.ts';
+import type { GrantOptions } from '../pki/grant.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { deriveSite, type DerivedSite } from '../site/derive.ts';
 import { parseResources } from '../site/resources.ts';
@@ -19,7 +19,7 @@ import { resourceKey, resourcesOf, type Resource, type ResourceOf } from '../sit
 import type { SiteLayout } from '../site/state-layout.ts';
 import type { ReportedResource } from '../site/status.ts';
 import { accessPoints, certificateHosts, type AccessPoint, type MachineNames } from './access-points.ts';
-import { AccessGrants, tokenUrl } from './access-grants.ts';
+import { AccessGrants } from './access-grants.ts';
 import { CertificateFolders } from './certificate-files.ts';
 import { checkDerivable, mergeResources, siteOf, type AppliedResource } from './desired-resources.ts';
 import type { NetworkView } from './network-view.ts';
@@ -29,9 +29,12 @@ import { siteData } from './site-data.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { SiteRouter } from './site-router.ts';
+import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
 import { SiteView, type SiteState } from './site-view.ts';
 import { makeStaticLink, type StaticLink, type StaticLinkOptions } from './static-link.ts';
 import { TokenRecords } from './token-records.ts';
+
+export type { IssuedToken, RedeemedLink } from './site-tokens.ts';
 
 export interface SiteSupervisorOptions {
   readonly namespace: string;
@@ -42,26 +45,6 @@ export interface SiteSupervisorOptions {
   readonly log: Logger;
   readonly version: string;
   readonly machine: MachineNames;
-}
-
-export interface IssuedToken {
-  /** The token file: an AccessToken in YAML. */
-  readonly token: string;
-  readonly name: string;
-  readonly grantId: string;
-  readonly url: string;
-  /** RFC 3339. */
-  readonly expirationTime: string;
-  readonly redemptionsAllowed: number;
-}
-
-export interface RedeemedLink {
-  readonly link: string;
-  readonly networkId: string;
-  readonly routerId: string;
-  readonly siteName: string;
-  /** False when the site was in the network already and got no more than a link. */
-  readonly joined: boolean;
 }
 
 /** What the router refused, or a disk that was full, is tried again after this time, then twice as long, up to the last. */
@@ -84,6 +67,7 @@ export class SiteSupervisor implements AsyncDisposable {
   readonly #redemption: RedemptionServer;
   readonly #router: SiteRouter;
   readonly #view: SiteView;
+  readonly #tokens: SiteTokens;
   readonly #ending = new AbortController();
   #resources: readonly Resource[];
   #derived: DerivedSite | undefined;
@@ -114,6 +98,7 @@ export class SiteSupervisor implements AsyncDisposable {
     this.#redemption = createRedemptionServer({ handler: trust, log: log.child('redemption'), nowMs: () => clock.nowMs() });
     this.#router = new SiteRouter({ clock, random, log, version, http: () => (socket) => this.#redemption.accept(socket) });
     this.#view = new SiteView({ clock, trust, router: this.#router, grants: this.#grants, records });
+    this.#tokens = new SiteTokens(this.#tokenSite(), this.#grants, records);
     this.#resources = resources;
     trust.onCredentials(() => void this.#change(() => this.#refresh()));
   }
@@ -206,105 +191,52 @@ export class SiteSupervisor implements AsyncDisposable {
   // ---- tokens ----
 
   /** Issues a token that leads to this site, and founds a network when the site is in none. */
-  async issueToken(options: GrantOptions): Promise<IssuedToken> {
-    return this.#change(() => this.#issue(options));
+  issueToken(options: GrantOptions): Promise<IssuedToken> {
+    return this.#change(() => this.#tokens.issue(options));
   }
 
-  async #issue(options: GrantOptions): Promise<IssuedToken> {
-    const links = await this.#reachableEndpoints();
-    const [endpoint] = links;
-    if (endpoint === undefined) throw new Error('bug: an access point has a host');
-    const token = await this.trust.issueToken(endpoint, { ...options, links });
-    const grant = this.trust.grants.find(({ id }) => id === token.grantId);
-    const text = formatAccessToken(token);
-    return {
-      token: text,
-      name: token.name,
-      grantId: token.grantId,
-      url: tokenUrl(token),
-      expirationTime: new Date(grant?.expiresAtMs ?? 0).toISOString(),
-      redemptionsAllowed: grant?.redemptionsAllowed ?? 1,
-    };
-  }
-
-  /** Where other sites dial this one; the network is founded and the port opened first when they are not there. */
-  async #reachableEndpoints(): Promise<readonly LinkEndpoint[]> {
-    const [point] = this.#points;
-    if (point === undefined) {
-      throw new WeatherError('no-link-access', `site '${this.siteName}' accepts no links, so that nobody could use a token of it`, {
-        remedy: `van${this.namespace === 'default' ? '' : ` -n ${this.namespace}`} site create ${this.#site.metadata.name} --enable-link-access`,
-      });
-    }
-    if (this.trust.state === 'none') {
-      await this.trust.foundNetwork(this.#site.metadata.name, this.#hosts);
-      await this.#refresh();
-    }
-    const state = this.#router.router?.listener(point.listener)?.state;
-    if (state === undefined || state.operStatus === 'down') {
-      const reason = this.#router.refusals.get(`listener/${point.listener}`) ?? 'it does not listen';
-      throw new WeatherError('link-port-unavailable', `the link port is not open: ${reason}`, {
-        remedy: 'stop what uses the port, or choose another one',
-      });
-    }
-    return point.hosts.map((host) => ({ host, port: state.boundPort }));
-  }
-
-  /** Redeems a token: joins its network, and links to the site that issued it. */
-  async redeem(text: string, where: string, options: { linkCost?: number; name?: string }): Promise<RedeemedLink> {
+  /** Redeems a token: joins its network, and links to the site that issued it. `where` names the text in errors. */
+  async redeem(text: string, where: string, options: RedeemOptions): Promise<RedeemedLink> {
     const token = parseAccessToken(text, where);
-    return this.#change(() => this.#redeem(token, options));
-  }
-
-  async #redeem(token: AccessToken, options: { linkCost?: number; name?: string }): Promise<RedeemedLink> {
-    const redeemed = await redeemToken(this.trust, token, {
-      siteName: this.#site.metadata.name,
-      hosts: this.#hosts,
-      signal: this.#ending.signal,
-    });
-    const link = this.#linkFor(options.name ?? token.name, redeemed, options.linkCost ?? redeemed.linkCost);
-    await this.#folder.change([{ put: link }]);
-    this.#resources = [...this.#resources.filter((resource) => resourceKey(resource) !== resourceKey(link)), link];
-    await this.#refresh();
-    const { networkId = '', routerId = '' } = this.trust;
-    return { link: link.metadata.name, networkId, routerId, siteName: this.siteName, joined: redeemed.joined };
-  }
-
-  /** A Link to where the token led. A Link that leads there already is replaced: two to the same router would carry no more. */
-  #linkFor(name: string, { links }: RedeemedToken, cost: number): ResourceOf<'Link'> {
-    const endpoints = links.map(({ host, port }) => ({ name: 'inter-router', host, port: String(port) }) as const);
-    const known = resourcesOf(this.#resources, 'Link');
-    const leadsThere = ({ host, port }: { host: string; port: string }): boolean =>
-      endpoints.some((endpoint) => endpoint.host === host && endpoint.port === port);
-    const same = known.find(({ spec }) => spec.tlsCredentials === undefined && spec.endpoints.some(leadsThere));
-    const taken = new Set(known.map(({ metadata }) => metadata.name));
-    return { kind: 'Link', metadata: { name: same?.metadata.name ?? freeName(name, taken) }, spec: { endpoints, cost } };
-  }
-
-  /** Issues grants and redeems tokens that resources ask for and that are not done. */
-  async #settleTokens(): Promise<void> {
-    await this.#grants.issue(resourcesOf(this.#resources, 'AccessGrant'), (options) => this.#issue(options));
-    let failed = false;
-    for (const resource of resourcesOf(this.#resources, 'AccessToken')) {
-      const { name } = resource.metadata;
-      if (this.#ending.signal.aborted || this.#records.isRedeemed(resource)) continue;
-      try {
-        const token = parseAccessTokenSpec(name, resource.spec, `AccessToken '${name}'`);
-        await this.#redeem(token, { name });
-        await this.#records.redeemed(resource);
-      } catch (error) {
-        if (!(error instanceof WeatherError)) throw error;
-        this.#records.failed(name, error.message);
-        // Only these pass by themselves.
-        failed ||= ['issuer-unreachable', 'issuer-timeout', 'disk-full'].includes(error.code);
-        this.#options.log.warn('token not redeemed', { token: name, reason: error.message });
-      }
-    }
-    if (failed) this.#retryLater();
+    return this.#change(() => this.#tokens.redeem(token, options));
   }
 
   /** A Link with certificates in a Secret, for a site that cannot redeem a token. The key is made here and leaves with it. */
-  async generateLink(options: StaticLinkOptions): Promise<StaticLink> {
-    return this.#change(async () => makeStaticLink(this.trust, this.#options.crypto, await this.#reachableEndpoints(), options));
+  generateLink(options: StaticLinkOptions): Promise<StaticLink> {
+    return this.#change(async () => makeStaticLink(this.trust, this.#options.crypto, await this.#tokens.reachableEndpoints(), options));
+  }
+
+  /** The site as its tokens see it: always as it is at the moment. */
+  #tokenSite(): TokenSite {
+    // Getters of an object literal have a `this` of their own.
+    const site = (): SiteSupervisor => this;
+    return {
+      namespace: this.namespace,
+      machine: this.#options.machine,
+      router: this.#router,
+      trust: this.trust,
+      log: this.#options.log,
+      signal: this.#ending.signal,
+      get wantedName() {
+        return site().#site.metadata.name;
+      },
+      get resources() {
+        return site().#resources;
+      },
+      get points() {
+        return site().#points;
+      },
+      refresh: () => this.#refresh(),
+      putLink: async (link) => {
+        await this.#folder.change([{ put: link }]);
+        this.#resources = [...this.#resources.filter((resource) => resourceKey(resource) !== resourceKey(link)), link];
+        await this.#refresh();
+      },
+    };
+  }
+
+  async #settleTokens(): Promise<void> {
+    if (!(await this.#tokens.settle())) this.#retryLater();
   }
 
   // ---- running ----
@@ -326,7 +258,8 @@ export class SiteSupervisor implements AsyncDisposable {
         this.#writtenConfiguration = text;
       }
     } catch (error) {
-      if (!(error instanceof WeatherError)) throw error;
+      // A file of the user's that was changed by hand may say what only the router's tables can refuse.
+      if (!(error instanceof WeatherError) && !(error instanceof SchemaProblem)) throw error;
       this.#failure = error.message;
       log.error('the router is not as the resources say', { reason: error.message });
     }
@@ -433,10 +366,4 @@ function unknownResource(resources: readonly Resource[], kind: string, name: str
   return new InputError('unknown-resource', `${kind} '${name}'`, `does not exist${suggestion}`, {
     remedy: names.length === 0 ? `there is no ${kind} at all` : `there are: ${names.slice(0, 20).join(', ')}`,
   });
-}
-
-function freeName(name: string, taken: ReadonlySet<string>): string {
-  let free = name;
-  for (let number = 2; taken.has(free); number++) free = `${name}-${number}`;
-  return free;
 }
