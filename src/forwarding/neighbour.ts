@@ -17,7 +17,7 @@ import type { RemoteLeg } from './remote-leg.ts';
 
 /** Priority links of each direction; attach order gives the priority. */
 export const priorityCount = 10;
-/** Credit granted on every link between routers. */
+/** Credit granted on every link between routers unless configured otherwise, and the capacity by which balancing counts. */
 export const linkCapacity = 250;
 /** Idle streaming links that are kept for reuse; beyond it they are detached when they become free. */
 const maxIdleStreams = 512;
@@ -60,6 +60,8 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   readonly #log: Logger;
   role: NeighbourRole = 'control';
   connection!: Connection;
+  /** Deliveries that may be under way on one incoming link. Set before the connection starts. */
+  linkCapacity: number = linkCapacity;
   /** Router id, from OPEN. */
   routerId = '';
   /** Effective cost: the larger of both ends' configuration. */
@@ -145,7 +147,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   #receiveOn(link: IncomingLink): void {
     link.handler = this;
     link.sink = this;
-    link.grant(linkCapacity);
+    link.grant(this.linkCapacity);
   }
 
   linkOffered(_connection: Connection, link: IncomingLink | OutgoingLink): void {
@@ -170,7 +172,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
       link.handler = this;
       link.sink = this;
       link.session.accept(link);
-      link.grant(linkCapacity);
+      link.grant(this.linkCapacity);
       return;
     }
     if (control) this.#controlOut = link;

@@ -58,8 +58,6 @@ interface AmqpConnection {
   readonly sslProfile?: string;
   readonly saslMechanisms?: string;
   readonly maxFrameSize: number;
-  readonly maxSessions: number;
-  readonly maxSessionFrames?: number;
   readonly idleTimeoutSeconds: number;
   readonly linkCapacity: number;
 }

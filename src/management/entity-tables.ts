@@ -161,11 +161,14 @@ const connectionFields = {
   sslProfile: optional(entityName(), 'sslProfile to use; absent = no TLS'),
   saslMechanisms: optional(saslMechanisms(), 'SASL mechanisms to offer or accept'),
   maxFrameSize: withDefault(number(512, 1024 * 1024), 16384, 'largest frame to receive, in bytes'),
-  maxSessions: withDefault(number(1, 65536), 32768, 'most sessions on one connection'),
-  maxSessionFrames: optional(number(1), 'session window, in frames'),
   idleTimeoutSeconds: withDefault(number(0, 86400), 16, 'a connection silent for this time is closed; 0 = never'),
   linkCapacity: withDefault(number(1, 65535), 250, 'deliveries in flight per AMQP link'),
 } as const;
+
+const connectionIgnored = {
+  maxSessions: 'a connection between routers has a bound of its own',
+  maxSessionFrames: 'session windows are given in bytes',
+};
 
 const connectionRefusals = {
   stripAnnotations: { reason: 'annotations of the router are stripped in both directions', accept: ['both'] },
@@ -191,6 +194,7 @@ export const listenerTable: EntityTable<ListenerEntity> = {
   options: {
     keyWord,
     ignored: {
+      ...connectionIgnored,
       healthz: 'it speaks of HTTP listeners only',
       metrics: 'it speaks of HTTP listeners only',
       websockets: 'it speaks of HTTP listeners only',
@@ -224,7 +228,7 @@ export const connectorTable: EntityTable<ConnectorEntity> = {
   },
   options: {
     keyWord,
-    ignored: { allowRedirect: 'redirections are never followed' },
+    ignored: { ...connectionIgnored, allowRedirect: 'redirections are never followed' },
     unsupported: {
       ...connectionRefusals,
       proxyProfile: { reason: 'HTTP proxies are not implemented yet' },

@@ -36,7 +36,6 @@ test('reads a configuration with the numbers and booleans that control planes wr
     sslProfile: 'links',
     saslMechanisms: 'EXTERNAL',
     maxFrameSize: 16384,
-    maxSessions: 32768,
     idleTimeoutSeconds: 16,
     linkCapacity: 250,
     authenticatePeer: true,

@@ -37,6 +37,7 @@ export class Link {
     this.neighbour = new Neighbour(context.nextLinkNumber(), dialled, entity.cost, context.handlerFor(this), context.random, context.log);
     this.neighbour.provenRouterId = peer.routerId;
     this.neighbour.remoteHost = this.remoteHost;
+    this.neighbour.linkCapacity = entity.linkCapacity;
     const secure = tlsVersion !== null;
     // The correlator is new for each attempt: an old one would be refused until the peer has noticed the old connection's death.
     const correlator = discriminator(context.random, 15);
@@ -51,7 +52,7 @@ export class Link {
         hostname: dialled ? entity.host : null,
         sasl: dialled
           ? { client: saslClient(entity, secure) }
-          : { server: { mechanisms: mechanismsOf(entity, secure), externallyAuthenticated: peer.user !== null } },
+          : { server: { mechanisms: acceptedMechanisms(entity, secure, peer), externallyAuthenticated: peer.user !== null } },
         maxFrameSize: Math.max(entity.maxFrameSize, preferredMaxFrameSize),
         idleTimeoutMs: entity.idleTimeoutSeconds * 1000,
         handshakeTimeoutMs,
@@ -103,6 +104,13 @@ function mechanismsOf(entity: ListenerEntity | ConnectorEntity, secure: boolean)
   const configured = entity.saslMechanisms?.toUpperCase().split(/[\s,]+/);
   if (configured === undefined) return secure ? ['EXTERNAL', 'ANONYMOUS'] : ['ANONYMOUS'];
   return known.filter((mechanism) => configured.includes(mechanism));
+}
+
+/** What a listener accepts: a peer that must be authenticated cannot stay anonymous, unless TLS has authenticated it. */
+function acceptedMechanisms(entity: ListenerEntity | ConnectorEntity, secure: boolean, peer: ProvenPeer): readonly SaslMechanism[] {
+  const mechanisms = mechanismsOf(entity, secure);
+  if (entity.type === 'connector' || !entity.authenticatePeer || peer.user !== null) return mechanisms;
+  return mechanisms.filter((mechanism) => mechanism !== 'ANONYMOUS');
 }
 
 function saslClient(
