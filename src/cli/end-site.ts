@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WeatherError } from '../base/errors.ts';
+import { openSiteFolder } from '../supervisor/site-folder.ts';
 import type { Call } from './call.ts';
 import type { SiteSession } from './site-session.ts';
 
@@ -14,7 +15,8 @@ export async function endSite(call: Call, session: SiteSession, drainMs: number)
   if (report === undefined) return undefined;
   await session.ask('STOP', { drainMs });
   const deadlineMs = performance.now() + drainMs + call.timeoutMs;
-  while (isAlive(report.pid)) {
+  // A site gives its folder back when everything else has ended.
+  while (await isInUse(session)) {
     if (performance.now() > deadlineMs) {
       throw new WeatherError('still-running', `process ${report.pid} of the site has not ended`, { remedy: `kill -9 ${report.pid}` });
     }
@@ -23,11 +25,12 @@ export async function endSite(call: Call, session: SiteSession, drainMs: number)
   return report.pid;
 }
 
-function isAlive(pid: number): boolean {
+async function isInUse(session: SiteSession): Promise<boolean> {
   try {
-    process.kill(pid, 0);
-    return true;
+    await (await openSiteFolder(session.layout))[Symbol.asyncDispose]();
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (error instanceof WeatherError && error.code === 'state-in-use') return true;
+    throw error;
   }
 }

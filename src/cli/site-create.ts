@@ -47,7 +47,7 @@ export const command: Command = {
       if (found === undefined) await session.applyStopped(resources, 'site create');
       else await session.apply(resources, 'site create');
     }
-    if (call.flag('systemd')) return printUnit(call, name);
+    if (call.flag('systemd')) return printUnit(call, name, found?.running === true);
     const { namespace, timeoutMs } = call;
     const { pid } = await startSiteInBackground({ namespace, environment: call.shell.environment, timeoutMs });
     const level = call.waitLevel('ready');
@@ -121,14 +121,16 @@ function otherSite(call: Call, present: string): InputError {
   });
 }
 
-async function printUnit(call: Call, name: string): Promise<number> {
+async function printUnit(call: Call, name: string, running: boolean): Promise<number> {
   const unit = await writeUnit(call);
-  const linger = process.getuid?.() === 0 ? '' : '\nFor the site to run while you are not logged in, once: loginctl enable-linger';
+  // One process at a time has the state.
+  const commands = [...(running ? [`van${call.namespaceOption} site stop`] : []), ...unit.commands];
   await printDone(
     call,
     `Site "${name}" is created, and its unit ${unit.path} is written. To start it, type:\n` +
-      `${unit.commands.map((line) => `  ${line}`).join('\n')}${linger}`,
-    { name, namespace: call.namespace, unit: unit.path, commands: unit.commands },
+      `${commands.map((line) => `  ${line}`).join('\n')}\n` +
+      'For it to run while you are not logged in, once: loginctl enable-linger',
+    { name, namespace: call.namespace, unit: unit.path, commands },
   );
   return 0;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import type { Call } from './call.ts';
 
-/** A unit of systemd that runs a site: the user's own, or the host's for root. */
+/** A unit of the user's own systemd that runs a site. */
 export interface SystemdUnit {
   readonly path: string;
   /** What to type for systemd to take it. */
@@ -13,48 +13,44 @@ export interface SystemdUnit {
 
 /** Writes the unit. It is the user who tells systemd to start it. */
 export async function writeUnit(call: Call): Promise<SystemdUnit> {
-  const { folder, control, target } = placeOf(call);
+  const folder = unitFolder(call);
   const name = unitName(call.namespace);
   await mkdir(folder, { recursive: true });
   const path = join(folder, name);
-  await writeFileAtomic(path, unitText(call, target), { mode: 0o644 });
-  return { path, commands: [`${control} daemon-reload`, `${control} enable --now ${name}`] };
+  await writeFileAtomic(path, unitText(call), { mode: 0o644 });
+  return { path, commands: [`systemctl --user daemon-reload`, `systemctl --user enable --now ${name}`] };
 }
 
 /** Removes the unit. Gives what to type for systemd to forget it; undefined when there was none. */
 export async function removeUnit(call: Call): Promise<string | undefined> {
-  const { folder, control } = placeOf(call);
-  const path = join(folder, unitName(call.namespace));
+  const path = join(unitFolder(call), unitName(call.namespace));
   const exists = await access(path).then(
     () => true,
     () => false,
   );
   if (!exists) return undefined;
   await rm(path, { force: true });
-  return `${control} disable ${unitName(call.namespace)}; ${control} daemon-reload`;
+  return `systemctl --user disable ${unitName(call.namespace)}; systemctl --user daemon-reload`;
 }
 
 function unitName(namespace: string): string {
   return `caravan-${namespace}.service`;
 }
 
-function placeOf(call: Call): { readonly folder: string; readonly control: string; readonly target: string } {
-  if (process.getuid?.() === 0) return { folder: '/etc/systemd/system', control: 'systemctl', target: 'multi-user.target' };
+/** Folder of the user's own units, systemd.unit(5). */
+function unitFolder(call: Call): string {
   const configHome = call.shell.environment['XDG_CONFIG_HOME'];
-  const base = configHome?.startsWith('/') === true ? configHome : join(homedir(), '.config');
-  return { folder: join(base, 'systemd/user'), control: 'systemctl --user', target: 'default.target' };
+  return join(configHome?.startsWith('/') === true ? configHome : join(homedir(), '.config'), 'systemd/user');
 }
 
-/** Where the state is kept must be the same for the unit as for the commands that talk to its site. */
-const kept = ['XDG_DATA_HOME', 'XDG_RUNTIME_DIR', 'TMPDIR'];
+/** Where the state is kept must be the same for the unit as for the commands that talk to its site. systemd sets XDG_RUNTIME_DIR itself. */
+const kept = ['XDG_DATA_HOME', 'TMPDIR'];
 
-function unitText(call: Call, target: string): string {
+function unitText(call: Call): string {
   const launcher = join(import.meta.dirname, '../../van');
   const environment = kept.flatMap((name) => {
     const value = call.shell.environment[name];
-    // systemd sets XDG_RUNTIME_DIR for units of users itself.
-    if (value === undefined || (name === 'XDG_RUNTIME_DIR' && process.getuid?.() !== 0)) return [];
-    return [`Environment=${quoted(`${name}=${value}`)}`];
+    return value === undefined ? [] : [`Environment=${quoted(`${name}=${value}`)}`];
   });
   return [
     '[Unit]',
@@ -71,7 +67,7 @@ function unitText(call: Call, target: string): string {
     'TimeoutStopSec=30',
     '',
     '[Install]',
-    `WantedBy=${target}`,
+    'WantedBy=default.target',
     '',
   ].join('\n');
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { InputError } from '../base/errors.ts';
@@ -7,7 +8,11 @@ import type { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { parseDurationMs, parseInteger } from './option-values.ts';
 import { printDone } from './output.ts';
-import { SiteSession } from './site-session.ts';
+import { SiteSession, type SiteReport } from './site-session.ts';
+
+const nameLengthLimit = 63;
+/** Enough to tell the tokens of one site from each other. */
+const suffixLength = 4;
 
 export const command: Command = {
   parameters: [{ name: 'FILE', meaning: 'where to write the token; - for standard output' }],
@@ -16,7 +21,7 @@ export const command: Command = {
     'expiration-window': { value: 'DURATION', meaning: 'how long it can be used', default: '15m' },
     cost: { value: 'N', meaning: 'cost of the link for routing', default: '1' },
     issuer: { meaning: 'the site that redeems it may issue tokens of this network itself' },
-    name: { value: 'NAME', meaning: 'name of the token, and of the link made with it' },
+    name: { value: 'NAME', meaning: 'name of the token, and of the link made with it (default: made of the name of the site)' },
     force: { short: 'f', meaning: 'replaces FILE when it exists' },
   },
   description:
@@ -34,11 +39,11 @@ export const command: Command = {
     const window = call.text('expiration-window') ?? '15m';
     const expirationWindowMs = parseDurationMs(window, '--expiration-window');
     const linkCost = parseInteger(call.text('cost') ?? '1', '--cost', 1, 9999);
-    const name = call.text('name');
     if (file !== '-' && !call.flag('force')) await refuseExisting(file);
     const options = { redemptionsAllowed, expirationWindowMs, linkCost, issuer: call.flag('issuer') };
     const session = new SiteSession(call);
-    const { token } = await session.ask<IssuedToken>('ISSUE-TOKEN', { ...options, ...(name === undefined ? {} : { name }) });
+    const name = call.text('name') ?? (await newName(session));
+    const { token } = await session.ask<IssuedToken>('ISSUE-TOKEN', { ...options, name });
     if (file === '-') {
       call.shell.writeOut(token);
       return 0;
@@ -48,6 +53,13 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Named after this site, as the link made with it will be: that is what the other side wants to see. */
+async function newName(session: SiteSession): Promise<string> {
+  const { site } = await session.ask<SiteReport>('STATUS', {});
+  const suffix = Array.from({ length: suffixLength }, () => randomInt(36).toString(36)).join('');
+  return `${site.name.slice(0, nameLengthLimit - suffixLength - 1)}-${suffix}`;
+}
 
 async function printIssued(call: Call, file: string, redemptionsAllowed: number, window: string): Promise<void> {
   const uses = redemptionsAllowed === 1 ? 'once' : `${redemptionsAllowed} times`;

@@ -1,3 +1,5 @@
+import { maxTokenBytes, parseAccessToken } from '../pki/access-token.ts';
+import { decodeOnePem } from '../pki/pem.ts';
 import type { RedeemedLink } from '../supervisor/site-supervisor.ts';
 import type { Command } from './command.ts';
 import { parseInteger } from './option-values.ts';
@@ -26,11 +28,11 @@ export const command: Command = {
     const linkCost = cost === undefined ? undefined : parseInteger(cost, '--cost', 1, 9999);
     const name = call.text('name');
     const level = call.waitLevel('ready');
-    const { maxTokenBytes, parseAccessToken } = await import('../pki/access-token.ts');
     const where = file === '-' ? 'standard input' : file;
     const text = await readTextFile(call, file, maxTokenBytes);
     // Read here, so that errors name the file; the site reads it again.
     const token = parseAccessToken(text, where);
+    decodeOnePem('CERTIFICATE', token.ca, `${where}: spec.ca`);
     const session = new SiteSession(call);
     const { link } = await session.ask<RedeemedLink>('REDEEM-TOKEN', {
       token: text,

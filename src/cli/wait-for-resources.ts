@@ -35,7 +35,8 @@ export async function waitForResources(
     if (late === undefined) return found;
     const failure = failureOf(late);
     if (failure !== undefined || performance.now() > deadlineMs) {
-      const remedy = failure === undefined ? `van${call.namespaceOption} ${statusVerb(late.kind)} shows how it goes on` : remedyOf(late);
+      const remedy =
+        failure === undefined ? `van${call.namespaceOption} ${statusVerb(late.kind)} shows how it goes on` : remedyOf(late, call);
       throw new WeatherError('not-ready', `${late.kind} '${late.metadata.name}' is not ${level}: ${failure ?? messageOf(late)}`, {
         remedy,
       });
@@ -73,7 +74,8 @@ function statusVerb(kind: Kind): string {
   return kind === 'Link' ? 'link status' : 'site status';
 }
 
-function remedyOf({ kind, metadata }: ShownResource): string {
-  if (kind === 'Listener') return `van listener delete ${metadata.name}, then create it with another port or --host`;
-  return `van ${statusVerb(kind)} shows its state`;
+function remedyOf({ kind, metadata }: ShownResource, call: Call): string {
+  const van = `van${call.namespaceOption}`;
+  if (kind === 'Listener') return `${van} listener delete ${metadata.name}, then create it with another port or --host`;
+  return `${van} ${statusVerb(kind)} shows its state`;
 }
