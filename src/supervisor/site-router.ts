@@ -33,7 +33,7 @@ export class SiteRouter {
   #siteData: SiteData = new Map();
   /** Keys of the entities that come from resources. */
   readonly #derived = new Set<string>();
-  readonly #refusals = new Map<string, string>();
+  #refusals: ReadonlyMap<string, string> = new Map();
 
   constructor(options: SiteRouterOptions) {
     this.#options = options;
@@ -73,8 +73,9 @@ export class SiteRouter {
       router.configuration.router,
       entitiesOf(router.configuration).filter((entity) => this.#derived.has(keyOf(entity))),
     );
-    this.#refusals.clear();
-    for (const change of planChanges(desired, observed)) await this.#apply(router, change);
+    const refusals = new Map<string, string>();
+    for (const change of planChanges(desired, observed)) await this.#apply(router, change, refusals);
+    this.#refusals = refusals;
     if (router !== running) for (const entity of extras) await this.#restore(router, entity);
   }
 
@@ -93,7 +94,7 @@ export class SiteRouter {
     this.#options.log.info('router is running', { id: router.routerId });
   }
 
-  async #apply(router: Router, change: ConfigurationChange): Promise<void> {
+  async #apply(router: Router, change: ConfigurationChange, refusals: Map<string, string>): Promise<void> {
     if (change.operation === 'RESTART') throw new Error('bug: the router entity is compared before');
     const key = change.operation === 'DELETE' ? `${change.type}/${change.name}` : keyOf(change.entity);
     try {
@@ -102,7 +103,7 @@ export class SiteRouter {
       else this.#derived.add(key);
     } catch (error) {
       if (!(error instanceof WeatherError) && !(error instanceof ChangeRefused)) throw error;
-      this.#refusals.set(key, error.message);
+      refusals.set(key, error.message);
       this.#options.log.warn('the router refused a change', { entity: key, reason: error.message });
     }
   }
@@ -143,7 +144,7 @@ export class SiteRouter {
     this.#router = undefined;
     this.#management = undefined;
     this.#derived.clear();
-    this.#refusals.clear();
+    this.#refusals = new Map();
   }
 }
 
