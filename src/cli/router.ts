@@ -1,6 +1,7 @@
 import { InputError } from '../base/errors.ts';
 import type { LogLevel } from '../base/log.ts';
 import { lineLogger } from '../host/line-log.ts';
+import { LogFilter } from '../host/log-filter.ts';
 import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
 import { parseRouterConfiguration } from '../management/router-configuration.ts';
@@ -20,7 +21,7 @@ export const command: Command = {
   options: {
     config: { short: 'c', value: 'FILE', meaning: 'router configuration: a JSON list of entities as skupper-router has them' },
     'management-socket': { value: 'PATH', meaning: 'unix socket (mode 0600) on which state is read and entities are created and deleted' },
-    'log-level': { value: 'LEVEL', meaning: 'debug, info, warn or error', default: 'info' },
+    'log-level': { value: 'LEVEL', meaning: 'debug, info, warn or error, where log entities say nothing', default: 'info' },
     'drain-timeout': { value: 'DURATION', meaning: 'how long open connections may go on after SIGTERM', default: '30s' },
   },
   description:
@@ -28,6 +29,7 @@ export const command: Command = {
   examples: [
     { line: 'van router --config router.json', meaning: 'Run a router of your own configuration' },
     { line: 'van router -c router.json --log-level debug', meaning: 'See what it does' },
+    { line: 'van router -c router.json --management-socket /run/user/1000/router.sock', meaning: 'Change it while it runs' },
   ],
   async run(call) {
     const file = call.text('config');
@@ -39,8 +41,18 @@ export const command: Command = {
     const level = parseChoice(call.text('log-level') ?? 'info', '--log-level', logLevels);
     const drainMs = parseDurationMs(call.text('drain-timeout') ?? '30s', '--drain-timeout');
     const configuration = parseRouterConfiguration(await readTextFile(call, file, configurationLimitBytes), file);
-    const log = lineLogger((line) => call.shell.writeError(line), level, processClock.wallMs);
-    const router = new Router(configuration, { clock: processClock, random: processRandom(), log, version });
+    const filter = new LogFilter(
+      lineLogger((line) => call.shell.writeError(line), 'debug', processClock.wallMs),
+      level,
+    );
+    const log = filter.logger;
+    const router = new Router(configuration, {
+      clock: processClock,
+      random: processRandom(),
+      log,
+      version,
+      configureLog: (levels) => filter.configure(levels),
+    });
     const stopped = new Promise<NodeJS.Signals>((resolve) => {
       process.once('SIGTERM', resolve);
       process.once('SIGINT', resolve);

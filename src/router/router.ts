@@ -8,6 +8,7 @@ import type { TreatmentRule } from '../forwarding/forwarder.ts';
 import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
 import { TurnQueue } from '../host/turn.ts';
 import type { TurnTask } from '../host/turn.ts';
+import type { LogThreshold } from '../host/log-filter.ts';
 import { applyChange } from '../management/configuration-change.ts';
 import type { ConfigurationChange } from '../management/configuration-change.ts';
 import { entitiesOf } from '../management/entities.ts';
@@ -19,6 +20,7 @@ import { ControlPlane } from './control-plane.ts';
 import type { LinkContext } from './link-context.ts';
 import { LinkConnector } from './link-connector.ts';
 import { LinkListener } from './link-listener.ts';
+import { logLevels } from './log-levels.ts';
 import type { HttpAcceptor } from './link-listener.ts';
 import type { Link } from './link.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
@@ -36,6 +38,8 @@ export interface RouterDependencies {
   readonly http?: () => HttpAcceptor | undefined;
   /** Data about the site for every router of the network. */
   readonly site?: ControlMap;
+  /** Sets log levels by component, as log entities ask; called at the start and when they change. */
+  readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
 }
 
 /** While draining, open connections are counted this often. */
@@ -138,6 +142,7 @@ export class Router implements TurnTask, AsyncDisposable {
 
   /** Creates everything that is configured. Throws if certificates cannot be read or a link port cannot be opened. */
   async start(): Promise<void> {
+    this.#dependencies.configureLog?.(logLevels(this.#configuration.logs));
     for (const entity of entitiesOf(this.#configuration)) await this.#create(entity);
     this.turns.touch();
   }
@@ -166,7 +171,9 @@ export class Router implements TurnTask, AsyncDisposable {
         throw new Error('bug: a router cannot replace its own router entity');
     }
     this.#configuration = after;
-    if ((change.operation === 'DELETE' ? change.type : change.entity.type) === 'address') {
+    const changedType = change.operation === 'DELETE' ? change.type : change.entity.type;
+    if (changedType === 'log') this.#dependencies.configureLog?.(logLevels(after.logs));
+    if (changedType === 'address') {
       this.#rule = treatmentRule(after.addresses, after.router.defaultDistribution);
       this.forwarder.rulesChanged();
     }

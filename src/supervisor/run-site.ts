@@ -3,6 +3,7 @@ import { webcrypto } from 'node:crypto';
 import type { LogLevel } from '../base/log.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import { lineLogger } from '../host/line-log.ts';
+import { LogFilter } from '../host/log-filter.ts';
 import { openLineServer } from '../host/line-server.ts';
 import { logOutput } from '../host/log-output.ts';
 import { processClock } from '../host/process-clock.ts';
@@ -32,7 +33,8 @@ export interface RunSiteOptions {
 export async function runSite(options: RunSiteOptions): Promise<number> {
   const { namespace, version, environment = process.env, logLevel = 'info', drainMs = defaultDrainMs } = options;
   const layout = layoutOf(namespace, environment);
-  const log = lineLogger(logOutput(layout.logFile), logLevel, processClock.wallMs, 'site');
+  const filter = new LogFilter(lineLogger(logOutput(layout.logFile), 'debug', processClock.wallMs, 'site'), logLevel);
+  const log = filter.logger;
   const random = processRandom();
   const stopping = Promise.withResolvers<number>();
   const signalled = (signal: NodeJS.Signals): void => {
@@ -51,6 +53,7 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
       log,
       version,
       machine: machineNames(),
+      configureLog: (levels) => filter.configure(levels),
     });
     const context = { supervisor, version, stop: stopping.resolve };
     await using _management = await openLineServer({

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { LogThreshold } from '../host/log-filter.ts';
 import { ChangeRefused, type ConfigurationChange } from '../management/configuration-change.ts';
 import { configurationOf, entitiesOf, sameEntity, type Entity, type RouterConfiguration } from '../management/entities.ts';
 import type { ManagementRequest, ManagementResponse } from '../management/management-protocol.ts';
@@ -20,6 +21,8 @@ export interface SiteRouterOptions {
   readonly version: string;
   /** Takes connections for redemption and renewal. */
   readonly http: () => HttpAcceptor | undefined;
+  /** Sets log levels by component. */
+  readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { LogThreshold } from '../host/log-filter.ts';
 import type { Random } from '../base/random.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import type { FolderLock } from '../host/folder-lock.ts';
@@ -45,6 +46,8 @@ export interface SiteSupervisorOptions {
   readonly log: Logger;
   readonly version: string;
   readonly machine: MachineNames;
+  /** Sets log levels by component, as the site's setting `router-logging` asks. */
+  readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
 }
 
 /** What the router refused, or a disk that was full, is tried again after this time, then twice as long, up to the last. */
@@ -96,7 +99,15 @@ export class SiteSupervisor implements AsyncDisposable {
     this.#grants = new AccessGrants(trust);
     this.#identities = new RouterIdentities(layout, trust, new CertificateFolders(layout), random);
     this.#redemption = createRedemptionServer({ handler: trust, log: log.child('redemption'), nowMs: () => clock.nowMs() });
-    this.#router = new SiteRouter({ clock, random, log, version, http: () => (socket) => this.#redemption.accept(socket) });
+    const { configureLog } = options;
+    this.#router = new SiteRouter({
+      clock,
+      random,
+      log,
+      version,
+      http: () => (socket) => this.#redemption.accept(socket),
+      ...(configureLog === undefined ? {} : { configureLog }),
+    });
     this.#view = new SiteView({ clock, trust, router: this.#router, grants: this.#grants, records });
     this.#tokens = new SiteTokens(this.#tokenSite(), this.#grants, records);
     this.#resources = resources;
