@@ -1,0 +1,238 @@
+import { assert } from '../base/errors.ts';
+import { configurationOf, type Entity, type RouterConfiguration } from '../management/entities.ts';
+import { readEntity } from '../management/entity-schema.ts';
+import { readLogging } from './resource-tables.ts';
+import { resourceKey, resourcesOf, type LinkEndpoint, type Resource, type ResourceOf } from './resource-types.ts';
+
+/** Where links are accepted when nothing else is said: Skupper's port. */
+export const defaultLinkPort = 55671;
+
+/** Files with certificates, as an sslProfile names them. */
+export interface CertificateFiles {
+  readonly caCertFile: string;
+  readonly certFile: string;
+  readonly privateKeyFile: string;
+  /** Raised when the files have new content. */
+  readonly ordinal: number;
+}
+
+/** Who the site is. */
+export interface SiteIdentity {
+  readonly routerId: string;
+  readonly siteName: string;
+  readonly namespace: string;
+  /** Version of this program. */
+  readonly version: string;
+  /** The network the site belongs to; absent until it has issued or redeemed its first token. */
+  readonly network?: { readonly id: string; readonly certificates: CertificateFiles };
+  /** Certificates that resources refer to as tlsCredentials, by name: those of Secrets and of certificate folders. */
+  readonly credentials: ReadonlyMap<string, CertificateFiles>;
+}
+
+/** What the user wants of a site, and who the site is. */
+export interface DesiredSite {
+  readonly resources: readonly Resource[];
+  readonly identity: SiteIdentity;
+}
+
+/** Why a resource has no part in the router's configuration. */
+export interface Withheld {
+  readonly reason: 'Pending' | 'Error';
+  readonly message: string;
+}
+
+export interface DerivedSite {
+  readonly configuration: RouterConfiguration;
+  /** By resource key, such as `Link/east`. */
+  readonly withheld: ReadonlyMap<string, Withheld>;
+}
+
+/** The sslProfile with the site's own certificate. Resources cannot name it: names of theirs have no blanks. */
+const ownProfile = 'own certificate';
+
+const noNetwork: Withheld = {
+  reason: 'Pending',
+  message: 'the site belongs to no network yet; issue a token here or redeem one of another site',
+};
+
+/** Turns resources into the configuration of the site's router. The same input gives the same output, in the same order. */
+export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
+  const withheld = new Map<string, Withheld>();
+  const [site] = resourcesOf(resources, 'Site');
+  const usedCredentials = new Set<string>();
+  const links = [...resourcesOf(resources, 'RouterAccess'), ...resourcesOf(resources, 'Link')].flatMap((resource) => {
+    const profile = profileOf(resource.spec.tlsCredentials, resource.kind, identity);
+    if (typeof profile !== 'string') {
+      withheld.set(resourceKey(resource), profile);
+      return [];
+    }
+    if (profile !== ownProfile) usedCredentials.add(profile);
+    return resource.kind === 'Link' ? linkConnectors(resource, profile) : [accessListener(resource, profile)];
+  });
+  const entities: Entity[] = [
+    readEntity('site', { name: identity.siteName, namespace: identity.namespace, platform: 'linux', version: identity.version }),
+    ...logEntities(site),
+    // Skupper's own: addresses below mc reach every consumer.
+    readEntity('address', { prefix: 'mc', distribution: 'multicast' }),
+    ...profileEntities(identity, usedCredentials),
+    ...siteListeners(resources, identity, withheld),
+    ...links,
+    ...resourcesOf(resources, 'Listener').map(({ metadata, spec }) =>
+      readEntity('tcpListener', { name: metadata.name, address: spec.routingKey, host: spec.host, port: spec.port }),
+    ),
+    ...resourcesOf(resources, 'MultiKeyListener').flatMap(multiKeyEntities),
+    ...resourcesOf(resources, 'Connector').map(({ metadata, spec }) =>
+      readEntity('tcpConnector', { name: metadata.name, address: spec.routingKey, host: spec.host, port: spec.port }),
+    ),
+  ];
+  const router = readEntity('router', { id: identity.routerId, mode: 'interior' });
+  return { configuration: configurationOf(router, entities), withheld };
+}
+
+/** Names of the router entities that a resource of these kinds stands for. */
+export function entityNames(resource: Resource): readonly string[] {
+  switch (resource.kind) {
+    case 'Listener':
+    case 'Connector':
+      return [resource.metadata.name];
+    case 'MultiKeyListener':
+      return [multiKeyListenerName(resource)];
+    case 'RouterAccess':
+      return [accessListenerName(resource)];
+    case 'Site':
+      return [siteListenerName];
+    case 'Link':
+      return endpointGroups(resource).map((_group, index) => connectorName(resource, index));
+    default:
+      return [];
+  }
+}
+
+const siteListenerName = 'link-access';
+
+/** A prefix that no name of a resource can have keeps the listeners of the two kinds apart. */
+function multiKeyListenerName(resource: ResourceOf<'MultiKeyListener'>): string {
+  return `multi-key/${resource.metadata.name}`;
+}
+
+function accessListenerName(resource: ResourceOf<'RouterAccess'>): string {
+  return `access/${resource.metadata.name}`;
+}
+
+function connectorName(link: ResourceOf<'Link'>, groupIndex: number): string {
+  return groupIndex === 0 ? link.metadata.name : `${link.metadata.name}/${groupIndex + 1}`;
+}
+
+/**
+ * The sslProfile of a link or access. Named credentials that are there are used: that is how a site joins a Skupper
+ * network. RouterAccess must name some even where the site makes them, so there an unknown name means the site's own.
+ */
+function profileOf(name: string | undefined, kind: 'Link' | 'RouterAccess', identity: SiteIdentity): string | Withheld {
+  if (name !== undefined && identity.credentials.has(name)) return name;
+  if (name !== undefined && kind === 'Link') {
+    return { reason: 'Error', message: `TLS credentials '${name}' do not exist; apply a Secret of that name` };
+  }
+  return identity.network === undefined ? noNetwork : ownProfile;
+}
+
+function profileEntities({ network, credentials }: SiteIdentity, used: ReadonlySet<string>): Entity[] {
+  const named = [...used].sort().flatMap((name) => {
+    const files = credentials.get(name);
+    assert(files !== undefined, 'credentials in use exist');
+    return [readEntity('sslProfile', { name, ...files })];
+  });
+  if (network === undefined) return named;
+  return [readEntity('sslProfile', { name: ownProfile, ...network.certificates, networkId: network.id }), ...named];
+}
+
+/** Site.linkAccess, unless a RouterAccess says it in detail. */
+function siteListeners(resources: readonly Resource[], identity: SiteIdentity, withheld: Map<string, Withheld>): Entity[] {
+  const [site] = resourcesOf(resources, 'Site');
+  if (site === undefined || !acceptsLinks(site) || resourcesOf(resources, 'RouterAccess').length > 0) return [];
+  if (identity.network === undefined) {
+    withheld.set(resourceKey(site), noNetwork);
+    return [];
+  }
+  const host = site.spec.linkAccess === 'local' ? '127.0.0.1' : '0.0.0.0';
+  return [linkListener(siteListenerName, host, defaultLinkPort, ownProfile)];
+}
+
+/** Whether the Site itself asks for links from other sites. */
+export function acceptsLinks(site: ResourceOf<'Site'>): boolean {
+  return site.spec.linkAccess !== undefined && site.spec.linkAccess !== 'none';
+}
+
+function accessListener(access: ResourceOf<'RouterAccess'>, profile: string): Entity {
+  const { roles, bindHost, accessType } = access.spec;
+  const port = roles.find(({ name }) => name === 'inter-router')?.port ?? defaultLinkPort;
+  const host = bindHost ?? (accessType === 'local' ? '127.0.0.1' : '0.0.0.0');
+  return linkListener(accessListenerName(access), host, port, profile);
+}
+
+function linkListener(name: string, host: string, port: number, sslProfile: string): Entity {
+  const trust = { sslProfile, saslMechanisms: 'EXTERNAL', authenticatePeer: true, requireSsl: true };
+  return readEntity('listener', { name, host, port, role: 'inter-router', ...trust });
+}
+
+function linkConnectors(link: ResourceOf<'Link'>, sslProfile: string): Entity[] {
+  return endpointGroups(link).map(([first, ...others], index) => {
+    assert(first !== undefined, 'a group of endpoints has a first');
+    return readEntity('connector', {
+      name: connectorName(link, index),
+      host: first.host,
+      port: first.port,
+      role: 'inter-router',
+      cost: link.spec.cost ?? 1,
+      sslProfile,
+      saslMechanisms: 'EXTERNAL',
+      // Certificates of the own network prove the router's identity, whatever host name it is reached by; others prove the name.
+      verifyHostname: sslProfile !== ownProfile,
+      ...(others.length === 0 ? {} : { failoverUrls: others.map(endpointText).join(',') }),
+    });
+  });
+}
+
+/** Endpoints of one group lead to the same router and stand in for each other; each group is a router to connect to. */
+function endpointGroups(link: ResourceOf<'Link'>): readonly (readonly LinkEndpoint[])[] {
+  const groups = new Map<string, LinkEndpoint[]>();
+  for (const endpoint of link.spec.endpoints) {
+    if (endpoint.name !== 'inter-router') continue;
+    const group = groups.get(endpoint.group ?? '');
+    if (group === undefined) groups.set(endpoint.group ?? '', [endpoint]);
+    else group.push(endpoint);
+  }
+  return [...groups.values()];
+}
+
+function endpointText({ host, port }: LinkEndpoint): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function multiKeyEntities(resource: ResourceOf<'MultiKeyListener'>): Entity[] {
+  const { host, port, strategy } = resource.spec;
+  const name = multiKeyListenerName(resource);
+  const multiAddressStrategy = strategy.priority === undefined ? 'weighted' : 'priority';
+  return [
+    readEntity('tcpListener', { name, host, port, multiAddressStrategy }),
+    ...multiKeyValues(resource).map(([address, value]) =>
+      readEntity('listenerAddress', { name: `${name}/${address}`, address, value, listener: name }),
+    ),
+  ];
+}
+
+/** Routing keys with the value the router chooses by: the highest priority first, or the weight. */
+function multiKeyValues({ spec: { strategy } }: ResourceOf<'MultiKeyListener'>): readonly (readonly [string, number])[] {
+  const keys = strategy.priority?.routingKeys;
+  if (keys !== undefined) return keys.map((key, index) => [key, keys.length - 1 - index] as const);
+  return Object.entries(strategy.weighted?.routingKeys ?? {});
+}
+
+/** The routing keys of a listener of either kind. */
+export function routingKeysOf(resource: ResourceOf<'Listener'> | ResourceOf<'MultiKeyListener'>): readonly string[] {
+  return resource.kind === 'Listener' ? [resource.spec.routingKey] : multiKeyValues(resource).map(([key]) => key);
+}
+
+function logEntities(site: ResourceOf<'Site'> | undefined): Entity[] {
+  const logging = site?.spec.settings?.['router-logging'];
+  return logging === undefined ? [] : readLogging(logging, []).map((setting) => readEntity('log', setting));
+}
