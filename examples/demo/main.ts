@@ -213,7 +213,7 @@ async function main(): Promise<number> {
     await demonstration.run(ports, !values.check);
     if (values.keep) await demonstration.keep(ports);
   } catch (error) {
-    failure = (error as Error).message;
+    failure = interrupted.signal.aborted ? 'interrupted' : (error as Error).message;
     process.stderr.write(`${failure}\n`);
   } finally {
     await demonstration.cleanUp();

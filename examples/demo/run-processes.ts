@@ -58,8 +58,8 @@ function readProcessFile(pid: number, file: string): string {
 }
 
 /**
- * The processes whose state is in this run's data folder: nobody else's can have it in their environment, so they can be
- * stopped by pid whatever became of the command that started them. Empty where there is no /proc.
+ * The site processes whose state is in this run's data folder, so that they can be stopped by pid whatever became of the command
+ * that started them. What a user runs with that folder in the environment is none of them. Empty where there is no /proc.
  */
 function siteProcesses(dataFolder: string): SiteProcess[] {
   let entries: string[];
@@ -73,7 +73,8 @@ function siteProcesses(dataFolder: string): SiteProcess[] {
     .filter((entry) => /^\d+$/.test(entry))
     .map((entry) => Number(entry))
     .filter((pid) => pid !== process.pid && readProcessFile(pid, 'environ').split('\0').includes(wanted))
-    .map((pid) => ({ pid, parameters: readProcessFile(pid, 'cmdline').split('\0') }));
+    .map((pid) => ({ pid, parameters: readProcessFile(pid, 'cmdline').split('\0') }))
+    .filter(({ parameters }) => parameters.includes('site') && parameters.includes('run'));
 }
 
 /** The pid of the router process of one site. Throws when there is not exactly one. */

@@ -36,7 +36,12 @@ export async function createService(call: Call, kind: ServiceKind, host: string)
   refuseOther(resource, resources);
   const { running } = await session.apply([resource], `${kind} '${name}'`);
   if (!running) call.shell.writeError(`The site is not running; this takes effect at its start: van${call.namespaceOption} site start\n`);
-  else if (level !== 'none') await waitForResources(call, session, [{ kind, name }], level);
+  else if (level !== 'none') {
+    const [shown] = await waitForResources(call, session, [{ kind, name }], level);
+    if (shown?.status?.['hasMatchingConnector'] === false) {
+      call.shell.writeError(`Nobody offers "${spec.routingKey}" yet: the port is closed until somebody does.\n`);
+    }
+  }
   return resource;
 }
 

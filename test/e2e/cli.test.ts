@@ -194,6 +194,11 @@ suite('the command line with real sites', { concurrency: false }, () => {
       1,
       /Link 'lost' is not ready: .*ENOTFOUND|EAI_AGAIN/,
     );
+    const lonelyPort = await freePort();
+    const lonely = await sandbox.van(`-n west listener create lonely ${lonelyPort}`);
+    assert.equal(lonely.code, 0, lonely.error);
+    assert.equal(lonely.error, 'Nobody offers "lonely" yet: the port is closed until somebody does.\n');
+    await assert.rejects(get(lonelyPort), (error: Error) => (error.cause as { code?: string }).code === 'ECONNREFUSED');
     refused(await sandbox.van(`-n west listener create other ${port}`), 2, /wants 127\.0\.0\.1:\d+, which Listener 'backend' has/);
     assert.match(await sandbox.done('-n west site status'), /^Process: /m);
   });
