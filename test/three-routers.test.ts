@@ -377,7 +377,7 @@ test('streaming links are used again', () => {
   const { network, routers, links } = chain();
   routers[2].serve('echo', servers.echo);
   const listener = listen(network, routers[0], 'echo');
-  const { connection } = links[0].neighbours[1];
+  const [, connection] = links[0].connections;
   let attached = 0;
   const handler = connection.handler;
   const offered = handler.linkOffered.bind(handler);

@@ -1,6 +1,6 @@
 import { Connection } from '../../src/amqp/connection.ts';
+import type { ConnectionHandler, ConnectionOptions } from '../../src/amqp/connection.ts';
 import { SlabPool } from '../../src/amqp/transmit-buffer.ts';
-import type { ByteMachine } from '../../src/base/byte-machine.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import type { TreatmentRule } from '../../src/forwarding/forwarder.ts';
@@ -23,19 +23,21 @@ interface Event {
 
 /** One direction of a link: bytes in order, with a delay, and a rate if it is a slow one. */
 class Pipe {
-  readonly to: VirtualRouter;
+  readonly to: VirtualNode;
+  readonly receiver: Connection;
   inFlight = 0;
   freeAtMs = 0;
 
-  constructor(to: VirtualRouter) {
+  constructor(to: VirtualNode, receiver: Connection) {
     this.to = to;
+    this.receiver = receiver;
   }
 }
 
 /** A link between two routers. */
 export class VirtualLink {
-  readonly ends: readonly [VirtualRouter, VirtualRouter];
-  readonly neighbours: readonly [Neighbour, Neighbour];
+  readonly ends: readonly [VirtualNode, VirtualNode];
+  readonly connections: readonly [Connection, Connection];
   /** Octets per virtual millisecond; undefined = without limit. */
   rate: number | undefined;
   delayMs = 1;
@@ -43,28 +45,61 @@ export class VirtualLink {
   maxChunkBytes = Infinity;
   isCut = false;
 
-  constructor(ends: readonly [VirtualRouter, VirtualRouter], neighbours: readonly [Neighbour, Neighbour]) {
+  constructor(ends: readonly [VirtualNode, VirtualNode], connections: readonly [Connection, Connection]) {
     this.ends = ends;
-    this.neighbours = neighbours;
+    this.connections = connections;
   }
 }
 
 interface Attachment {
-  readonly machine: ByteMachine;
+  readonly machine: Connection;
   readonly pipe: Pipe;
   readonly link: VirtualLink;
 }
 
-/** A router without sockets: the product's control plane, data plane and services over pipes in memory. */
-export class VirtualRouter {
+/** Something with connections: a router, or a stranger that a test plays. */
+export class VirtualNode {
   readonly network: VirtualNetwork;
-  readonly control: ControlPlane;
   readonly attachments: Attachment[] = [];
   isAlive = true;
   #scheduled = false;
 
-  constructor(network: VirtualNetwork, id: string, rule: TreatmentRule) {
+  constructor(network: VirtualNetwork) {
     this.network = network;
+  }
+
+  /** Something happened: there will be an end of this turn. */
+  touch(): void {
+    if (this.#scheduled || !this.isAlive) return;
+    this.#scheduled = true;
+    this.network.at(0, () => {
+      this.#scheduled = false;
+      if (this.isAlive) this.endOfTurn();
+    });
+  }
+
+  /** Each connection once: what one connection's output causes in another waits for the next turn. */
+  endOfTurn(): void {
+    for (const attachment of [...this.attachments]) {
+      this.network.flush(this, attachment);
+      if (attachment.machine.ended && !attachment.machine.hasTransmit) this.network.closeAfterDelivery(attachment.link);
+    }
+  }
+
+  /** When something of its own, beside its connections, is due. */
+  nextDeadlineMs(): number {
+    return Infinity;
+  }
+
+  handleTimeout(): void {}
+}
+
+/** A router without sockets: the product's control plane, data plane and services over pipes in memory. */
+export class VirtualRouter extends VirtualNode {
+  readonly control: ControlPlane;
+
+  constructor(network: VirtualNetwork, id: string, rule: TreatmentRule) {
+    super(network);
     this.control = new ControlPlane({
       routing: { routerId: id, instance: Math.floor(network.nowMs) },
       rule,
@@ -80,23 +115,17 @@ export class VirtualRouter {
     return this.control.routerId;
   }
 
-  /** Something happened: there will be an end of this turn. */
-  touch(): void {
-    if (this.#scheduled || !this.isAlive) return;
-    this.#scheduled = true;
-    this.network.at(0, () => {
-      this.#scheduled = false;
-      if (this.isAlive) this.#endOfTurn();
-    });
+  override endOfTurn(): void {
+    if (this.control.isDirty) this.control.drive();
+    super.endOfTurn();
   }
 
-  /** Control plane first, then each connection once: what one connection's output causes in another waits for the next turn. */
-  #endOfTurn(): void {
-    if (this.control.isDirty) this.control.drive();
-    for (const attachment of [...this.attachments]) {
-      this.network.flush(this, attachment);
-      if (attachment.machine.ended && !attachment.machine.hasTransmit) this.network.cut(attachment.link);
-    }
+  override nextDeadlineMs(): number {
+    return this.control.isDirty ? Infinity : this.control.nextDeadlineMs();
+  }
+
+  override handleTimeout(): void {
+    this.control.handleTimeout();
   }
 
   /** Work of this router, at the end of which there is an end of turn. */
@@ -161,7 +190,7 @@ export class VirtualNetwork {
   nowMs = 1_000_000;
   readonly clock: Clock = { nowMs: () => this.nowMs, wallMs: () => this.nowMs };
   readonly random: SeededRandom;
-  readonly routers: VirtualRouter[] = [];
+  readonly nodes: VirtualNode[] = [];
   readonly #slabs = new SlabPool();
   #events: Event[] = [];
   #order = 0;
@@ -173,38 +202,55 @@ export class VirtualNetwork {
 
   router(id: string, rule: TreatmentRule = () => undefined): VirtualRouter {
     const router = new VirtualRouter(this, id, rule);
-    this.routers.push(router);
+    this.nodes.push(router);
     return router;
   }
 
   /** `dialler` connects to `acceptor`. */
   link(dialler: VirtualRouter, acceptor: VirtualRouter, cost = 1): VirtualLink {
-    const make = (router: VirtualRouter, dialled: boolean): Neighbour => {
-      const neighbour = new Neighbour(++this.#linkNumber, dialled, cost, router.control, this.random, silentLogger);
-      neighbour.connection = new Connection(
-        {
-          client: dialled,
-          containerId: router.id,
-          hostname: null,
-          sasl: dialled
-            ? { client: { mechanisms: ['ANONYMOUS'] } }
-            : { server: { mechanisms: ['ANONYMOUS'], externallyAuthenticated: false } },
-          maxFrameSize: 65_536,
-          idleTimeoutMs: 16_000,
-          handshakeTimeoutMs: 5000,
-          capabilities: ['ANONYMOUS-RELAY', 'qd.streaming-links'],
-          slabs: this.#slabs,
-        },
-        neighbour,
-      );
-      return neighbour;
+    return this.#join([dialler, acceptor], [this.#connection(dialler, true, cost), this.#connection(acceptor, false, cost)]);
+  }
+
+  /** A peer that a test plays connects to `acceptor`. */
+  strange(
+    acceptor: VirtualRouter,
+    containerId: string,
+    handler: ConnectionHandler,
+    properties?: ConnectionOptions['writeProperties'],
+  ): VirtualLink {
+    const stranger = new VirtualNode(this);
+    this.nodes.push(stranger);
+    const connection = new Connection(this.#options(true, containerId, properties), handler);
+    return this.#join([stranger, acceptor], [connection, this.#connection(acceptor, false, 1)]);
+  }
+
+  #connection(router: VirtualRouter, dialled: boolean, cost: number): Connection {
+    const neighbour = new Neighbour(++this.#linkNumber, dialled, cost, router.control, this.random, silentLogger);
+    neighbour.connection = new Connection(this.#options(dialled, router.id, undefined), neighbour);
+    return neighbour.connection;
+  }
+
+  #options(client: boolean, containerId: string, properties: ConnectionOptions['writeProperties']): ConnectionOptions {
+    return {
+      client,
+      containerId,
+      hostname: null,
+      sasl: client ? { client: { mechanisms: ['ANONYMOUS'] } } : { server: { mechanisms: ['ANONYMOUS'], externallyAuthenticated: false } },
+      maxFrameSize: 65_536,
+      idleTimeoutMs: 16_000,
+      handshakeTimeoutMs: 5000,
+      capabilities: ['ANONYMOUS-RELAY', 'qd.streaming-links'],
+      ...(properties === undefined ? {} : { writeProperties: properties }),
+      slabs: this.#slabs,
     };
-    const neighbours = [make(dialler, true), make(acceptor, false)] as const;
-    const link = new VirtualLink([dialler, acceptor], neighbours);
-    dialler.attachments.push({ machine: neighbours[0].connection, pipe: new Pipe(acceptor), link });
-    acceptor.attachments.push({ machine: neighbours[1].connection, pipe: new Pipe(dialler), link });
-    for (const { connection } of neighbours) connection.start(this.nowMs);
-    for (const router of link.ends) router.touch();
+  }
+
+  #join(ends: readonly [VirtualNode, VirtualNode], connections: readonly [Connection, Connection]): VirtualLink {
+    const link = new VirtualLink(ends, connections);
+    ends[0].attachments.push({ machine: connections[0], pipe: new Pipe(ends[1], connections[1]), link });
+    ends[1].attachments.push({ machine: connections[1], pipe: new Pipe(ends[0], connections[0]), link });
+    for (const connection of connections) connection.start(this.nowMs);
+    for (const node of ends) node.touch();
     return link;
   }
 
@@ -212,12 +258,17 @@ export class VirtualNetwork {
   cut(link: VirtualLink): void {
     if (link.isCut) return;
     link.isCut = true;
-    for (const router of link.ends) {
-      const index = router.attachments.findIndex((attachment) => attachment.link === link);
-      const [attachment] = router.attachments.splice(index, 1);
-      if (router.isAlive) attachment.machine.lost('the connection was closed');
-      router.touch();
+    for (const node of link.ends) {
+      const index = node.attachments.findIndex((attachment) => attachment.link === link);
+      const [attachment] = node.attachments.splice(index, 1);
+      if (node.isAlive) attachment.machine.lost('the connection was closed');
+      node.touch();
     }
+  }
+
+  /** One end has said its last word: the other still gets it. */
+  closeAfterDelivery(link: VirtualLink): void {
+    this.at(link.delayMs, () => this.cut(link));
   }
 
   /** A router dies: its links break, and nobody hears of it again. */
@@ -226,31 +277,30 @@ export class VirtualNetwork {
     for (const { link } of [...router.attachments]) this.cut(link);
   }
 
-  flush(router: VirtualRouter, { machine, pipe, link }: Attachment): void {
+  flush(node: VirtualNode, { machine, pipe, link }: Attachment): void {
     while (machine.hasTransmit && pipe.inFlight < maxInFlightBytes) {
       const lent = machine.nextTransmit();
       if (lent === undefined) return;
       const bytes = lent.slice();
       pipe.inFlight += bytes.length;
-      this.#deliver(router, { machine, pipe, link }, bytes);
+      pipe.freeAtMs = Math.max(pipe.freeAtMs, this.nowMs) + (link.rate === undefined ? 0 : bytes.length / link.rate);
+      this.at(pipe.freeAtMs - this.nowMs + link.delayMs, () => {
+        pipe.inFlight -= bytes.length;
+        machine.transmitted();
+        if (machine.hasTransmit) node.touch();
+        if (link.isCut || !pipe.to.isAlive) return;
+        this.#receive(pipe.receiver, bytes, link.maxChunkBytes);
+        pipe.to.touch();
+      });
     }
   }
 
-  #deliver(from: VirtualRouter, { machine, pipe, link }: Attachment, bytes: Uint8Array): void {
-    pipe.freeAtMs = Math.max(pipe.freeAtMs, this.nowMs) + (link.rate === undefined ? 0 : bytes.length / link.rate);
-    this.at(pipe.freeAtMs - this.nowMs + link.delayMs, () => {
-      pipe.inFlight -= bytes.length;
-      machine.transmitted();
-      if (from.isAlive && machine.hasTransmit) from.touch();
-      if (link.isCut || !pipe.to.isAlive) return;
-      const receiver = link.neighbours[link.ends[0] === pipe.to ? 0 : 1].connection;
-      for (let at = 0; at < bytes.length;) {
-        const size = link.maxChunkBytes === Infinity ? bytes.length : 1 + this.random.below(link.maxChunkBytes);
-        receiver.receive(bytes.subarray(at, Math.min(at + size, bytes.length)), this.nowMs);
-        at += size;
-      }
-      pipe.to.touch();
-    });
+  #receive(receiver: Connection, bytes: Uint8Array, maxChunkBytes: number): void {
+    for (let at = 0; at < bytes.length;) {
+      const size = maxChunkBytes === Infinity ? bytes.length : 1 + this.random.below(maxChunkBytes);
+      receiver.receive(bytes.subarray(at, Math.min(at + size, bytes.length)), this.nowMs);
+      at += size;
+    }
   }
 
   // ---- time ----
@@ -291,22 +341,22 @@ export class VirtualNetwork {
 
   #nextDeadlineMs(): number {
     let deadlineMs = Infinity;
-    for (const router of this.routers) {
-      if (!router.isAlive) continue;
-      if (!router.control.isDirty) deadlineMs = Math.min(deadlineMs, router.control.nextDeadlineMs());
-      for (const { machine } of router.attachments) deadlineMs = Math.min(deadlineMs, machine.nextDeadlineMs());
+    for (const node of this.nodes) {
+      if (!node.isAlive) continue;
+      deadlineMs = Math.min(deadlineMs, node.nextDeadlineMs());
+      for (const { machine } of node.attachments) deadlineMs = Math.min(deadlineMs, machine.nextDeadlineMs());
     }
     return deadlineMs;
   }
 
   #handleTimeouts(): void {
-    for (const router of this.routers) {
-      if (!router.isAlive) continue;
-      if (router.control.nextDeadlineMs() <= this.nowMs) router.control.handleTimeout();
-      for (const { machine } of [...router.attachments]) {
+    for (const node of this.nodes) {
+      if (!node.isAlive) continue;
+      if (node.nextDeadlineMs() <= this.nowMs) node.handleTimeout();
+      for (const { machine } of [...node.attachments]) {
         if (machine.nextDeadlineMs() > this.nowMs) continue;
         machine.handleTimeout(this.nowMs);
-        router.touch();
+        node.touch();
       }
     }
   }
