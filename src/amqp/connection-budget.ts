@@ -13,6 +13,11 @@ export class ConnectionBudget {
   #links = 0;
   #unsettled = 0;
 
+  /** Bytes that wait in all links. */
+  get backlogBytes(): number {
+    return this.#backlogBytes;
+  }
+
   reserveBacklog(bytes: number): boolean {
     if (this.#backlogBytes + bytes > maxConnectionBacklogBytes) return false;
     this.#backlogBytes += bytes;

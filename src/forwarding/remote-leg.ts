@@ -8,8 +8,8 @@ import type { Neighbour } from './neighbour.ts';
 /** Bytes that wait in the stream's own link (for the peer's session window) before its source is asked to stop. */
 const congestedBacklogBytes = 262_144;
 /**
- * Bytes that wait for the neighbour's socket before a connection that feeds it with many streams is stopped: 64 full windows, and a
- * quarter of what ends the connection.
+ * Bytes that wait for the neighbour's socket, or for its windows, before a connection that feeds it with many streams is stopped: 64 full
+ * windows, and at most half of what ends the connection or its streams.
  */
 const overloadBytes = 67_108_864;
 
@@ -55,7 +55,10 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   }
 
   get overloaded(): boolean {
-    if (this.#done || this.#neighbour.connection.pendingBytes <= overloadBytes) return false;
+    if (this.#done) return false;
+    const { pendingBytes, budget } = this.#neighbour.connection;
+    // A leg whose own link has nothing waiting would not hear when the links of others have written theirs.
+    if (pendingBytes <= overloadBytes && (this.#link.backlogBytes === 0 || budget.backlogBytes <= overloadBytes)) return false;
     this.#wait();
     return true;
   }

@@ -1,0 +1,573 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DeliveryState } from '../src/amqp/performatives.ts';
+import type { AmqpError } from '../src/amqp/performatives.ts';
+import { ValueReader } from '../src/amqp/value-reader.ts';
+import { ValueWriter } from '../src/amqp/value-writer.ts';
+import type { TreatmentRule } from '../src/forwarding/forwarder.ts';
+import { maxWholeBytes } from '../src/forwarding/inbound-message.ts';
+import type { Consumer, Downstream, Upstream } from '../src/forwarding/leg.ts';
+import { decodeHead } from '../src/forwarding/message-head.ts';
+import type { MessageHead } from '../src/forwarding/message-head.ts';
+import type { Neighbour } from '../src/forwarding/neighbour.ts';
+import { encodeAnnotations } from '../src/forwarding/router-annotations.ts';
+import { Treatment } from '../src/routing/route-table.ts';
+import { encodeStreamStart } from '../src/services/tcp/stream-message.ts';
+import { RecordingHandler, termini } from './fuzz/connection-pair.ts';
+import { VirtualNetwork, pattern, servers } from './virtual/virtual-network.ts';
+import type { VirtualRouter } from './virtual/virtual-network.ts';
+
+/** A message that a test sends, and what becomes of it. */
+class Producer implements Upstream {
+  readonly outcomes: DeliveryState[] = [];
+  acknowledged = 0;
+  relievedCount = 0;
+  downstream: Downstream | undefined;
+  update(state: DeliveryState, settled: boolean, sectionOffset: number): void {
+    if (settled) this.outcomes.push(state);
+    else this.acknowledged = sectionOffset;
+  }
+  relieved(): void {
+    this.relievedCount++;
+  }
+}
+
+/** A message that a consumer has got. */
+class Taken implements Downstream {
+  readonly head: MessageHead;
+  readonly upstream: Upstream;
+  bytes = 0;
+  complete = false;
+  aborted = false;
+  forgotten = false;
+  readonly congested = false;
+  readonly overloaded = false;
+  constructor(head: MessageHead, upstream: Upstream) {
+    this.head = head;
+    this.upstream = upstream;
+  }
+  send(_bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    this.bytes += end - start;
+    if (!more) this.complete = true;
+  }
+  abort(): void {
+    this.aborted = true;
+  }
+  forget(): void {
+    this.forgotten = true;
+  }
+  settle(state: DeliveryState, error?: AmqpError): void {
+    this.upstream.update(state, true, 0, error);
+  }
+}
+
+class Recorder implements Consumer {
+  readonly taken: Taken[] = [];
+  readonly outstanding = 0;
+  deliver(head: MessageHead, upstream: Upstream): Downstream {
+    const taken = new Taken(head, upstream);
+    this.taken.push(taken);
+    return taken;
+  }
+}
+
+function consume(router: VirtualRouter, address: string): Recorder {
+  const recorder = new Recorder();
+  router.control.forwarder.addConsumer(address, recorder);
+  return recorder;
+}
+
+/** Sends a message of `size` octets, as a whole or as the beginning of a stream. */
+function produce(router: VirtualRouter, address: string, size: number, more = false, preSettled = false): Producer {
+  const producer = new Producer();
+  const start = encodeStreamStart(address, null, null);
+  const bytes = new Uint8Array(start.length + size);
+  bytes.set(start);
+  const plain = decodeHead(new ValueReader(start));
+  const head = { ...plain, annotations: { ...plain.annotations, flags: more ? 5 : 0 } };
+  const routed = router.control.forwarder.forward(head, more, preSettled, undefined, producer);
+  if (typeof routed === 'number') producer.outcomes.push(routed);
+  else {
+    producer.downstream = routed;
+    routed.send(bytes, 0, bytes.length, more);
+  }
+  router.touch();
+  return producer;
+}
+
+function ruled(treatment: Treatment, priority?: number): TreatmentRule {
+  return () => ({ treatment, priority });
+}
+
+function outstanding(router: VirtualRouter, address: string): number {
+  return [...router.control.forwarder.outstanding(address).values()].reduce((sum, count) => sum + count, 0);
+}
+
+function line(rule?: TreatmentRule): { network: VirtualNetwork; alpha: VirtualRouter; beta: VirtualRouter; gamma: VirtualRouter } {
+  const network = new VirtualNetwork();
+  const [alpha, beta, gamma] = ['alpha', 'beta', 'gamma'].map((id) => network.router(id, rule));
+  network.link(alpha, beta);
+  network.link(beta, gamma);
+  return { network, alpha, beta, gamma };
+}
+
+const { accepted, rejected, released, modified, received } = DeliveryState;
+
+for (const state of [accepted, rejected, released, modified]) {
+  test(`a whole message over two hops ends ${state}, once, and is counted while it is out`, () => {
+    const { network, alpha, beta, gamma } = line();
+    const consumer = consume(gamma, 'queue');
+    network.runUntil(() => alpha.control.forwarder.reachable('queue'), 3000);
+    const producer = produce(alpha, 'queue', 1000);
+    network.run(50);
+    const [taken] = consumer.taken;
+    assert.equal(taken.complete, true);
+    assert.deepEqual(taken.head.annotations.trace, ['0/alpha', '0/beta']);
+    assert.equal(taken.head.annotations.ingress, '0/alpha');
+    assert.deepEqual([outstanding(alpha, 'queue'), outstanding(beta, 'queue')], [1, 1]);
+    taken.settle(state);
+    taken.settle(rejected);
+    gamma.touch();
+    network.run(50);
+    assert.deepEqual(producer.outcomes, [state]);
+    assert.deepEqual([outstanding(alpha, 'queue'), outstanding(beta, 'queue')], [0, 0]);
+  });
+}
+
+test('acknowledged offsets come back over two hops', () => {
+  const { network, alpha, gamma } = line();
+  const consumer = consume(gamma, 'stream');
+  network.runUntil(() => alpha.control.forwarder.reachable('stream'), 3000);
+  const producer = produce(alpha, 'stream', 10, true);
+  network.run(50);
+  consumer.taken[0].upstream.update(received, false, 7, undefined);
+  gamma.touch();
+  network.run(50);
+  assert.equal(producer.acknowledged, 7);
+  assert.deepEqual(producer.outcomes, []);
+});
+
+test('pre-settled messages are counted until they are written, not longer', () => {
+  const { network, alpha, beta, gamma } = line();
+  const consumer = consume(gamma, 'events');
+  network.runUntil(() => alpha.control.forwarder.reachable('events'), 3000);
+  for (let count = 0; count < 600; count++) produce(alpha, 'events', 10, false, true);
+  network.run(100);
+  assert.equal(consumer.taken.filter((taken) => taken.complete).length, 600, 'more than the credit of a link');
+  assert.deepEqual([outstanding(alpha, 'events'), outstanding(beta, 'events')], [0, 0]);
+});
+
+test('a multicast message reaches every consumer once, in a ring too, and is settled when all have settled', () => {
+  const rule = ruled(Treatment.multicastOnce);
+  const network = new VirtualNetwork();
+  const [alpha, beta, gamma, delta] = ['alpha', 'beta', 'gamma', 'delta'].map((id) => network.router(id, rule));
+  network.link(alpha, beta);
+  network.link(beta, gamma);
+  network.link(gamma, delta);
+  network.link(delta, alpha);
+  const consumers = [alpha, beta, gamma, delta].map((router) => consume(router, 'news'));
+  const second = consume(gamma, 'news');
+  network.runUntil(() => alpha.control.forwarder.table.addresses.get('Mnews')?.routers.length === 3, 5000);
+  network.run(2000);
+  for (const more of [false, true]) {
+    const producer = produce(alpha, 'news', 500, more);
+    network.run(50);
+    const taken = [...consumers, second].map((consumer) => consumer.taken.at(-1));
+    assert.ok([...consumers, second].every((consumer) => consumer.taken.length === (more ? 2 : 1)));
+    producer.downstream?.send(new Uint8Array(0), 0, 0, false);
+    alpha.touch();
+    network.run(50);
+    taken.forEach((message, index) => {
+      assert.deepEqual(producer.outcomes, []);
+      message?.settle(index === 2 ? accepted : released);
+      for (const router of [alpha, beta, gamma, delta]) router.touch();
+      network.run(50);
+    });
+    assert.deepEqual(producer.outcomes, [accepted]);
+    for (const router of [alpha, beta, gamma, delta]) assert.equal(outstanding(router, 'news'), 0);
+  }
+});
+
+test('a multicast message whose neighbour is lost is settled by the others', () => {
+  const network = new VirtualNetwork();
+  const rule = ruled(Treatment.multicastOnce);
+  const [alpha, beta, gamma] = ['alpha', 'beta', 'gamma'].map((id) => network.router(id, rule));
+  const lost = network.link(alpha, beta);
+  network.link(alpha, gamma);
+  consume(beta, 'news');
+  const consumer = consume(gamma, 'news');
+  network.runUntil(() => alpha.control.forwarder.table.addresses.get('Mnews')?.routers.length === 2, 3000);
+  const producer = produce(alpha, 'news', 5);
+  network.run(50);
+  consumer.taken[0].settle(accepted);
+  gamma.touch();
+  network.run(50);
+  assert.deepEqual(producer.outcomes, []);
+  network.cut(lost);
+  network.run(5);
+  assert.deepEqual(producer.outcomes, [accepted]);
+});
+
+test('a message for nobody is released, one without an address rejected, one that has come too far released', () => {
+  const { network, alpha, gamma } = line();
+  consume(gamma, 'queue');
+  network.runUntil(() => alpha.control.forwarder.reachable('queue'), 3000);
+  assert.deepEqual(produce(alpha, 'nobody', 1).outcomes, [released]);
+  assert.deepEqual(produce(alpha, '_topo/0/nobody/temp.x', 1).outcomes, [released]);
+  assert.deepEqual(produce(alpha, '_local/qdhello', 1).outcomes, [released]);
+  assert.deepEqual(produce(alpha, '_topo/0/all/qdrouter', 1).outcomes, [released]);
+  assert.deepEqual(produce(alpha, '_edge/leaf/temp.x', 1).outcomes, [released]);
+  const { forwarder } = alpha.control;
+  const head = decodeHead(new ValueReader(encodeStreamStart('queue', null, null)));
+  assert.equal(forwarder.forward({ ...head, to: null }, false, false, undefined, new Producer()), rejected);
+  const far = (hops: number): MessageHead => ({
+    ...head,
+    annotations: { ...head.annotations, trace: Array.from({ length: hops }, (_, index) => `0/r${index}`) },
+  });
+  const { radius } = forwarder.table;
+  assert.equal(radius, 2);
+  assert.notEqual(forwarder.forward(far(radius + 1), false, false, undefined, new Producer()), released);
+  assert.equal(forwarder.forward(far(radius + 2), false, false, undefined, new Producer()), released);
+});
+
+test('an unavailable address takes nothing, and is not reachable', () => {
+  const { network, alpha, gamma } = line(ruled(Treatment.unavailable));
+  consume(gamma, 'closed');
+  network.run(3000);
+  assert.equal(alpha.control.forwarder.reachable('closed'), false);
+  assert.equal(gamma.control.forwarder.reachable('closed'), false);
+  assert.deepEqual(produce(alpha, 'closed', 1).outcomes, [released]);
+});
+
+test('addresses are the same with scheme, host and final dot', () => {
+  const { network, alpha, gamma } = line();
+  const consumer = consume(gamma, '/queue');
+  network.runUntil(() => alpha.control.forwarder.reachable('amqp://host/queue'), 3000);
+  produce(alpha, 'amqp:/queue.', 1);
+  network.run(50);
+  assert.equal(consumer.taken.length, 1);
+  gamma.control.forwarder.removeConsumer('amqp:/queue', consumer);
+  gamma.touch();
+  network.runUntil(() => !alpha.control.forwarder.reachable('queue'), 1000);
+});
+
+test('a stream whose beginning comes in pieces is routed as soon as its head is there', () => {
+  const { network, alpha, beta } = line();
+  const consumer = consume(beta, 'stream');
+  network.runUntil(() => alpha.control.forwarder.reachable('stream'), 3000);
+  // A foreign router sends the head in frames of its own choice, and then waits for the answer.
+  const peer = strangerWithLinks(network, beta);
+  const delivery = peer.data.deliver(false, undefined);
+  const message = withAnnotations(encodeStreamStart('stream', null, null), 5);
+  for (let at = 0; at < message.length; at++) delivery.send(message, at, at + 1, true);
+  peer.node.touch();
+  network.run(50);
+  assert.equal(consumer.taken.length, 1);
+  assert.equal(consumer.taken[0].bytes, message.length - consumer.taken[0].head.annotationsEnd);
+});
+
+test('a message that is not a stream is gathered, up to a limit, and then passed on', () => {
+  const { network, beta } = line();
+  const consumer = consume(beta, 'stream');
+  const peer = strangerWithLinks(network, beta);
+  const delivery = peer.data.deliver(false, undefined);
+  const start = withAnnotations(encodeStreamStart('stream', null, null), 0);
+  delivery.send(start, 0, start.length, true);
+  const bytes = new Uint8Array(maxWholeBytes - start.length - 1);
+  delivery.send(bytes, 0, bytes.length, true);
+  peer.node.touch();
+  network.run(50);
+  assert.equal(consumer.taken.length, 0);
+  assert.ok(peer.neighbour.heldBytes > 0);
+  delivery.send(bytes, 0, 1, true);
+  peer.node.touch();
+  network.run(50);
+  assert.equal(consumer.taken.length, 1);
+  assert.equal(peer.neighbour.heldBytes, 0);
+});
+
+test('malformed and unfinished messages are refused or dropped, and give their credit back', () => {
+  const { network, beta } = line();
+  const consumer = consume(beta, 'queue');
+  const peer = strangerWithLinks(network, beta);
+  const states: DeliveryState[] = [];
+  const source = {
+    disposition: (_delivery: unknown, state: DeliveryState): void => void states.push(state),
+    lost: (): void => void states.push(DeliveryState.none),
+  };
+  const whole = withAnnotations(encodeStreamStart('queue', null, null), 0);
+  for (let count = 0; count < 400; count++) {
+    // Aborted before it could be routed, and malformed from its first octet on; in turn.
+    const delivery = peer.data.deliver(false, source);
+    if (count % 2 === 0) {
+      delivery.send(whole, 0, 20, true);
+      delivery.abort();
+    } else delivery.send(Uint8Array.of(1, 2, 3), 0, 3, true);
+    if (count % 2 === 1) delivery.send(new Uint8Array(0), 0, 0, false);
+    peer.node.touch();
+    network.run(3);
+  }
+  assert.deepEqual(
+    states,
+    Array.from({ length: 200 }, () => rejected),
+  );
+  const delivery = peer.data.deliver(false, source);
+  delivery.send(whole, 0, whole.length, false);
+  peer.node.touch();
+  network.run(20);
+  assert.equal(consumer.taken.length, 1, 'there is credit left');
+  assert.equal(peer.neighbour.heldBytes, 0);
+});
+
+test('unfinished routing messages give their credit back, and one of more than 1 MiB is refused', () => {
+  const { network, beta } = line();
+  const peer = strangerWithLinks(network, beta);
+  const states: DeliveryState[] = [];
+  const source = { disposition: (_delivery: unknown, state: DeliveryState): void => void states.push(state), lost: (): void => {} };
+  for (let count = 0; count < 400; count++) {
+    const delivery = peer.control.deliver(false, source);
+    delivery.send(new Uint8Array(30), 0, 30, true);
+    delivery.abort();
+    peer.node.touch();
+    network.run(2);
+  }
+  const large = peer.control.deliver(false, source);
+  for (let count = 0; count < 17; count++) large.send(new Uint8Array(65_536), 0, 65_536, true);
+  large.send(new Uint8Array(1), 0, 1, false);
+  peer.node.touch();
+  network.run(50);
+  assert.deepEqual(states, [rejected]);
+});
+
+test('a cost that routing cannot count with is not believed', () => {
+  for (const write of [
+    (writer: ValueWriter): void => writer.long(2 ** 40),
+    (writer: ValueWriter): void => writer.int(-1),
+    (writer: ValueWriter): void => writer.string('9'),
+    (writer: ValueWriter): void => writer.int(7),
+  ]) {
+    const { network, beta } = line();
+    const probe = new ValueWriter(32);
+    write(probe);
+    const expected = probe.take()[1] === 7 ? 7 : 1;
+    const peer = strangerWithLinks(network, beta, (writer) => {
+      writer.map();
+      writer.symbol('qd.inter-router-cost');
+      write(writer);
+      writer.end(2);
+    });
+    assert.equal(peer.neighbour.cost, expected);
+    assert.equal(peer.neighbour.isUp, true);
+  }
+});
+
+test('a data connection of a foreign router carries streams to here and nothing else', () => {
+  const { network, beta } = line();
+  const consumer = consume(beta, 'stream');
+  const handler = new RecordingHandler();
+  const link = network.strange(beta, 'foreign', handler, (writer) => {
+    writer.map();
+    writer.symbol('qd.inter-router-role');
+    writer.int(4);
+    writer.end(2);
+  });
+  network.run(50);
+  const [connection] = link.connections;
+  const session = connection.openSession();
+  const forbidden = session.attachOutgoing('control', ...capabilityTermini('qd.router'));
+  forbidden.handler = { attached: (): void => {}, flow: (): void => {}, detached: (_link, error) => handler.detachErrors.push(error) };
+  const stream = session.attachOutgoing('stream', ...capabilityTermini(null));
+  link.ends[0].touch();
+  network.run(50);
+  assert.deepEqual(
+    handler.detachErrors.map((error) => error?.condition),
+    ['qd:forbidden'],
+  );
+  const message = withAnnotations(encodeStreamStart('stream', null, null), 5);
+  stream.deliver(false, undefined).send(message, 0, message.length, true);
+  link.ends[0].touch();
+  network.run(50);
+  assert.equal(consumer.taken.length, 1);
+  assert.deepEqual([...beta.control.routingStatus.neighbours.keys()].sort(), ['alpha', 'gamma'], 'it is no neighbour of routing');
+  network.cut(link);
+  network.run(50);
+  assert.equal(consumer.taken[0].aborted, true);
+});
+
+test('an endpoint link on an inter-router connection, and a second control link, are refused', () => {
+  const { network, beta } = line();
+  const peer = strangerWithLinks(network, beta);
+  const errors: (string | undefined)[] = [];
+  for (const capability of [null, 'qd.router']) {
+    const link = peer.connection.openSession().attachOutgoing(`x${String(capability)}`, ...capabilityTermini(capability));
+    link.handler = { attached: (): void => {}, flow: (): void => {}, detached: (_link, error) => errors.push(error?.condition) };
+  }
+  peer.node.touch();
+  network.run(50);
+  assert.deepEqual(errors, ['qd:connection-role', 'qd:forbidden']);
+  assert.equal(peer.neighbour.isUp, true);
+});
+
+test('when a peer detaches its control link, the neighbour is lost and the connection ends', () => {
+  const { network, beta } = line();
+  const peer = strangerWithLinks(network, beta);
+  assert.equal(peer.neighbour.isUp, true);
+  peer.control.detach();
+  peer.node.touch();
+  network.run(50);
+  assert.equal(peer.neighbour.isUp, false);
+  assert.equal(peer.handler.closedCount, 1);
+});
+
+test('when a peer ends the session of streams, the next stream gets a new one', () => {
+  const network = new VirtualNetwork();
+  const [alpha, beta] = ['alpha', 'beta'].map((id) => network.router(id));
+  const link = network.link(alpha, beta);
+  const consumer = consume(beta, 'stream');
+  network.runUntil(() => alpha.control.forwarder.reachable('stream'), 3000);
+  const first = produce(alpha, 'stream', 10, true);
+  network.run(50);
+  assert.equal(consumer.taken.length, 1);
+  // The session of streams is the one that the stream's link is in: beta ends it.
+  const neighbour = link.connections[1].handler as Neighbour;
+  const sessions = new Set<{ end(): void }>();
+  const transfer = neighbour.transfer.bind(neighbour);
+  neighbour.transfer = (delivery, ...rest): void => {
+    if (delivery.link.capacity > 0 && delivery.link.remoteInitiated) sessions.add(delivery.link.session);
+    transfer(delivery, ...rest);
+  };
+  const second = produce(alpha, 'stream', 10, true);
+  network.run(5);
+  assert.equal(sessions.size, 1);
+  for (const session of sessions) session.end();
+  beta.touch();
+  network.run(50);
+  assert.deepEqual([first.outcomes, second.outcomes], [[modified], [modified]]);
+  assert.equal(outstanding(alpha, 'stream'), 0);
+  produce(alpha, 'stream', 10, true);
+  network.run(50);
+  assert.equal(consumer.taken.length, 3);
+});
+
+for (const where of ['its socket', 'its windows'] as const) {
+  test(`whoever was stopped for streams to a neighbour that has to wait for ${where} goes on when they end`, () => {
+    const network = new VirtualNetwork();
+    const [alpha, beta, gamma] = ['alpha', 'beta', 'gamma'].map((id) => network.router(id));
+    const fast = network.link(alpha, beta);
+    const slow = network.link(beta, gamma);
+    const consumer = consume(gamma, 'sink');
+    network.runUntil(() => alpha.control.forwarder.reachable('sink'), 3000);
+    if (where === 'its windows') slow.rate = 1;
+    const streams = Array.from({ length: 80 }, () => produce(alpha, 'sink', 0, true));
+    network.run(20);
+    slow.rate = 1;
+    assert.equal(consumer.taken.length, where === 'its windows' ? 0 : 80);
+    const chunk = new Uint8Array(1_048_576);
+    for (const stream of streams) stream.downstream?.send(chunk, 0, chunk.length, true);
+    alpha.touch();
+    network.run(500);
+    const { pendingBytes, budget } = slow.connections[0];
+    assert.equal(where === 'its windows', budget.backlogBytes > pendingBytes);
+    const [, incoming] = fast.connections;
+    assert.equal(incoming.withholdWindow, true);
+    for (const stream of streams) stream.downstream?.abort();
+    alpha.touch();
+    network.run(500);
+    assert.equal(incoming.withholdWindow, false);
+    assert.equal(budget.backlogBytes, 0);
+  });
+}
+
+test('streams of a router whose link is congested stop and go on', () => {
+  const network = new VirtualNetwork();
+  const [alpha, beta] = ['alpha', 'beta'].map((id) => network.router(id));
+  const link = network.link(alpha, beta);
+  beta.serve('echo', servers.echo);
+  const listener = alpha.listener('echo');
+  network.runUntil(() => alpha.control.forwarder.reachable('echo'), 3000);
+  link.rate = 500;
+  const clients = Array.from({ length: 30 }, () => alpha.connect(listener));
+  for (const client of clients) {
+    client.write(pattern(400_000));
+    client.end();
+  }
+  network.run(200);
+  assert.equal(link.connections[0].congested, true);
+  assert.ok(
+    clients.some((client) => client.taken < 400_000),
+    'not everything is taken in',
+  );
+  network.runUntil(() => clients.every((client) => client.gone === 'end'), 120_000);
+  assert.ok(clients.every((client) => client.received === 400_000));
+});
+
+test('the configured priority of an address goes before that of its messages', () => {
+  const network = new VirtualNetwork();
+  const alpha = network.router('alpha', ruled(Treatment.balanced, 7));
+  const beta = network.router('beta');
+  const link = network.link(alpha, beta);
+  const consumer = consume(beta, 'queue');
+  network.runUntil(() => alpha.control.forwarder.reachable('queue'), 3000);
+  const neighbour = link.connections[0].handler as Neighbour;
+  const asked: number[] = [];
+  const priorityLink = neighbour.priorityLink.bind(neighbour);
+  neighbour.priorityLink = (priority): ReturnType<typeof priorityLink> => {
+    asked.push(priority);
+    return priorityLink(priority);
+  };
+  produce(alpha, 'queue', 1);
+  network.run(50);
+  assert.deepEqual(asked, [7]);
+  assert.equal(consumer.taken.length, 1);
+});
+
+// A foreign router, played by hand.
+
+function capabilityTermini(capability: string | null): [source: Uint8Array, target: Uint8Array] {
+  if (capability === null) return termini();
+  const writer = new ValueWriter(64);
+  const make = (descriptor: number): Uint8Array => {
+    writer.reset();
+    writer.descriptor(descriptor);
+    writer.list();
+    const count = descriptor === 0x28 ? 10 : 6;
+    for (let index = 0; index < count; index++) writer.null();
+    writer.symbol(capability);
+    writer.end(count + 1);
+    return writer.take();
+  };
+  return [make(0x28), make(0x29)];
+}
+
+interface Stranger {
+  readonly handler: RecordingHandler;
+  readonly connection: ReturnType<VirtualNetwork['strange']>['connections'][0];
+  readonly node: ReturnType<VirtualNetwork['strange']>['ends'][0];
+  readonly neighbour: Neighbour;
+  readonly control: ReturnType<ReturnType<Stranger['connection']['openSession']>['attachOutgoing']>;
+  readonly data: Stranger['control'];
+}
+
+/** A peer with its control links and one link for data. */
+function strangerWithLinks(network: VirtualNetwork, router: VirtualRouter, properties?: (writer: ValueWriter) => void): Stranger {
+  const handler = new RecordingHandler();
+  const link = network.strange(router, 'foreign', handler, properties);
+  network.run(50);
+  const [connection, accepting] = link.connections;
+  const session = connection.openSession();
+  const incoming = session.attachIncoming('in', ...capabilityTermini('qd.router'));
+  incoming.sink = handler;
+  incoming.grant(1000);
+  const control = session.attachOutgoing('out', ...capabilityTermini('qd.router'));
+  const data = connection.openSession().attachOutgoing('data', ...capabilityTermini('qd.router-data'));
+  link.ends[0].touch();
+  network.run(50);
+  return { handler, connection, node: link.ends[0], neighbour: accepting.handler as Neighbour, control, data };
+}
+
+function withAnnotations(message: Uint8Array, flags: number): Uint8Array {
+  const writer = new ValueWriter(512);
+  encodeAnnotations(writer, { flags, toOverride: null, ingress: '0/foreign', trace: ['0/foreign'], ingressMesh: null });
+  writer.raw(message);
+  return writer.take();
+}
