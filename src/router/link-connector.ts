@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import type { ConnectorEntity } from '../management/entities.ts';
 import type { ConnectorState } from '../management/operational-entities.ts';
+import { explainNetworkError } from '../host/network-error.ts';
 import { splitEndpoint } from '../management/attribute-types.ts';
 import { Link } from './link.ts';
 import type { LinkContext } from './link-context.ts';
@@ -96,11 +97,11 @@ export class LinkConnector {
       socket = secure;
     }
     this.#dialling = socket;
-    socket.setTimeout(dialTimeoutMs, () => socket.destroy(new Error(`no answer from ${host}:${port} within ${dialTimeoutMs} ms`)));
+    socket.setTimeout(dialTimeoutMs, () => socket.destroy(new Error(`no answer within ${dialTimeoutMs} ms`)));
     const failed = (error: Error): void => {
       if (this.#dialling !== socket) return;
       this.#dialling = undefined;
-      this.#failed(`${host}:${port}: ${error.message}`);
+      this.#failed(explainNetworkError(error, `${host}:${port}`));
     };
     socket.on('error', failed);
     socket.once('close', () => failed(new Error('the connection was closed')));

@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { WeatherError } from '../base/errors.ts';
+import { explainNetworkError } from '../host/network-error.ts';
 import type { ListenerEntity } from '../management/entities.ts';
 import type { ListenerState } from '../management/operational-entities.ts';
 import { Link } from './link.ts';
@@ -59,16 +60,12 @@ export class LinkListener {
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {
-        this.#message = error.message;
+        this.#message = explainNetworkError(error, `${host || '*'}:${port}`);
         reject(
-          new WeatherError(
-            'port-unavailable',
-            `listener '${this.entity.name}': cannot listen on ${host || '*'}:${port}: ${error.message}`,
-            {
-              cause: error,
-              remedy: 'stop what uses the port, or choose another port or host',
-            },
-          ),
+          new WeatherError('port-unavailable', `listener '${this.entity.name}' cannot listen: ${this.#message}`, {
+            cause: error,
+            remedy: 'stop what uses the port, or choose another port or host',
+          }),
         );
       });
       server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);

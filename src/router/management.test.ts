@@ -90,7 +90,7 @@ test('links are created and deleted while the router runs', async () => {
   const { boundPort } = (await ask('READ', 'listener', 'more')).body as { boundPort: number };
   const taken = await ask('CREATE', 'listener', 'same', { host: '127.0.0.1', port: boundPort, role: 'inter-router' });
   assert.equal(taken.statusCode, 400);
-  assert.match(taken.statusDescription, /EADDRINUSE/);
+  assert.match(taken.statusDescription, /is in use by another program/);
   assert.equal((await ask('READ', 'listener', 'same')).statusCode, 404);
   assert.equal((await ask('DELETE', 'listener', 'more')).statusCode, 204);
   assert.equal((await ask('CREATE', 'connector', 'out', { host: '127.0.0.1', port: 1, role: 'inter-router' })).statusCode, 201);

@@ -5,6 +5,7 @@ import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
+import { explainNetworkError } from '../host/network-error.ts';
 import { TcpSocket } from '../host/tcp-socket.ts';
 import type { TurnQueue } from '../host/turn.ts';
 import type { ListenerAddressEntity, TcpConnectorEntity, TcpListenerEntity } from '../management/entities.ts';
@@ -127,8 +128,9 @@ export class TcpListenerPort {
         log.warn('accepting a connection failed', { tcpListener: name, reason: error.message });
         return;
       }
-      if (this.#message !== error.message) log.error('a service cannot listen', { tcpListener: name, reason: error.message });
-      this.#message = error.message;
+      const reason = explainNetworkError(error, `${host || '*'}:${port}`);
+      if (this.#message !== reason) log.error('a service cannot listen', { tcpListener: name, reason });
+      this.#message = reason;
       this.#server = undefined;
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
@@ -185,12 +187,10 @@ export class TcpConnectorOffer {
         const fail = (error: Error): void => {
           if (done) return;
           done = true;
-          failed(error);
+          failed(new Error(explainNetworkError(error, `${host}:${port}`), { cause: error }));
           context.turns.touch();
         };
-        socket.setTimeout(connectTimeoutMs, () =>
-          socket.destroy(new Error(`no answer from ${host}:${port} within ${connectTimeoutMs} ms`)),
-        );
+        socket.setTimeout(connectTimeoutMs, () => socket.destroy(new Error(`no answer within ${connectTimeoutMs} ms`)));
         socket.once('connect', () => {
           socket.setTimeout(0);
           socket.off('error', fail);

@@ -198,7 +198,7 @@ test('a link port in use is told, and opened when it is free again', async () =>
   const east = await sites.start('east', port);
   await assert.rejects(east.issueToken({}), isCode('link-port-unavailable'));
   assert.equal(statusOf(east, 'RouterAccess', 'links').status, 'Error');
-  assert.match(statusOf(east, 'RouterAccess', 'links').message, /EADDRINUSE/);
+  assert.match(statusOf(east, 'RouterAccess', 'links').message, /is in use by another program/);
   blocker.close();
   await until('the link port is open', () => statusOf(east, 'RouterAccess', 'links').status === 'Ready');
   await east.issueToken({});
