@@ -478,6 +478,44 @@ for (const where of ['its socket', 'its windows'] as const) {
   });
 }
 
+test('an overloaded neighbour that is fast again takes everything', () => {
+  const network = new VirtualNetwork();
+  const [alpha, beta, gamma] = ['alpha', 'beta', 'gamma'].map((id) => network.router(id));
+  const fast = network.link(alpha, beta);
+  const slow = network.link(beta, gamma);
+  const consumer = consume(gamma, 'sink');
+  network.runUntil(() => alpha.control.forwarder.reachable('sink'), 3000);
+  const streams = Array.from({ length: 80 }, () => produce(alpha, 'sink', 0, true));
+  network.run(20);
+  slow.rate = 1000;
+  const chunk = new Uint8Array(1_000_000);
+  // Three times what overloads, and more than the connection could hold.
+  for (let round = 0; round < 3; round++) {
+    for (const stream of streams) stream.downstream?.send(chunk, 0, chunk.length, round < 2);
+    alpha.touch();
+    network.run(50);
+  }
+  assert.equal(fast.connections[1].withholdWindow, true);
+  network.runUntil(() => consumer.taken.every((taken) => taken.complete), 400_000);
+  for (const taken of consumer.taken) assert.ok(taken.bytes > 3_000_000);
+});
+
+test('a pre-settled stream that is complete before its link has credit arrives whole, and its link is used again', () => {
+  const { network, alpha, gamma } = line();
+  const consumer = consume(gamma, 'sink');
+  network.runUntil(() => alpha.control.forwarder.reachable('sink'), 3000);
+  for (let count = 0; count < 3; count++) {
+    const stream = produce(alpha, 'sink', 0, true, true);
+    stream.downstream?.send(pattern(500_000), 0, 500_000, true);
+    stream.downstream?.send(pattern(1), 0, 1, false);
+    alpha.touch();
+    network.run(100);
+    const taken = consumer.taken[count];
+    assert.deepEqual([taken.complete, taken.aborted, taken.bytes > 500_000], [true, false, true]);
+    assert.equal(outstanding(alpha, 'sink'), 0);
+  }
+});
+
 test('streams of a router whose link is congested stop and go on', () => {
   const network = new VirtualNetwork();
   const [alpha, beta] = ['alpha', 'beta'].map((id) => network.router(id));

@@ -330,6 +330,7 @@ export class VirtualNetwork {
         if (must) throw new Error(`not so after ${limitMs} ms`);
         return limitMs;
       }
+      if (nextMs > this.nowMs) this.#checkNothingForgotten();
       this.nowMs = Math.max(this.nowMs, nextMs);
       if (event !== undefined && event.atMs <= this.nowMs) {
         this.#events.shift();
@@ -337,6 +338,16 @@ export class VirtualNetwork {
       } else this.#handleTimeouts();
     }
     return this.nowMs - startMs;
+  }
+
+  /** Whatever can be written has been written before time passes: otherwise somebody has forgotten to ask for an end of turn. */
+  #checkNothingForgotten(): void {
+    for (const node of this.nodes) {
+      if (!node.isAlive) continue;
+      for (const { machine, pipe } of node.attachments) {
+        if (machine.hasTransmit && pipe.inFlight < maxInFlightBytes) throw new Error('bytes wait, and nobody has asked for an end of turn');
+      }
+    }
   }
 
   #nextDeadlineMs(): number {
