@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { identityFromSubjectAltName } from '../pki/identity.ts';
-import { explainTlsFailure } from '../host/peer-identity.ts';
+import { explainTlsFailure, verifyPeer } from '../host/peer-identity.ts';
 
 /** What a peer's certificate proves about it. */
 export interface ProvenPeer {
@@ -18,12 +18,13 @@ export const unprovenPeer: ProvenPeer = { routerId: undefined, networkId: undefi
  */
 export function provePeer(socket: TLSSocket, networkId: string | undefined, required: boolean): ProvenPeer | string {
   const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return required || networkId !== undefined ? 'the peer sent no certificate' : unprovenPeer;
+  const user = certificate?.subject ?? null;
+  if (networkId !== undefined) {
+    const verdict = verifyPeer(socket, networkId);
+    return verdict.accepted ? { routerId: verdict.identity.routerId, networkId, user } : verdict.reason;
+  }
+  if (certificate === undefined) return required ? 'the peer sent no certificate' : unprovenPeer;
   if (!socket.authorized) return explainTlsFailure(String(socket.authorizationError ?? 'unknown'));
   const identity = identityFromSubjectAltName(certificate.subjectAltName ?? '');
-  if (networkId !== undefined) {
-    if (identity === undefined) return 'the certificate of the peer does not name one router';
-    if (identity.networkId !== networkId) return `the peer is of network ${identity.networkId}`;
-  }
-  return { routerId: identity?.routerId, networkId: identity?.networkId, user: certificate.subject };
+  return { routerId: identity?.routerId, networkId: identity?.networkId, user };
 }
