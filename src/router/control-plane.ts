@@ -179,6 +179,7 @@ export class ControlPlane implements NeighbourHandler {
   #logEvent(event: RoutingEvent): void {
     const { type, ...fields } = event;
     if (type === 'duplicateRouterId') this.#log.error('another router has the id of this router', fields);
+    else if (type === 'doubleRouter') this.#log.error('two routers of the network have the same id', fields);
     else if (type === 'limitReached') this.#log.warn('a limit of routing is reached', fields);
     else if (type === 'ignoredMessage' || type === 'ignoredVersion') this.#log.warn('routing message ignored', { type, ...fields });
     else this.#log.info(type, fields);

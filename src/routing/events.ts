@@ -31,6 +31,8 @@ export type RoutingEvent =
   | { readonly type: 'routerForgotten'; readonly routerId: string }
   /** Another router uses this router's id. `link` is where its message came in. Once per instance of the other. */
   | { readonly type: 'duplicateRouterId'; readonly routerId: string; readonly link: number; readonly instance: number }
+  /** Two other routers use one id: their instances come in turns. Routes to either cannot be relied upon. Once per id. */
+  | { readonly type: 'doubleRouter'; readonly routerId: string; readonly instance: number; readonly other: number }
   /** A router speaks a newer version of the protocol; its messages of that kind are not understood. Once per router. */
   | { readonly type: 'ignoredVersion'; readonly routerId: string; readonly opcode: string; readonly version: number }
   | {

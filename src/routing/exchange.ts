@@ -151,6 +151,8 @@ export class Exchange {
   noteInstance(record: RouterRecord, instance: number, nowMs: number): void {
     if (instance === 0 || record.instance === instance) return;
     const restarted = record.instance !== undefined;
+    const isDouble = record.previousInstance === instance;
+    record.previousInstance = record.instance;
     record.instance = instance;
     if (!restarted) return;
     if (record.peers.size > 0) this.topologyChanged = true;
@@ -159,7 +161,11 @@ export class Exchange {
     record.advertisedLinkStateSequence = 0;
     record.advertisedMobileSequence = 0;
     this.#askAll(record, nowMs);
-    this.#diagnostics.emit({ type: 'routerRestarted', routerId: record.routerId, instance });
+    if (!isDouble) this.#diagnostics.emit({ type: 'routerRestarted', routerId: record.routerId, instance });
+    else if (!record.doubleReported) {
+      record.doubleReported = true;
+      this.#diagnostics.emit({ type: 'doubleRouter', routerId: record.routerId, instance, other: record.previousInstance ?? 0 });
+    }
   }
 
   /** The record of a router, made if need be and if there is room. `speaks`: a message of its own has come. */

@@ -15,6 +15,10 @@ export class RouterRecord {
   readonly routerId: string;
   /** Boot time in seconds as it says; undefined until it says. */
   instance: number | undefined = undefined;
+  /** The instance before. One that comes back is no restart: two routers have this id. */
+  previousInstance: number | undefined = undefined;
+  /** That two routers have this id has been told. */
+  doubleReported = false;
   /** Sequence of `peers`; 0 while its link state is unknown. */
   linkStateSequence = 0;
   peers: ReadonlyMap<string, number> = noPeers;
