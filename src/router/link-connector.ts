@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import type { ConnectorEntity } from '../management/entities.ts';
 import type { ConnectorState } from '../management/operational-entities.ts';
 import { explainNetworkError } from '../host/network-error.ts';
+import { explainTlsFailure } from '../host/peer-identity.ts';
 import { splitEndpoint } from '../management/attribute-types.ts';
 import { Link } from './link.ts';
 import type { LinkContext } from './link-context.ts';
@@ -101,7 +102,7 @@ export class LinkConnector {
     const failed = (error: Error): void => {
       if (this.#dialling !== socket) return;
       this.#dialling = undefined;
-      this.#failed(explainNetworkError(error, `${host}:${port}`));
+      this.#failed(explainDialError(error, socket, `${host}:${port}`));
     };
     socket.on('error', failed);
     socket.once('close', () => failed(new Error('the connection was closed')));
@@ -152,4 +153,15 @@ export class LinkConnector {
     socket?.destroy();
     this.#link?.close();
   }
+}
+
+/** Why dialling failed: the certificate of the peer, or what the network said. */
+function explainDialError(error: Error, socket: Socket, place: string): string {
+  // Undefined without TLS, null unless the certificate has been found wanting.
+  const { authorizationError } = socket as { authorizationError?: unknown };
+  const code = (error as NodeJS.ErrnoException).code;
+  if (typeof authorizationError !== 'string' || authorizationError !== code || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return explainNetworkError(error, place);
+  }
+  return `${place}: ${explainTlsFailure(code)}`;
 }
