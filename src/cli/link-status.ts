@@ -20,7 +20,7 @@ export const command: Command = {
         ['COST', ({ spec }) => String(typeof spec['cost'] === 'number' ? spec['cost'] : 1)],
         ['TO', endpointCell],
         ['SITE', ({ status }) => (typeof status?.['remoteSiteName'] === 'string' ? status['remoteSiteName'] : '')],
-        ['TRUST', ({ spec }) => (spec['tlsCredentials'] === undefined ? 'signed' : 'unsigned')],
+        ['TRUST', ({ spec }) => (spec['tlsCredentials'] === undefined ? 'certified' : 'unsigned')],
         ['MESSAGE', messageCell],
       ],
     }),
