@@ -43,7 +43,10 @@ async function startRing(port: number, serverPort: number, links: readonly Edge[
     entities: { a: [tcpListener('greeting', port)], b: [], c: [tcpConnector('greeting', serverPort)], d: [] },
   });
   // All four links stand before anything is broken.
-  const expected: readonly (readonly [string, number])[] = [['b', 2], ['d', 2]];
+  const expected: readonly (readonly [string, number])[] = [
+    ['b', 2],
+    ['d', 2],
+  ];
   for (const [name, count] of expected) await network.router(name).logged(new RegExp(`(link is up[^]*){${count}}`));
   await answering(port);
   return network;
@@ -119,10 +122,16 @@ test('a link is cut under load, and another goes silent', { timeout: 58_000 }, a
   await runFor(silentRecoveryMs + 1000);
   await load.stop();
 
-  const cut = outage(load.records.filter(({ startMs }) => startMs < restoredMs), cutMs);
+  const cut = outage(
+    load.records.filter(({ startMs }) => startMs < restoredMs),
+    cutMs,
+  );
   report('link a-b cut', cut, load.records.filter(({ startMs }) => startMs < restoredMs).length);
   assertBounded(cut, recoveryMs);
-  const healing = outage(load.records.filter(({ startMs }) => startMs >= restoredMs && startMs < silentMs - 100), restoredMs);
+  const healing = outage(
+    load.records.filter(({ startMs }) => startMs >= restoredMs && startMs < silentMs - 100),
+    restoredMs,
+  );
   report('link a-b restored', healing, load.records.filter(({ startMs }) => startMs >= restoredMs && startMs < silentMs - 100).length);
   assert.equal(healing.lost, 0, 'a link that comes back costs no request');
   const silent = outage(load.records, silentMs);

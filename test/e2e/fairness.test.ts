@@ -100,7 +100,9 @@ for (const direction of ['clients', 'servers'] as const) {
 
     network.routers.forEach((router, index) => {
       const growth = router.residentBytes() - before[index];
-      console.log(`# ${router.id}: ${Math.round(growth / mebibyte)} MiB more resident (${Math.round(growth / stalledCount / 1024)} KiB a stream)`);
+      console.log(
+        `# ${router.id}: ${Math.round(growth / mebibyte)} MiB more resident (${Math.round(growth / stalledCount / 1024)} KiB a stream)`,
+      );
       if (!Number.isNaN(growth)) assert.ok(growth <= stalledCount * heldBytes + slackBytes, `${router.id} grew by ${growth} bytes`);
     });
 

@@ -61,7 +61,9 @@ test(`${totalBytes / mebibyte} MiB each way at once through two routers over TLS
   const [serverSent, serverReceived] = await atServer[0];
   const seconds = (performance.now() - startMs) / 1000;
   console.log(`# ${totalBytes / mebibyte} MiB each way in ${seconds.toFixed(1)} s`);
-  console.log(`# ${network.routers.map((router) => `${router.id}: ${Math.round(router.residentBytes() / mebibyte)} MiB resident`).join(', ')}`);
+  console.log(
+    `# ${network.routers.map((router) => `${router.id}: ${Math.round(router.residentBytes() / mebibyte)} MiB resident`).join(', ')}`,
+  );
   assert.deepEqual(received, { bytes: totalBytes, hash: serverSent });
   assert.deepEqual(serverReceived, { bytes: totalBytes, hash: sent });
 });
