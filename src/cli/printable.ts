@@ -2,8 +2,7 @@
  * Characters that steer a terminal or change the order of what is shown: C0 (but not the line end), DEL, C1, line separators and the
  * marks of bidirectional text. Names and messages come from the network: what is printed must be what is there.
  */
-// oxlint-disable-next-line no-control-regex
-const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+const unsafe = /(?!\n)[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
 /** `text` with such characters written as escapes, such as `\x1b`. Line ends stay. */
 export function printableText(text: string): string {

@@ -5,6 +5,9 @@ const ranks: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, 
 /** Fields longer than this are cut: a log line must not become a copy of a peer's input. */
 const maxFieldLength = 512;
 
+/** Beyond what JSON escapes: DEL, C1, line separators and the marks of bidirectional text. */
+const steering = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
 /**
  * Writes one line per message: time, level, component, message, then fields as key=value with JSON values. JSON escapes control
  * characters, so that names from the network cannot break a line or steer a terminal.
@@ -28,6 +31,13 @@ export function lineLogger(write: (line: string) => void, level: LogLevel, wallM
 }
 
 function fieldText(value: unknown): string {
-  const text = JSON.stringify(value instanceof Error ? value.message : value) ?? 'null';
-  return text.length > maxFieldLength ? `${text.slice(0, maxFieldLength)}…` : text;
+  let text: string;
+  try {
+    text = JSON.stringify(value instanceof Error ? value.message : value) ?? 'null';
+  } catch {
+    // A logger never throws: what JSON cannot say is named by its kind.
+    text = `"${typeof value}"`;
+  }
+  const safe = text.replaceAll(steering, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return safe.length > maxFieldLength ? `${safe.slice(0, maxFieldLength)}…` : safe;
 }
