@@ -71,14 +71,14 @@ export class Authority implements AsyncDisposable {
     return credentials;
   }
 
-  /** The sslProfile `links` with these credentials (or none), which trusts this root. */
-  profile(credentials: Credentials | undefined): Entity {
+  /** The sslProfile `links` with these credentials (or none), which trusts this root; with `ownNetwork` only for routers of the network. */
+  profile(credentials: Credentials | undefined, ownNetwork = true): Entity {
     return [
       'sslProfile',
       {
         name: 'links',
         caCertFile: this.rootFile,
-        networkId: this.networkId,
+        ...(ownNetwork ? { networkId: this.networkId } : {}),
         ...(credentials === undefined ? {} : { certFile: credentials.certificateFile, privateKeyFile: credentials.keyFile }),
       },
     ];

@@ -1,7 +1,7 @@
 import { Authority } from './certificates.ts';
 import { freePort } from './ports.ts';
 import { RouterProcess } from './router-process.ts';
-import type { Entity } from './router-process.ts';
+import type { Entity, RouterOptions } from './router-process.ts';
 
 const host = '127.0.0.1';
 
@@ -19,7 +19,12 @@ export interface NetworkOptions {
   /** Mutual TLS on all links. */
   readonly tls?: boolean;
   readonly parameters?: readonly string[];
+  /** Those that run as skupper-router instead of Caravan. */
+  readonly skupper?: readonly string[];
 }
+
+/** Runs skupper-router with a configuration file, which says so in its log. */
+export const skupperRouter: Pick<RouterOptions, 'command' | 'ready'> = { command: ['skrouterd', '-c'], ready: /Router started/ };
 
 /** Routers as processes, with the links between them. Names are short; a router's id is its name and eight digits. */
 export class Network implements AsyncDisposable {
@@ -42,17 +47,20 @@ export class Network implements AsyncDisposable {
       await Promise.all(
         Object.keys(options.entities).map(async (name) => {
           const id = routerId(name);
-          const secure = authority === undefined ? {} : { sslProfile: 'links', saslMechanisms: 'EXTERNAL' };
-          const entities: Entity[] = authority === undefined ? [] : [authority.profile(await authority.issue(id))];
+          const secure = authority === undefined ? { saslMechanisms: 'ANONYMOUS' } : { sslProfile: 'links', saslMechanisms: 'EXTERNAL' };
+          const isSkupper = options.skupper?.includes(name) === true;
+          const entities: Entity[] = authority === undefined ? [] : [authority.profile(await authority.issue(id), !isSkupper)];
           const port = ports.get(name);
-          const verified = authority === undefined ? {} : { authenticatePeer: true };
-          if (port !== undefined) entities.push(['listener', { name: 'links', role: 'inter-router', host, port, ...secure, ...verified }]);
+          const verified = { authenticatePeer: authority !== undefined };
+          if (port !== undefined) entities.push(['listener', { name: 'incoming', role: 'inter-router', host, port, ...secure, ...verified }]);
           for (const { from, to, cost = 1 } of options.links) {
             if (from !== name) continue;
-            entities.push(['connector', { name: to, role: 'inter-router', host, port: ports.get(to) ?? 0, cost, ...secure }]);
+            // By name: skupper-router compares the host with the certificate's DNS names only.
+            entities.push(['connector', { name: to, role: 'inter-router', host: 'localhost', port: ports.get(to) ?? 0, cost, ...secure }]);
           }
           entities.push(...(options.entities[name] ?? []));
-          routers.set(name, await RouterProcess.start({ id, entities, parameters: options.parameters ?? [] }));
+          const kind = isSkupper ? skupperRouter : { parameters: options.parameters ?? [] };
+          routers.set(name, await RouterProcess.start({ id, entities, ...kind }));
         }),
       );
     } catch (error) {
