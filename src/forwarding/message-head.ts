@@ -1,5 +1,5 @@
 import { ProtocolViolation } from '../base/errors.ts';
-import { Condition, Descriptor } from '../amqp/constants.ts';
+import { Code, Condition, Descriptor } from '../amqp/constants.ts';
 import type { ValueReader } from '../amqp/value-reader.ts';
 import { decodeAnnotations } from './router-annotations.ts';
 import type { RouterAnnotations } from './router-annotations.ts';
@@ -55,7 +55,7 @@ export function decodeHead(reader: ValueReader): MessageHead {
       case Descriptor.deliveryAnnotations:
       case Descriptor.messageAnnotations:
       case Descriptor.applicationProperties:
-        reader.skip();
+        skipMap(reader);
         break;
       case Descriptor.properties: {
         const count = reader.enterList();
@@ -82,6 +82,12 @@ export function decodeHead(reader: ValueReader): MessageHead {
         throw new ProtocolViolation(Condition.decodeError, 'message has no body section where one is expected');
     }
   }
+}
+
+function skipMap(reader: ValueReader): void {
+  const code = reader.bytes[reader.position];
+  if (code !== Code.map8 && code !== Code.map32) throw new ProtocolViolation(Condition.decodeError, 'a section of annotations is a map');
+  reader.skip();
 }
 
 function skipTo(reader: ValueReader, end: number): void {
