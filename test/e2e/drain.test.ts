@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Network, line, tcpConnector, tcpListener } from './network.ts';
+import { freePort } from './ports.ts';
+import { RecordedSocket, pattern } from './recorded-socket.ts';
+import { RequestLoad, runFor } from './request-load.ts';
+import { TcpServer, answering, ask, dial, refusing } from './tcp-peer.ts';
+
+const pieceBytes = 50_000;
+const pieces = 40;
+const pieceMs = 50;
+
+/** Sends for two seconds, then ends. */
+async function sendSlowly(socket: Socket): Promise<void> {
+  socket.resume();
+  for (let piece = 0; piece < pieces && !socket.destroyed; piece++) {
+    socket.write(pattern(pieceBytes, piece * pieceBytes));
+    await sleep(pieceMs);
+  }
+  socket.end();
+}
+
+for (const [drained, side] of [
+  ['near', 'clients'],
+  ['far', 'servers'],
+] as const) {
+  test(`SIGTERM to the router at the ${side}: nothing new, what runs finishes, exit code 0`, { timeout: 58_000 }, async () => {
+    await using slow = await TcpServer.start((socket) => void sendSlowly(socket));
+    await using quick = await TcpServer.greeting('hello');
+    const [slowPort, quickPort] = [await freePort(), await freePort()];
+    await using network = await Network.start({
+      links: line(['near', 'far']),
+      tls: true,
+      entities: {
+        near: [tcpListener('slow', slowPort), tcpListener('quick', quickPort)],
+        far: [tcpConnector('slow', slow.port), tcpConnector('quick', quick.port)],
+      },
+    });
+    await answering(quickPort);
+    const load = new RequestLoad(quickPort, 100);
+    const streams: RecordedSocket[] = [];
+    for (let index = 0; index < 20; index++) streams.push(new RecordedSocket(await dial(slowPort)));
+    await runFor(300);
+
+    const router = network.router(drained);
+    const startMs = performance.now();
+    router.signal('SIGTERM');
+    await refusing(slowPort, 2000);
+    const refusedMs = performance.now() - startMs;
+    await assert.rejects(ask(quickPort, 'request'), { code: 'ECONNREFUSED' });
+    assert.ok(router.running, 'it lives as long as a stream runs');
+    await load.stop();
+    for (const stream of streams) stream.socket.end();
+    await Promise.all(streams.map(({ ended }) => ended));
+    for (const { receivedBytes, exact, events } of streams) {
+      assert.equal(receivedBytes, pieces * pieceBytes);
+      assert.ok(exact);
+      assert.deepEqual(events, ['end']);
+    }
+    assert.deepEqual(await router.ended, { code: 0, signal: null });
+    console.log(`# ${drained}: refuses after ${Math.round(refusedMs)} ms, ended after ${Math.round(performance.now() - startMs)} ms`);
+    const cut = load.lost.filter(({ error }) => error !== 'ECONNREFUSED');
+    assert.ok(cut.length <= 2, `${cut.length} requests failed by other than a refusal: ${cut.map(({ error }) => error).join(', ')}`);
+  });
+}
+
+test('streams that do not end are cut at the deadline, and the exit code is 0', { timeout: 58_000 }, async () => {
+  await using server = await TcpServer.echo();
+  const port = await freePort();
+  await using network = await Network.start({
+    links: line(['near', 'far']),
+    entities: { near: [tcpListener('echo', port)], far: [tcpConnector('echo', server.port)] },
+    parameters: ['--drain-timeout', '1s'],
+  });
+  await answering(port);
+  const streams = await Promise.all(Array.from({ length: 5 }, async () => new RecordedSocket(await dial(port))));
+  for (const stream of streams) {
+    await stream.send(1000);
+    await stream.received(1000);
+  }
+  const startMs = performance.now();
+  network.router('near').signal('SIGTERM');
+  await Promise.all(streams.map(({ closed }) => closed));
+  const cutMs = performance.now() - startMs;
+  assert.deepEqual(await network.router('near').ended, { code: 0, signal: null });
+  const endedMs = performance.now() - startMs;
+  console.log(`# cut after ${Math.round(cutMs)} ms, ended after ${Math.round(endedMs)} ms`);
+  assert.ok(cutMs > 900 && cutMs < 3000);
+  assert.ok(endedMs < 5000);
+  for (const { events } of streams) assert.deepEqual(events, ['reset'], 'a stream that was cut does not look complete');
+  assert.match(network.router('near').log, /connections cut off at the end of the drain time.*count=5/);
+});
