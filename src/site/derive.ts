@@ -78,11 +78,11 @@ export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
     ...siteListeners(resources, identity, withheld),
     ...links,
     ...resourcesOf(resources, 'Listener').map(({ metadata, spec }) =>
-      readEntity('tcpListener', { name: metadata.name, address: spec.routingKey, host: spec.host, port: spec.port }),
+      readEntity('tcpListener', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
     ),
     ...resourcesOf(resources, 'MultiKeyListener').flatMap(multiKeyEntities),
     ...resourcesOf(resources, 'Connector').map(({ metadata, spec }) =>
-      readEntity('tcpConnector', { name: metadata.name, address: spec.routingKey, host: spec.host, port: spec.port }),
+      readEntity('tcpConnector', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
     ),
   ];
   const router = readEntity('router', { id: identity.routerId, mode: 'interior' });
@@ -165,7 +165,7 @@ export function acceptsLinks(site: ResourceOf<'Site'>): boolean {
 function accessListener(access: ResourceOf<'RouterAccess'>, profile: string): Entity {
   const { roles, bindHost, accessType } = access.spec;
   const port = roles.find(({ name }) => name === 'inter-router')?.port ?? defaultLinkPort;
-  const host = bindHost ?? (accessType === 'local' ? '127.0.0.1' : '0.0.0.0');
+  const host = plainHost(bindHost ?? (accessType === 'local' ? '127.0.0.1' : '0.0.0.0'));
   return linkListener(accessListenerName(access), host, port, profile);
 }
 
@@ -179,7 +179,7 @@ function linkConnectors(link: ResourceOf<'Link'>, sslProfile: string): Entity[] 
     assert(first !== undefined, 'a group of endpoints has a first');
     return readEntity('connector', {
       name: connectorName(link, index),
-      host: first.host,
+      host: plainHost(first.host),
       port: first.port,
       role: 'inter-router',
       cost: link.spec.cost ?? 1,
@@ -205,11 +205,18 @@ function endpointGroups(link: ResourceOf<'Link'>): readonly (readonly LinkEndpoi
 }
 
 function endpointText({ host, port }: LinkEndpoint): string {
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
+  const plain = plainHost(host);
+  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+/** Addresses of IPv6 are often written in brackets, as in URLs; sockets want them without. */
+function plainHost(host: string): string {
+  return host.replaceAll(/[[\]]/g, '');
 }
 
 function multiKeyEntities(resource: ResourceOf<'MultiKeyListener'>): Entity[] {
-  const { host, port, strategy } = resource.spec;
+  const { port, strategy } = resource.spec;
+  const host = plainHost(resource.spec.host);
   const name = multiKeyListenerName(resource);
   const multiAddressStrategy = strategy.priority === undefined ? 'weighted' : 'priority';
   return [

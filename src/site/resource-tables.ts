@@ -8,7 +8,6 @@ import {
   mapOf,
   mismatch,
   optional,
-  record,
   required,
   SchemaProblem,
   text,
@@ -16,7 +15,9 @@ import {
   type Schema,
   type UnsupportedKey,
 } from '../management/schema.ts';
+import { nearestName } from '../base/nearest-name.ts';
 import { duration } from './duration.ts';
+import { checked, table, type TableSchema } from './resource-schema.ts';
 import type {
   AccessGrantSpec,
   AccessTokenSpec,
@@ -50,7 +51,7 @@ const serviceTls: UnsupportedKey = {
   remedy: 'let the application speak TLS itself; between sites traffic is always encrypted',
 };
 
-const settings = optional(textMap(), 'settings by name');
+const settings = optional(textMap(), 'settings by name; no effect on a host');
 const routingKey = required(address(), 'routing key: what listeners and connectors meet under');
 const servicePort = integer(1, 65535);
 const serviceType = optional(choice(['tcp'], { udp: 'UDP services are not implemented yet' }), 'protocol of the service');
@@ -65,7 +66,7 @@ const pem = text({ pattern: /^\s*-----BEGIN [A-Z0-9 ]+-----/, patternMeaning: 'a
 
 const clusterAccess = "it needs Kubernetes; on a host use 'default'";
 
-const siteSchema: Schema<SiteSpec> = record<SiteSpec>(
+const siteSchema: TableSchema<SiteSpec> = table<SiteSpec>(
   {
     linkAccess: optional(
       choice(['none', 'default', 'local'], {
@@ -77,11 +78,11 @@ const siteSchema: Schema<SiteSpec> = record<SiteSpec>(
         'contour-http-proxy': clusterAccess,
         gateway: clusterAccess,
       }),
-      'whether other sites may link to this one',
+      'whether other sites may link to this one; none when absent, local = only from this host',
     ),
     serviceAccount: optional(text(), 'Kubernetes service account; no effect on a host'),
     defaultIssuer: optional(text(), 'name of the certificate authority; a host has one'),
-    settings: optional(siteSettings(), 'settings by name'),
+    settings: optional(siteSettings(), 'settings by name; router-logging sets log levels, others have no effect on a host'),
   },
   {
     unsupported: {
@@ -91,7 +92,7 @@ const siteSchema: Schema<SiteSpec> = record<SiteSpec>(
   },
 );
 
-const listenerSchema: Schema<ListenerSpec> = record<ListenerSpec>(
+const listenerSchema: TableSchema<ListenerSpec> = table<ListenerSpec>(
   {
     routingKey,
     host: required(host(false), 'local address to listen on, such as 127.0.0.1 or 0.0.0.0'),
@@ -103,7 +104,7 @@ const listenerSchema: Schema<ListenerSpec> = record<ListenerSpec>(
   { unsupported: { tlsCredentials: serviceTls, exposePodsByName: kubernetesOnly } },
 );
 
-const connectorSchema: Schema<ConnectorSpec> = record<ConnectorSpec>(
+const connectorSchema: TableSchema<ConnectorSpec> = table<ConnectorSpec>(
   {
     routingKey,
     host: required(host(false), 'where the server is; localhost for this host'),
@@ -126,16 +127,18 @@ const connectorSchema: Schema<ConnectorSpec> = record<ConnectorSpec>(
 /** Weights are shares of the whole; 65535 leaves room for every ratio in one 32-bit sum of 256 keys. */
 const weight = integer(0, 65535);
 
-const strategySchema: Schema<MultiKeyStrategy> = checked(
-  record<MultiKeyStrategy>({
-    priority: optional(
-      record<PriorityStrategy>({ routingKeys: required(list(address(), 1), 'routing keys, the preferred one first') }),
-      'all connections go to the first key that is reachable',
-    ),
-    weighted: optional(
-      record<WeightedStrategy>({ routingKeys: required(routingKeyMap(), 'weights by routing key') }),
-      'connections are shared by weight among reachable keys',
-    ),
+const prioritySchema: TableSchema<PriorityStrategy> = table<PriorityStrategy>({
+  routingKeys: required(list(address(), 1), 'routing keys, the preferred one first'),
+});
+
+const weightedSchema: TableSchema<WeightedStrategy> = table<WeightedStrategy>({
+  routingKeys: required(routingKeyMap(), 'weights by routing key; a key of weight 0 gets no connections'),
+});
+
+const strategySchema: TableSchema<MultiKeyStrategy> = checked(
+  table<MultiKeyStrategy>({
+    priority: optional(prioritySchema, 'all connections go to the first key that is reachable'),
+    weighted: optional(weightedSchema, 'connections are shared by weight among reachable keys'),
   }),
   (strategy, path) => {
     if ((strategy.priority === undefined) === (strategy.weighted === undefined)) {
@@ -147,7 +150,7 @@ const strategySchema: Schema<MultiKeyStrategy> = checked(
   },
 );
 
-const multiKeyListenerSchema: Schema<MultiKeyListenerSpec> = record<MultiKeyListenerSpec>(
+const multiKeyListenerSchema: TableSchema<MultiKeyListenerSpec> = table<MultiKeyListenerSpec>(
   {
     host: required(host(false), 'local address to listen on, such as 127.0.0.1 or 0.0.0.0'),
     port: required(servicePort, 'local port to listen on'),
@@ -160,17 +163,20 @@ const multiKeyListenerSchema: Schema<MultiKeyListenerSpec> = record<MultiKeyList
 
 const endpointRole = choice(['inter-router', 'edge']);
 
-const endpointSchema: Schema<LinkEndpoint> = record<LinkEndpoint>({
-  name: required(endpointRole, 'what the endpoint is for'),
+/** Most endpoints of a Link: a router's connector has room for 16 besides its own host. */
+const endpointCountLimit = 16;
+
+const endpointSchema: TableSchema<LinkEndpoint> = table<LinkEndpoint>({
+  name: required(endpointRole, 'what the endpoint is for; edge endpoints are not used'),
   host: required(host(false), 'where the other site accepts links'),
   port: required(portText(), 'port where the other site accepts links'),
-  group: optional(text({ maximumLength: 253 }), 'endpoints of one group lead to the same router'),
+  group: optional(text({ maximumLength: 253 }), 'endpoints of one group lead to the same router and stand in for each other'),
 });
 
-const linkSchema: Schema<LinkSpec> = checked(
-  record<LinkSpec>({
+const linkSchema: TableSchema<LinkSpec> = checked(
+  table<LinkSpec>({
     endpoints: required(list(endpointSchema, 1), 'where the other site accepts links'),
-    tlsCredentials: optional(certificateName, 'certificates to use'),
+    tlsCredentials: optional(certificateName, "name of a Secret or certificate folder; the site's own certificate when absent"),
     cost,
     settings,
   }),
@@ -182,6 +188,9 @@ const linkSchema: Schema<LinkSpec> = checked(
         "has no 'inter-router' endpoint, and edge sites are not implemented yet",
       );
     }
+    if (link.endpoints.length > endpointCountLimit) {
+      throw new SchemaProblem('invalid', [...path, 'endpoints'], `has more than ${endpointCountLimit} endpoints`);
+    }
     if (link.settings !== undefined && Object.hasOwn(link.settings, 'proxy-configuration')) {
       throw new SchemaProblem(
         'unsupported',
@@ -192,7 +201,7 @@ const linkSchema: Schema<LinkSpec> = checked(
   },
 );
 
-const grantSchema: Schema<AccessGrantSpec> = record<AccessGrantSpec>({
+const grantSchema: TableSchema<AccessGrantSpec> = table<AccessGrantSpec>({
   redemptionsAllowed: optional(integer(1, 10_000), 'how often the token can be redeemed; 1 when absent'),
   expirationWindow: optional(duration(), 'how long the token can be redeemed; 15m when absent'),
   code: optional(text({ maximumLength: 1024, secret: true }), 'the secret; made by the site when absent'),
@@ -200,7 +209,7 @@ const grantSchema: Schema<AccessGrantSpec> = record<AccessGrantSpec>({
   settings,
 });
 
-const tokenSchema: Schema<AccessTokenSpec> = record<AccessTokenSpec>({
+const tokenSchema: TableSchema<AccessTokenSpec> = table<AccessTokenSpec>({
   url: required(
     text({ maximumLength: 2048, pattern: /^https:\/\/[^\s/]+\/\S+$/, patternMeaning: 'an https:// address' }),
     'where to redeem',
@@ -211,20 +220,19 @@ const tokenSchema: Schema<AccessTokenSpec> = record<AccessTokenSpec>({
   settings,
 });
 
-const routerAccessSchema: Schema<RouterAccessSpec> = checked(
-  record<RouterAccessSpec>({
-    roles: required(
-      list(
-        record<RouterAccessRole>({
-          name: required(endpointRole, 'who may connect'),
-          port: optional(integer(0, 65535), 'port to listen on; 55671 when absent, 0 = any free one'),
-        }),
-        1,
-      ),
-      'who may connect, and where',
+const roleSchema: TableSchema<RouterAccessRole> = table<RouterAccessRole>({
+  name: required(endpointRole, 'who may connect; nothing listens for edge'),
+  port: optional(integer(0, 65535), 'port to listen on; 55671 when absent, 0 = any free one'),
+});
+
+const routerAccessSchema: TableSchema<RouterAccessSpec> = checked(
+  table<RouterAccessSpec>({
+    roles: required(list(roleSchema, 1), 'who may connect, and where'),
+    tlsCredentials: required(
+      certificateName,
+      "name of a Secret or certificate folder; the site's own certificate when there is none of that name",
     ),
-    tlsCredentials: required(certificateName, 'certificates to show'),
-    generateTlsCredentials: optional(flag(), 'whether the site makes the certificates'),
+    generateTlsCredentials: optional(flag(), 'no effect: the site makes certificates that are not supplied'),
     issuer: optional(text(), 'certificate authority; a host has one'),
     accessType: optional(
       choice(['local'], {
@@ -236,9 +244,9 @@ const routerAccessSchema: Schema<RouterAccessSpec> = checked(
         'contour-http-proxy': clusterAccess,
         gateway: clusterAccess,
       }),
-      'local = only from this host',
+      'local = only from this host; from everywhere when absent',
     ),
-    bindHost: optional(host(false), 'local address to listen on; all when absent'),
+    bindHost: optional(host(false), 'local address to listen on; as accessType says when absent'),
     subjectAlternativeNames: optional(list(host(false)), 'names by which other sites reach this one'),
     settings,
   }),
@@ -250,7 +258,7 @@ const routerAccessSchema: Schema<RouterAccessSpec> = checked(
 );
 
 /** The schema of the spec of each kind but Secret, whose fields stand beside `metadata`. */
-export const specSchemas: { readonly [K in Exclude<Kind, 'Secret'>]: Schema<Specs[K]> } = {
+export const specSchemas: { readonly [K in Exclude<Kind, 'Secret'>]: TableSchema<Specs[K]> } = {
   Site: siteSchema,
   RouterAccess: routerAccessSchema,
   Link: linkSchema,
@@ -259,6 +267,24 @@ export const specSchemas: { readonly [K in Exclude<Kind, 'Secret'>]: Schema<Spec
   Connector: connectorSchema,
   AccessGrant: grantSchema,
   AccessToken: tokenSchema,
+};
+
+/** The maps inside of specs, by where they stand. */
+export const innerSchemas: Readonly<
+  Record<
+    string,
+    | TableSchema<LinkEndpoint>
+    | TableSchema<RouterAccessRole>
+    | TableSchema<MultiKeyStrategy>
+    | TableSchema<PriorityStrategy>
+    | TableSchema<WeightedStrategy>
+  >
+> = {
+  'Link.endpoints[]': endpointSchema,
+  'RouterAccess.roles[]': roleSchema,
+  'MultiKeyListener.strategy': strategySchema,
+  'MultiKeyListener.strategy.priority': prioritySchema,
+  'MultiKeyListener.strategy.weighted': weightedSchema,
 };
 
 /** Skupper's kinds that only a cluster can serve. */
@@ -277,32 +303,36 @@ export interface LogSetting {
 /** Reads Site's setting `router-logging`: levels for everything or per module, such as `info+,ROUTER_LS:debug+`. Throws SchemaProblem. */
 export function readLogging(value: string, path: readonly (string | number)[]): readonly LogSetting[] {
   return value.split(',').map((item) => {
-    const [first = '', second] = item.trim().split(':');
-    const module = choice(logModules).read(second === undefined ? 'DEFAULT' : first, path);
-    return { module, enable: logLevels().read(second ?? first, path) };
+    const setting = item.trim();
+    const colon = setting.indexOf(':');
+    const module = choice(logModules).read(colon === -1 ? 'DEFAULT' : setting.slice(0, colon), path);
+    return { module, enable: logLevels().read(setting.slice(colon + 1), path) };
   });
 }
 
+/** Skupper's settings of a Site. Others may stand there too, like annotations, but not what looks like one of these misspelt. */
+const siteSettingNames: readonly string[] = [
+  'router-logging',
+  'router-data-connection-count',
+  'disable-anti-affinity',
+  'size',
+  'tls-prior-valid-revisions',
+  'ingressClassName',
+];
+
 function siteSettings(): Schema<Readonly<Record<string, string>>> {
   return checked(textMap(), (values, path) => {
+    for (const key of Object.keys(values)) {
+      const near = siteSettingNames.includes(key) ? undefined : nearestName(key, siteSettingNames);
+      if (near === undefined) continue;
+      throw new SchemaProblem('unknown', [...path, key], `setting '${key}' is unknown; did you mean '${near}'?`);
+    }
     const logging = Object.hasOwn(values, 'router-logging') ? values['router-logging'] : undefined;
     if (logging === undefined) return;
     const modules = readLogging(logging, [...path, 'router-logging']).map(({ module }) => module);
     const twice = modules.find((module, index) => modules.indexOf(module) !== index);
     if (twice !== undefined) throw new SchemaProblem('invalid', [...path, 'router-logging'], `names ${twice} twice`);
   });
-}
-
-/** `schema` and a check of what its parts say together. */
-function checked<T>(schema: Schema<T>, check: (value: T, path: readonly (string | number)[]) => void): Schema<T> {
-  return {
-    type: schema.type,
-    read(value, path): T {
-      const read = schema.read(value, path);
-      check(read, path);
-      return read;
-    },
-  };
 }
 
 function routingKeyMap(): Schema<Readonly<Record<string, number>>> {

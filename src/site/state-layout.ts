@@ -86,9 +86,16 @@ export function siteLayout(namespace: string, environment: Environment, account:
   };
 }
 
-/** Name of the file that keeps a resource in `resourceFolder`. */
+/** Longest name of a resource's file in bytes: file systems allow 255, and while it is written a prefix is added. */
+const resourceFileNameLimitBytes = 220;
+
+/** Name of the file that keeps a resource in `resourceFolder`. A name too long for a file is cut and gets a hash. */
 export function resourceFileName(kind: string, name: string): string {
-  return `${kind}-${name}.yaml`;
+  const whole = `${kind}-${name}.yaml`;
+  if (whole.length <= resourceFileNameLimitBytes) return whole;
+  // Names of resources are ASCII and have no '~'.
+  const end = `~${hash(name)}.yaml`;
+  return `${whole.slice(0, resourceFileNameLimitBytes - end.length)}${end}`;
 }
 
 function checkNamespace(namespace: string): void {
@@ -138,5 +145,5 @@ function absolute(path: string | undefined): string | undefined {
 }
 
 function withoutSlash(path: string): string {
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+  return path.replace(/\/+$/, '');
 }
