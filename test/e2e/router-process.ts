@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './until.ts';
 
-const commandLineFile = join(import.meta.dirname, '../../src/cli/main.ts');
+export const commandLineFile: string = join(import.meta.dirname, '../../src/cli/main.ts');
 /** A busy machine starts a router in well under this. */
 const startTimeoutMs = 20_000;
 /** After SIGTERM a router drains; whatever is left then is killed. */
