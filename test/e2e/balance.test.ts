@@ -59,38 +59,46 @@ async function allReachable(port: number, names: readonly string[]): Promise<voi
 
 const service = 'service';
 
-test('work goes to a dearer site only when the backlog of the cheaper one exceeds the difference of costs', { timeout: 58_000 }, async () => {
-  await using near = await holding('near');
-  await using far = await holding('far');
-  const port = await freePort();
-  await using _network = await Network.start({
-    links: [
-      { from: 'client', to: 'near', cost: 1 },
-      { from: 'client', to: 'far', cost: 6 },
-    ],
-    entities: {
-      client: [tcpListener(service, port)],
-      near: [tcpConnector(service, near.port)],
-      far: [tcpConnector(service, far.port)],
-    },
-  });
-  await allReachable(port, ['near', 'far']);
-  for (let round = 0; round < 3; round++) {
-    await using held = new HeldConnections();
-    await held.open(port, 25);
-    assert.deepEqual(held.names.slice(0, 5), Array.from({ length: 5 }, () => 'near'), 'up to the difference of 5 nothing overflows');
-    const first = held.names.indexOf('far');
-    assert.ok(first === 5 || first === 6, `the first overflow is connection ${first}`);
-    const difference = held.count('near') - held.count('far');
-    assert.ok(difference >= 4 && difference <= 6, `near ${held.count('near')}, far ${held.count('far')}`);
-  }
-  // One at a time there is no backlog: the cheap one does all of it.
-  for (let index = 0; index < 50; index++) {
-    await using held = new HeldConnections();
-    await held.open(port, 1);
-    assert.deepEqual(held.names, ['near']);
-  }
-});
+test(
+  'work goes to a dearer site only when the backlog of the cheaper one exceeds the difference of costs',
+  { timeout: 58_000 },
+  async () => {
+    await using near = await holding('near');
+    await using far = await holding('far');
+    const port = await freePort();
+    await using _network = await Network.start({
+      links: [
+        { from: 'client', to: 'near', cost: 1 },
+        { from: 'client', to: 'far', cost: 6 },
+      ],
+      entities: {
+        client: [tcpListener(service, port)],
+        near: [tcpConnector(service, near.port)],
+        far: [tcpConnector(service, far.port)],
+      },
+    });
+    await allReachable(port, ['near', 'far']);
+    for (let round = 0; round < 3; round++) {
+      await using held = new HeldConnections();
+      await held.open(port, 25);
+      assert.deepEqual(
+        held.names.slice(0, 5),
+        Array.from({ length: 5 }, () => 'near'),
+        'up to the difference of 5 nothing overflows',
+      );
+      const first = held.names.indexOf('far');
+      assert.ok(first === 5 || first === 6, `the first overflow is connection ${first}`);
+      const difference = held.count('near') - held.count('far');
+      assert.ok(difference >= 4 && difference <= 6, `near ${held.count('near')}, far ${held.count('far')}`);
+    }
+    // One at a time there is no backlog: the cheap one does all of it.
+    for (let index = 0; index < 50; index++) {
+      await using held = new HeldConnections();
+      await held.open(port, 1);
+      assert.deepEqual(held.names, ['near']);
+    }
+  },
+);
 
 test('sites of equal cost share the work, and so do servers at one site', { timeout: 58_000 }, async () => {
   await using one = await holding('one');

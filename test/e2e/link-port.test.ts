@@ -231,7 +231,11 @@ describe('a link port with TLS', { timeout: 58_000 }, () => {
       credentials: async (good, _, id) => await good.issue(id, { startMs: Date.now() + 2 * dayMs }),
       log: /certificate of the peer is not valid yet: compare the clocks/,
     },
-    { name: 'self-signed', credentials: async (_, other) => await Promise.resolve(other.selfSigned), log: /not issued in this network|not made for TLS/ },
+    {
+      name: 'self-signed',
+      credentials: async (_, other) => await Promise.resolve(other.selfSigned),
+      log: /not issued in this network|not made for TLS/,
+    },
     { name: 'none', credentials: async () => await Promise.resolve(undefined), log: /the peer sent no certificate/, dialsOnly: true },
     {
       name: 'of another router',

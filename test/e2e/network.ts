@@ -52,7 +52,8 @@ export class Network implements AsyncDisposable {
           const entities: Entity[] = authority === undefined ? [] : [authority.profile(await authority.issue(id), !isSkupper)];
           const port = ports.get(name);
           const verified = { authenticatePeer: authority !== undefined };
-          if (port !== undefined) entities.push(['listener', { name: 'incoming', role: 'inter-router', host, port, ...secure, ...verified }]);
+          if (port !== undefined)
+            entities.push(['listener', { name: 'incoming', role: 'inter-router', host, port, ...secure, ...verified }]);
           for (const { from, to, cost = 1 } of options.links) {
             if (from !== name) continue;
             // By name: skupper-router compares the host with the certificate's DNS names only.
