@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { mock, test } from 'node:test';
+import { SlabPool } from '../amqp/transmit-buffer.ts';
+import { silentLogger } from '../base/log.ts';
+import { processClock } from '../host/process-clock.ts';
+import { processRandom } from '../host/process-random.ts';
+import { TurnQueue } from '../host/turn.ts';
+import type { ConnectorEntity } from '../management/entities.ts';
+import { parseRouterConfiguration } from '../management/router-configuration.ts';
+import { LinkConnector } from './link-connector.ts';
+import type { LinkContext } from './link-context.ts';
+
+function context(): LinkContext {
+  return {
+    routerId: 'alpha',
+    version: '0',
+    clock: processClock,
+    // Half of the range: pauses are neither lengthened nor shortened.
+    random: { ...processRandom(), fill: (target) => target.fill(1), number: () => 0.5 },
+    log: silentLogger,
+    turns: new TurnQueue(),
+    slabs: new SlabPool(),
+    nextLinkNumber: () => 1,
+    handlerFor: (link) => ({
+      opened: () => {},
+      controlUp: () => {},
+      controlMessage: () => {},
+      message: () => {},
+      relieved: () => {},
+      down: (_neighbour, error) => link.ended?.(error),
+    }),
+    tlsProfile: () => {
+      throw new Error('no profile is used');
+    },
+  };
+}
+
+function entity(port: number, failoverUrls?: string): ConnectorEntity {
+  const text = JSON.stringify([
+    ['router', { id: 'alpha', mode: 'interior' }],
+    ['connector', { name: 'c', host: '127.0.0.1', port, role: 'inter-router', ...(failoverUrls === undefined ? {} : { failoverUrls }) }],
+  ]);
+  const [connector] = parseRouterConfiguration(text, 'test').connectors;
+  return connector;
+}
+
+/** Real turns of the event loop, until it is so. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 100_000 && !condition(); turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(condition());
+}
+
+test('pauses between attempts double from 100 ms to 2 s, and stop ends them', async () => {
+  let accepted = 0;
+  const server = createServer((socket) => {
+    accepted++;
+    socket.on('error', () => {});
+    socket.destroy();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const connector = new LinkConnector(context(), entity((server.address() as AddressInfo).port));
+    connector.start();
+    let count = 1;
+    for (const pauseMs of [100, 200, 400, 800, 1600, 2000, 2000]) {
+      await until(() => accepted === count && connector.link === undefined && connector.state.connectionMsg !== 'not tried yet');
+      // The end of the connection is seen a turn or two after it was accepted.
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(connector.state.connectionStatus, 'FAILED');
+      mock.timers.tick(pauseMs - 1);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(accepted, count, `nothing before ${pauseMs} ms`);
+      mock.timers.tick(1);
+      count++;
+    }
+    await until(() => accepted === count && connector.link === undefined);
+    // New certificates: at once, and from the first pause on.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    connector.retryNow();
+    await until(() => accepted === count + 1 && connector.link === undefined);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    mock.timers.tick(100);
+    await until(() => accepted === count + 2);
+    connector.stop();
+    connector.retryNow();
+    mock.timers.tick(60_000);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(accepted, count + 2);
+  } finally {
+    mock.timers.reset();
+    server.close();
+  }
+});
+
+test('other endpoints of the same peer are tried in turn', async () => {
+  const reached: string[] = [];
+  const servers = ['first', 'second'].map((name) =>
+    createServer((socket) => {
+      reached.push(name);
+      socket.on('error', () => {});
+      socket.destroy();
+    }).listen(0, '127.0.0.1'),
+  );
+  for (const server of servers) if (!server.listening) await once(server, 'listening');
+  const [first, second] = servers.map((server) => (server.address() as AddressInfo).port);
+  const connector = new LinkConnector(context(), entity(first, `127.0.0.1:${second}`));
+  connector.start();
+  await new Promise((resolve) => setTimeout(resolve, 450));
+  connector.stop();
+  for (const server of servers) server.close();
+  assert.deepEqual(reached.slice(0, 3), ['first', 'second', 'first']);
+});
