@@ -67,7 +67,7 @@ test('nothing is read before resume, and pause stops it', async () => {
 
 test('pieces of one turn arrive in order, and pendingBytes falls to 0', async () => {
   const chunks: Buffer[] = [];
-  peer.on('data', (chunk) => chunks.push(chunk));
+  peer.on('data', (chunk: Buffer) => chunks.push(chunk));
   for (const text of ['ab', 'cd', 'ef']) socket.write(Buffer.from(`.${text}.`), 1, 3);
   assert.equal(socket.pendingBytes, 6);
   socket.end();
