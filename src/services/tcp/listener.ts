@@ -83,14 +83,23 @@ export class TcpListener {
   }
 }
 
+/**
+ * A stream that comes back released has been seen by no server: a router on the way had no route, as happens for moments while routes
+ * change. It is sent again, this often at most; each try takes as long as the way there and back.
+ */
+const maxRetries = 8;
+
 /** One client connection. */
 class ClientStream implements Consumer, Upstream {
   readonly #forwarder: Forwarder;
   readonly #done: (stream: ClientStream, failure: string | undefined) => void;
   readonly tcp: TcpStream;
   readonly outstanding = 0;
+  #address = '';
+  #correlationId = '';
   #replyTo = '';
   #answered = false;
+  #retries = 0;
   #failure: string | undefined;
 
   constructor(forwarder: Forwarder, done: (stream: ClientStream, failure: string | undefined) => void) {
@@ -100,10 +109,16 @@ class ClientStream implements Consumer, Upstream {
   }
 
   start(socket: StreamSocket, address: string, correlationId: string): void {
+    this.#address = address;
+    this.#correlationId = correlationId;
     this.#replyTo = this.#forwarder.addTemporary(this);
     this.tcp.attachSocket(socket);
-    const start = encodeStreamStart(address, this.#replyTo, correlationId);
-    const head = streamHead(address, this.#replyTo, correlationId, start);
+    this.#send();
+  }
+
+  #send(): void {
+    const start = encodeStreamStart(this.#address, this.#replyTo, this.#correlationId);
+    const head = streamHead(this.#address, this.#replyTo, this.#correlationId, start);
     const downstream = this.#forwarder.forward(head, true, false, undefined, this);
     if (typeof downstream === 'number') {
       this.#failure = 'no server is reachable';
@@ -125,6 +140,12 @@ class ClientStream implements Consumer, Upstream {
 
   update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void {
     if (!this.#answered && settled && state !== DeliveryState.accepted) {
+      if (state === DeliveryState.released && !this.tcp.gone && this.#retries < maxRetries) {
+        this.#retries++;
+        // The client's octets are read only when the server has answered: nothing has been sent yet.
+        this.#send();
+        return;
+      }
       this.#failure = error?.description ?? 'the server could not be reached';
     }
     this.tcp.update(state, settled, sectionOffset);
