@@ -195,6 +195,8 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
 
   detached(link: IncomingLink | OutgoingLink, error?: AmqpError): void {
     if (link === this.#controlIn || link === this.#controlOut) {
+      // With its connection, which knows the reason: `closed` follows.
+      if (this.connection.ended) return;
       if (this.connection.opened) this.#log.warn('control link detached', { router: this.routerId, condition: error?.condition });
       this.#down(error);
       this.connection.close();
