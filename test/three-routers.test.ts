@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Treatment } from '../src/routing/route-table.ts';
+import type { Downstream } from '../src/forwarding/leg.ts';
+import { Refusal } from '../src/services/tcp/listener.ts';
 import type { TcpListener } from '../src/services/tcp/listener.ts';
 import { VirtualNetwork, pattern, servers } from './virtual/virtual-network.ts';
 import type { VirtualLink, VirtualRouter } from './virtual/virtual-network.ts';
@@ -393,4 +395,25 @@ test('streaming links are used again', () => {
     network.run(20);
   }
   assert.equal(attached, 1);
+});
+
+test('a stream that is released before a server has seen it is sent again, a bounded number of times', () => {
+  for (const [releases, tries, end] of [
+    [3, 4, 'end'],
+    [99, 9, 'reset'],
+  ] as const) {
+    const { network, routers } = chain();
+    const connector = routers[2].serve('service', servers.echo);
+    const { forwarder } = routers[2].control;
+    const deliver = connector.deliver.bind(connector);
+    let tried = 0;
+    connector.deliver = (head, upstream): Downstream => (++tried <= releases ? new Refusal(upstream) : deliver(head, upstream));
+    const client = routers[0].connect(listen(network, routers[0], 'service'));
+    client.write(pattern(100));
+    client.end();
+    network.runUntil(() => client.gone !== undefined, 1000);
+    assert.deepEqual([client.gone, tried, client.received], [end, tries, end === 'end' ? 100 : 0]);
+    assert.equal(outstanding(routers[0], 'service'), 0);
+    assert.equal(forwarder.localConsumers('service'), 1);
+  }
 });
