@@ -36,7 +36,7 @@ const durations: readonly (readonly [string, number | undefined])[] = [
 ];
 
 for (const [text, milliseconds] of durations) {
-  test(`duration '${text}' is ${milliseconds ?? 'none'}`, () => {
+  test(`duration ${JSON.stringify(text)} is ${milliseconds ?? 'none'}`, () => {
     assert.equal(parseDuration(text), milliseconds);
   });
 }

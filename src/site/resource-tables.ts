@@ -132,7 +132,7 @@ const prioritySchema: TableSchema<PriorityStrategy> = table<PriorityStrategy>({
 });
 
 const weightedSchema: TableSchema<WeightedStrategy> = table<WeightedStrategy>({
-  routingKeys: required(routingKeyMap(), 'weights by routing key; a key of weight 0 gets no connections'),
+  routingKeys: required(routingKeyMap(), 'weights by routing key; a key of weight 0 is used only when no other is reachable'),
 });
 
 const strategySchema: TableSchema<MultiKeyStrategy> = checked(
@@ -176,7 +176,7 @@ const endpointSchema: TableSchema<LinkEndpoint> = table<LinkEndpoint>({
 const linkSchema: TableSchema<LinkSpec> = checked(
   table<LinkSpec>({
     endpoints: required(list(endpointSchema, 1), 'where the other site accepts links'),
-    tlsCredentials: optional(certificateName, "name of a Secret or certificate folder; the site's own certificate when absent"),
+    tlsCredentials: optional(certificateName, "certificates to use; the site's own when absent"),
     cost,
     settings,
   }),
@@ -204,7 +204,7 @@ const linkSchema: TableSchema<LinkSpec> = checked(
 const grantSchema: TableSchema<AccessGrantSpec> = table<AccessGrantSpec>({
   redemptionsAllowed: optional(integer(1, 10_000), 'how often the token can be redeemed; 1 when absent'),
   expirationWindow: optional(duration(), 'how long the token can be redeemed; 15m when absent'),
-  code: optional(text({ maximumLength: 1024, secret: true }), 'the secret; made by the site when absent'),
+  code: optional(refused('codes are made by the site; the status of the grant shows it'), 'the site makes it'),
   issuer: optional(text(), 'certificate authority; a host has one'),
   settings,
 });
@@ -228,10 +228,7 @@ const roleSchema: TableSchema<RouterAccessRole> = table<RouterAccessRole>({
 const routerAccessSchema: TableSchema<RouterAccessSpec> = checked(
   table<RouterAccessSpec>({
     roles: required(list(roleSchema, 1), 'who may connect, and where'),
-    tlsCredentials: required(
-      certificateName,
-      "name of a Secret or certificate folder; the site's own certificate when there is none of that name",
-    ),
+    tlsCredentials: required(certificateName, "certificates to use; the site's own when there are none of that name"),
     generateTlsCredentials: optional(flag(), 'no effect: the site makes certificates that are not supplied'),
     issuer: optional(text(), 'certificate authority; a host has one'),
     accessType: optional(
@@ -333,6 +330,16 @@ function siteSettings(): Schema<Readonly<Record<string, string>>> {
     const twice = modules.find((module, index) => modules.indexOf(module) !== index);
     if (twice !== undefined) throw new SchemaProblem('invalid', [...path, 'router-logging'], `names ${twice} twice`);
   });
+}
+
+/** A key that is known, and that must not be there. */
+function refused(reason: string): Schema<never> {
+  return {
+    type: 'refused',
+    read(_value, path): never {
+      throw new SchemaProblem('unsupported', path, `key '${String(path.at(-1))}' is not supported: ${reason}`, 'take it away');
+    },
+  };
 }
 
 function routingKeyMap(): Schema<Readonly<Record<string, number>>> {

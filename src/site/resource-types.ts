@@ -88,6 +88,7 @@ export interface AccessGrantSpec {
   readonly redemptionsAllowed?: number;
   /** Duration such as `15m` or `1h30m`. */
   readonly expirationWindow?: string;
+  /** Skupper's; refused here when resources are read. */
   readonly code?: string;
   readonly issuer?: string;
   readonly settings?: Settings;

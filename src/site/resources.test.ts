@@ -238,6 +238,27 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
   [documentOf('AccessGrant', 'expirationWindow: 15 minutes'), 'resource-invalid', /must be a duration such as 90s/],
   [documentOf('AccessGrant', 'expirationWindow: 0s'), 'resource-invalid', /must be a duration such as 90s/],
   [
+    documentOf('AccessGrant', 'code: my-secret'),
+    'resource-unsupported',
+    "f.yaml:6: spec.code: key 'code' is not supported: codes are made by the site; the status of the grant shows it",
+  ],
+  [
+    documentOf('Site', 'settings: {router-logging: "ROUTER:info:debug"}'),
+    'resource-invalid',
+    /router-logging: must be log levels .*not the text 'info:debug'/,
+  ],
+  [documentOf('Site', 'settings: {router-logging: "ROUTR:info"}'), 'resource-invalid', /did you mean 'ROUTER'\?/],
+  [
+    documentOf('Site', 'settings:', '  router-loging: info+'),
+    'resource-unknown',
+    "f.yaml:7: spec.settings.router-loging: setting 'router-loging' is unknown; did you mean 'router-logging'?",
+  ],
+  [
+    documentOf('Link', `endpoints: [${Array(17).fill('{name: inter-router, host: a, port: 1}').join(', ')}]`),
+    'resource-invalid',
+    'f.yaml:6: spec.endpoints: has more than 16 endpoints',
+  ],
+  [
     documentOf('AccessToken', 'url: http://a/b', 'code: x', 'ca: x'),
     'resource-invalid',
     /^f\.yaml:6: spec\.url: must be an https:\/\/ address/,
@@ -324,6 +345,17 @@ test('many documents, comments and empty ones between them; status and what Kube
 test('JSON is read too', () => {
   const text = JSON.stringify({ apiVersion: 'skupper.io/v2alpha1', kind: 'Site', metadata: { name: 'west' }, spec: {} }, null, 2);
   assert.equal(parseResources(text, 'f.json')[0]?.metadata.name, 'west');
+});
+
+test('settings of a Site that a host does not know are kept, like annotations', () => {
+  const settings = { size: 'small', 'tls-prior-valid-revisions': '2', 'example.com/owner': 'ann' };
+  const text = JSON.stringify({ apiVersion: 'skupper.io/v2alpha1', kind: 'Site', metadata: { name: 'west' }, spec: { settings } });
+  assert.deepEqual(parseResources(text, 'f')[0]?.spec, { settings });
+});
+
+test('a Link may have 16 endpoints', () => {
+  const text = documentOf('Link', `endpoints: [${Array(16).fill('{name: inter-router, host: a, port: 1}').join(', ')}]`);
+  assert.equal(parseResources(text, 'f').length, 1);
 });
 
 test('a secret gives its files, from data and from stringData', () => {

@@ -3,6 +3,7 @@ import { InputError } from '../base/errors.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { optional, record, required, SchemaProblem, text, textMap, withDefault, type Path, type Schema } from '../management/schema.ts';
 import { decodeBase64, encodeBase64 } from './base64.ts';
+import { table, type TableSchema } from './resource-schema.ts';
 import { clusterKinds, specSchemas } from './resource-tables.ts';
 import { resourceKey, type Kind, type Metadata, type Resource, type ResourceOf, type SecretSpec, type Specs } from './resource-types.ts';
 import { parseYaml, type YamlDocument } from './yaml-text.ts';
@@ -125,9 +126,10 @@ export const siteName: Schema<string> = text({
   patternMeaning: "a name of at most 63 lower case letters, digits and '-', beginning and ending with a letter or digit",
 });
 
-function metadataSchema(kind: Kind): Schema<Metadata> {
+/** Who a resource of `kind` is. */
+export function metadataSchema(kind: Kind): TableSchema<Metadata> {
   const kept = 'it is made by Kubernetes';
-  return record<Metadata>(
+  return table<Metadata>(
     {
       name: required(resourceName(kind), 'name of the resource'),
       namespace: optional(siteName, 'namespace it belongs to'),
@@ -168,22 +170,26 @@ function readOfKind(kind: Exclude<Kind, 'Secret'>, value: unknown): Resource {
 
 const secretTypes = ['kubernetes.io/tls', 'Opaque'];
 
+interface SecretDocument {
+  readonly metadata: Metadata;
+  readonly type: string;
+  readonly data: Readonly<Record<string, string>>;
+  readonly stringData: Readonly<Record<string, string>>;
+}
+
+/** A Secret as a whole: it has no spec. */
+export const secretSchema: TableSchema<SecretDocument> = table<SecretDocument>(
+  {
+    metadata: required(metadataSchema('Secret'), 'name, labels and annotations'),
+    type: withDefault(text(), 'Opaque', 'kubernetes.io/tls (needs all of ca.crt, tls.crt and tls.key) or Opaque'),
+    data: withDefault(textMap(), {}, 'files in base64, by name'),
+    stringData: withDefault(textMap(), {}, 'files as they are, by name'),
+  },
+  { ignored: { ...frame.ignored, immutable: 'Secrets are replaced as a whole' } },
+);
+
 function readSecret(value: unknown): ResourceOf<'Secret'> {
-  interface SecretDocument {
-    readonly metadata: Metadata;
-    readonly type: string;
-    readonly data: Readonly<Record<string, string>>;
-    readonly stringData: Readonly<Record<string, string>>;
-  }
-  const read = record<SecretDocument>(
-    {
-      metadata: required(metadataSchema('Secret'), 'name, labels and annotations'),
-      type: withDefault(text(), 'Opaque', 'type of the Secret'),
-      data: withDefault(textMap(), {}, 'files in base64'),
-      stringData: withDefault(textMap(), {}, 'files as they are'),
-    },
-    { ignored: { ...frame.ignored, immutable: 'Secrets are replaced as a whole' } },
-  ).read(value, []);
+  const read = secretSchema.read(value, []);
   if (!secretTypes.includes(read.type)) {
     throw new SchemaProblem('unsupported', ['type'], `must be ${secretTypes.join(' or ')}, not '${read.type}'`);
   }
