@@ -124,7 +124,7 @@ test('a body with a missing or wrong entry is counted and changes nothing', () =
         engine.receive(1, message(to, opcode, body), 600);
         assert.deepEqual(drain(engine), [], `${opcode} ${key}`);
         assert.equal(engine.table, table);
-        assert.equal(engine.status().ignored.get('malformed body'), 1, `${opcode} with ${key} ${String(wrong)}`);
+        assert.equal(engine.status().ignored.get('malformed body'), 1, `${opcode} with ${key} ${JSON.stringify(wrong)}`);
       }
     }
   }
@@ -250,4 +250,19 @@ test('the same question many times gets one answer', () => {
   assert.equal(answers, 1);
   engine.receive(1, message('_topo/0/a/qdrouter', 'LSR', { id: 'b' }), 900);
   assert.equal(drain(engine).length, 1);
+});
+
+test('two other routers with one id are told once; a router that restarts twice is not taken for two', () => {
+  const engine = new RoutingEngine({ routerId: 'a', instance: 1 });
+  engine.linkUp(1, 1, 0, 'b');
+  const heard = (instances: readonly number[]): string[] => {
+    for (const [index, instance] of instances.entries()) {
+      engine.receive(1, message('amqp:/_local/qdhello', 'HELLO', { id: 'b', instance, seen: ['a'] }), 10 + index);
+    }
+    const types: string[] = [];
+    for (let event = engine.nextEvent(); event !== undefined; event = engine.nextEvent()) types.push(event.type);
+    return types.filter((type) => type === 'routerRestarted' || type === 'doubleRouter');
+  };
+  assert.deepEqual(heard([5, 6, 7]), ['routerRestarted', 'routerRestarted']);
+  assert.deepEqual(heard([6, 7, 6, 7, 6]), ['doubleRouter']);
 });
