@@ -91,16 +91,3 @@ export interface TcpCounters {
 
 export type TcpListenerRow = Omit<TcpListenerEntity, 'type'> & ListenerState & TcpCounters;
 export type TcpConnectorRow = Omit<TcpConnectorEntity, 'type'> & TcpCounters;
-
-export interface TcpConnectionRow {
-  readonly identity: string;
-  readonly address: string;
-  /** Name of the tcpListener or tcpConnector. */
-  readonly owner: string;
-  readonly direction: 'in' | 'out';
-  /** Address and port of the client or server. */
-  readonly host: string;
-  readonly uptimeSeconds: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}

@@ -289,7 +289,7 @@ test('in a ring each update arrives once and each advertisement is passed on onc
 
 test('in a full mesh of eight an advertisement costs less than the square of the routers', () => {
   const network = new TestNetwork();
-  const ids = [...'abcdefgh'];
+  const ids = 'abcdefgh'.split('');
   for (const id of ids) network.router(id);
   for (const [index, a] of ids.entries()) for (const b of ids.slice(index + 1)) network.connect(a, b);
   network.run(3000);
