@@ -24,7 +24,7 @@ export interface NetworkOptions {
 }
 
 /** Runs skupper-router with a configuration file, which says so in its log. */
-export const skupperRouter: Pick<RouterOptions, 'command' | 'ready'> = { command: ['skrouterd', '-c'], ready: /Router started/ };
+const skupperRouter: Pick<RouterOptions, 'command' | 'ready'> = { command: ['skrouterd', '-c'], ready: /Router started/ };
 
 /** Routers as processes, with the links between them. Names are short; a router's id is its name and eight digits. */
 export class Network implements AsyncDisposable {
