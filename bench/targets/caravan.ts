@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { nodeFlags } from '../../src/host/node-flags.ts';
 import { startRouterPair } from './router-pair.ts';
 import type { TargetKind } from './target.ts';
 
@@ -17,7 +18,7 @@ export const caravan: TargetKind = {
         ? []
         : ['--cpu-prof', `--cpu-prof-dir=${context.profileDirectory}`, `--cpu-prof-name=${side}-${process.hrtime.bigint()}.cpuprofile`];
     return await startRouterPair('caravan', context, (side, file) =>
-      [process.execPath, profile(side), commandLineFile, 'router', '--config', file].flat(),
+      [process.execPath, nodeFlags, profile(side), commandLineFile, 'router', '--config', file].flat(),
     );
   },
 };

@@ -1,6 +1,7 @@
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WeatherError } from '../base/errors.ts';
+import { nodeFlags } from '../host/node-flags.ts';
 import { startDaemon, type Daemon } from '../host/daemon.ts';
 import { layoutOf } from './process-environment.ts';
 import { openSiteFolder } from './site-folder.ts';
@@ -33,7 +34,7 @@ export async function startSiteInBackground(options: StartSiteOptions): Promise<
   const program = join(import.meta.dirname, '..', 'cli', `main${extname(import.meta.filename)}`);
   const daemon = await startDaemon({
     program: process.execPath,
-    parameters: [program, 'site', 'run', '-n', namespace],
+    parameters: [...nodeFlags, program, 'site', 'run', '-n', namespace],
     environment,
     logFile: layout.logFile,
   });
