@@ -13,8 +13,7 @@ export type IgnoredReason =
   | 'too far'
   | 'no route'
   | 'stale'
-  | 'malformed address'
-  | 'queue full';
+  | 'malformed address';
 
 /** `link lost`: the connection ended. `silent`: it stands, but no HELLO has come that hears this router. */
 export type NeighbourLoss = 'link lost' | 'silent';

@@ -170,14 +170,12 @@ export class Exchange {
 
   /** The record of a router, made if need be and if there is room. `speaks`: a message of its own has come. */
   learn(routerId: string, speaks: boolean): RouterRecord | undefined {
-    const known = this.database.size;
-    const full = known >= limits.routers;
+    const isNew = this.database.get(routerId) === undefined;
+    const full = this.database.size >= limits.routers;
     const record = this.database.learn(routerId, speaks);
-    if (record === undefined) {
-      this.#diagnostics.limitReached('routers', routerId);
-    } else if (this.database.size > known ? this.database.isNamed(routerId) : full) {
-      this.topologyChanged = true;
-    }
+    if (record === undefined) this.#diagnostics.limitReached('routers', routerId);
+    // Somebody's edge may lead to the new router; or away from one that had to make place for it.
+    else if (isNew && (full || this.database.isNamed(routerId))) this.topologyChanged = true;
     return record;
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { ControlMap, ControlMessage, ControlValue } from './control-message.ts';
 import { RoutingEngine } from './engine.ts';
 import { limits } from './limits.ts';
@@ -187,6 +187,9 @@ test('a link state with too many peers is refused; one with as many as allowed c
   engine.receive(1, message('_topo/0/all/qdrouter', 'RA', { id: 'real', instance: 4, ls_seq: 0, mobile_seq: 0 }), 700);
   assert.equal(engine.status().routers.length, limits.routers);
   assert.ok(engine.status().routers.some(({ routerId }) => routerId === 'real'));
+  const { table } = engine;
+  engine.receive(1, message('_topo/0/all/qdrouter', 'RA', { id: 'real', instance: 4, ls_seq: 0, mobile_seq: 0 }), 800);
+  assert.equal(engine.table, table, 'nothing is computed anew for a router that is known');
 });
 
 test('a HELLO of another router than the one at the end of the link is refused', () => {

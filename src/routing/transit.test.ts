@@ -35,7 +35,7 @@ test('a message for another router goes to the next hop as it came, with this ro
 test('a flood goes to every neighbour that it has not passed', () => {
   const { network, links } = star();
   const [out] = transits(network, links[0], { ...base, to: '_topo/0/all/qdrouter' });
-  assert.deepEqual([...out.links].sort(), [links[1], links[2]]);
+  assert.deepEqual(new Set(out.links), new Set([links[1], links[2]]));
   const [second] = transits(network, links[0], { ...base, to: '_topo/all/qdrouter', trace: ['0/d', '0/a'] });
   assert.deepEqual(second.links, [links[1]]);
 });
@@ -45,7 +45,7 @@ test('a multicast of an unknown origin goes nowhere, one of a known origin along
   const to = '_topo/0/all/qdrouter.ma';
   assert.deepEqual(transits(network, links[0], { ...base, to, ingress: '0/stranger' }), []);
   const [out] = transits(network, links[0], { ...base, to });
-  assert.deepEqual([...out.links].sort(), [links[1], links[2]]);
+  assert.deepEqual(new Set(out.links), new Set([links[1], links[2]]));
 });
 
 test('a message that has been here, or has come further than the network is wide, stops', () => {
@@ -64,7 +64,7 @@ test('a message without ingress counts as made here', () => {
   const [out] = transits(network, links[0], { ...base, to: '_topo/0/all/qdrouter.ma', ingress: null, trace: [] });
   assert.equal(out.message.ingress, '0/b');
   assert.deepEqual(out.message.trace, ['0/b']);
-  assert.deepEqual([...out.links].sort(), [links[1], links[2]]);
+  assert.deepEqual(new Set(out.links), new Set([links[1], links[2]]));
 });
 
 test('messages for nobody and from nowhere are counted', () => {
