@@ -269,3 +269,44 @@ test('two other routers with one id are told once; a router that restarts twice 
   assert.deepEqual(heard([5, 6, 7]), ['routerRestarted', 'routerRestarted']);
   assert.deepEqual(heard([6, 7, 6, 7, 6]), ['doubleRouter']);
 });
+
+test('a router that asks before there is a path to it is answered when there is', () => {
+  const engine = neighbours();
+  engine.receive(1, message('_topo/0/a/qdrouter', 'LSR', { id: 'far' }, 'far'), 600);
+  engine.receive(1, message('_topo/0/a/qdrouter.ma', 'MAR', { id: 'far', have_seq: 0 }, 'far'), 600);
+  engine.localAddress('Mhere', 3, 0, 600);
+  engine.receive(1, message('_topo/0/a/qdrouter.ma', 'MAR', { id: 'far', have_seq: 0 }, 'far'), 650);
+  assert.deepEqual(
+    drain(engine).map(({ opcode }) => opcode),
+    ['MAU', 'RA'],
+  );
+  engine.receive(1, message('_topo/0/a/qdrouter.ma', 'MAR', { id: 'far', have_seq: 0 }, 'far'), 660);
+  assert.deepEqual(drain(engine), []);
+  engine.receive(
+    1,
+    message(
+      '_topo/0/a/qdrouter',
+      'LSU',
+      linkState('b', 60, [
+        ['a', 1],
+        ['far', 1],
+      ]),
+    ),
+    700,
+  );
+  const answers = drain(engine).filter(({ opcode }) => opcode === 'LSU' || opcode === 'MAU');
+  assert.deepEqual(
+    answers.map(({ to, opcode }) => `${opcode} ${to}`),
+    ['LSU amqp:/_topo/0/far/qdrouter', 'MAU amqp:/_topo/0/far/qdrouter.ma'],
+  );
+});
+
+test('an absolute update that is older than what is known is not used', () => {
+  const engine = neighbours();
+  const update = (sequence: number, exist: ControlValue): void =>
+    engine.receive(1, message('_topo/0/a/qdrouter.ma', 'MAU', { id: 'b', mobile_seq: sequence, exist }), 600);
+  update(5, [['Mnew', 3]]);
+  update(4, [['Mold', 3]]);
+  assert.deepEqual([...engine.table.addresses.keys()], ['Mnew']);
+  assert.equal(engine.status().ignored.get('stale'), 1);
+});
