@@ -44,6 +44,8 @@ export interface RouterDependencies {
 
 /** While draining, open connections are counted this often. */
 const drainPollMs = 50;
+/** Sequences by which routing is ahead for each millisecond in the second of its start: more than it can use up in that time. */
+const sequencesPerMs = 16;
 /** Peers get this long to answer the close of a link. */
 const linkCloseMs = 1000;
 
@@ -79,6 +81,7 @@ export class Router implements TurnTask, AsyncDisposable {
     this.#dependencies = dependencies;
     this.#log = log.child('router');
     this.startedMs = clock.nowMs();
+    const startedWallMs = clock.wallMs();
     const { router } = configuration;
     // Entities come one by one in `start`.
     this.#configuration = configuration;
@@ -86,7 +89,8 @@ export class Router implements TurnTask, AsyncDisposable {
     this.#control = new ControlPlane({
       routing: {
         routerId: router.id,
-        instance: Math.floor(clock.wallMs() / 1000),
+        instance: Math.floor(startedWallMs / 1000),
+        sequenceStart: Math.floor(startedWallMs % 1000) * sequencesPerMs,
         timers: {
           helloIntervalMs: router.helloIntervalSeconds * 1000,
           helloMaxAgeMs: router.helloMaxAgeSeconds * 1000,

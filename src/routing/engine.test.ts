@@ -230,6 +230,23 @@ test('a router that restarts is recognised by its instance and learned anew', ()
   assert.ok(network.events.get('a')?.some((event) => event.type === 'routerRestarted' && event.routerId === 'c'));
 });
 
+test('a router that restarts within the same second is heard, because its sequences start later', () => {
+  const { network } = chain(3);
+  for (const name of ['Mold', 'Mother']) network.localAddress('c', name);
+  network.run(300);
+  for (const name of ['Mold', 'Mother']) network.engine('c').localAddressGone(name, network.nowMs);
+  network.localAddress('c', 'Mold');
+  network.run(300);
+  network.kill('c');
+  network.run(50);
+  network.router('c', { sequenceStart: 650 * 16 });
+  network.localAddress('c', 'Mnew');
+  network.connect('b', 'c');
+  network.runUntil(() => network.routersOf('a', 'Mnew').length === 1, 200);
+  assert.deepEqual(network.routersOf('a', 'Mold'), []);
+  assert.equal(network.cost('a', 'c'), 2);
+});
+
 test('a dead router is forgotten once its link state has expired', () => {
   const { network } = chain(3);
   network.run(2000);

@@ -28,6 +28,11 @@ export interface RoutingOptions {
   readonly routerId: string;
   /** Boot time in seconds since 1970: another value tells the other routers that this one has restarted. */
   readonly instance: number;
+  /**
+   * Where the sequences of link state and addresses start. Others ignore sequences they have passed, and cannot see a restart within
+   * the second of `instance`: a start that grows with the time in the second lets such a router be heard.
+   */
+  readonly sequenceStart?: number;
   readonly timers?: Partial<RoutingTimers>;
   /** Data about the site, carried to every other router of this kind in the link state. Bounded by `siteData...` in limits. */
   readonly site?: ControlMap;
@@ -75,8 +80,9 @@ export class RoutingEngine {
     this.#timers = { ...defaultTimers, ...options.timers };
     this.#links = new LinkTable(this.#timers.helloMaxAgeMs);
     this.#outbox = new Outbox(options.routerId);
-    this.#own = new OwnLinkState(options.routerId, options.instance);
-    this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics);
+    const { sequenceStart = 0 } = options;
+    this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart);
+    this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics, sequenceStart);
     this.#topology = new Topology(this.#id, new Map([[this.#id, new Map()]]));
     this.#table = emptyTable(this.#id);
     if (options.site !== undefined) this.#setSite(options.site);

@@ -27,7 +27,7 @@ import type { RouteTable } from './route-table.ts';
 export class Exchange {
   readonly database: LinkStateDatabase = new LinkStateDatabase();
   readonly directory: AddressDirectory = new AddressDirectory();
-  readonly local: LocalAddresses = new LocalAddresses();
+  readonly local: LocalAddresses;
   /** Set when the graph of link states has changed; cleared by the owner once the paths are computed. */
   topologyChanged = false;
   readonly #own: OwnLinkState;
@@ -36,7 +36,8 @@ export class Exchange {
   #dueMs = Infinity;
   #dirty = false;
 
-  constructor(own: OwnLinkState, outbox: Outbox, diagnostics: RoutingDiagnostics) {
+  constructor(own: OwnLinkState, outbox: Outbox, diagnostics: RoutingDiagnostics, sequenceStart: number) {
+    this.local = new LocalAddresses(sequenceStart);
     this.#own = own;
     this.#outbox = outbox;
     this.#diagnostics = diagnostics;

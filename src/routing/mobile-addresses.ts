@@ -22,9 +22,14 @@ export class LocalAddresses {
   readonly #current = new Map<string, LocalAddress>();
   readonly #announced = new Map<string, LocalAddress>();
   readonly #pending = new Set<string>();
-  #sequence = 0;
+  #sequence: number;
 
-  /** Sequence of the last update; 0 before the first. */
+  /** The first update has the sequence after `sequenceStart`. */
+  constructor(sequenceStart: number) {
+    this.#sequence = sequenceStart;
+  }
+
+  /** Sequence of the last update. */
   get sequence(): number {
     return this.#sequence;
   }

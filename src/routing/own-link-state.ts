@@ -12,14 +12,16 @@ export class OwnLinkState {
   readonly instance: number;
   /** Changes are told at once, ten in a row, then ten a second. */
   readonly #budget = new RateBudget(10, 100);
-  #sequence = 0;
+  #sequence: number;
   #peers: ReadonlyMap<string, number> = new Map();
   #site: ControlMap | undefined;
   #pending = false;
 
-  constructor(routerId: string, instance: number) {
+  /** The first link state that is told has the sequence after `sequenceStart`. */
+  constructor(routerId: string, instance: number, sequenceStart: number) {
     this.routerId = routerId;
     this.instance = instance;
+    this.#sequence = sequenceStart;
   }
 
   get sequence(): number {
