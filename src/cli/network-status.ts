@@ -34,13 +34,12 @@ export async function askNetwork(call: Call): Promise<NetworkView> {
 
 export function formatNetwork(view: NetworkView): string {
   const { networkId, sites, services } = view;
-  const heading = networkId === null ? 'This site belongs to no network yet.' : `Network ${networkId}`;
   const ordered = [...sites].sort((a, b) => rank(a) - rank(b) || a.cost - b.cost || (a.name < b.name ? -1 : 1));
   const tree: TreeNode[] = [
     { text: 'Sites', children: ordered.map((site) => siteNode(site, view)) },
     { text: services.length === 0 ? 'Services: none' : 'Services', children: services.map((service) => serviceNode(service, sites)) },
   ];
-  return `${heading}\n${formatTree(tree)}`;
+  return `${heading(networkId, sites.length)}\n${formatTree(tree)}`;
 }
 
 function rank({ relation }: NetworkSite): number {
@@ -82,4 +81,10 @@ function serviceNode(service: NetworkService, sites: readonly NetworkSite[]): Tr
       ...(local.length === 0 ? [] : [{ text: `here at ${local.join(', ')}` }]),
     ],
   };
+}
+
+/** A site can be linked to skupper-routers without belonging to a network of Caravan's kind. */
+function heading(networkId: string | null, siteCount: number): string {
+  if (networkId !== null) return `Network ${networkId}`;
+  return siteCount > 1 ? 'A network without certified members' : 'This site belongs to no network yet.';
 }

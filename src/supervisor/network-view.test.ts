@@ -25,6 +25,8 @@ const sources = {
       remoteRouters: ['qdr', 'laptop-1'],
       outstanding: 0,
     },
+    // Where a skupper-router sends its flow records: not a service.
+    { key: 'Msfe.bbWua:0', name: 'sfe.bbWua:0', distribution: 'balanced', subscriberCount: 0, remoteRouters: ['qdr'], outstanding: 0 },
   ],
   connections: [
     {

@@ -127,6 +127,9 @@ function links({ nodes, connections }: NetworkSources, ownId: string, place: Pla
   return [...found.values()].sort((a, b) => byName(a.from, b.from) || byName(a.to, b.to));
 }
 
+/** Addresses on which skupper-routers exchange flow records (VanFlow); nobody's services. */
+const flowRecordAddress = /^(?:mc\/sfe|sfe|vfcr)\./;
+
 function services(sources: NetworkSources, ownId: string, place: Place): NetworkService[] {
   const { nodes, addresses, tcpListeners, listenerKeys } = sources;
   const listening = new Map<string, ServicePlace[]>();
@@ -138,7 +141,7 @@ function services(sources: NetworkSources, ownId: string, place: Place): Network
     }
   }
   const byKey = new Map(addresses.map((row) => [row.name, row]));
-  const keys = [...new Set([...byKey.keys(), ...listening.keys()])].sort();
+  const keys = [...new Set([...byKey.keys(), ...listening.keys()])].filter((key) => !flowRecordAddress.test(key)).sort();
   return keys.map((routingKey) => {
     const row = byKey.get(routingKey);
     const local = row !== undefined && row.subscriberCount > 0 ? [ownId] : [];
