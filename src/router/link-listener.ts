@@ -32,7 +32,7 @@ export class LinkListener {
   /** With the ends of their connections. */
   readonly #links = new Map<Link, string>();
   /** Accepted connections by their ends, oldest first, that are not known to have become links. */
-  readonly #strangers = new Map<string, Socket>();
+  readonly #strangers = new Map<string, { readonly socket: Socket; readonly acceptedMs: number }>();
   #crowdedLoggedMs = -Infinity;
   #server: Server | undefined;
   #boundPort = 0;
@@ -113,12 +113,12 @@ export class LinkListener {
     if (oldest !== undefined) {
       this.#logCrowd();
       strangers.delete(oldest[0]);
-      oldest[1].destroy();
+      oldest[1].socket.destroy();
     }
     const ends = endsOf(socket);
-    strangers.set(ends, socket);
+    strangers.set(ends, { socket, acceptedMs: this.#context.clock.nowMs() });
     socket.once('close', () => {
-      if (strangers.get(ends) === socket) strangers.delete(ends);
+      if (strangers.get(ends)?.socket === socket) strangers.delete(ends);
     });
   }
 
@@ -152,8 +152,12 @@ export class LinkListener {
 
   #open(socket: Socket, peer: Link['peer'], tlsVersion: string | null): void {
     if (socket.destroyed) return;
-    const link = new Link(this.#context, socket, this.entity, peer, tlsVersion);
-    this.#links.set(link, endsOf(socket));
+    const ends = endsOf(socket);
+    // TLS and AMQP share one deadline: what the first has used is gone.
+    const nowMs = this.#context.clock.nowMs();
+    const spentMs = nowMs - (this.#strangers.get(ends)?.acceptedMs ?? nowMs);
+    const link = new Link(this.#context, socket, this.entity, peer, tlsVersion, spentMs);
+    this.#links.set(link, ends);
     link.ended = (error): void => {
       this.#links.delete(link);
       if (link.neighbour.routerId !== '') return;

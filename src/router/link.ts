@@ -11,6 +11,8 @@ import type { ProvenPeer } from './link-handshake.ts';
 
 /** From the socket's connection to OPEN; a listener's own setting may shorten or lengthen it. */
 const defaultHandshakeTimeoutMs = 5000;
+/** What AMQP's part of the handshake gets at least, however long TLS took: a slow peer is not a silent one. */
+const minHandshakeTimeoutMs = 500;
 /** Frames between routers: four TLS records. A peer that announces less gets less. */
 const preferredMaxFrameSize = 65_536;
 
@@ -27,7 +29,15 @@ export class Link {
   ended: ((error: AmqpError | undefined) => void) | undefined;
   readonly #machine: MachineSocket;
 
-  constructor(context: LinkContext, socket: Socket, entity: ConnectorEntity | ListenerEntity, peer: ProvenPeer, tlsVersion: string | null) {
+  /** `spentMs`: how much of the time for the handshake TLS has used. */
+  constructor(
+    context: LinkContext,
+    socket: Socket,
+    entity: ConnectorEntity | ListenerEntity,
+    peer: ProvenPeer,
+    tlsVersion: string | null,
+    spentMs = 0,
+  ) {
     this.entity = entity;
     this.peer = peer;
     this.tlsVersion = tlsVersion;
@@ -55,7 +65,7 @@ export class Link {
           : { server: { mechanisms: acceptedMechanisms(entity, secure, peer), externallyAuthenticated: peer.user !== null } },
         maxFrameSize: Math.max(entity.maxFrameSize, preferredMaxFrameSize),
         idleTimeoutMs: entity.idleTimeoutSeconds * 1000,
-        handshakeTimeoutMs,
+        handshakeTimeoutMs: Math.max(minHandshakeTimeoutMs, handshakeTimeoutMs - spentMs),
         capabilities: ['ANONYMOUS-RELAY', 'qd.streaming-links'],
         writeProperties: (writer): void => {
           let entries = 4;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
@@ -208,6 +209,29 @@ describe('a link port with TLS', { timeout: 58_000 }, () => {
     await once(socket, 'close');
     await router.logged(/link refused.*the peer sent no certificate/);
     assert.ok((await silent).afterMs > 4000);
+  });
+
+  test('TLS and AMQP share the five seconds', async () => {
+    await using authority = await Authority.make();
+    const port = await freePort();
+    const id = routerId('public');
+    await using router = await RouterProcess.start({
+      id,
+      entities: [authority.profile(await authority.issue(id)), linkListener(port, { sslProfile: 'links', authenticatePeer: true })],
+    });
+    const { certificateFile, keyFile } = await authority.issue(routerId('slow'));
+    const [cert, key] = await Promise.all([readFile(certificateFile), readFile(keyFile)]);
+    const raw = connect({ host, port });
+    await once(raw, 'connect');
+    const startMs = performance.now();
+    await sleep(3500);
+    const socket = connectTls({ socket: raw, rejectUnauthorized: false, ALPNProtocols: ['amqp'], cert, key });
+    socket.on('error', () => undefined);
+    socket.resume();
+    await once(socket, 'close');
+    const afterMs = performance.now() - startMs;
+    assert.ok(afterMs > 4500 && afterMs < 7500, `closed after ${Math.round(afterMs)} ms, not after 3.5 s and another 5 s`);
+    await router.logged(/did not become a link.*no OPEN within/);
   });
 
   /** Credentials that do not belong, and what the refusing side's log says. */
