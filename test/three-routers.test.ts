@@ -417,3 +417,39 @@ test('a stream that is released before a server has seen it is sent again, a bou
     assert.equal(forwarder.localConsumers('service'), 1);
   }
 });
+
+test('a stream whose link is lost before the server has answered takes the next way', () => {
+  const network = new VirtualNetwork();
+  const [alpha, beta, gamma, delta] = ['alpha', 'beta', 'gamma', 'delta'].map((id) => network.router(id));
+  const first = network.link(alpha, beta);
+  network.link(beta, gamma);
+  network.link(alpha, delta, 5);
+  network.link(delta, gamma, 5);
+  const connector = gamma.serve('service', servers.echo);
+  const deliver = connector.deliver.bind(connector);
+  let tried = 0;
+  // The first try reaches the server's site and is never answered.
+  const unanswered: Downstream = { congested: false, overloaded: false, send: () => {}, abort: () => {}, forget: () => {} };
+  connector.deliver = (head, upstream): Downstream => (++tried === 1 ? unanswered : deliver(head, upstream));
+  const listener = listen(network, alpha, 'service');
+  network.runUntil(() => alpha.control.forwarder.table.routers.get('gamma')?.cost === 2, 3000);
+  const client = alpha.connect(listener);
+  client.write(pattern(1000));
+  client.end();
+  network.runUntil(() => tried === 1, 1000);
+  network.cut(first);
+  network.runUntil(() => client.gone !== undefined, 2000);
+  assert.deepEqual([client.gone, client.received, tried], ['end', 1000, 2]);
+  assert.equal(outstanding(alpha, 'service'), 0);
+
+  // Without another way the client is told at once.
+  const alone = new VirtualNetwork();
+  const [left, right] = ['left', 'right'].map((id) => alone.router(id));
+  const only = alone.link(left, right);
+  right.serve('service', servers.echo).deliver = (): Downstream => unanswered;
+  const lonely = left.connect(listen(alone, left, 'service'));
+  alone.run(100);
+  alone.cut(only);
+  alone.runUntil(() => lonely.gone !== undefined, 1000);
+  assert.equal(lonely.gone, 'reset');
+});

@@ -13,6 +13,12 @@ const congestedBacklogBytes = 262_144;
  */
 const overloadBytes = 67_108_864;
 
+/**
+ * Why a message that was on its way ended, when the connection to the neighbour did. Routes are computed anew then: there may be another
+ * way. (A peer that ends one AMQP link or session changes no routes, and is not told so.)
+ */
+export const linkLost: AmqpError = { condition: 'qd:routed-link-lost', description: 'the link to the next router was lost' };
+
 /** Counts what an address owes through each neighbour, for the balanced choice. */
 export interface OutstandingCounter {
   settled(link: number): void;
@@ -115,7 +121,8 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   lost(delivery: OutgoingDelivery): void {
     this.#finish();
     // Released: the consumer cannot have seen it. Modified: it may have.
-    this.#upstream.update(delivery.id < 0 ? DeliveryState.released : DeliveryState.modified, true, 0, undefined);
+    const state = delivery.id < 0 ? DeliveryState.released : DeliveryState.modified;
+    this.#upstream.update(state, true, 0, this.#neighbour.connection.opened ? undefined : linkLost);
   }
 
   #finish(): void {

@@ -106,6 +106,7 @@ export class TcpListenerPort {
 
   /** Opens or closes the socket as reachability says. Called when routes or local consumers changed. */
   update(): void {
+    this.service.routesChanged();
     if (this.#stopped) return;
     const reachable = this.reachable;
     if (reachable && this.#server === undefined && this.#timer === undefined) this.#listen();

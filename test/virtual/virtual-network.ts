@@ -97,6 +97,7 @@ export class VirtualNode {
 /** A router without sockets: the product's control plane, data plane and services over pipes in memory. */
 export class VirtualRouter extends VirtualNode {
   readonly control: ControlPlane;
+  readonly #listeners: TcpListener[] = [];
 
   constructor(network: VirtualNetwork, id: string, rule: TreatmentRule) {
     super(network);
@@ -116,7 +117,7 @@ export class VirtualRouter extends VirtualNode {
   }
 
   override endOfTurn(): void {
-    if (this.control.isDirty) this.control.drive();
+    if (this.control.isDirty && this.control.drive()) for (const listener of this.#listeners) listener.routesChanged();
     super.endOfTurn();
   }
 
@@ -142,12 +143,14 @@ export class VirtualRouter extends VirtualNode {
   listener(address: string): TcpListener {
     const { forwarder } = this.control;
     let flow = 0;
-    return new TcpListener(
+    const listener = new TcpListener(
       forwarder,
       () => (forwarder.reachable(address) ? address : undefined),
       () => `flow:${flow++}`,
       silentLogger,
     );
+    this.#listeners.push(listener);
+    return listener;
   }
 
   /** A client that connects to the listener. */

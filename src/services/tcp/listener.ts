@@ -4,6 +4,7 @@ import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
+import { linkLost } from '../../forwarding/remote-leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
 import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
@@ -22,6 +23,8 @@ export class TcpListener {
   readonly #correlationId: () => string;
   readonly #log: Logger;
   readonly #streams = new Set<ClientStream>();
+  /** Streams whose link was lost before an answer: they are sent again when routes have changed. */
+  readonly #stranded = new Set<ClientStream>();
   opened = 0;
   failed = 0;
   /** Octets of connections that have ended. */
@@ -63,18 +66,27 @@ export class TcpListener {
       return;
     }
     this.opened++;
-    const stream = new ClientStream(this.#forwarder, (ended, failure) => this.#ended(ended, address, failure));
+    const stream = new ClientStream(this.#forwarder, this.#stranded, (ended, failure) => this.#ended(ended, address, failure));
     this.#streams.add(stream);
     stream.start(socket, address, this.#correlationId());
   }
 
   #ended(stream: ClientStream, address: string, failure: string | undefined): void {
     this.#streams.delete(stream);
+    this.#stranded.delete(stream);
     this.#endedBytesIn += stream.tcp.bytesFromSocket;
     this.#endedBytesOut += stream.tcp.bytesToSocket;
     if (failure === undefined) return;
     this.failed++;
     this.#log.info('connection failed', { address, reason: failure });
+  }
+
+  /** Routes or local consumers have changed. */
+  routesChanged(): void {
+    for (const stream of [...this.#stranded]) {
+      this.#stranded.delete(stream);
+      stream.sendAgain();
+    }
   }
 
   /** Ends all connections. */
@@ -92,6 +104,7 @@ const maxRetries = 8;
 /** One client connection. */
 class ClientStream implements Consumer, Upstream {
   readonly #forwarder: Forwarder;
+  readonly #stranded: Set<ClientStream>;
   readonly #done: (stream: ClientStream, failure: string | undefined) => void;
   readonly tcp: TcpStream;
   readonly outstanding = 0;
@@ -102,8 +115,9 @@ class ClientStream implements Consumer, Upstream {
   #retries = 0;
   #failure: string | undefined;
 
-  constructor(forwarder: Forwarder, done: (stream: ClientStream, failure: string | undefined) => void) {
+  constructor(forwarder: Forwarder, stranded: Set<ClientStream>, done: (stream: ClientStream, failure: string | undefined) => void) {
     this.#forwarder = forwarder;
+    this.#stranded = stranded;
     this.#done = done;
     this.tcp = new TcpStream(this);
   }
@@ -113,6 +127,20 @@ class ClientStream implements Consumer, Upstream {
     this.#correlationId = correlationId;
     this.#replyTo = this.#forwarder.addTemporary(this);
     this.tcp.attachSocket(socket);
+    this.#send();
+  }
+
+  /** An answer to this try may still come, and must find nobody. */
+  #abandonTry(): void {
+    this.#forwarder.removeTemporary(this.#replyTo);
+    this.tcp.abandonOut();
+  }
+
+  /** Tries anew, with an address of its own for the answer. */
+  sendAgain(): void {
+    this.#abandonTry();
+    this.#retries++;
+    this.#replyTo = this.#forwarder.addTemporary(this);
     this.#send();
   }
 
@@ -140,11 +168,17 @@ class ClientStream implements Consumer, Upstream {
 
   update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void {
     if (!this.#answered && settled && state !== DeliveryState.accepted) {
-      if (state === DeliveryState.released && !this.tcp.gone && this.#retries < maxRetries) {
-        this.#retries++;
-        // The client's octets are read only when the server has answered: nothing has been sent yet.
-        this.#send();
-        return;
+      // The client's octets are read only when the server has answered: nothing has been sent yet.
+      if (!this.tcp.gone && this.#retries < maxRetries) {
+        if (error === linkLost) {
+          this.#abandonTry();
+          this.#stranded.add(this);
+          return;
+        }
+        if (state === DeliveryState.released) {
+          this.sendAgain();
+          return;
+        }
       }
       this.#failure = error?.description ?? 'the server could not be reached';
     }

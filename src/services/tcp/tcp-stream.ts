@@ -74,6 +74,11 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     this.#downstream = downstream;
   }
 
+  /** That message is over before any octet was read for it; another may be started. */
+  abandonOut(): void {
+    this.#downstream = undefined;
+  }
+
   /** Octets may flow from the socket. */
   flow(): void {
     this.#flowing = true;
