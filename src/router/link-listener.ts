@@ -155,7 +155,7 @@ export class LinkListener {
     const ends = endsOf(socket);
     // TLS and AMQP share one deadline: what the first has used is gone.
     const nowMs = this.#context.clock.nowMs();
-    const spentMs = nowMs - (this.#strangers.get(ends)?.acceptedMs ?? nowMs);
+    const spentMs = tlsVersion === null ? 0 : Math.round(nowMs - (this.#strangers.get(ends)?.acceptedMs ?? nowMs));
     const link = new Link(this.#context, socket, this.entity, peer, tlsVersion, spentMs);
     this.#links.set(link, ends);
     link.ended = (error): void => {
