@@ -5,8 +5,8 @@ import { ValueWriter } from '../src/amqp/value-writer.ts';
 import { maxWholeBytes } from '../src/forwarding/inbound-message.ts';
 import { encodeStreamStart } from '../src/services/tcp/stream-message.ts';
 import { RecordingHandler } from './fuzz/connection-pair.ts';
-import { consume, line } from './virtual/messages.ts';
-import { capabilityTermini, strangerWithLinks, withAnnotations } from './virtual/stranger.ts';
+import { consume, line } from '../src/sim/messages.ts';
+import { capabilityTermini, strangerWithLinks, withAnnotations } from './stranger.ts';
 
 const { rejected } = DeliveryState;
 

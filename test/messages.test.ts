@@ -7,8 +7,8 @@ import type { MessageHead } from '../src/forwarding/message-head.ts';
 import type { Neighbour } from '../src/forwarding/neighbour.ts';
 import { Treatment } from '../src/routing/route-table.ts';
 import { encodeStreamStart } from '../src/services/tcp/stream-message.ts';
-import { Producer, consume, line, outstanding, produce, ruled } from './virtual/messages.ts';
-import { VirtualNetwork, pattern, servers } from './virtual/virtual-network.ts';
+import { Producer, consume, line, outstanding, produce, ruled } from '../src/sim/messages.ts';
+import { VirtualNetwork, pattern, servers } from '../src/sim/virtual-network.ts';
 
 const { accepted, rejected, released, modified, received } = DeliveryState;
 

@@ -5,9 +5,10 @@ import { Treatment } from '../src/routing/route-table.ts';
 import type { Downstream } from '../src/forwarding/leg.ts';
 import { Refusal } from '../src/services/tcp/listener.ts';
 import type { TcpListener } from '../src/services/tcp/listener.ts';
-import { VirtualNetwork, pattern, servers } from './virtual/virtual-network.ts';
-import type { VirtualLink, VirtualRouter } from './virtual/virtual-network.ts';
-import type { Application } from './virtual/virtual-socket.ts';
+import { VirtualNetwork, pattern, servers } from '../src/sim/virtual-network.ts';
+import type { VirtualLink } from '../src/sim/virtual-link.ts';
+import type { VirtualRouter } from '../src/sim/virtual-router.ts';
+import type { Application } from '../src/sim/virtual-socket.ts';
 
 interface Chain {
   readonly network: VirtualNetwork;

@@ -21,7 +21,7 @@ import { ProtocolViolation } from '../../src/base/errors.ts';
 import { RecordingHandler, connectionOptions, drainBytes, frame, fromHex, joined, termini } from './connection-pair.ts';
 import { goldenConversation, goldenFrames } from './golden-frames.ts';
 import { join, mutate } from './mutate.ts';
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../src/sim/seeded-random.ts';
 import type { FuzzTarget } from './target.ts';
 
 const maxInputBytes = 65_536;

@@ -1,4 +1,4 @@
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../src/sim/seeded-random.ts';
 
 /** Numbers at which decoders break. */
 const edges = [0, 1, 2, 4, 7, 8, 127, 128, 255, 256, 511, 512, 65_535, 65_536, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];

@@ -8,7 +8,7 @@ import { RoutingEngine } from '../../src/routing/engine.ts';
 import { capturedMessages } from '../golden/captured-messages.ts';
 import { fromHex } from './connection-pair.ts';
 import { mutate } from './mutate.ts';
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../src/sim/seeded-random.ts';
 import type { FuzzTarget } from './target.ts';
 
 const maxInputBytes = 16_384;

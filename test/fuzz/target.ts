@@ -1,4 +1,4 @@
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../src/sim/seeded-random.ts';
 
 /** One decoder under test. New ones are added to `targets.ts`. */
 export interface FuzzTarget {

@@ -6,7 +6,7 @@ import { formatAccessToken, parseAccessToken } from '../../src/pki/access-token.
 import { parseAdmission, parseRedemptionRequest, parseRenewalRequest } from '../../src/pki/redemption-protocol.ts';
 import { formatResources, parseResources } from '../../src/site/resources.ts';
 import { mutate } from './mutate.ts';
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../src/sim/seeded-random.ts';
 import type { FuzzTarget } from './target.ts';
 
 const maxInputBytes = 16_384;

@@ -1,4 +1,4 @@
-import type { StreamSocket, StreamSocketHandler } from '../../src/base/stream-socket.ts';
+import type { StreamSocket, StreamSocketHandler } from '../base/stream-socket.ts';
 
 /** Runs `work` later, at the same virtual time. */
 export type Later = (work: () => void) => void;
@@ -18,6 +18,8 @@ export class Application {
   /** Called with each piece that arrives. */
   onData: ((bytes: Uint8Array) => void) | undefined;
   onEnd: (() => void) | undefined;
+  /** Called when the connection is gone. */
+  onGone: ((how: 'end' | 'reset') => void) | undefined;
   keepChunks = true;
   readonly #socket: VirtualSocket;
   #reading = true;
@@ -84,6 +86,8 @@ export class VirtualSocket implements StreamSocket {
   #pumping = false;
   #gone = false;
   pendingBytes = 0;
+  /** Told when the socket is gone. */
+  forget: (() => void) | undefined;
 
   constructor(later: Later) {
     this.#later = later;
@@ -181,9 +185,25 @@ export class VirtualSocket implements StreamSocket {
   #close(how: 'end' | 'reset', error: Error | undefined): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.application.gone ??= how;
     this.#toRouter = [];
     this.#toApplication = [];
+    this.#tellGone(how);
     this.#later(() => this.handler?.closed(error));
+  }
+
+  #tellGone(how: 'end' | 'reset'): void {
+    this.forget?.();
+    if (this.application.gone !== undefined) return;
+    this.application.gone = how;
+    this.application.onGone?.(how);
+  }
+
+  /** The router's process is gone, and what it had not passed on. */
+  lose(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#toRouter = [];
+    this.#toApplication = [];
+    this.#tellGone('reset');
   }
 }

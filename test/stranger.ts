@@ -1,8 +1,11 @@
-import { ValueWriter } from '../../src/amqp/value-writer.ts';
-import type { Neighbour } from '../../src/forwarding/neighbour.ts';
-import { encodeAnnotations } from '../../src/forwarding/router-annotations.ts';
-import { RecordingHandler, termini } from '../fuzz/connection-pair.ts';
-import type { VirtualNetwork, VirtualRouter } from './virtual-network.ts';
+import type { Connection } from '../src/amqp/connection.ts';
+import { ValueWriter } from '../src/amqp/value-writer.ts';
+import type { Neighbour } from '../src/forwarding/neighbour.ts';
+import { encodeAnnotations } from '../src/forwarding/router-annotations.ts';
+import { RecordingHandler, termini } from './fuzz/connection-pair.ts';
+import type { VirtualNetwork } from '../src/sim/virtual-network.ts';
+import type { VirtualNode } from '../src/sim/virtual-node.ts';
+import type { VirtualRouter } from '../src/sim/virtual-router.ts';
 
 export function capabilityTermini(capability: string | null): [source: Uint8Array, target: Uint8Array] {
   if (capability === null) return termini();
@@ -22,8 +25,8 @@ export function capabilityTermini(capability: string | null): [source: Uint8Arra
 
 export interface Stranger {
   readonly handler: RecordingHandler;
-  readonly connection: ReturnType<VirtualNetwork['strange']>['connections'][0];
-  readonly node: ReturnType<VirtualNetwork['strange']>['ends'][0];
+  readonly connection: Connection;
+  readonly node: VirtualNode;
   readonly neighbour: Neighbour;
   readonly control: ReturnType<ReturnType<Stranger['connection']['openSession']>['attachOutgoing']>;
   readonly data: Stranger['control'];

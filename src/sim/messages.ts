@@ -1,13 +1,13 @@
-import type { AmqpError, DeliveryState } from '../../src/amqp/performatives.ts';
-import { ValueReader } from '../../src/amqp/value-reader.ts';
-import type { TreatmentRule } from '../../src/forwarding/forwarder.ts';
-import type { Consumer, Downstream, Upstream } from '../../src/forwarding/leg.ts';
-import { decodeHead } from '../../src/forwarding/message-head.ts';
-import type { MessageHead } from '../../src/forwarding/message-head.ts';
-import type { Treatment } from '../../src/routing/route-table.ts';
-import { encodeStreamStart } from '../../src/services/tcp/stream-message.ts';
+import type { AmqpError, DeliveryState } from '../amqp/performatives.ts';
+import { ValueReader } from '../amqp/value-reader.ts';
+import type { TreatmentRule } from '../forwarding/forwarder.ts';
+import type { Consumer, Downstream, Upstream } from '../forwarding/leg.ts';
+import { decodeHead } from '../forwarding/message-head.ts';
+import type { MessageHead } from '../forwarding/message-head.ts';
+import type { Treatment } from '../routing/route-table.ts';
+import { encodeStreamStart } from '../services/tcp/stream-message.ts';
 import { VirtualNetwork } from './virtual-network.ts';
-import type { VirtualRouter } from './virtual-network.ts';
+import type { VirtualRouter } from './virtual-router.ts';
 
 /** A message that a test sends, and what becomes of it. */
 export class Producer implements Upstream {

@@ -1,0 +1,226 @@
+import type { Connection } from '../amqp/connection.ts';
+import type { VirtualNetwork } from './virtual-network.ts';
+import type { VirtualNode } from './virtual-node.ts';
+
+/** As much as a socket takes before the rest waits in the machine. */
+export const maxInFlightBytes = 1_048_576;
+
+/** One direction between two machines: what a cable does to all that runs over it. */
+export class Direction {
+  delayMs = 1;
+  /** Up to this much is added to the delay, at random; the order of bytes stays. */
+  jitterMs = 0;
+  /** Octets per virtual millisecond; undefined = without limit. */
+  rate: number | undefined;
+  /** Nothing passes, not even the news that the other end has closed; what was sent waits, as in a TCP that repeats it. */
+  blocked = false;
+  readonly pipes: Set<Pipe> = new Set();
+}
+
+/** Both directions between two machines; it outlives the connections over it. */
+export class Cable {
+  readonly directions: readonly [Direction, Direction] = [new Direction(), new Direction()];
+
+  /** Bytes go through `direction` again. */
+  unblock(index: 0 | 1): void {
+    const direction = this.directions[index];
+    if (!direction.blocked) return;
+    direction.blocked = false;
+    for (const pipe of [...direction.pipes]) pipe.drain();
+  }
+}
+
+/** Bytes on their way, or the news that the sending end is gone. */
+interface Segment {
+  readonly readyAtMs: number;
+  bytes: Uint8Array | undefined;
+  /** The lent slab goes back when its bytes have been delivered. */
+  readonly isLent: boolean;
+}
+
+/** One direction of one connection: bytes in order. */
+export class Pipe {
+  readonly link: VirtualLink;
+  /** The end that receives: 0 or 1. */
+  readonly toEnd: 0 | 1;
+  readonly direction: Direction;
+  inFlight = 0;
+  #freeAtMs = 0;
+  #lastReadyMs = 0;
+  readonly #queue: Segment[] = [];
+  #brokenAfter = false;
+
+  constructor(link: VirtualLink, toEnd: 0 | 1, direction: Direction) {
+    this.link = link;
+    this.toEnd = toEnd;
+    this.direction = direction;
+    direction.pipes.add(this);
+  }
+
+  send(bytes: Uint8Array): void {
+    const { network } = this.link;
+    const { rate } = this.direction;
+    this.inFlight += bytes.length;
+    this.#freeAtMs = Math.max(this.#freeAtMs, network.nowMs) + (rate === undefined ? 0 : bytes.length / rate);
+    if (this.#brokenAfter) return;
+    this.#push(this.#freeAtMs, bytes, true);
+  }
+
+  /** The other end hears, behind what was sent, that this end is gone. */
+  close(): void {
+    if (this.#brokenAfter) return;
+    this.#brokenAfter = true;
+    this.#push(Math.max(this.#freeAtMs, this.link.network.nowMs), undefined, false);
+  }
+
+  /** The connection breaks: only the first `kept` octets of what is on its way arrive, then the news. */
+  break(kept: number): void {
+    let rest = kept;
+    for (let index = 0; index < this.#queue.length; index++) {
+      const segment = this.#queue[index];
+      const { bytes } = segment;
+      if (bytes === undefined) return;
+      if (bytes.length > rest) {
+        this.#queue.length = index;
+        if (rest > 0) this.#queue.push({ readyAtMs: segment.readyAtMs, bytes: bytes.subarray(0, rest), isLent: false });
+        break;
+      }
+      rest -= bytes.length;
+    }
+    this.close();
+  }
+
+  #push(freeAtMs: number, bytes: Uint8Array | undefined, isLent: boolean): void {
+    const { network } = this.link;
+    const { delayMs, jitterMs } = this.direction;
+    const jitter = jitterMs > 0 ? network.wire.number() * jitterMs : 0;
+    const readyAtMs = Math.max(this.#lastReadyMs, freeAtMs + delayMs + jitter);
+    this.#lastReadyMs = readyAtMs;
+    this.#queue.push({ readyAtMs, bytes, isLent });
+    network.at(readyAtMs - network.nowMs, () => this.drain());
+  }
+
+  /** Delivers what has arrived. */
+  drain(): void {
+    const { link, toEnd, direction } = this;
+    const { network } = link;
+    const node = link.ends[toEnd];
+    while (!direction.blocked && !node.isPaused) {
+      const segment = this.#queue[0];
+      if (segment === undefined || segment.readyAtMs > network.nowMs) return;
+      this.#queue.shift();
+      const { bytes } = segment;
+      if (bytes === undefined) {
+        link.endLost(toEnd);
+        return;
+      }
+      this.inFlight -= bytes.length;
+      if (segment.isLent) link.transmitted(toEnd === 0 ? 1 : 0);
+      link.arrived(toEnd, bytes);
+    }
+  }
+
+  discard(): void {
+    this.#queue.length = 0;
+    this.direction.pipes.delete(this);
+  }
+}
+
+/** A connection between two nodes, each end of which may be gone without the other knowing. */
+export class VirtualLink {
+  readonly network: VirtualNetwork;
+  readonly ends: readonly [VirtualNode, VirtualNode];
+  readonly connections: readonly [Connection, Connection];
+  readonly cable: Cable;
+  /** Carries what end 0 sends, and what end 1 sends. */
+  readonly pipes: readonly [Pipe, Pipe];
+  readonly isOpen: [boolean, boolean] = [true, true];
+  /** Cuts what arrives into pieces of random sizes up to this. */
+  maxChunkBytes: number = Infinity;
+
+  constructor(
+    network: VirtualNetwork,
+    ends: readonly [VirtualNode, VirtualNode],
+    connections: readonly [Connection, Connection],
+    cable: Cable,
+  ) {
+    this.network = network;
+    this.ends = ends;
+    this.connections = connections;
+    this.cable = cable;
+    this.pipes = [new Pipe(this, 1, cable.directions[0]), new Pipe(this, 0, cable.directions[1])];
+  }
+
+  set rate(rate: number | undefined) {
+    for (const direction of this.cable.directions) direction.rate = rate;
+  }
+
+  set delayMs(delayMs: number) {
+    for (const direction of this.cable.directions) direction.delayMs = delayMs;
+  }
+
+  get isCut(): boolean {
+    return !this.isOpen[0] && !this.isOpen[1];
+  }
+
+  /** Takes what end `from` has to send, as far as its socket takes it. */
+  flush(from: 0 | 1): void {
+    const machine = this.connections[from];
+    const pipe = this.pipes[from];
+    while (machine.hasTransmit && pipe.inFlight < maxInFlightBytes) {
+      const lent = machine.nextTransmit();
+      if (lent === undefined) return;
+      pipe.send(lent.slice());
+    }
+  }
+
+  transmitted(from: 0 | 1): void {
+    if (!this.isOpen[from]) return;
+    this.connections[from].transmitted();
+    if (this.connections[from].hasTransmit) this.ends[from].touch();
+  }
+
+  arrived(at: 0 | 1, bytes: Uint8Array): void {
+    const node = this.ends[at];
+    if (!this.isOpen[at]) {
+      // Nobody listens here any more: a machine that runs answers with a reset.
+      if (node.isMachineOn) this.pipes[at].close();
+      return;
+    }
+    if (!node.isAlive) return;
+    this.network.hash.word(node.number);
+    this.network.hash.bytes(bytes);
+    for (let from = 0; from < bytes.length;) {
+      const size = this.maxChunkBytes === Infinity ? bytes.length : 1 + this.network.random.below(this.maxChunkBytes);
+      this.connections[at].receive(bytes.subarray(from, Math.min(from + size, bytes.length)), node.nowMs());
+      from += size;
+    }
+    node.touch();
+  }
+
+  /** The end has said its last word, or its process is gone: the other end hears it. */
+  close(end: 0 | 1): void {
+    if (!this.isOpen[end]) return;
+    this.endLost(end);
+    this.pipes[end].close();
+  }
+
+  /** The socket of this end is gone. */
+  endLost(end: 0 | 1): void {
+    if (!this.isOpen[end]) return;
+    this.isOpen[end] = false;
+    const node = this.ends[end];
+    node.links.delete(this);
+    this.network.hash.word(0x0dead + node.number);
+    if (node.isAlive) {
+      this.connections[end].lost('the connection was closed');
+      node.touch();
+    }
+    if (this.isCut) for (const pipe of this.pipes) pipe.discard();
+  }
+
+  /** The connection breaks in the middle: each end gets a random part of what is on its way, then hears of it. */
+  break(keep: () => number): void {
+    for (const pipe of this.pipes) pipe.break(Math.floor(keep() * pipe.inFlight));
+  }
+}
