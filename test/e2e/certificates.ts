@@ -39,13 +39,13 @@ export class Authority implements AsyncDisposable {
     this.selfSigned = { certificateFile: this.rootFile, keyFile: join(folder, 'root-key.pem') };
   }
 
-  static async make(): Promise<Authority> {
+  static async make(parentFolder: string = tmpdir()): Promise<Authority> {
     const pem = await generatePrivateKey(pkiCrypto);
     const key = await importPrivateKey(pkiCrypto, pem);
     // Old enough that certificates of the past can be made with it.
     const root = await createRoot(pkiCrypto, key, Date.now() - 30 * dayMs);
     const networkId = await networkIdOfKey(pkiCrypto, await publicKeyOf(pkiCrypto, key));
-    const authority = new Authority(await mkdtemp(join(tmpdir(), 'caravan-pki-')), key, root, networkId);
+    const authority = new Authority(await mkdtemp(join(parentFolder, 'caravan-pki-')), key, root, networkId);
     await writeFile(authority.rootFile, encodePem('CERTIFICATE', root));
     await writeFile(authority.selfSigned.keyFile, pem, { mode: 0o600 });
     return authority;

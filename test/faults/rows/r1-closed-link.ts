@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { labMissing } from '../rig/lab.ts';
+import type { Lab } from '../rig/lab.ts';
+import { closed } from '../rig/link-fault.ts';
+import { Backend, Load, backendPort } from '../rig/load.ts';
+import type { Gap, Summary } from '../rig/load-records.ts';
+import { monotonicMs } from '../rig/clock.ts';
+import { percentile } from '../rig/percentile.ts';
+import { routerKinds } from '../rig/router-kind.ts';
+import type { RouterKind } from '../rig/router-kind.ts';
+import { RouterNetwork, serviceConnector, serviceListener } from '../rig/routers.ts';
+import { waitUntilServed } from '../rig/served.ts';
+import type { Measured, PeerFigures, Row, RowContext } from '../row.ts';
+
+const ratePerSecond = 200;
+const servicePort = 8000;
+/** The link stays closed for this long; what a cut did is looked for in this time. */
+const closedMs = 1500;
+/** Between cuts, after the link is used again. */
+const restMs = 500;
+
+interface Cuts {
+  readonly gaps: readonly Gap[];
+  readonly summary: Summary;
+  /** Requests begun more than a second after a cut that failed. */
+  readonly lateFailures: number;
+}
+
+/** A triangle: a reaches the server at b by the link a-b (cost 1) or by c (cost 2). */
+async function cutLinks(context: RowContext, kind: RouterKind, cuts: number): Promise<Cuts> {
+  await using lab: Lab = await context.lab([
+    ['a', 'b'],
+    ['a', 'c'],
+    ['c', 'b'],
+  ]);
+  const backend = await Backend.start(lab, 'b');
+  const network = await RouterNetwork.start(lab, kind, [
+    { name: 'a', dials: ['b', 'c'], entities: [serviceListener('service', servicePort)] },
+    { name: 'b', entities: [serviceConnector('service', backendPort)] },
+    { name: 'c', dials: ['b'] },
+  ]);
+  const [a, b, c] = network.routers;
+  await Promise.all([a.uses([b, c]), b.uses([a, c])]);
+  await waitUntilServed(lab, 'a', servicePort);
+  const load = await Load.start(lab, 'a', { ports: [servicePort], ratePerSecond });
+  await sleep(1000);
+  const cutsAtMs: number[] = [];
+  for (let cut = 0; cut < cuts; cut++) {
+    context.signal.throwIfAborted();
+    const atMs = monotonicMs();
+    cutsAtMs.push(atMs);
+    await lab.fault('a', 'b', closed);
+    await sleep(atMs + closedMs - monotonicMs());
+    const healedMs = monotonicMs();
+    await lab.heal('a', 'b');
+    await Promise.all([a.uses([b], healedMs), b.uses([a], healedMs)]);
+    await sleep(restMs);
+  }
+  const records = await load.stop([backend]);
+  const gaps = cutsAtMs.map((atMs) => records.gap(atMs, atMs + closedMs));
+  const lateFailures = records.failures.filter(
+    ([, startMs]) => !cutsAtMs.some((atMs) => startMs >= atMs - 1000 && startMs < atMs + 1000),
+  ).length;
+  return { gaps, summary: records.summary(), lateFailures };
+}
+
+function gapsMs({ gaps }: Cuts): { p50Ms: number; p99Ms: number } {
+  const values = gaps.map(({ ms }) => ms);
+  return { p50Ms: Math.round(percentile(values, 50)), p99Ms: Math.round(percentile(values, 99)) };
+}
+
+function asPeer(cuts: Cuts): PeerFigures {
+  const { p50Ms, p99Ms } = gapsMs(cuts);
+  return { 'gap p50 ms': p50Ms, 'gap p99 ms': p99Ms, failed: cuts.summary.failed, 'failed before a server': cuts.summary.failedBeforeServer };
+}
+
+async function run(context: RowContext): Promise<Measured> {
+  const cuts = context.fast ? 8 : 25;
+  const peers: Record<string, PeerFigures> = {};
+  let own: Cuts | undefined;
+  for (const kind of routerKinds(context.peers)) {
+    context.note(`${cuts} cuts with ${kind.name}`);
+    const result = await cutLinks(context, kind, cuts);
+    if (kind.name === 'caravan') own = result;
+    else peers[kind.name] = asPeer(result);
+  }
+  if (own === undefined) throw new Error('Caravan was not measured');
+  const { p50Ms, p99Ms } = gapsMs(own);
+  return {
+    figures: [
+      { name: 'gap p99', value: p99Ms, unit: 'ms', floor: 1000, goal: 100 },
+      { name: 'failed later than 1 s after a cut', value: own.lateFailures, unit: '', floor: 0 },
+      { name: 'failed before a server', value: own.summary.failedBeforeServer, unit: '', goal: 0 },
+    ],
+    peers,
+    detail: { cuts, gapP50Ms: p50Ms, ...own.summary, gaps: own.gaps.map(({ ms }) => Math.round(ms)) },
+  };
+}
+
+export const closedLink: Row = {
+  id: 'R1',
+  title: 'a link is closed under 200 requests/s; another way exists',
+  floor: 'gap ≤ 1 s, none fails after it',
+  goal: 'gap p99 ≤ 100 ms, none fails that had not reached a server',
+  fast: true,
+  limitSeconds: { full: 400, fast: 70 },
+  missing: labMissing,
+  run,
+};
