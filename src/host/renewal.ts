@@ -37,22 +37,31 @@ export function startRenewal(store: TrustStore, options: RenewalOptions): AsyncD
 async function run(store: TrustStore, options: RenewalOptions, signal: AbortSignal): Promise<void> {
   let retryMs = firstRetryMs;
   while (!signal.aborted) {
-    const dueAtMs = store.renewalDueAtMs;
-    const waitMs = dueAtMs === undefined ? Infinity : dueAtMs - options.wallMs();
-    let pauseMs = Math.min(Math.max(waitMs, 0), pollMs);
-    if (waitMs <= 0) {
+    let pauseMs = Math.min(waitMs(store, options), pollMs);
+    if (pauseMs <= 0) {
+      let failure: unknown = 'no issuer could give what is missing';
       try {
         await renewOnce(store, options, signal);
-        retryMs = firstRetryMs;
+        failure = waitMs(store, options) > 0 ? undefined : failure;
       } catch (error) {
         if (signal.aborted) return;
+        failure = error;
+      }
+      if (failure === undefined) {
+        retryMs = firstRetryMs;
+      } else {
         pauseMs = retryMs * (0.5 + options.random.number() / 2);
         retryMs = Math.min(retryMs * 2, lastRetryMs);
-        options.log.warn('certificate not renewed', { reason: String(error), retryInMs: Math.round(pauseMs) });
+        options.log.warn('certificate not renewed', { reason: String(failure), retryInMs: Math.round(pauseMs) });
       }
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+function waitMs(store: TrustStore, { wallMs }: RenewalOptions): number {
+  const dueAtMs = store.renewalDueAtMs;
+  return dueAtMs === undefined ? Infinity : Math.max(0, dueAtMs - wallMs());
 }
 
 /** Renews now. Throws the last issuer's WeatherError when none renewed. */

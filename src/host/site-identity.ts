@@ -6,11 +6,14 @@ import type { LinkEndpoint } from '../pki/grant.ts';
 import { checkSiteName, newRouterId } from '../pki/identity.ts';
 import { createRoot, defaultLeafLifetimeMs, defaultMembershipLifetimeMs, networkIdOfKey } from '../pki/issue-certificate.ts';
 import { generatePrivateKey, importPrivateKey, publicKeyOf } from '../pki/keys.ts';
+import { everyAddress } from '../pki/membership.ts';
+import type { MembershipRights } from '../pki/membership.ts';
 import { decodeOnePem, decodePem, encodePem } from '../pki/pem.ts';
 import { constantTimeEqual } from '../pki/pki-crypto.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { readCertificate } from '../pki/read-certificate.ts';
 import type { CertificateFacts } from '../pki/read-certificate.ts';
+import { generateSigningKey, signingPublicKey } from '../pki/signing-key.ts';
 import { maxChainLength } from '../pki/verify-chain.ts';
 import { loadX509 } from '../pki/x509-library.ts';
 import type { StoredIdentity } from './trust-folder.ts';
@@ -18,8 +21,17 @@ import type { StoredIdentity } from './trust-folder.ts';
 /** Issuers remembered for renewal. The first that answers is enough. */
 const maxRenewalEndpoints = 16;
 
-/** The founder may do everything with the root, so its membership, which it needs for its name alone, gives no rights. */
-const founderRights = { mayIssue: false, pathLength: 0, leafLifetimeMs: defaultLeafLifetimeMs };
+/** The founder may do everything with the root, so its membership gives no right to issue; to routing it is its credential. */
+async function founderRights(crypto: PkiCrypto, signingKey: string): Promise<MembershipRights> {
+  return {
+    mayIssue: false,
+    pathLength: 0,
+    leafLifetimeMs: defaultLeafLifetimeMs,
+    signingKey: await signingPublicKey(crypto, signingKey),
+    advertise: everyAddress,
+    consume: everyAddress,
+  };
+}
 
 /** Makes a root and the first site of its network. */
 export async function foundIdentity(
@@ -34,6 +46,7 @@ export async function foundIdentity(
   const root = await createRoot(crypto, rootKey, wallMs);
   const networkId = await networkIdOfKey(crypto, await publicKeyOf(crypto, rootKey));
   const siteKey = await generatePrivateKey(crypto);
+  const signingKey = await generateSigningKey(crypto);
   const routerId = newRouterId(siteName, crypto.random);
   const issuer = await issuerFor(crypto, networkId, root, [], issuerKey);
   const issued = await issue(
@@ -45,14 +58,14 @@ export async function foundIdentity(
       publicKeyHash: '',
       hosts,
       leafLifetimeMs: defaultLeafLifetimeMs,
-      membership: { rights: founderRights, lifetimeMs: defaultMembershipLifetimeMs },
+      membership: { rights: await founderRights(crypto, signingKey), lifetimeMs: defaultMembershipLifetimeMs },
       admitted: true,
     },
     wallMs,
   );
   const rootPem = encodePem('CERTIFICATE', root);
   const names = { networkId, siteName, routerId, hosts };
-  return { role: 'founder', ...names, root: rootPem, siteKey, issuerKey, renewAt: [], membership: '', ...issued };
+  return { role: 'founder', ...names, root: rootPem, siteKey, signingKey, issuerKey, renewAt: [], membership: '', ...issued };
 }
 
 /** This site's authority, or undefined when it may not issue. */
@@ -64,14 +77,19 @@ export async function issuerOf(crypto: PkiCrypto, identity: StoredIdentity): Pro
   return issuerFor(crypto, identity.networkId, root, chain, identity.issuerKey);
 }
 
-/** Issues the site's own certificates anew: the leaf, and for the founder the membership when half of it is over. */
+/**
+ * Issues the site's own certificates anew: the leaf, and for the founder the membership when half of it is over or when it
+ * lacks the signing key.
+ */
 export async function renewOwn(crypto: PkiCrypto, identity: StoredIdentity, issuer: Issuer, wallMs: number): Promise<StoredIdentity> {
-  const [membershipDer] = decodePem('CERTIFICATE', identity.membership, 'membership', maxChainLength);
-  const membership = membershipDer === undefined ? undefined : await factsOf(crypto, membershipDer, 'membership');
+  const membership = await membershipFacts(crypto, identity);
   const leafLifetimeMs = membership?.rights?.leafLifetimeMs ?? defaultLeafLifetimeMs;
   const lifetimeMs = defaultMembershipLifetimeMs;
-  const extend = identity.role === 'founder' && (membership === undefined || membership.notAfterMs - wallMs < lifetimeMs / 2);
   const { networkId, siteName, routerId, hosts, siteKey } = identity;
+  const signingKey = identity.signingKey ?? (await generateSigningKey(crypto));
+  const registered = membership?.rights?.signingKey?.toHex() === (await signingPublicKey(crypto, signingKey)).toHex();
+  const half = membership === undefined || membership.notAfterMs - wallMs < lifetimeMs / 2;
+  const extend = identity.role === 'founder' && (half || !registered);
   const issued = await issue(
     crypto,
     issuer,
@@ -81,12 +99,18 @@ export async function renewOwn(crypto: PkiCrypto, identity: StoredIdentity, issu
       publicKeyHash: '',
       hosts,
       leafLifetimeMs,
-      ...(extend ? { membership: { rights: founderRights, lifetimeMs } } : {}),
+      ...(extend ? { membership: { rights: await founderRights(crypto, signingKey), lifetimeMs } } : {}),
       admitted: false,
     },
     wallMs,
   );
-  return { ...identity, ...issued };
+  return { ...identity, signingKey, ...issued };
+}
+
+/** What the membership says. Throws InputError `bad-certificate`. */
+export async function membershipFacts(crypto: PkiCrypto, identity: StoredIdentity): Promise<CertificateFacts | undefined> {
+  const [der] = decodePem('CERTIFICATE', identity.membership, 'membership', maxChainLength + 1);
+  return der === undefined ? undefined : factsOf(crypto, der, 'membership');
 }
 
 /**

@@ -32,6 +32,8 @@ export interface StoredIdentity {
   readonly hosts: readonly string[];
   readonly root: string;
   readonly siteKey: string;
+  /** Ed25519 key for routing. Absent in what was written before routers signed, until the next start. */
+  readonly signingKey?: string;
   readonly certificate: string;
   readonly membership: string;
   /** The founder: the root's key. Others: the key made for a delegated issuer, in use once its certificate is there. */

@@ -252,3 +252,39 @@ test('on a full disk a token is neither used up nor answered, and works when the
     await run('umount', [disk]);
   }
 });
+
+test('a site signs with a key of its own that its membership certifies, within the addresses of its token', async () => {
+  await using sites = await newSites();
+  const [aws, laptop] = [await sites.open('aws'), await sites.open('laptop')];
+  await aws.foundNetwork('aws', []);
+  await joinDirectly(aws, laptop, await aws.issueToken(endpoint, { advertise: ['db.*'], consume: ['web'] }), 'laptop');
+  assert.deepEqual([aws.rights?.advertise, laptop.rights?.advertise, laptop.rights?.consume], [['*'], ['db.*'], ['web']]);
+  const [ours, theirs] = [aws.signingCredentials, laptop.signingCredentials];
+  assert.match(theirs?.key ?? '', /^-----BEGIN PRIVATE KEY-----/);
+  assert.notEqual(ours?.key, theirs?.key);
+  const before = theirs?.key;
+  await laptop[Symbol.asyncDispose]();
+  assert.equal((await sites.open('laptop')).signingCredentials?.key, before);
+});
+
+test('a site from before signing gets its key at the next start, and signs from the next renewal', async () => {
+  await using sites = await newSites();
+  const [aws, laptop] = [await sites.open('aws'), await sites.open('laptop')];
+  await aws.foundNetwork('aws', []);
+  await joinDirectly(aws, laptop, await aws.issueToken(endpoint, {}), 'laptop');
+  for (const store of [aws, laptop]) await store[Symbol.asyncDispose]();
+  for (const name of ['aws', 'laptop']) {
+    const file = join(sites.folder, name, 'identity.json');
+    // As an older version left it: with no key, which also makes the one in the membership foreign.
+    const { signingKey: _none, ...old } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify(old));
+  }
+  const [founder, member] = [await sites.open('aws'), await sites.open('laptop')];
+  assert.deepEqual([founder.signingCredentials, founder.renewalDueAtMs], [undefined, 0]);
+  await founder.renewLocally();
+  assert.notEqual(founder.signingCredentials, undefined);
+  assert.deepEqual([member.signingCredentials, member.membershipNeedsExtension], [undefined, true]);
+  await member.adoptRenewal(await founder.renew(await member.beginRenewal(), '192.0.2.1'));
+  assert.notEqual(member.signingCredentials, undefined);
+  assert.deepEqual([member.membershipNeedsExtension, member.renewalDueAtMs !== 0], [false, true]);
+});

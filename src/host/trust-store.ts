@@ -11,13 +11,16 @@ import type { Grant, GrantOptions, GrantVerdict, LinkEndpoint, Redemption } from
 import type { RouterIdentity } from '../pki/identity.ts';
 import { clockSkewMs, issuerExpired } from '../pki/issue-certificate.ts';
 import { generatePrivateKey, importPrivateKey, publicKeyOf } from '../pki/keys.ts';
+import type { MembershipRights } from '../pki/membership.ts';
 import { decodeOnePem } from '../pki/pem.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { parseHosts } from '../pki/redemption-protocol.ts';
 import type { Admission, RedemptionRequest, RenewalRequest } from '../pki/redemption-protocol.ts';
-import { foundIdentity, issuerOf, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
-import { TrustFolder, maxGrants } from './trust-folder.ts';
+import { generateSigningKey, proveSigningKey, signingPublicKey } from '../pki/signing-key.ts';
+import { foundIdentity, issuerOf, membershipFacts, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
+import { TrustFolder } from './trust-folder.ts';
 import type { StoredIdentity } from './trust-folder.ts';
+import { TrustGrants } from './trust-grants.ts';
 
 export interface TrustStoreOptions {
   /** Wall clock, milliseconds since 1970. */
@@ -33,6 +36,13 @@ export interface TlsCredentials {
   readonly key: string;
 }
 
+/** PEM for signing what routing says: the root, the membership chain that certifies the key, and the Ed25519 key. */
+export interface SigningCredentials {
+  readonly ca: string;
+  readonly membership: string;
+  readonly key: string;
+}
+
 export type RedeemResult =
   | { readonly outcome: 'admitted'; readonly admission: Admission }
   | { readonly outcome: 'refused'; readonly verdict: Exclude<GrantVerdict, 'accepted'> };
@@ -42,6 +52,7 @@ export interface PendingRedemption {
   readonly token: AccessToken;
   readonly request: RedemptionRequest;
   readonly siteKey: string;
+  readonly signingKey: string;
   readonly issuerKey: string;
 }
 
@@ -54,9 +65,12 @@ export class TrustStore implements AsyncDisposable {
   readonly #crypto: PkiCrypto;
   readonly #wallMs: () => number;
   readonly #log: Logger;
-  readonly #grants: Map<string, Grant> = new Map<string, Grant>();
+  readonly #grants: TrustGrants;
   readonly #listeners: Set<() => void> = new Set<() => void>();
   #identity: StoredIdentity | undefined;
+  /** What the present membership says. */
+  #rights: MembershipRights | undefined;
+  #signs = false;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(folder: TrustFolder, options: TrustStoreOptions) {
@@ -64,6 +78,7 @@ export class TrustStore implements AsyncDisposable {
     this.#crypto = options.crypto;
     this.#wallMs = options.wallMs;
     this.#log = options.log;
+    this.#grants = new TrustGrants(folder, options.wallMs, options.log);
   }
 
   /** Opens the folder, which is made when it is not there. Throws as `TrustFolder.open` does, and InputError `state-damaged`. */
@@ -71,12 +86,14 @@ export class TrustStore implements AsyncDisposable {
     const folder = await TrustFolder.open(path);
     try {
       const store = new TrustStore(folder, options);
-      store.#identity = await folder.readIdentity();
-      for (const grant of await folder.readGrants()) {
-        // A grant of another network is left from a crash while this site moved.
-        if (grant.networkId === store.#identity?.networkId) store.#grants.set(grant.id, grant);
-        else await folder.removeGrant(grant.id);
+      const identity = await folder.readIdentity();
+      if (identity !== undefined) {
+        // A site from before signing gets its key now; the next renewal has it certified.
+        if (identity.signingKey === undefined) {
+          await store.#setIdentity({ ...identity, signingKey: await generateSigningKey(options.crypto) });
+        } else await store.#take(identity);
       }
+      await store.#grants.load(identity?.networkId);
       return store;
     } catch (error) {
       await folder[Symbol.asyncDispose]();
@@ -119,7 +136,7 @@ export class TrustStore implements AsyncDisposable {
 
   /** Tokens issued, the used and expired ones included. */
   get grants(): readonly Grant[] {
-    return [...this.#grants.values()];
+    return this.#grants.all;
   }
 
   /** Sites admitted by this one. */
@@ -143,23 +160,36 @@ export class TrustStore implements AsyncDisposable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** What the membership lets this site do; undefined in no network. */
+  get rights(): MembershipRights | undefined {
+    return this.#rights;
+  }
+
+  /** What routing signs with; undefined while no issuer has certified the key. */
+  get signingCredentials(): SigningCredentials | undefined {
+    const { root, membership, signingKey } = this.#identity ?? {};
+    if (!this.#signs || root === undefined || membership === undefined || signingKey === undefined) return undefined;
+    return { ca: root, membership, key: signingKey };
+  }
+
   /** When the TLS certificate ends, ms since 1970. */
   get leafExpiresAtMs(): number | undefined {
     return this.#identity === undefined ? undefined : validity(this.#identity.certificate).endMs;
   }
 
-  /** When to renew the TLS certificate: at half of its life. */
+  /** When to renew: at half of the TLS certificate's life, and at once when the signing key is not certified. */
   get renewalDueAtMs(): number | undefined {
-    return this.#identity === undefined ? undefined : halfLifeMs(this.#identity.certificate);
+    if (this.#identity === undefined) return undefined;
+    return this.#signs ? halfLifeMs(this.#identity.certificate) : 0;
   }
 
   get membershipEndsAtMs(): number | undefined {
     return this.#identity === undefined ? undefined : validity(this.#identity.membership).endMs;
   }
 
-  /** Whether the membership should be extended by an issuer: past half of its life. Never for the founder. */
+  /** Whether the membership should be made anew by an issuer: past half of its life, or without the signing key. Never for the founder. */
   get membershipNeedsExtension(): boolean {
-    return this.#identity?.role === 'member' && this.#wallMs() >= halfLifeMs(this.#identity.membership);
+    return this.#identity?.role === 'member' && (!this.#signs || this.#wallMs() >= halfLifeMs(this.#identity.membership));
   }
 
   /** Makes a network with this site as its first. Throws InputError `in-network` when it is in one already. */
@@ -195,10 +225,9 @@ export class TrustStore implements AsyncDisposable {
           remedy: 'issue the token at the site that founded the network',
         });
       }
-      await this.#makeRoomForGrant();
+      await this.#grants.makeRoom();
       const { code, grant } = await createGrant(this.#crypto, identity.networkId, options.links ?? [endpoint], options, this.#wallMs());
-      await this.#folder.writeGrant(grant);
-      this.#grants.set(grant.id, grant);
+      await this.#grants.add(grant);
       this.#log.info('token issued', { token: grant.name, grant: grant.id, uses: grant.redemptionsAllowed, issuer: grant.mayIssue });
       return { name: grant.name, ...endpoint, grantId: grant.id, code, ca: identity.root, linkCost: grant.linkCost };
     });
@@ -209,7 +238,7 @@ export class TrustStore implements AsyncDisposable {
     await this.#change(async () => {
       const grant = this.#grants.get(grantId);
       if (grant === undefined) throw new InputError('unknown-token', 'token', `no token ${grantId}`);
-      await this.#end(grant);
+      await this.#grants.end(grant);
     });
   }
 
@@ -222,7 +251,7 @@ export class TrustStore implements AsyncDisposable {
     const codeHash = await hashCode(this.#crypto, request.code);
     const known = this.#grants.get(grantId);
     const verdict = judgeRedemption(known, codeHash, this.#wallMs());
-    if (verdict === 'expired' && known?.endedAtMs === undefined) await this.#change(() => this.#endExpired(grantId));
+    if (verdict === 'expired' && known?.endedAtMs === undefined) await this.#change(() => this.#grants.endExpired(grantId));
     if (verdict !== 'accepted' || known === undefined) return this.#refuse(grantId, remoteAddress, verdict);
     const issuer = await this.#issuer();
     const prepared = await prepareRedemption(this.#crypto, issuer, known, request, this.#wallMs());
@@ -232,7 +261,7 @@ export class TrustStore implements AsyncDisposable {
       const wallMs = this.#wallMs();
       const verdictNow = judgeRedemption(grant, codeHash, wallMs);
       if (verdictNow !== 'accepted' || grant === undefined) return this.#refuse(grantId, remoteAddress, verdictNow);
-      await this.#useUp(grant, {
+      await this.#grants.useUp(grant, {
         routerId: prepared.identity.routerId,
         siteName: prepared.identity.siteName,
         publicKeyHash: prepared.publicKeyHash,
@@ -270,17 +299,20 @@ export class TrustStore implements AsyncDisposable {
     await this.#folder.probeWritable();
     const present = plan === 'link' ? this.#inNetwork() : undefined;
     const siteKey = present?.siteKey ?? (await generatePrivateKey(this.#crypto));
+    const signingKey = present?.signingKey ?? (await generateSigningKey(this.#crypto));
     const needsOwnKey = present === undefined || present.role === 'founder';
     const issuerKey = needsOwnKey ? await generatePrivateKey(this.#crypto) : present.issuerKey;
+    const csr = await createCertificateRequest(this.#crypto, siteKey);
     const request = {
       code: token.code,
-      csr: await createCertificateRequest(this.#crypto, siteKey),
+      csr,
+      ...(await proveSigningKey(this.#crypto, signingKey, csr)),
       issuerCsr: await createCertificateRequest(this.#crypto, issuerKey),
       hosts: parseHosts(hosts),
       siteName,
       ...(present === undefined ? {} : { membership: present.membership }),
     };
-    return { token, request, siteKey, issuerKey };
+    return { token, request, siteKey, signingKey, issuerKey };
   }
 
   /** The redeemer's second step: checks the answer and keeps it. Throws WeatherError `bad-admission`, `disk-full`. */
@@ -311,22 +343,25 @@ export class TrustStore implements AsyncDisposable {
       if (membership === undefined) return;
       await this.#setIdentity({
         ...(present ?? { ...identity, role: 'member', root: admission.ca, siteKey: pending.siteKey, issuerKey: pending.issuerKey }),
+        signingKey: pending.signingKey,
         ...chains,
         membership,
         hosts: pending.request.hosts,
         renewAt,
       });
-      if (present === undefined) await this.#forgetGrants();
+      if (present === undefined) await this.#grants.forget();
       this.#log.info(present === undefined ? 'network joined' : 'token of the same network redeemed', { network: identity.networkId });
     });
   }
 
   /** What to send to an issuer to renew. */
   async beginRenewal(): Promise<RenewalRequest> {
-    const { membership, siteKey, issuerKey, hosts, role } = this.#inNetwork();
+    const { membership, siteKey, signingKey, issuerKey, hosts, role } = this.#inNetwork();
+    const csr = await createCertificateRequest(this.#crypto, siteKey);
     return {
       membership,
-      csr: await createCertificateRequest(this.#crypto, siteKey),
+      csr,
+      ...(signingKey === undefined ? {} : await proveSigningKey(this.#crypto, signingKey, csr)),
       ...(role === 'founder' ? {} : { issuerCsr: await createCertificateRequest(this.#crypto, issuerKey) }),
       hosts,
     };
@@ -380,7 +415,7 @@ export class TrustStore implements AsyncDisposable {
   }
 
   async #planJoin(token: AccessToken): Promise<'join' | 'link'> {
-    const ownGrant = this.#grants.has(token.grantId);
+    const ownGrant = this.#grants.get(token.grantId) !== undefined;
     return planJoin(this.#crypto, this.#identity, this.members.length, ownGrant, token);
   }
 
@@ -390,56 +425,19 @@ export class TrustStore implements AsyncDisposable {
     return { outcome: 'refused', verdict: reason };
   }
 
-  /** Writes the use. When the write fails, memory follows what the disk says; when that cannot be read, the token is void. */
-  async #useUp(grant: Grant, redemption: Redemption): Promise<void> {
-    const used = { ...grant, redemptions: [...grant.redemptions, redemption] };
-    try {
-      await this.#folder.writeGrant(used);
-      this.#grants.set(grant.id, used);
-    } catch (error) {
-      const onDisk = await this.#folder.readGrant(grant.id).catch(() => undefined);
-      if (onDisk === undefined) this.#grants.delete(grant.id);
-      else this.#grants.set(grant.id, onDisk);
-      throw error;
-    }
-  }
-
-  async #endExpired(grantId: string): Promise<void> {
-    const grant = this.#grants.get(grantId);
-    if (grant === undefined || grant.endedAtMs !== undefined) return;
-    await this.#end(grant).catch((error: unknown) =>
-      this.#log.warn('end of a token not recorded', { grant: grantId, reason: String(error) }),
-    );
-  }
-
-  async #end(grant: Grant): Promise<void> {
-    const ended = { ...grant, endedAtMs: this.#wallMs() };
-    await this.#folder.writeGrant(ended);
-    this.#grants.set(grant.id, ended);
-  }
-
-  async #makeRoomForGrant(): Promise<void> {
-    if (this.#grants.size < maxGrants) return;
-    for (const grant of this.#grants.values()) {
-      if (grant.redemptions.length > 0 || this.#wallMs() < grant.expiresAtMs) continue;
-      await this.#folder.removeGrant(grant.id);
-      this.#grants.delete(grant.id);
-    }
-    if (this.#grants.size < maxGrants) return;
-    throw new WeatherError('too-many-tokens', `this site has issued ${maxGrants} tokens that are in use or were used`, {
-      remedy: 'issue one token with several redemptions in place of many tokens',
-    });
-  }
-
-  async #forgetGrants(): Promise<void> {
-    for (const id of this.#grants.keys()) await this.#folder.removeGrant(id);
-    this.#grants.clear();
-  }
-
   async #setIdentity(identity: StoredIdentity): Promise<void> {
     await this.#folder.writeIdentity(identity);
-    this.#identity = identity;
+    await this.#take(identity);
     for (const listener of this.#listeners) listener();
+  }
+
+  async #take(identity: StoredIdentity): Promise<void> {
+    const rights = (await membershipFacts(this.#crypto, identity))?.rights;
+    const { signingKey } = identity;
+    const ownKey = signingKey === undefined ? undefined : await signingPublicKey(this.#crypto, signingKey);
+    this.#identity = identity;
+    this.#rights = rights;
+    this.#signs = ownKey !== undefined && rights?.signingKey?.toHex() === ownKey.toHex();
   }
 
   /** Runs one change at a time, in the order of the calls. */

@@ -9,6 +9,9 @@ import { createGrant } from './grant.ts';
 import type { GrantOptions } from './grant.ts';
 import { rootLifetimeMs } from './issue-certificate.ts';
 import { decodePem, encodePemChain } from './pem.ts';
+import { readCertificate } from './read-certificate.ts';
+import { generateSigningKey, proveSigningKey, signingPublicKey } from './signing-key.ts';
+import { loadX509 } from './x509-library.ts';
 import { verifyChain } from './verify-chain.ts';
 import type { ChainPurpose } from './verify-chain.ts';
 
@@ -57,7 +60,11 @@ test('the issuer decides name, rights and lifetimes', async () => {
   });
   assert.equal(named.identity.siteName, 'given');
   assert.match(named.identity.routerId, /^given-[a-z0-9]{8}$/);
-  assert.deepEqual(named.membership, { rights: { mayIssue: true, pathLength: 1, leafLifetimeMs: 3_600_000 }, lifetimeMs: 2 * dayMs });
+  const addresses = { advertise: ['*'], consume: ['*'] };
+  assert.deepEqual(named.membership, {
+    rights: { mayIssue: true, pathLength: 1, leafLifetimeMs: 3_600_000, ...addresses },
+    lifetimeMs: 2 * dayMs,
+  });
   assert.equal(named.issuer?.pathLength, 1);
 
   const issued = await issue(testCrypto, founder, named, startMs);
@@ -136,6 +143,49 @@ test('past half of its life a membership is extended, by an issuer that may', as
   assert.deepEqual([both.membership?.rights.mayIssue, both.issuer?.pathLength, both.issuer?.lifetimeMs], [true, 1, 365 * dayMs]);
   const neither = await renewAfterDays(low, issuing, 185);
   assert.deepEqual([neither.membership, neither.issuer], [undefined, undefined]);
+});
+
+test('the signing key is certified when the site proves that it has it, and the grant says which addresses', async () => {
+  const signingKey = await generateSigningKey(testCrypto);
+  const publicKey = await signingPublicKey(testCrypto, signingKey);
+  const proof = await proveSigningKey(testCrypto, signingKey, csr);
+  const prepared = await redeem({ advertise: ['db', 'db.*'], consume: [] }, proof);
+  const issued = await issue(testCrypto, founder, prepared, startMs);
+  const [der] = decodePem('CERTIFICATE', issued.membership ?? '', 'membership', 6);
+  const facts = readCertificate(await loadX509(testCrypto), der ?? new Uint8Array());
+  assert.ok(typeof facts !== 'string');
+  assert.deepEqual([facts.rights?.signingKey, facts.rights?.advertise, facts.rights?.consume], [publicKey, ['db', 'db.*'], []]);
+
+  const otherCsr = await createCertificateRequest(testCrypto, (await newKey()).pem);
+  const stolen = await proveSigningKey(testCrypto, signingKey, otherCsr);
+  for (const wrong of [stolen, { signingKey: proof.signingKey }, { ...proof, signingKey: 'AAAA' }, { ...proof, signingProof: '!' }]) {
+    await assert.rejects(redeem({}, wrong), { code: 'bad-certificate-request' });
+  }
+  await assert.rejects(redeem({ advertise: ['a*b'] }), { code: 'bad-pattern' });
+});
+
+test('a renewal certifies a new signing key at once and leaves rights and addresses alone', async () => {
+  const signingKey = await generateSigningKey(testCrypto);
+  const proof = await proveSigningKey(testCrypto, signingKey, csr);
+  const choices = { identity: network.identity('a'), authority: network.rootAuthority, key };
+  const renew = async (more: object): ReturnType<typeof prepareRenewal> => {
+    const chain = encodePemChain([await membership(choices, false, 0, { advertise: ['db'], ...more })]);
+    return prepareRenewal(testCrypto, founder, { membership: chain, csr, hosts: [], ...proof }, startMs + dayMs);
+  };
+  const publicKey = await signingPublicKey(testCrypto, signingKey);
+  const added = await renew({});
+  assert.deepEqual(added.membership?.rights.signingKey, publicKey);
+  assert.deepEqual(added.membership?.rights.advertise, ['db']);
+  assert.equal((await renew({ signingKey: publicKey })).membership, undefined);
+});
+
+test('a member that redeems a token with more addresses may use those too, and keeps what it had', async () => {
+  const choices = { identity: network.identity('a'), authority: network.rootAuthority, key };
+  const present = encodePemChain([await membership(choices, true, 2, { advertise: ['db'], consume: ['*'] })]);
+  const redeemed = await redeem({ advertise: ['web'], consume: ['web'] }, { membership: present });
+  const { advertise, consume, mayIssue, pathLength } = redeemed.membership?.rights ?? {};
+  assert.deepEqual([advertise, consume, mayIssue, pathLength], [['db', 'web'], ['*'], true, 2]);
+  assert.equal((await redeem({ advertise: ['db'] }, { membership: present })).membership, undefined);
 });
 
 test('a renewed certificate does not outlive the membership', async () => {

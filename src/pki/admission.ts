@@ -5,11 +5,13 @@ import { checkSiteName, newRouterId } from './identity.ts';
 import type { RouterIdentity } from './identity.ts';
 import { clockSkewMs, issueDelegated, issueLeaf, issueMembership } from './issue-certificate.ts';
 import type { Authority } from './issue-certificate.ts';
+import { everyAddress } from './membership.ts';
 import type { MembershipRights } from './membership.ts';
 import { decodePem, encodePemChain } from './pem.ts';
 import { constantTimeEqual, sha256 } from './pki-crypto.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
 import type { RedemptionRequest, RenewalRequest } from './redemption-protocol.ts';
+import { verifySigningKey } from './signing-key.ts';
 import { maxChainLength, verifyChain } from './verify-chain.ts';
 import type { ChainVerdict } from './verify-chain.ts';
 
@@ -65,17 +67,27 @@ export async function prepareRedemption(
   request: RedemptionRequest,
   wallMs: number,
 ): Promise<PreparedAdmission> {
-  const granted = { mayIssue: grant.mayIssue, pathLength: grant.pathLength, leafLifetimeMs: grant.leafLifetimeMs };
-  const keys = await verifyRequests(crypto, request);
+  const { advertise = everyAddress, consume = everyAddress } = grant;
+  const granted = { mayIssue: grant.mayIssue, pathLength: grant.pathLength, leafLifetimeMs: grant.leafLifetimeMs, advertise, consume };
+  const { signingKey, ...keys } = await verifyRequests(crypto, request);
   if (request.membership !== undefined) {
     const member = await verifyMembership(crypto, issuer, request.membership, keys.publicKey, wallMs);
-    const promoted = grant.mayIssue && !member.rights.mayIssue;
+    const { rights } = member;
+    const promoted = grant.mayIssue && !rights.mayIssue;
+    const wider = {
+      ...(promoted ? granted : rights),
+      advertise: withPatterns(rights.advertise, advertise),
+      consume: withPatterns(rights.consume, consume),
+    };
+    const widened = wider.advertise !== rights.advertise || wider.consume !== rights.consume;
+    // What the present membership gives is given anew only by an issuer that may give it.
+    const mayGive = promoted || !rights.mayIssue || rights.pathLength < issuer.pathLength;
     return {
       ...keys,
       identity: member.identity,
       hosts: request.hosts,
-      leafLifetimeMs: member.rights.leafLifetimeMs,
-      ...(promoted ? admit(granted, grant.membershipLifetimeMs, keys.issuerPublicKey) : {}),
+      leafLifetimeMs: rights.leafLifetimeMs,
+      ...(mayGive && (promoted || widened) ? admit(withKey(wider, signingKey), grant.membershipLifetimeMs, keys.issuerPublicKey) : {}),
       admitted: false,
     };
   }
@@ -86,7 +98,7 @@ export async function prepareRedemption(
     identity: { networkId: issuer.networkId, siteName, routerId: newRouterId(siteName, crypto.random) },
     hosts: request.hosts,
     leafLifetimeMs: grant.leafLifetimeMs,
-    ...admit(granted, grant.membershipLifetimeMs, keys.issuerPublicKey),
+    ...admit(withKey(granted, signingKey), grant.membershipLifetimeMs, keys.issuerPublicKey),
     admitted: true,
   };
 }
@@ -94,7 +106,8 @@ export async function prepareRedemption(
 /**
  * Decides about a renewal: the membership must lead to the root and hold now, and the request be signed with its key.
  * A membership past half of its life is made anew, with the same rights and length, by an issuer that may give those
- * rights; so a site that is seen now and then stays, and one that is away for too long does not.
+ * rights; so a site that is seen now and then stays, and one that is away for too long does not. So is one that lacks the
+ * site's present signing key.
  * Throws InputError `membership-refused` or `bad-certificate-request`.
  */
 export async function prepareRenewal(
@@ -103,12 +116,13 @@ export async function prepareRenewal(
   request: RenewalRequest,
   wallMs: number,
 ): Promise<PreparedAdmission> {
-  const keys = await verifyRequests(crypto, request);
+  const { signingKey, ...keys } = await verifyRequests(crypto, request);
   const { identity, rights, notBeforeMs, notAfterMs } = await verifyMembership(crypto, issuer, request.membership, keys.publicKey, wallMs);
   const lifetimeMs = notAfterMs - notBeforeMs - clockSkewMs;
   const mayGive = !rights.mayIssue || rights.pathLength < issuer.pathLength;
   const newEndMs = Math.min(wallMs + lifetimeMs, issuer.notAfterMs);
-  const extend = mayGive && notAfterMs - wallMs < lifetimeMs / 2 && newEndMs > notAfterMs;
+  const newKey = signingKey !== undefined && !constantTimeEqual(signingKey, rights.signingKey ?? new Uint8Array(0));
+  const extend = mayGive && (newKey || (notAfterMs - wallMs < lifetimeMs / 2 && newEndMs > notAfterMs));
   const remainingMs = (extend ? newEndMs : notAfterMs) - wallMs;
   const delegate = mayGive && rights.mayIssue ? keys.issuerPublicKey : undefined;
   return {
@@ -116,7 +130,7 @@ export async function prepareRenewal(
     identity,
     hosts: request.hosts,
     leafLifetimeMs: Math.min(rights.leafLifetimeMs, remainingMs),
-    ...(extend ? { membership: { rights, lifetimeMs } } : {}),
+    ...(extend ? { membership: { rights: withKey(rights, signingKey), lifetimeMs } } : {}),
     ...(delegate === undefined ? {} : { issuer: { publicKey: delegate, pathLength: rights.pathLength, lifetimeMs: remainingMs } }),
     admitted: false,
   };
@@ -139,6 +153,17 @@ export async function issue(crypto: PkiCrypto, issuer: Issuer, prepared: Prepare
   return issued;
 }
 
+/** The key that the request proves takes the place of the one registered. */
+function withKey(rights: MembershipRights, signingKey: Uint8Array<ArrayBuffer> | undefined): MembershipRights {
+  return signingKey === undefined ? rights : { ...rights, signingKey };
+}
+
+/** Both lists as one; `present` itself when `added` says nothing new. */
+function withPatterns(present: readonly string[], added: readonly string[]): readonly string[] {
+  if (present.includes('*') || added.every((pattern) => present.includes(pattern))) return present;
+  return added.includes('*') ? everyAddress : [...new Set([...present, ...added])];
+}
+
 function admit(
   rights: MembershipRights,
   lifetimeMs: number,
@@ -153,17 +178,20 @@ interface RequestedKeys {
   readonly publicKey: Uint8Array<ArrayBuffer>;
   readonly publicKeyHash: string;
   readonly issuerPublicKey?: Uint8Array<ArrayBuffer>;
+  readonly signingKey?: Uint8Array<ArrayBuffer>;
 }
 
-async function verifyRequests(crypto: PkiCrypto, request: { csr: string; issuerCsr?: string }): Promise<RequestedKeys> {
+async function verifyRequests(crypto: PkiCrypto, request: Omit<RenewalRequest, 'membership' | 'hosts'>): Promise<RequestedKeys> {
   const publicKey = await verifyCertificateRequest(crypto, request.csr, 'csr');
   const publicKeyHash = (await sha256(crypto, publicKey)).toHex();
-  if (request.issuerCsr === undefined) return { publicKey, publicKeyHash };
+  const signingKey = await verifySigningKey(crypto, request);
+  const keys = { publicKey, publicKeyHash, ...(signingKey === undefined ? {} : { signingKey }) };
+  if (request.issuerCsr === undefined) return keys;
   const issuerPublicKey = await verifyCertificateRequest(crypto, request.issuerCsr, 'issuerCsr');
   if (constantTimeEqual(issuerPublicKey, publicKey)) {
     throw new InputError('bad-certificate-request', 'issuerCsr', 'an issuer needs a key of its own, not that of its TLS certificate');
   }
-  return { publicKey, publicKeyHash, issuerPublicKey };
+  return { ...keys, issuerPublicKey };
 }
 
 interface VerifiedMembership {

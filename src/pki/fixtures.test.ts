@@ -3,6 +3,8 @@ import { createRoot, issueDelegated, issueLeaf, issueMembership, networkIdOfKey 
 import type { Authority } from './issue-certificate.ts';
 import type { RouterIdentity } from './identity.ts';
 import { generatePrivateKey, importPrivateKey, publicKeyOf } from './keys.ts';
+import { everyAddress } from './membership.ts';
+import type { MembershipRights } from './membership.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
 
 /** What the certificate tests share: real cryptography, and a root, an issuer below it and a site below that. */
@@ -65,9 +67,14 @@ export function leaf(choices: CertificateChoices, hosts: readonly string[] = [])
   return issueLeaf(testCrypto, authority, { publicKey: key.publicKey, identity, hosts, wallMs, lifetimeMs });
 }
 
-export function membership(choices: CertificateChoices, mayIssue = false, pathLength = 0): Promise<Uint8Array<ArrayBuffer>> {
+export function membership(
+  choices: CertificateChoices,
+  mayIssue = false,
+  pathLength = 0,
+  more: Partial<MembershipRights> = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { identity, authority, key, wallMs = startMs, lifetimeMs = 365 * dayMs } = choices;
-  const rights = { mayIssue, pathLength, leafLifetimeMs: dayMs };
+  const rights = { mayIssue, pathLength, leafLifetimeMs: dayMs, advertise: everyAddress, consume: everyAddress, ...more };
   return issueMembership(testCrypto, authority, { publicKey: key.publicKey, identity, rights, wallMs, lifetimeMs });
 }
 

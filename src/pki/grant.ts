@@ -1,7 +1,7 @@
 import { InputError } from '../base/errors.ts';
 import { checkSiteName, randomLabel } from './identity.ts';
 import { defaultLeafLifetimeMs, defaultMembershipLifetimeMs } from './issue-certificate.ts';
-import { maxLeafLifetimeMs, maxPathLength, minLeafLifetimeMs } from './membership.ts';
+import { everyAddress, maxLeafLifetimeMs, maxPathLength, minLeafLifetimeMs, patternListProblem } from './membership.ts';
 import { constantTimeEqual, randomBytes, sha256 } from './pki-crypto.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
 
@@ -40,6 +40,9 @@ export interface Grant {
   readonly pathLength: number;
   readonly membershipLifetimeMs: number;
   readonly leafLifetimeMs: number;
+  /** Address patterns that the redeemer may announce and send to. Absent in grants from before signing: every address. */
+  readonly advertise?: readonly string[];
+  readonly consume?: readonly string[];
   /** When set, the redeemer gets this name whatever it proposes. */
   readonly assignedSiteName?: string;
   readonly links: readonly LinkEndpoint[];
@@ -62,6 +65,10 @@ export interface GrantOptions {
   /** Default 24 hours. */
   readonly leafLifetimeMs?: number;
   readonly siteName?: string;
+  /** Address patterns that the redeemer may announce. Default: every address. */
+  readonly advertise?: readonly string[];
+  /** Address patterns that it may send to. Default: every address. */
+  readonly consume?: readonly string[];
   /** Default 1. */
   readonly linkCost?: number;
 }
@@ -92,6 +99,9 @@ export async function createGrant(
   checkRange('membership lifetime (ms)', membershipLifetimeMs, leafLifetimeMs, maxMembershipLifetimeMs);
   checkRange('certificate lifetime (ms)', leafLifetimeMs, minLeafLifetimeMs, maxLeafLifetimeMs);
   checkRange('link cost', linkCost, 1, 0x7fff_ffff);
+  const { advertise = everyAddress, consume = everyAddress } = options;
+  checkPatterns('--advertise', advertise);
+  checkPatterns('--consume', consume);
   if (options.siteName !== undefined) checkSiteName(options.siteName, 'token: site name');
   if (options.name !== undefined) checkSiteName(options.name, 'token: name');
 
@@ -109,6 +119,8 @@ export async function createGrant(
     pathLength: issuer ? pathLength : 0,
     membershipLifetimeMs,
     leafLifetimeMs,
+    advertise,
+    consume,
     ...(options.siteName === undefined ? {} : { assignedSiteName: options.siteName }),
     links,
     linkCost,
@@ -130,6 +142,12 @@ export function judgeRedemption(grant: Grant | undefined, codeHash: Uint8Array, 
   if (grant === undefined || !rightCode) return 'wrong-code';
   if (grant.endedAtMs !== undefined || wallMs >= grant.expiresAtMs) return 'expired';
   return grant.redemptions.length < grant.redemptionsAllowed ? 'accepted' : 'used-up';
+}
+
+function checkPatterns(where: string, patterns: readonly string[]): void {
+  const problem = patternListProblem(patterns);
+  if (problem === undefined) return;
+  throw new InputError('bad-pattern', `token: ${where}`, problem, { remedy: 'use names such as "db", "db.*", or "*" for every address' });
 }
 
 function checkRange(what: string, value: number, minimum: number, maximum: number): void {

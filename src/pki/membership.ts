@@ -1,4 +1,5 @@
 import type * as Asn1 from 'asn1js';
+import { addressPatternProblem, maxAddressPatterns } from '../base/address-grant.ts';
 import type { X509Library } from './x509-library.ts';
 
 /**
@@ -6,14 +7,24 @@ import type { X509Library } from './x509-library.ts';
  * of our own:
  *
  *     MembershipRights ::= SEQUENCE {
- *       mayIssue             BOOLEAN,  -- may hold a delegated issuer certificate
- *       pathLength           INTEGER,  -- pathLenConstraint of that certificate; 0 when mayIssue is false
- *       leafLifetimeSeconds  INTEGER } -- lifetime of the TLS certificates that renewal gives
+ *       mayIssue             BOOLEAN,       -- may hold a delegated issuer certificate
+ *       pathLength           INTEGER,       -- pathLenConstraint of that certificate; 0 when mayIssue is false
+ *       leafLifetimeSeconds  INTEGER,       -- lifetime of the TLS certificates that renewal gives
+ *       signingKey           OCTET STRING,  -- Ed25519 public key that signs what the router says; empty = it does not sign
+ *       advertise            SEQUENCE OF UTF8String,    -- addresses that the router may announce
+ *       consume              SEQUENCE OF UTF8String }   -- addresses that it may send to
+ *
+ * Memberships from before signing have the first three only; they allow every address.
  */
 export interface MembershipRights {
   readonly mayIssue: boolean;
   readonly pathLength: number;
   readonly leafLifetimeMs: number;
+  /** Raw Ed25519 public key, 32 octets. Absent: the site does not sign. */
+  readonly signingKey?: Uint8Array<ArrayBuffer>;
+  /** Address patterns (base/address-grant). Empty: none. */
+  readonly advertise: readonly string[];
+  readonly consume: readonly string[];
 }
 
 /** Deepest chain of delegated issuers that a network may have; keeps chains short enough to check on every handshake. */
@@ -25,13 +36,43 @@ export const maxLeafLifetimeMs: number = 30 * 24 * 3_600_000;
 /** Shortest lifetime of a TLS certificate: its second half must leave time for a renewal attempt with its 10 s deadline. */
 export const minLeafLifetimeMs = 20_000;
 
+/** Octets of an Ed25519 public key. */
+export const signingKeyLength = 32;
+
+/**
+ * Octets of all patterns of one list, each with one more for its separator: the membership has to fit into a renewal's request
+ * together with the longest chain, and every router of the network keeps it.
+ */
+export const maxPatternListOctets = 512;
+
+/** Every address: what a token gives when it says nothing else. */
+export const everyAddress: readonly string[] = ['*'];
+
+/** Why a list of patterns cannot be granted; undefined when it can. */
+export function patternListProblem(patterns: readonly string[]): string | undefined {
+  if (patterns.length > maxAddressPatterns) return `has more than ${maxAddressPatterns} patterns`;
+  const encoder = new TextEncoder();
+  let octets = 0;
+  for (const pattern of patterns) {
+    const problem = addressPatternProblem(pattern);
+    if (problem !== undefined) return `the pattern "${pattern.slice(0, 80)}" ${problem}`;
+    octets += encoder.encode(pattern).length + 1;
+  }
+  return octets > maxPatternListOctets ? `is longer than ${maxPatternListOctets} octets; use patterns such as "db.*"` : undefined;
+}
+
 export function encodeMembershipRights(library: X509Library, rights: MembershipRights): ArrayBuffer {
   const { asn1 } = library;
+  const texts = (values: readonly string[]): Asn1.Sequence =>
+    new asn1.Sequence({ value: values.map((value) => new asn1.Utf8String({ value })) });
   return new asn1.Sequence({
     value: [
       new asn1.Boolean({ value: rights.mayIssue }),
       new asn1.Integer({ value: rights.pathLength }),
       new asn1.Integer({ value: Math.ceil(rights.leafLifetimeMs / 1000) }),
+      new asn1.OctetString({ valueHex: (rights.signingKey ?? new Uint8Array(0)).slice().buffer }),
+      texts(rights.advertise),
+      texts(rights.consume),
     ],
   }).toBER();
 }
@@ -42,15 +83,43 @@ export function decodeMembershipRights(library: X509Library, der: Uint8Array<Arr
   const parsed = asn1.fromBER(der);
   if (parsed.offset !== der.length || !(parsed.result instanceof asn1.Sequence)) return undefined;
   const fields: Asn1.AsnType[] = parsed.result.valueBlock.value;
-  const [mayIssue, pathLength, leafLifetimeSeconds] = fields;
-  if (fields.length !== 3 || !(mayIssue instanceof asn1.Boolean)) return undefined;
+  const [mayIssue, pathLength, leafLifetimeSeconds, ...signing] = fields;
+  if ((fields.length !== 3 && fields.length !== 6) || !(mayIssue instanceof asn1.Boolean)) return undefined;
   if (!(pathLength instanceof asn1.Integer) || !(leafLifetimeSeconds instanceof asn1.Integer)) return undefined;
+  const signingRights = fields.length === 3 ? { advertise: everyAddress, consume: everyAddress } : decodeSigningRights(library, signing);
+  if (signingRights === undefined) return undefined;
   const rights = {
     mayIssue: mayIssue.valueBlock.value,
     pathLength: pathLength.valueBlock.valueDec,
     leafLifetimeMs: leafLifetimeSeconds.valueBlock.valueDec * 1000,
+    ...signingRights,
   };
   if (rights.pathLength < 0 || rights.pathLength > maxPathLength) return undefined;
   if (rights.leafLifetimeMs < minLeafLifetimeMs || rights.leafLifetimeMs > maxLeafLifetimeMs) return undefined;
   return rights;
+}
+
+function decodeSigningRights(
+  library: X509Library,
+  [key, advertise, consume]: readonly Asn1.AsnType[],
+): Pick<MembershipRights, 'signingKey' | 'advertise' | 'consume'> | undefined {
+  const { asn1 } = library;
+  if (!(key instanceof asn1.OctetString)) return undefined;
+  const signingKey = new Uint8Array(key.valueBlock.valueHexView);
+  const [mayAdvertise, mayConsume] = [decodePatterns(library, advertise), decodePatterns(library, consume)];
+  if (mayAdvertise === undefined || mayConsume === undefined) return undefined;
+  const lists = { advertise: mayAdvertise, consume: mayConsume };
+  if (signingKey.length === 0) return lists;
+  return signingKey.length === signingKeyLength ? { signingKey, ...lists } : undefined;
+}
+
+function decodePatterns(library: X509Library, value: Asn1.AsnType | undefined): readonly string[] | undefined {
+  const { asn1 } = library;
+  if (!(value instanceof asn1.Sequence) || value.valueBlock.value.length > maxAddressPatterns) return undefined;
+  const patterns: string[] = [];
+  for (const item of value.valueBlock.value) {
+    if (!(item instanceof asn1.Utf8String)) return undefined;
+    patterns.push(item.valueBlock.value);
+  }
+  return patternListProblem(patterns) === undefined ? patterns : undefined;
 }

@@ -21,6 +21,8 @@ export const requestTimeoutMs = 5000;
 export const maxHosts = 16;
 /** Endpoints in one answer. */
 const maxLinks = 16;
+/** Characters of a key or signature in base64: 64 octets need 88. */
+const maxKeyTextLength = 128;
 
 export const redeemPathPrefix = '/redeem/';
 export const renewPath = '/renew';
@@ -32,6 +34,9 @@ export interface RenewalRequest {
   readonly csr: string;
   /** Certificate request signed with the key for a delegated issuer, PEM. */
   readonly issuerCsr?: string;
+  /** Ed25519 public key of the site, and its signature over `csr` (pki/signing-key), base64. Absent: the site does not sign. */
+  readonly signingKey?: string;
+  readonly signingProof?: string;
   /** Names and addresses the site is reached by. They carry no authority: links are checked by router id. */
   readonly hosts: readonly string[];
 }
@@ -40,6 +45,8 @@ export interface RedemptionRequest {
   readonly code: string;
   readonly csr: string;
   readonly issuerCsr?: string;
+  readonly signingKey?: string;
+  readonly signingProof?: string;
   readonly hosts: readonly string[];
   /** The name the site would like to have. */
   readonly siteName: string;
@@ -99,10 +106,12 @@ export function parseAdmission(text: string): Admission {
   };
 }
 
-function parseRequests(fields: Record<string, unknown>): { csr: string; issuerCsr?: string; hosts: readonly string[] } {
+function parseRequests(fields: Record<string, unknown>): Omit<RenewalRequest, 'membership'> {
   return {
     csr: requiredText(fields, 'csr', maxRequestBytes),
     ...optionalText(fields, 'issuerCsr', maxRequestBytes),
+    ...optionalText(fields, 'signingKey', maxKeyTextLength),
+    ...optionalText(fields, 'signingProof', maxKeyTextLength),
     hosts: parseHosts(fields['hosts'] ?? []),
   };
 }
