@@ -1,5 +1,6 @@
 import { isRouterId } from './control-address.ts';
 import type { ControlMap, ControlValue } from './control-message.ts';
+import { parseHelloExtension, type HelloExtension } from './hello-extension.ts';
 import { limits } from './limits.ts';
 
 /** Version of HELLO, RA, LSR and LSU; and of MAR and MAU. A body of a higher version is not read. */
@@ -12,7 +13,7 @@ const siteDataKey = 'caravan';
 /*
  * Bodies (maps; `area` is always "0" and not looked at; `instance` is the boot time in seconds):
  *
- *   HELLO  id pv area instance  seen [id ...]
+ *   HELLO  id pv area instance  seen [id ...]   caravan {...}?  (hello-extension.ts)
  *   RA     id pv area instance  ls_seq mobile_seq
  *   LSR    id pv area
  *   LSU    id pv area instance  ls_seq  ls {id area ls_seq peers {id: cost}}   caravan {...}?
@@ -26,6 +27,8 @@ export interface Hello {
   readonly id: string;
   readonly instance: number;
   readonly seen: readonly ControlValue[];
+  /** What a Caravan router adds; undefined from others. */
+  readonly extension: HelloExtension | undefined;
 }
 
 export interface RouterAdvertisement {
@@ -82,7 +85,7 @@ export function parseHello(body: ControlMap): Hello | undefined {
   const instance = instanceOf(body);
   const seen = body.get('seen');
   if (id === undefined || instance === undefined || !isList(seen) || seen.length > limits.routers) return undefined;
-  return { id, instance, seen };
+  return { id, instance, seen, extension: parseHelloExtension(body) };
 }
 
 export function parseRouterAdvertisement(body: ControlMap): RouterAdvertisement | undefined {
