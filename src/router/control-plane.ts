@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Hears each event of routing after it was logged: the audit log, and whoever keeps the epoch and statements. */
+  readonly onRoutingEvent?: (event: RoutingEvent) => void;
   /** Something is to be done: call `drive` at the end of this turn. Calls that repeat mean nothing. */
   readonly wake: () => void;
 }
@@ -36,6 +38,7 @@ export class ControlPlane implements NeighbourHandler {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #wake: () => void;
+  readonly #onRoutingEvent: ((event: RoutingEvent) => void) | undefined;
   readonly #writer = new ValueWriter(1024);
   /** Control connections that are up, by link number. */
   readonly #neighbours = new Map<number, Neighbour>();
@@ -47,6 +50,7 @@ export class ControlPlane implements NeighbourHandler {
     this.#clock = clock;
     this.#log = log;
     this.#wake = wake;
+    this.#onRoutingEvent = options.onRoutingEvent;
     this.#routing = new RoutingEngine(routing);
     this.forwarder = new Forwarder(
       this.#routing.table,
@@ -76,6 +80,24 @@ export class ControlPlane implements NeighbourHandler {
   /** Changes the data about the site that other routers are told. */
   updateSite(site: ControlMap): void {
     this.#routing.updateSite(site, this.#clock.nowMs());
+    this.#touched();
+  }
+
+  /** Credentials that were pending are decided, or some have ceased to hold. */
+  trustChanged(): void {
+    this.#routing.trustChanged(this.#clock.nowMs());
+    this.#touched();
+  }
+
+  /** An epoch as `epochNeeded` asked for it has been persisted. */
+  newEpoch(epoch: number): void {
+    this.#routing.newEpoch(epoch, this.#clock.nowMs());
+    this.#touched();
+  }
+
+  /** A statement of an issuer that came from outside routing, to be passed on to everybody. */
+  addStatement(bytes: Uint8Array): void {
+    this.#routing.addStatement(bytes, this.#clock.nowMs());
     this.#touched();
   }
 
@@ -165,7 +187,10 @@ export class ControlPlane implements NeighbourHandler {
       const encoded = encodeControlMessage(this.#writer, transmit.message);
       for (const link of transmit.links) this.#neighbours.get(link)?.sendControl(encoded);
     }
-    for (let event = routing.nextEvent(); event !== undefined; event = routing.nextEvent()) this.#logEvent(event);
+    for (let event = routing.nextEvent(); event !== undefined; event = routing.nextEvent()) {
+      this.#logEvent(event);
+      this.#onRoutingEvent?.(event);
+    }
     const { table } = routing;
     if (table !== this.forwarder.table) {
       this.forwarder.table = table;
@@ -181,6 +206,10 @@ export class ControlPlane implements NeighbourHandler {
     if (type === 'duplicateRouterId') this.#log.error('another router has the id of this router', fields);
     else if (type === 'doubleRouter') this.#log.error('two routers of the network have the same id', fields);
     else if (type === 'limitReached') this.#log.warn('a limit of routing is reached', fields);
+    else if (type === 'identityConflict' || type === 'fenced') this.#log.error('another process has the identity of this router', fields);
+    else if (type === 'violation' || type === 'grantViolation' || type === 'spoofRefused' || type === 'unsignedRefused') {
+      this.#log.warn(type, fields);
+    } else if (type === 'statementAccepted') this.#log.info('a statement of an issuer has come', { bytes: event.bytes.length });
     else if (type === 'ignoredMessage' || type === 'ignoredVersion') this.#log.warn('routing message ignored', { type, ...fields });
     else this.#log.info(type, fields);
   }

@@ -19,10 +19,12 @@ import {
 import { Outbox, type ControlTransmit } from './outbox.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
 import { RateBudget } from './rate-budget.ts';
+import type { RouterIndex } from './router-index.ts';
 import { emptyTable, tableOfTopology, tableWithAddresses } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import { Topology } from './shortest-paths.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
+import type { RoutingTrust } from './trust.ts';
 
 export interface RoutingOptions {
   readonly routerId: string;
@@ -36,6 +38,12 @@ export interface RoutingOptions {
   readonly timers?: Partial<RoutingTimers>;
   /** Data about the site, carried to every other router of this kind in the link state. Bounded by `siteData...` in limits. */
   readonly site?: ControlMap;
+  /** Key and judgement for signed records. A router without it neither signs nor verifies. */
+  readonly trust?: RoutingTrust;
+  /** Routers that do not sign are not believed at all, and a neighbour that does not sign is refused. Only with `trust`. */
+  readonly requireSigned?: boolean;
+  /** Dense numbers of router ids; routers of one simulation share it. Made here when not given. */
+  readonly routerIndex?: RouterIndex;
 }
 
 /**
@@ -158,6 +166,23 @@ export class RoutingEngine {
   updateSite(site: ControlMap, nowMs: number): void {
     this.#advance(nowMs);
     this.#setSite(site);
+  }
+
+  /** Credentials that were pending are decided, or some have ceased to hold: everything is judged again. */
+  trustChanged(nowMs: number): void {
+    this.#advance(nowMs);
+  }
+
+  /** The owner has persisted a higher epoch, as `epochNeeded` asked: everything of this router is signed again under it. */
+  newEpoch(epoch: number, nowMs: number): void {
+    this.#advance(nowMs);
+    if (!Number.isSafeInteger(epoch) || epoch < 1) throw new Error(`bug: epoch ${epoch}`);
+  }
+
+  /** A statement that this router's owner holds for true, to be passed on to everybody. Once more does nothing. */
+  addStatement(bytes: Uint8Array, nowMs: number): void {
+    this.#advance(nowMs);
+    if (bytes.length === 0) throw new Error('bug: an empty statement');
   }
 
   /** To be called at `nextDeadlineMs`, or whenever. */

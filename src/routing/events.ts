@@ -18,6 +18,18 @@ export type IgnoredReason =
 /** `link lost`: the connection ended. `silent`: it stands, but no HELLO has come that hears this router. */
 export type NeighbourLoss = 'link lost' | 'silent';
 
+/** What a neighbour that signs did wrong. */
+export type ViolationReason =
+  | 'invalid record'
+  | 'invalid signature'
+  | 'credential refused'
+  | 'unsigned again'
+  | 'statement refused'
+  | 'flood';
+
+/** What of a router's signed state is bounded. */
+export type OriginQuotaKind = 'bytes' | 'slots' | 'neighbours' | 'updates';
+
 /** What happened in the control plane, for logs and status. */
 export type RoutingEvent =
   | { readonly type: 'neighbourUp'; readonly routerId: string; readonly link: number; readonly cost: number }
@@ -41,6 +53,32 @@ export type RoutingEvent =
       readonly opcode: string;
       readonly count: number;
     }
+  /**
+   * A neighbour that signs has sent what cannot have come from an honest router. The owner closes the link with
+   * amqp:unauthorized-access and lets this router in again only after a while.
+   */
+  | { readonly type: 'violation'; readonly routerId: string; readonly link: number; readonly reason: ViolationReason }
+  /** A router announces an address that its credential does not grant. Once per router and address. */
+  | { readonly type: 'grantViolation'; readonly routerId: string; readonly siteName: string; readonly address: string }
+  /**
+   * The network holds a record of this router with an epoch as high as its own or higher. The owner persists an epoch above `above`,
+   * then calls `newEpoch`.
+   */
+  | { readonly type: 'epochNeeded'; readonly above: number }
+  /** Another process signs with this router's identity. Once. */
+  | { readonly type: 'identityConflict'; readonly routerId: string; readonly nonce: string; readonly otherNonce: string }
+  /** As above, and the other one goes on: this router has withdrawn its addresses. The owner closes its links. */
+  | { readonly type: 'fenced'; readonly routerId: string; readonly reason: string }
+  /** A router that signs is over one of its quotas: what goes beyond is left out or comes later. The first, second, fourth ... time. */
+  | { readonly type: 'originOverQuota'; readonly routerId: string; readonly quota: OriginQuotaKind; readonly count: number }
+  /** A router that does not sign is not believed: signatures are required, or there is no room for more of its kind. Once per router. */
+  | { readonly type: 'unsignedRefused'; readonly routerId: string; readonly link: number; readonly isNeighbour: boolean }
+  /** Unsigned content in the name of a router that signs. The first, second, fourth ... time. */
+  | { readonly type: 'spoofRefused'; readonly routerId: string; readonly link: number; readonly opcode: string; readonly count: number }
+  /** A statement of an issuer, come from another router, holds. */
+  | { readonly type: 'statementAccepted'; readonly bytes: Uint8Array }
+  /** What was known of a router is dropped: its credential does not hold any more. */
+  | { readonly type: 'credentialRefused'; readonly routerId: string }
   /** Something was left out because a table is full. The first, second, fourth ... time. */
   | { readonly type: 'limitReached'; readonly limit: string; readonly routerId: string; readonly count: number };
 
