@@ -79,7 +79,8 @@ async function main(): Promise<number> {
     return 0;
   }
   if (options.only === 'list') {
-    for (const { id, title, floor, goal, fast } of rows) console.log(`${id}${fast ? ' (fast)' : ''}: ${title}. Floor: ${floor}. Goal: ${goal}.`);
+    for (const { id, title, floor, goal, fast } of rows)
+      console.log(`${id}${fast ? ' (fast)' : ''}: ${title}. Floor: ${floor}. Goal: ${goal}.`);
     return 0;
   }
   if (options.only !== undefined) {

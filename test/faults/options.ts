@@ -38,7 +38,8 @@ export function parseOptions(parameters: readonly string[], all: readonly Row[])
   if (values.help) return undefined;
   const wanted = values.rows.split(',').filter((id) => id !== '');
   for (const id of wanted)
-    if (!all.some((row) => row.id === id)) throw new TypeError(`--rows: there is no row ${id}; there are ${all.map((row) => row.id).join(', ')}`);
+    if (!all.some((row) => row.id === id))
+      throw new TypeError(`--rows: there is no row ${id}; there are ${all.map((row) => row.id).join(', ')}`);
   const chosen = wanted.length > 0 ? all.filter(({ id }) => wanted.includes(id)) : values.fast ? all.filter(({ fast }) => fast) : all;
   return {
     rows: chosen,

@@ -43,7 +43,12 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Makes hosts with a wire for each pair of names. A host sees only the hosts that it has a wire to. */
-  static async make(owner: Owner, number: number, wires: readonly (readonly [string, string])[], hosts: readonly string[] = []): Promise<Lab> {
+  static async make(
+    owner: Owner,
+    number: number,
+    wires: readonly (readonly [string, string])[],
+    hosts: readonly string[] = [],
+  ): Promise<Lab> {
     const lab = new Lab(owner, `cvf${process.pid}n${number}`, await mkdtemp(join(tmpdir(), 'caravan-faults-')));
     owner.adopt(lab);
     try {
@@ -153,7 +158,8 @@ function wireKey(left: string, right: string): string {
 export function labMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root';
   for (const program of ['ip', 'nft', 'nsenter'])
-    if (spawnSync(program, ['--version']).error !== undefined) return `${program} is not installed (Debian: nftables, iproute2, util-linux)`;
+    if (spawnSync(program, ['--version']).error !== undefined)
+      return `${program} is not installed (Debian: nftables, iproute2, util-linux)`;
   const probe = `cvf${process.pid}probe`;
   if (spawnSync('ip', ['netns', 'add', probe]).status !== 0) return 'network namespaces cannot be made here';
   try {

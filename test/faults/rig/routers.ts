@@ -10,12 +10,20 @@ import type { RouterKind } from './router-kind.ts';
 /** Link ports: the first router of a host has this one, the next the one after it. */
 const firstLinkPort = 5671;
 
+export interface Dial {
+  readonly to: string;
+  /** 1 when absent. */
+  readonly cost?: number;
+  /** Where to connect to in place of the router's link port: a shaper before it. */
+  readonly via?: { readonly host: string; readonly port: number };
+}
+
 export interface RouterPlan {
   readonly name: string;
   /** The host it runs on; its name when absent. */
   readonly host?: string;
-  /** Other routers that it connects to, at cost 1 unless told otherwise. */
-  readonly dials?: readonly (string | { readonly to: string; readonly cost: number })[];
+  /** Other routers that it connects to. */
+  readonly dials?: readonly (string | Dial)[];
   /** Its services, as entities of its configuration. */
   readonly entities?: readonly Entity[];
   /** Further environment of its process. */
@@ -147,11 +155,11 @@ function linkEntities(lab: Lab, plans: readonly RouterPlan[], plan: RouterPlan):
   const port = linkPort(plans, plan.name);
   const entities: Entity[] = [['listener', { name: 'incoming', host: '0.0.0.0', port, authenticatePeer: true, ...tls }]];
   for (const dial of plan.dials ?? []) {
-    const { to, cost } = typeof dial === 'string' ? { to: dial, cost: 1 } : dial;
+    const { to, cost = 1, via }: Dial = typeof dial === 'string' ? { to: dial } : dial;
     const toHost = plans.find(({ name }) => name === to)?.host ?? to;
-    const address = toHost === host ? '127.0.0.1' : lab.address(toHost, host);
+    const end = via ?? { host: toHost === host ? '127.0.0.1' : lab.address(toHost, host), port: linkPort(plans, to) };
     // The addresses of the hosts are in no certificate.
-    entities.push(['connector', { name: to, host: address, port: linkPort(plans, to), cost, verifyHostname: false, ...tls }]);
+    entities.push(['connector', { name: to, ...end, cost, verifyHostname: false, ...tls }]);
   }
   return entities;
 }

@@ -71,7 +71,12 @@ function gapsMs({ gaps }: Cuts): { p50Ms: number; p99Ms: number } {
 
 function asPeer(cuts: Cuts): PeerFigures {
   const { p50Ms, p99Ms } = gapsMs(cuts);
-  return { 'gap p50 ms': p50Ms, 'gap p99 ms': p99Ms, failed: cuts.summary.failed, 'failed before a server': cuts.summary.failedBeforeServer };
+  return {
+    'gap p50 ms': p50Ms,
+    'gap p99 ms': p99Ms,
+    failed: cuts.summary.failed,
+    'failed before a server': cuts.summary.failedBeforeServer,
+  };
 }
 
 async function run(context: RowContext): Promise<Measured> {
