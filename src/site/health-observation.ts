@@ -1,0 +1,117 @@
+import type { ConnectorState } from '../management/operational-entities.ts';
+import type { ReportedResource } from './status.ts';
+
+/** What is seen of a running site when its health is judged. The rules have no clock and ask nobody. */
+export interface HealthObservation {
+  readonly wallMs: number;
+  /** A time of the wall clock as RFC 3339 text. */
+  readonly timeText: (wallMs: number) => string;
+  /** How to call the command line for this site: `van -n east`. */
+  readonly van: string;
+  readonly site: { readonly name: string; readonly routerId: string; readonly version: string };
+  /** As status shows them. */
+  readonly resources: readonly ReportedResource[];
+  /** Why the router is not as the resources say. */
+  readonly failure: Problem | undefined;
+  /** States of the router's connectors by name. */
+  readonly connectors: ReadonlyMap<string, ConnectorState>;
+  /** Sites that can be reached, this one included. */
+  readonly sites: readonly SeenSite[];
+  readonly services: readonly SeenService[];
+  readonly trust: SeenTrust;
+  /** Clocks of others, as they told when their link came up. */
+  readonly clocks: readonly SeenClock[];
+  /** Events of the last minutes that somebody should look at. */
+  readonly events: readonly SeenEvent[];
+  /** Limits of routing that were met in the last minutes, and how often. */
+  readonly limits: readonly { readonly limit: string; readonly count: number }[];
+  /** Sites that were part of the network a while ago and are not now. */
+  readonly lost: readonly { readonly routerId: string; readonly name: string; readonly lastSeenMs: number }[];
+  /** Neighbours whose connection was lost in the last minutes, and how often. */
+  readonly losses: readonly { readonly routerId: string; readonly name: string; readonly count: number }[];
+  /** Starts in the last hour after an end that nobody asked for. */
+  readonly unexpectedStarts: number;
+  readonly audit: { readonly lost: number; readonly failure: Problem | undefined };
+  /** What `van check` tried out; undefined outside of it. */
+  readonly probes: SeenProbes | undefined;
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly text: string;
+}
+
+export interface SeenSite {
+  readonly routerId: string;
+  readonly name: string;
+  readonly version: string | null;
+  readonly relation: 'self' | 'direct' | 'indirect';
+  readonly signed: boolean;
+  /** Its neighbours, as it says. */
+  readonly peers: readonly { readonly routerId: string; readonly name: string }[];
+}
+
+export interface SeenService {
+  readonly routingKey: string;
+  /** How many reachable sites offer it. */
+  readonly connectors: number;
+  /** How many listeners this site has for it. */
+  readonly localListeners: number;
+}
+
+export interface SeenTrust {
+  readonly networkId: string | undefined;
+  readonly leafExpiresAtMs: number | undefined;
+  readonly renewalDueAtMs: number | undefined;
+  readonly membershipEndsAtMs: number | undefined;
+  /** By whom this site was revoked and when, as text. */
+  readonly revoked: string | undefined;
+  readonly isFenced: boolean;
+  /** Other sites that are revoked. */
+  readonly revokedSites: readonly { readonly routerId: string; readonly name: string; readonly text: string }[];
+}
+
+export interface SeenClock {
+  readonly routerId: string;
+  readonly name: string;
+  /** Its clock minus this one's, in milliseconds. */
+  readonly aheadMs: number;
+  /** How exact that is: the time that the answer was under way, and the unit in which it was told. */
+  readonly uncertaintyMs: number;
+}
+
+export interface SeenEvent {
+  readonly kind: 'identity-conflict' | 'router-quarantined' | 'routing-refused' | 'grant-violation' | 'link-refused';
+  /** The router or place it is about; empty when nobody knows. */
+  readonly about: string;
+  readonly count: number;
+  /** What is known of it, as text. */
+  readonly evidence: string;
+}
+
+export interface SeenProbes {
+  readonly links: readonly LinkProbe[];
+  readonly servers: readonly ServerProbe[];
+}
+
+/** One endpoint of a Link that was tried from here. */
+export interface LinkProbe {
+  /** Name of the Link. */
+  readonly link: string;
+  /** `host:port`. */
+  readonly place: string;
+  readonly outcome: 'reached' | 'unreachable' | 'not-proven';
+  /** Why not; or who answered, and after how long. */
+  readonly evidence: string;
+  /** Router id that the peer has proven. */
+  readonly routerId: string | undefined;
+  readonly clock: SeenClock | undefined;
+}
+
+/** The server of a Connector that was tried from here. */
+export interface ServerProbe {
+  readonly connector: string;
+  readonly place: string;
+  /** Why it cannot be reached; empty when it can. */
+  readonly failure: string;
+}
