@@ -2,7 +2,8 @@
  * Open-loop load: requests begin at a fixed rate whatever becomes of the earlier ones, each on a connection of its own. A request's time
  * counts from the moment it was due, so that a stalled generator does not hide a stalled service.
  *
- * `node load.ts HOST PORT,PORT... RATE FIRST_ID TIMEOUT_MS`; ports are used in turn. On the message channel `stop` begins no more, waits
+ * `node load.ts HOST PORT,PORT... RATE FIRST_ID TIMEOUT_MS`; ports are used in turn, and one that refuses the connection is followed by the
+ * next, as a client does that knows several addresses of a service. On the message channel `stop` begins no more, waits
  * for what is under way and gives the records.
  */
 import { connect } from 'node:net';
@@ -22,13 +23,21 @@ let report = (): void => {};
 
 function request(id: number, startMs: number): void {
   underWay++;
-  const socket = connect({ host, port: ports[id % ports.length], noDelay: true });
+  attempt(id, startMs, 0);
+}
+
+/** The request's connection to the port that is its turn, or to one after it. */
+function attempt(id: number, startMs: number, refusals: number): void {
+  const socket = connect({ host, port: ports[(id + refusals) % ports.length], noDelay: true });
   let text = '';
   const finish = (outcome: string): void => {
-    if (outcome === '') return;
     socket.removeAllListeners();
     socket.on('error', () => undefined);
     socket.destroy();
+    if (outcome === 'ECONNREFUSED' && refusals + 1 < ports.length) {
+      attempt(id, startMs, refusals + 1);
+      return;
+    }
     records.push([id, startMs, monotonicMs(), outcome]);
     underWay--;
     if (stopped && underWay === 0) report();

@@ -2,18 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { labMissing } from '../rig/lab.ts';
 import type { Lab } from '../rig/lab.ts';
 import { closed } from '../rig/link-fault.ts';
-import { Backend, Load, backendPort } from '../rig/load.ts';
+import { Load } from '../rig/load.ts';
 import type { Gap, Summary } from '../rig/load-records.ts';
 import { monotonicMs } from '../rig/clock.ts';
 import { percentile } from '../rig/percentile.ts';
 import { routerKinds } from '../rig/router-kind.ts';
 import type { RouterKind } from '../rig/router-kind.ts';
-import { RouterNetwork, serviceConnector, serviceListener } from '../rig/routers.ts';
-import { waitUntilServed } from '../rig/served.ts';
+import { startTriangle, triangleWires } from '../rig/triangle.ts';
 import type { Measured, PeerFigures, Row, RowContext } from '../row.ts';
 
 const ratePerSecond = 200;
-const servicePort = 8000;
 /** The link stays closed for this long; what a cut did is looked for in this time. */
 const closedMs = 1500;
 /** Between cuts, after the link is used again. */
@@ -28,21 +26,9 @@ interface Cuts {
 
 /** A triangle: a reaches the server at b by the link a-b (cost 1) or by c (cost 2). */
 async function cutLinks(context: RowContext, kind: RouterKind, cuts: number): Promise<Cuts> {
-  await using lab: Lab = await context.lab([
-    ['a', 'b'],
-    ['a', 'c'],
-    ['c', 'b'],
-  ]);
-  const backend = await Backend.start(lab, 'b');
-  const network = await RouterNetwork.start(lab, kind, [
-    { name: 'a', dials: ['b', 'c'], entities: [serviceListener('service', servicePort)] },
-    { name: 'b', entities: [serviceConnector('service', backendPort)] },
-    { name: 'c', dials: ['b'] },
-  ]);
-  const [a, b, c] = network.routers;
-  await Promise.all([a.uses([b, c]), b.uses([a, c])]);
-  await waitUntilServed(lab, 'a', servicePort);
-  const load = await Load.start(lab, 'a', { ports: [servicePort], ratePerSecond });
+  await using lab: Lab = await context.lab(triangleWires);
+  const { a, b, backend, port } = await startTriangle(lab, kind);
+  const load = await Load.start(lab, 'a', { ports: [port], ratePerSecond });
   await sleep(1000);
   const cutsAtMs: number[] = [];
   for (let cut = 0; cut < cuts; cut++) {
