@@ -12,22 +12,34 @@ export class Direction {
   jitterMs = 0;
   /** Octets per virtual millisecond; undefined = without limit. */
   rate: number | undefined;
-  /** Nothing passes, not even the news that the other end has closed; what was sent waits, as in a TCP that repeats it. */
-  blocked = false;
   readonly pipes: Set<Pipe> = new Set();
+  #blocks = 0;
+
+  /** Nothing passes, not even the news that the other end has closed; what was sent waits, as in a TCP that repeats it. */
+  get blocked(): boolean {
+    return this.#blocks > 0;
+  }
+
+  /** Several causes may block it at the same time. */
+  block(): void {
+    this.#blocks++;
+  }
+
+  unblock(): void {
+    if (this.#blocks > 0) this.#blocks--;
+    if (!this.blocked) for (const pipe of [...this.pipes]) pipe.drain();
+  }
+
+  /** However many causes there were. */
+  unblockWholly(): void {
+    this.#blocks = 0;
+    this.unblock();
+  }
 }
 
 /** Both directions between two machines; it outlives the connections over it. */
 export class Cable {
   readonly directions: readonly [Direction, Direction] = [new Direction(), new Direction()];
-
-  /** Bytes go through `direction` again. */
-  unblock(index: 0 | 1): void {
-    const direction = this.directions[index];
-    if (!direction.blocked) return;
-    direction.blocked = false;
-    for (const pipe of [...direction.pipes]) pipe.drain();
-  }
 }
 
 /** Bytes on their way, or the news that the sending end is gone. */
@@ -135,6 +147,8 @@ export class VirtualLink {
   /** Carries what end 0 sends, and what end 1 sends. */
   readonly pipes: readonly [Pipe, Pipe];
   readonly isOpen: [boolean, boolean] = [true, true];
+  /** Told when the socket of an end is gone. */
+  onEnd: ((end: 0 | 1) => void) | undefined;
   /** Cuts what arrives into pieces of random sizes up to this. */
   maxChunkBytes: number = Infinity;
 
@@ -216,6 +230,7 @@ export class VirtualLink {
       this.connections[end].lost('the connection was closed');
       node.touch();
     }
+    this.onEnd?.(end);
     if (this.isCut) for (const pipe of this.pipes) pipe.discard();
   }
 
