@@ -2,6 +2,8 @@ import { Condition } from '../amqp/constants.ts';
 import type { IncomingDelivery } from '../amqp/delivery.ts';
 import type { AmqpError, Open } from '../amqp/performatives.ts';
 import { ValueWriter } from '../amqp/value-writer.ts';
+import { silentAudit } from '../base/audit.ts';
+import type { Audit } from '../base/audit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -22,6 +24,8 @@ export interface ControlPlaneOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Gets the peers that claim to be somebody else. Nowhere by default. */
+  readonly audit?: Audit;
   /** Hears each event of routing after it was logged: the audit log, and whoever keeps the epoch and statements. */
   readonly onRoutingEvent?: (event: RoutingEvent) => void;
   /** Something is to be done: call `drive` at the end of this turn. Calls that repeat mean nothing. */
@@ -37,6 +41,7 @@ export class ControlPlane implements NeighbourHandler {
   readonly #routing: RoutingEngine;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #audit: Audit;
   readonly #wake: () => void;
   readonly #onRoutingEvent: ((event: RoutingEvent) => void) | undefined;
   readonly #writer = new ValueWriter(1024);
@@ -49,6 +54,7 @@ export class ControlPlane implements NeighbourHandler {
     const { routing, rule, clock, random, log, wake } = options;
     this.#clock = clock;
     this.#log = log;
+    this.#audit = options.audit ?? silentAudit;
     this.#wake = wake;
     this.#onRoutingEvent = options.onRoutingEvent;
     this.#routing = new RoutingEngine(routing);
@@ -107,6 +113,7 @@ export class ControlPlane implements NeighbourHandler {
     const proven = neighbour.provenRouterId;
     if (open.containerId === this.routerId) {
       this.#log.error('a peer has the same router id as this router', { peer: neighbour.remoteHost });
+      this.#audit.record({ event: 'identityConflict', fields: { router: this.routerId, from: hostOf(neighbour) } });
       neighbour.connection.close({ condition: Condition.notAllowed, description: `router id ${this.routerId} is in use at both ends` });
     } else if (proven !== undefined && proven !== open.containerId) {
       this.#log.error('a peer claims another router id than its certificate', {
@@ -114,6 +121,8 @@ export class ControlPlane implements NeighbourHandler {
         claimed: open.containerId,
         proven,
       });
+      const reason = `claims to be ${open.containerId}`;
+      this.#audit.record({ event: 'linkRefused', fields: { from: hostOf(neighbour), router: proven, reason } });
       neighbour.connection.close({
         condition: Condition.unauthorizedAccess,
         description: 'container-id is not the router id of the certificate',
@@ -213,4 +222,9 @@ export class ControlPlane implements NeighbourHandler {
     else if (type === 'ignoredMessage' || type === 'ignoredVersion') this.#log.warn('routing message ignored', { type, ...fields });
     else this.#log.info(type, fields);
   }
+}
+
+/** Where a peer is, without the port that is another with each try. */
+function hostOf({ remoteHost }: Neighbour): string {
+  return remoteHost.slice(0, remoteHost.lastIndexOf(':'));
 }

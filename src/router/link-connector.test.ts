@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { mock, test } from 'node:test';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
+import { silentAudit } from '../base/audit.ts';
 import { silentLogger } from '../base/log.ts';
 import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
@@ -21,6 +22,7 @@ function context(): LinkContext {
     // Half of the range: pauses are neither lengthened nor shortened.
     random: { ...processRandom(), fill: (target) => target.fill(1), number: () => 0.5 },
     log: silentLogger,
+    audit: silentAudit,
     turns: new TurnQueue(),
     slabs: new SlabPool(),
     nextLinkNumber: () => 1,

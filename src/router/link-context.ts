@@ -1,4 +1,5 @@
 import type { SlabPool } from '../amqp/transmit-buffer.ts';
+import type { Audit } from '../base/audit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -14,6 +15,7 @@ export interface LinkContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly audit: Audit;
   readonly turns: TurnQueue;
   readonly slabs: SlabPool;
   nextLinkNumber(): number;

@@ -144,6 +144,7 @@ export class LinkListener {
     const peer = provePeer(socket, profile.entity.networkId, this.entity.authenticatePeer);
     if (typeof peer === 'string') {
       this.#context.log.warn('link refused', { listener: this.entity.name, from: socket.remoteAddress, reason: peer });
+      this.#context.audit.record({ event: 'linkRefused', fields: { from: socket.remoteAddress, reason: peer } });
       socket.destroy();
       return;
     }

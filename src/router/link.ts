@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Connection } from '../amqp/connection.ts';
-import type { AmqpError } from '../amqp/performatives.ts';
+import type { AmqpError, Open } from '../amqp/performatives.ts';
+import type { Clock } from '../base/clock.ts';
 import type { SaslMechanism } from '../amqp/sasl.ts';
 import { discriminator } from '../base/random.ts';
 import type { ConnectorEntity, ListenerEntity } from '../management/entities.ts';
@@ -13,8 +14,24 @@ import type { ProvenPeer } from './link-handshake.ts';
 const defaultHandshakeTimeoutMs = 5000;
 /** What AMQP's part of the handshake gets at least, however long TLS took: a slow peer is not a silent one. */
 const minHandshakeTimeoutMs = 500;
+/** The last moment that a date can name. What is beyond it is no time. */
+const maxWallMs = 8.64e15;
 /** Frames between routers: four TLS records. A peer that announces less gets less. */
 const preferredMaxFrameSize = 65_536;
+
+/** OPEN carries the wall clock of its sender in milliseconds since 1970: a skupper-router ignores the property. */
+const clockProperty = 'caravan.wall-clock';
+
+/** Time between the writing of an OPEN and what is measured here, at most: the peer may have written it while the handshake of TLS ended. */
+const clockMarginMs = 1000;
+
+/** What the wall clock of a peer was when it opened the link. */
+export interface PeerClock {
+  /** Its wall clock minus this process's monotonic one, so that a clock that is set here later does not hide behind it. */
+  readonly offsetMs: number;
+  /** How long the telling may have been under way. */
+  readonly uncertaintyMs: number;
+}
 
 /** One connection to another router, from connected socket to its end. */
 export class Link {
@@ -28,6 +45,8 @@ export class Link {
   /** Told when the link is over. */
   ended: ((error: AmqpError | undefined) => void) | undefined;
   readonly #machine: MachineSocket;
+  readonly #clock: Clock;
+  #peerClock: PeerClock | undefined;
 
   /** `spentMs`: how much of the time for the handshake TLS has used. */
   constructor(
@@ -40,6 +59,7 @@ export class Link {
   ) {
     this.entity = entity;
     this.peer = peer;
+    this.#clock = context.clock;
     this.tlsVersion = tlsVersion;
     this.remoteHost = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     this.openedMs = context.clock.nowMs();
@@ -68,7 +88,7 @@ export class Link {
         handshakeTimeoutMs: Math.max(minHandshakeTimeoutMs, handshakeTimeoutMs - spentMs),
         capabilities: ['ANONYMOUS-RELAY', 'qd.streaming-links'],
         writeProperties: (writer): void => {
-          let entries = 4;
+          let entries = 5;
           writer.map();
           writer.symbol('product');
           writer.string('caravan');
@@ -79,6 +99,8 @@ export class Link {
           writer.int(this.neighbour.linkNumber);
           writer.symbol('qd.annotations-version');
           writer.int(2);
+          writer.symbol(clockProperty);
+          writer.long(Math.round(context.clock.wallMs()));
           if (entity.cost > 1) {
             writer.symbol('qd.inter-router-cost');
             writer.int(entity.cost);
@@ -97,6 +119,19 @@ export class Link {
     );
     this.neighbour.connection = this.connection;
     this.#machine = new MachineSocket(socket, this.connection, context.clock, context.turns);
+  }
+
+  /** The peer's clock; undefined while it has not told it, or if it is of another kind. */
+  get peerClock(): PeerClock | undefined {
+    return this.#peerClock;
+  }
+
+  /** Reads what the peer's OPEN says beyond what routing and forwarding need. */
+  heardOpen(open: Open): void {
+    const toldMs = open.properties.get(clockProperty);
+    if (typeof toldMs !== 'number' || !(Math.abs(toldMs) <= maxWallMs)) return;
+    const nowMs = this.#clock.nowMs();
+    this.#peerClock = { offsetMs: toldMs - nowMs, uncertaintyMs: nowMs - this.openedMs + clockMarginMs };
   }
 
   /** Orderly end. */

@@ -1,4 +1,6 @@
 import { SlabPool } from '../amqp/transmit-buffer.ts';
+import { silentAudit } from '../base/audit.ts';
+import type { Audit } from '../base/audit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { discriminator } from '../base/random.ts';
@@ -14,6 +16,7 @@ import type { ConfigurationChange } from '../management/configuration-change.ts'
 import { entitiesOf } from '../management/entities.ts';
 import type { Entity, EntityType, RouterConfiguration } from '../management/entities.ts';
 import type { ControlMap } from '../routing/control-message.ts';
+import type { RoutingEvent } from '../routing/events.ts';
 import type { RoutingStatus } from '../routing/status.ts';
 import { treatmentRule } from './address-rules.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -23,6 +26,7 @@ import { LinkListener } from './link-listener.ts';
 import { logLevels } from './log-levels.ts';
 import type { HttpAcceptor } from './link-listener.ts';
 import type { Link } from './link.ts';
+import { auditedEvent } from './routing-audit.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { ServiceContext } from './tcp-services.ts';
 import { loadTlsProfile } from './tls-profiles.ts';
@@ -32,6 +36,10 @@ export interface RouterDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Gets what concerns security: links and routing information that are refused. Nowhere by default. */
+  readonly audit?: Audit;
+  /** Hears each event of routing. */
+  readonly onRoutingEvent?: (event: RoutingEvent) => void;
   /** Version that is told to peers. */
   readonly version: string;
   /** Takes connections to link ports that speak HTTP: redemption of tokens. */
@@ -105,6 +113,8 @@ export class Router implements TurnTask, AsyncDisposable {
       clock,
       random,
       log: this.#log,
+      audit: dependencies.audit ?? silentAudit,
+      onRoutingEvent: (event) => this.#heard(event),
       wake: () => this.turns.touch(),
     });
     const sourceId = discriminator(random, 5);
@@ -114,6 +124,7 @@ export class Router implements TurnTask, AsyncDisposable {
       clock,
       random,
       log: log.child('link'),
+      audit: dependencies.audit ?? silentAudit,
       turns: this.turns,
       slabs: new SlabPool(),
       nextLinkNumber: () => ++this.#linkNumber,
@@ -273,6 +284,7 @@ export class Router implements TurnTask, AsyncDisposable {
     return {
       opened: (neighbour, open) => {
         this.#links.set(neighbour, link);
+        link.heardOpen(open);
         control.opened(neighbour, open);
       },
       controlUp: (neighbour) => control.controlUp(neighbour),
@@ -288,6 +300,13 @@ export class Router implements TurnTask, AsyncDisposable {
   }
 
   // ---- routing ----
+
+  #heard(event: RoutingEvent): void {
+    const { audit, onRoutingEvent } = this.#dependencies;
+    const audited = auditedEvent(event);
+    if (audited !== undefined) audit?.record(audited);
+    onRoutingEvent?.(event);
+  }
 
   endOfTurn(): void {
     if (!this.#control.isDirty || this.#stopped) return;
