@@ -63,12 +63,10 @@ export function addressRows(router: Router): readonly AddressRow[] {
   const { forwarder } = router;
   const local = new Set(router.configuration.tcpConnectors.map(({ address }) => address));
   const remote = new Map<string, readonly string[]>();
-  for (const [key, route] of forwarder.table.addresses) {
-    if (key.startsWith('M'))
-      remote.set(
-        key.slice(1),
-        route.routers.map(({ routerId }) => routerId),
-      );
+  for (const { key, routers } of forwarder.table.addresses.values()) {
+    if (!key.startsWith('M')) continue;
+    const ids = routers.map(({ routerId }) => routerId);
+    remote.set(key.slice(1), ids);
   }
   const names = [...new Set([...local, ...remote.keys()])].sort();
   return names.map((name) => ({

@@ -4,6 +4,7 @@ import { RoutingDiagnostics, type NeighbourLoss, type RoutingEvent } from './eve
 import { Exchange } from './exchange.ts';
 import { DuplicateFilter, floodLinks, isTooFar, linksInTrace, multicastLinks } from './flooding.ts';
 import { LinkTable, type Neighbour } from './hello.ts';
+import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
 import { defaultTimers, echoOfPreviousLifeMs, limits, type RoutingTimers } from './limits.ts';
 import {
   differentialUpdateBody,
@@ -19,11 +20,12 @@ import {
 import { Outbox, type ControlTransmit } from './outbox.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
 import { RateBudget } from './rate-budget.ts';
-import type { RouterIndex } from './router-index.ts';
-import { emptyTable, tableOfTopology, tableWithAddresses } from './route-table-builder.ts';
+import { PathScratch } from './path-scratch.ts';
+import { RouteTableBuilder } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
-import { Topology } from './shortest-paths.ts';
+import { RouterIndex } from './router-index.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
+import { Topology } from './topology.ts';
 import type { RoutingTrust } from './trust.ts';
 
 export interface RoutingOptions {
@@ -44,6 +46,8 @@ export interface RoutingOptions {
   readonly requireSigned?: boolean;
   /** Dense numbers of router ids; routers of one simulation share it. Made here when not given. */
   readonly routerIndex?: RouterIndex;
+  /** Working memory for paths; routers of one process may share it. Made here when not given. */
+  readonly pathScratch?: PathScratch;
 }
 
 /**
@@ -79,8 +83,8 @@ export class RoutingEngine {
   #advertisementPending = false;
   #advertisedAtMs = 0;
   #topologyChangedMs = -Infinity;
-  #topology: Topology;
-  #table: RouteTable;
+  readonly #topology: Topology;
+  readonly #tables: RouteTableBuilder;
 
   constructor(options: RoutingOptions) {
     if (!isRouterId(options.routerId)) throw new Error(`bug: not a router id: ${options.routerId}`);
@@ -91,8 +95,9 @@ export class RoutingEngine {
     const { sequenceStart = 0 } = options;
     this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart);
     this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics, sequenceStart);
-    this.#topology = new Topology(this.#id, new Map([[this.#id, new Map()]]));
-    this.#table = emptyTable(this.#id);
+    const { routerIndex = new RouterIndex(), pathScratch = new PathScratch() } = options;
+    this.#topology = new Topology(new LinkStateGraph(routerIndex, this.#id), pathScratch);
+    this.#tables = new RouteTableBuilder(this.#topology, this.#exchange.directory, this.#exchange.local);
     if (options.site !== undefined) this.#setSite(options.site);
   }
 
@@ -135,7 +140,7 @@ export class RoutingEngine {
       this.#diagnostics.ignored('loop', link, opcode);
     } else {
       this.#recompute();
-      if (isTooFar(trace, this.#table.radius)) {
+      if (isTooFar(trace, this.#tables.table.radius)) {
         this.#diagnostics.ignored('too far', link, opcode);
         return;
       }
@@ -222,7 +227,7 @@ export class RoutingEngine {
   /** The routes as they stand: the same object until something changes. */
   get table(): RouteTable {
     this.#settle();
-    return this.#table;
+    return this.#tables.table;
   }
 
   /** What is known, for status pages: a snapshot. */
@@ -231,7 +236,7 @@ export class RoutingEngine {
     return statusOf({
       own: this.#own,
       exchange: this.#exchange,
-      table: this.#table,
+      table: this.#tables.table,
       neighbours: this.#neighbours,
       topologyChangedMs: this.#topologyChangedMs,
       counters: this.#diagnostics.counters(),
@@ -337,15 +342,15 @@ export class RoutingEngine {
   #passOn(link: number, to: ControlScope, message: ControlMessage): void {
     const excluded = linksInTrace(message.trace, this.#neighbours).add(link);
     if (to.scope === 'router') {
-      const nextLink = this.#table.routers.get(to.routerId)?.link;
+      const nextLink = this.#tables.table.routers.get(to.routerId)?.link;
       if (nextLink === undefined) this.#diagnostics.ignored('no route', link, message.opcode);
       else if (excluded.has(nextLink)) this.#diagnostics.ignored('loop', link, message.opcode);
       else this.#outbox.passOn([nextLink], message);
     } else if (to.endpoint === 'qdrouter.ma') {
       const origin = message.ingress === null ? this.#id : routerIdOfNode(message.ingress);
-      if (origin !== undefined) this.#outbox.passOn(multicastLinks(this.#table, origin, excluded), message);
+      if (origin !== undefined) this.#outbox.passOn(multicastLinks(this.#tables.table, origin, excluded), message);
     } else if (to.endpoint === 'qdrouter' && !this.#isCopy(message)) {
-      this.#outbox.passOn(floodLinks(this.#table, excluded), message);
+      this.#outbox.passOn(floodLinks(this.#tables.table, excluded), message);
     }
   }
 
@@ -354,7 +359,7 @@ export class RoutingEngine {
     if (message.opcode !== 'RA' || !(body instanceof Map)) return false;
     const advertisement = parseRouterAdvertisement(message.body);
     if (advertisement === undefined) return false;
-    return !this.#duplicates.admit(advertisement, message.trace.length, this.#topology, this.#nowMs);
+    return !this.#duplicates.admit(advertisement, message.trace.length, this.#topology.version, this.#nowMs);
   }
 
   // Consequences: done once for all inputs since the last output.
@@ -362,11 +367,11 @@ export class RoutingEngine {
   #settle(): void {
     this.#recompute();
     if (this.#own.advance(this.#neighbours, this.#nowMs)) this.#advertisementPending = true;
-    if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#table, this.#nowMs);
+    if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#tables.table, this.#nowMs);
     if (this.#exchange.local.hasChanges && this.#addressBudget.take(this.#nowMs)) this.#announceAddresses();
     if (this.#advertisementPending) this.#advertise();
-    const { directory, local } = this.#exchange;
-    if (directory.hasChanges) this.#table = tableWithAddresses(this.#table, directory.takeChanged(), directory, local);
+    const { directory } = this.#exchange;
+    if (directory.hasChanges) this.#tables.addressesChanged(directory.takeChanged());
   }
 
   /** Brings neighbours, paths and table up to date. */
@@ -375,11 +380,12 @@ export class RoutingEngine {
     if (!this.#exchange.topologyChanged) return;
     this.#exchange.topologyChanged = false;
     this.#topologyChangedMs = this.#nowMs;
-    const { database, directory, local } = this.#exchange;
-    this.#topology = new Topology(this.#id, database.linkStates(this.#id, costs(this.#neighbours)));
-    directory.takeChanged();
-    this.#table = tableOfTopology(this.#table, this.#topology, this.#links, this.#neighbours, directory, local);
-    this.#exchange.noteReachability(this.#table, this.#nowMs);
+    const { graph } = this.#topology;
+    graph.set(graph.self, linkStateOf(graph.index, costs(this.#neighbours)));
+    this.#exchange.database.writeTo(graph);
+    this.#topology.update();
+    this.#tables.topologyChanged(this.#links, this.#neighbours);
+    this.#exchange.noteReachability(this.#tables.table, this.#nowMs);
   }
 
   #updateNeighbours(): void {
@@ -406,7 +412,7 @@ export class RoutingEngine {
   #announceAddresses(): void {
     const { local } = this.#exchange;
     const { add, del } = local.takeChange();
-    this.#outbox.toAll(floodLinks(this.#table, new Set()), 'MAU', differentialUpdateBody(this.#id, local.sequence, add, del));
+    this.#outbox.toAll(floodLinks(this.#tables.table, new Set()), 'MAU', differentialUpdateBody(this.#id, local.sequence, add, del));
     this.#advertisementPending = true;
   }
 
@@ -419,7 +425,7 @@ export class RoutingEngine {
       linkStateSequence: this.#own.sequence,
       mobileSequence: this.#exchange.local.sequence,
     });
-    this.#outbox.toAll(floodLinks(this.#table, new Set()), 'RA', body);
+    this.#outbox.toAll(floodLinks(this.#tables.table, new Set()), 'RA', body);
   }
 
   #nextAdvertisementMs(): number {

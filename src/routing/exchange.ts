@@ -61,6 +61,11 @@ export class Exchange {
       record.advertisedLinkStateSequence = linkStateSequence;
       record.linkStateRequest.askFor(linkStateSequence, nowMs);
       this.#dirty = true;
+      // An old link state may deny the only way to it; then it could not be asked for the new one.
+      if (record.linkStateSequence > 0 && !record.reachable && !record.outdated) {
+        record.outdated = true;
+        this.topologyChanged = true;
+      }
     }
     const known = this.directory.sequenceOf(record.routerId);
     if (mobileSequence > known) {
@@ -183,8 +188,8 @@ export class Exchange {
   /** Compares with the new paths: routers that have come into reach are asked for what may have been missed. */
   noteReachability(table: RouteTable, nowMs: number): void {
     for (const record of this.database.all()) {
+      if (record.reachable === table.routers.has(record.routerId)) continue;
       const route = table.routers.get(record.routerId);
-      if (record.reachable === (route !== undefined)) continue;
       record.reachable = route !== undefined;
       if (route === undefined) {
         record.unreachableSinceMs = nowMs;
@@ -202,10 +207,13 @@ export class Exchange {
     this.#dirty = false;
     this.#dueMs = Infinity;
     for (const record of this.database.all()) {
-      const link = record.reachable ? table.routers.get(record.routerId)?.link : undefined;
-      if (link === undefined) continue;
-      this.#answer(record, link, nowMs);
-      this.#request(record, link, nowMs);
+      if (!record.reachable) continue;
+      if (isDue(record, nowMs)) {
+        const link = table.routers.get(record.routerId)?.link;
+        if (link === undefined) continue;
+        this.#answer(record, link, nowMs);
+        this.#request(record, link, nowMs);
+      }
       this.#dueMs = Math.min(this.#dueMs, record.linkStateRequest.dueMs, record.mobileRequest.dueMs);
     }
   }
@@ -254,6 +262,12 @@ export class Exchange {
     record.owesLinkState = false;
     record.owesAddresses = false;
   }
+}
+
+/** Whether there is something to send to a router. */
+function isDue(record: RouterRecord, nowMs: number): boolean {
+  if (record.owesLinkState || record.owesAddresses) return true;
+  return record.linkStateRequest.dueMs <= nowMs || record.mobileRequest.dueMs <= nowMs;
 }
 
 /** False if the same answer was given a moment ago; notes it otherwise. A small request must not buy a large answer without end. */

@@ -3,14 +3,13 @@ import { duplicateWindowMs, limits } from './limits.ts';
 import type { RouterAdvertisement } from './message-body.ts';
 import type { Neighbour } from './hello.ts';
 import type { RouteTable } from './route-table.ts';
-import type { Topology } from './shortest-paths.ts';
 
 /** An advertisement passed on. */
 interface PassedOn {
   instance: number;
   linkStateSequence: number;
   mobileSequence: number;
-  topology: Topology;
+  topologyVersion: number;
   atMs: number;
   /** Routers it had passed. */
   distance: number;
@@ -34,9 +33,7 @@ export function linksInTrace(trace: readonly string[], neighbours: ReadonlyMap<s
 
 /** Flood (RA): every link that is the first hop to some router. Copies are cut by the trace and by distance. */
 export function floodLinks(table: RouteTable, excluded: ReadonlySet<number>): number[] {
-  const links = new Set<number>();
-  for (const router of table.routers.values()) if (!excluded.has(router.link)) links.add(router.link);
-  return [...links];
+  return table.firstLinks.filter((link) => !excluded.has(link));
 }
 
 /**
@@ -60,8 +57,8 @@ export function multicastLinks(table: RouteTable, origin: string, excluded: Read
 export class DuplicateFilter {
   readonly #passedOn = new Map<string, PassedOn>();
 
-  /** True if the advertisement is to be passed on; remembers that. `topology` is the one in use. */
-  admit(advertisement: RouterAdvertisement, distance: number, topology: Topology, nowMs: number): boolean {
+  /** True if the advertisement is to be passed on; remembers that. `topologyVersion` is that of the paths in use. */
+  admit(advertisement: RouterAdvertisement, distance: number, topologyVersion: number, nowMs: number): boolean {
     const { id, instance, linkStateSequence, mobileSequence } = advertisement;
     const last = this.#passedOn.get(id);
     if (
@@ -69,14 +66,14 @@ export class DuplicateFilter {
       last.instance === instance &&
       last.linkStateSequence === linkStateSequence &&
       last.mobileSequence === mobileSequence &&
-      last.topology === topology &&
+      last.topologyVersion === topologyVersion &&
       nowMs - last.atMs <= duplicateWindowMs &&
       last.distance <= distance
     ) {
       return false;
     }
     if (last !== undefined || this.#passedOn.size < limits.routers) {
-      this.#passedOn.set(id, { instance, linkStateSequence, mobileSequence, topology, atMs: nowMs, distance });
+      this.#passedOn.set(id, { instance, linkStateSequence, mobileSequence, topologyVersion, atMs: nowMs, distance });
     }
     return true;
   }

@@ -1,5 +1,6 @@
 import type { ControlMap } from './control-message.ts';
 import { limits } from './limits.ts';
+import { linkStateOf, unknownLinkState, type LinkState, type LinkStateGraph } from './link-state-graph.ts';
 import { PendingRequest } from './request.ts';
 
 const noPeers: ReadonlyMap<string, number> = new Map();
@@ -22,6 +23,10 @@ export class RouterRecord {
   /** Sequence of `peers`; 0 while its link state is unknown. */
   linkStateSequence = 0;
   peers: ReadonlyMap<string, number> = noPeers;
+  /** It has a newer link state than is known here, and no path that it could be asked on by what is known. */
+  outdated = false;
+  /** What the paths take from it, as long as nothing changes. */
+  linkState: LinkState = unknownLinkState;
   site: ControlMap | undefined = undefined;
   /** Last RA or LSU; -Infinity if only others have told of it. */
   lastHeardMs: number = -Infinity;
@@ -53,6 +58,8 @@ export class RouterRecord {
   clearLinkState(): void {
     this.peers = noPeers;
     this.linkStateSequence = 0;
+    this.outdated = false;
+    this.linkState = unknownLinkState;
     this.site = undefined;
   }
 }
@@ -60,6 +67,8 @@ export class RouterRecord {
 /** The routers known and their link states. */
 export class LinkStateDatabase {
   readonly #records = new Map<string, RouterRecord>();
+  /** Routers removed that the graph may still have. */
+  #removed: string[] = [];
 
   get(routerId: string): RouterRecord | undefined {
     return this.#records.get(routerId);
@@ -101,14 +110,23 @@ export class LinkStateDatabase {
     record.linkStateSequence = sequence;
     record.site = site;
     if (changed) record.peers = peers;
-    return changed;
+    const wasOpen = record.linkState.open;
+    if (changed || wasOpen) record.linkState = unknownLinkState;
+    record.outdated = false;
+    return changed || wasOpen;
   }
 
-  /** Peer lists by router, for the computation of paths. */
-  linkStates(selfId: string, selfPeers: ReadonlyMap<string, number>): Map<string, ReadonlyMap<string, number>> {
-    const linkStates = new Map<string, ReadonlyMap<string, number>>([[selfId, selfPeers]]);
-    for (const record of this.#records.values()) linkStates.set(record.routerId, record.peers);
-    return linkStates;
+  /** Brings the graph that the paths are computed from up to date. */
+  writeTo(graph: LinkStateGraph): void {
+    for (const routerId of this.#removed) if (!this.#records.has(routerId)) graph.set(graph.index.indexOf(routerId), undefined);
+    this.#removed = [];
+    for (const record of this.#records.values()) {
+      const { linkStateSequence, outdated, linkState } = record;
+      if (linkStateSequence > 0 && (linkState === unknownLinkState || linkState.open !== outdated)) {
+        record.linkState = linkStateOf(graph.index, record.peers, outdated);
+      }
+      graph.set(graph.index.indexOf(record.routerId), record.linkState);
+    }
   }
 
   /** Clears link states older than `maxAgeMs`; true if any was cleared. */
@@ -134,17 +152,22 @@ export class LinkStateDatabase {
       if (record.peers.size > 0 || named.has(record.routerId)) record.idleSweeps = 0;
       else if (++record.idleSweeps > 2) forgotten.push(record);
     }
-    for (const record of forgotten) this.#records.delete(record.routerId);
+    for (const { routerId } of forgotten) this.#remove(routerId);
     return forgotten;
   }
 
   #evictSilent(): boolean {
     for (const record of this.#records.values()) {
       if (record.speaks) continue;
-      this.#records.delete(record.routerId);
+      this.#remove(record.routerId);
       return true;
     }
     return false;
+  }
+
+  #remove(routerId: string): void {
+    this.#records.delete(routerId);
+    this.#removed.push(routerId);
   }
 }
 

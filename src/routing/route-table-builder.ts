@@ -1,91 +1,105 @@
 import type { LinkTable, Neighbour } from './hello.ts';
 import type { AddressDirectory, LocalAddresses } from './mobile-addresses.ts';
-import { Treatment, type AddressRoute, type OriginSet, type RemoteRouter, type RouteTable } from './route-table.ts';
-import type { Topology } from './shortest-paths.ts';
+import type { AddressRoutes, RouterRoutes, RouteTable } from './route-table.ts';
+import { DirectoryRoutes, PathRoutes } from './route-table-lookups.ts';
+import type { Topology } from './topology.ts';
 
-/** Valid origins of one destination, answered by the topology that the table was made from. */
-class ValidOrigins implements OriginSet {
+/** What credentials say about who may send where. */
+export interface ConsumeRights {
+  mayConsume(routerId: string, address: string): boolean;
+}
+
+const everybodyMay: ConsumeRights = { mayConsume: () => true };
+
+/** Makes the tables of one router, one after the other. */
+export class RouteTableBuilder {
   readonly #topology: Topology;
-  readonly #destination: string;
+  readonly #directory: AddressDirectory;
+  readonly #local: LocalAddresses;
+  readonly #rights: ConsumeRights;
+  #paths: PathRoutes;
+  #addresses: DirectoryRoutes;
+  #table: Routes;
 
-  constructor(topology: Topology, destination: string) {
+  /** The first table has epoch 0 and knows nobody. */
+  constructor(topology: Topology, directory: AddressDirectory, local: LocalAddresses, rights: ConsumeRights = everybodyMay) {
     this.#topology = topology;
-    this.#destination = destination;
+    this.#directory = directory;
+    this.#local = local;
+    this.#rights = rights;
+    this.#paths = new PathRoutes(topology, new Map());
+    this.#addresses = new DirectoryRoutes(this.#paths, directory, local);
+    this.#table = new Routes(0, topology, rights, this.#paths, this.#addresses, new Map());
   }
 
-  has(routerId: string): boolean {
-    return this.#topology.isValidOrigin(this.#destination, routerId);
+  get table(): RouteTable {
+    return this.#table;
+  }
+
+  /** A new table after a change of the graph or of the neighbours. `topology` is up to date. */
+  topologyChanged(links: LinkTable, neighbours: ReadonlyMap<string, Neighbour>): void {
+    // What was worked out about routes stays as long as it holds.
+    if (!this.#paths.standsFor(this.#topology.tree, neighbours)) {
+      this.#paths = new PathRoutes(this.#topology, neighbours);
+      this.#addresses = new DirectoryRoutes(this.#paths, this.#directory, this.#local);
+    }
+    this.#publish(links.confirmed());
+  }
+
+  /** A new table after a change of some addresses, or of the rights to them. */
+  addressesChanged(keys: Iterable<string>): void {
+    this.#addresses.forget(keys);
+    this.#publish(this.#table.neighbours);
+  }
+
+  #publish(neighbours: ReadonlyMap<number, string>): void {
+    this.#table = new Routes(this.#table.epoch + 1, this.#topology, this.#rights, this.#paths, this.#addresses, neighbours);
   }
 }
 
-/** The table of a router that knows nobody. */
-export function emptyTable(routerId: string): RouteTable {
-  return { epoch: 0, routerId, routers: new Map(), addresses: new Map(), neighbours: new Map(), radius: 0 };
-}
+class Routes implements RouteTable {
+  readonly epoch: number;
+  readonly routerId: string;
+  readonly routers: RouterRoutes;
+  readonly addresses: AddressRoutes;
+  readonly neighbours: ReadonlyMap<number, string>;
+  readonly #topology: Topology;
+  readonly #rights: ConsumeRights;
+  readonly #paths: PathRoutes;
 
-/** A new table after a change of topology: everything is made anew. */
-export function tableOfTopology(
-  previous: RouteTable,
-  topology: Topology,
-  links: LinkTable,
-  neighbours: ReadonlyMap<string, Neighbour>,
-  directory: AddressDirectory,
-  local: LocalAddresses,
-): RouteTable {
-  const routers = new Map<string, RemoteRouter>();
-  topology.eachReachable((routerId, cost, hops, nextHop) => {
-    const link = neighbours.get(nextHop)?.link;
-    if (link === undefined) throw new Error('bug: the first hop of a path must be a neighbour');
-    routers.set(routerId, { routerId, cost, hops, link, nextHop, validOrigins: new ValidOrigins(topology, routerId) });
-  });
-  const addresses = new Map<string, AddressRoute>();
-  for (const key of directory.keys()) {
-    const route = addressRoute(key, routers, directory, local);
-    if (route !== undefined) addresses.set(key, route);
+  constructor(
+    epoch: number,
+    topology: Topology,
+    rights: ConsumeRights,
+    paths: PathRoutes,
+    addresses: AddressRoutes,
+    neighbours: ReadonlyMap<number, string>,
+  ) {
+    this.epoch = epoch;
+    this.routerId = topology.graph.index.idOf(topology.graph.self);
+    this.routers = paths;
+    this.addresses = addresses;
+    this.neighbours = neighbours;
+    this.#topology = topology;
+    this.#rights = rights;
+    this.#paths = paths;
   }
-  const { epoch, routerId } = previous;
-  return { epoch: epoch + 1, routerId, routers, addresses, neighbours: links.confirmed(), radius: topology.radius };
-}
 
-/** A new table after a change of some addresses; the same table if none of them changed where they lead. */
-export function tableWithAddresses(
-  previous: RouteTable,
-  changed: Iterable<string>,
-  directory: AddressDirectory,
-  local: LocalAddresses,
-): RouteTable {
-  let addresses: Map<string, AddressRoute> | undefined;
-  for (const key of changed) {
-    const route = addressRoute(key, previous.routers, directory, local);
-    if (route === undefined && !previous.addresses.has(key)) continue;
-    addresses ??= new Map(previous.addresses);
-    if (route === undefined) addresses.delete(key);
-    else addresses.set(key, route);
+  get firstLinks(): readonly number[] {
+    return this.#paths.firstLinks();
   }
-  return addresses === undefined ? previous : { ...previous, epoch: previous.epoch + 1, addresses };
-}
 
-/** This router's own treatment of an address wins; otherwise that suggested by the nearest router that has it. */
-function addressRoute(
-  key: string,
-  routers: ReadonlyMap<string, RemoteRouter>,
-  directory: AddressDirectory,
-  local: LocalAddresses,
-): AddressRoute | undefined {
-  const suggestions = directory.routersOf(key);
-  if (suggestions === undefined) return undefined;
-  const reachable: RemoteRouter[] = [];
-  for (const routerId of suggestions.keys()) {
-    const router = routers.get(routerId);
-    if (router !== undefined) reachable.push(router);
+  get radius(): number {
+    return this.#paths.radius;
   }
-  const nearest = reachable.sort(nearestFirst)[0];
-  if (nearest === undefined) return undefined;
-  const treatment = local.treatmentOf(key) ?? suggestions.get(nearest.routerId) ?? Treatment.balanced;
-  return { key, treatment, routers: reachable };
-}
 
-function nearestFirst(a: RemoteRouter, b: RemoteRouter): number {
-  if (a.cost !== b.cost) return a.cost - b.cost;
-  return a.routerId < b.routerId ? -1 : 1;
+  mayConsume(routerId: string, address: string): boolean {
+    return this.#rights.mayConsume(routerId, address);
+  }
+
+  isFeasibleIngress(link: number, routerId: string): boolean {
+    const { index } = this.#topology.graph;
+    const neighbour = this.neighbours.get(link);
+    return neighbour !== undefined && this.#topology.isBehind(index.find(neighbour), index.find(routerId));
+  }
 }

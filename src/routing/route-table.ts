@@ -20,7 +20,7 @@ export interface RemoteRouter {
   readonly nextHop: string;
   /**
    * Origins whose shortest-path tree goes through this router to that one; includes this router's own id. Computed on demand, one
-   * tree per origin asked for, and kept as long as the table.
+   * tree per origin asked for, and kept until the graph changes.
    */
   readonly validOrigins: OriginSet;
 }
@@ -34,16 +34,43 @@ export interface AddressRoute {
   readonly routers: readonly RemoteRouter[];
 }
 
-/** What the control plane knows, for the data plane to read. Immutable; replaced whole by one assignment. */
+/** Looked up by key, and made when asked for; a `Map` is one too. `size`, `keys` and `values` go through all there is. */
+export interface Lookup<Value> {
+  get(key: string): Value | undefined;
+  has(key: string): boolean;
+  readonly size: number;
+  keys(): Iterable<string>;
+  values(): Iterable<Value>;
+}
+
+/** The reachable routers by id. */
+export type RouterRoutes = Lookup<RemoteRouter>;
+
+/** The addresses with a reachable consumer by hash key. */
+export type AddressRoutes = Lookup<AddressRoute>;
+
+/**
+ * What the control plane knows, for the data plane to read: replaced whole by one assignment when anything changes. Paths never
+ * change within a table. Addresses and the answers about others' paths are worked out when first asked for, so ask the
+ * latest table only: one that has been replaced may answer from what is known now.
+ */
 export interface RouteTable {
   /** Grows by one with each table. */
   readonly epoch: number;
   readonly routerId: string;
-  readonly routers: ReadonlyMap<string, RemoteRouter>;
-  /** By hash key. */
-  readonly addresses: ReadonlyMap<string, AddressRoute>;
+  readonly routers: RouterRoutes;
+  readonly addresses: AddressRoutes;
   /** Neighbour router id by link number. */
   readonly neighbours: ReadonlyMap<number, string>;
+  /** Links that are the first hop to some router. */
+  readonly firstLinks: readonly number[];
   /** Hops to the most distant reachable router: a delivery with a longer trace than radius + 1 is in a loop. */
   readonly radius: number;
+  /** Whether a router may send to a service address (without class letter), as far as its credential says. */
+  mayConsume(routerId: string, address: string): boolean;
+  /**
+   * Whether what a router has sent can have come in on a link: there is a way from that router to the neighbour at the other end that
+   * does not pass this router.
+   */
+  isFeasibleIngress(link: number, routerId: string): boolean;
 }

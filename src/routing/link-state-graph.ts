@@ -1,0 +1,128 @@
+import { limits } from './limits.ts';
+import type { RouterIndex } from './router-index.ts';
+
+/**
+ * What one router says of its links: its neighbours in ascending order of their index, and the cost of each at the same place.
+ * Never changed once made, and shared by whoever holds it.
+ */
+export interface LinkState {
+  readonly peers: Int32Array;
+  readonly costs: Int32Array;
+  /**
+   * Edges towards this router count although it does not confirm them: its link state is not known, or known to be out of date, and
+   * can only be asked for along a path.
+   */
+  readonly open: boolean;
+}
+
+const noNeighbours = new Int32Array(0);
+
+/** Stands for a router that is known to exist, but has not told its neighbours yet. */
+export const unknownLinkState: LinkState = { peers: noNeighbours, costs: noNeighbours, open: true };
+
+/** The link state with these neighbours and costs. A cost below 1 counts as 1, so that every hop makes a path longer. */
+export function linkStateOf(index: RouterIndex, neighbours: Iterable<readonly [string, number]>, open = false): LinkState {
+  const entries = Array.from(neighbours, ([routerId, cost]): readonly [number, number] => [index.indexOf(routerId), cost]);
+  entries.sort(([one], [other]) => one - other);
+  const peers = new Int32Array(entries.length);
+  const costs = new Int32Array(entries.length);
+  for (const [at, [peer, cost]] of entries.entries()) {
+    peers[at] = peer;
+    costs[at] = Math.min(Math.max(1, cost), limits.linkCost);
+  }
+  return { peers, costs, open };
+}
+
+/** Place of a router in an ascending list; -1 if it is not there. */
+export function placeOf(peers: Int32Array, router: number): number {
+  let low = 0;
+  let high = peers.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const peer = peers[middle] ?? -1;
+    if (peer === router) return middle;
+    if (peer < router) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** Link states at one moment, by router index. */
+export interface LinkStates {
+  linkState(router: number): LinkState | undefined;
+}
+
+/**
+ * The link states known to one router, as a graph: an edge counts only when both of its ends report it, so that nobody can draw traffic
+ * by claiming a neighbour. Exceptions: this router's own edges, since HELLO has confirmed them, and edges to `open` routers.
+ * The cost of an edge is what its near side says.
+ *
+ * Remembers what each link state was before the changes not yet taken into the paths.
+ */
+export class LinkStateGraph implements LinkStates {
+  readonly index: RouterIndex;
+  /** Index of this router. */
+  readonly self: number;
+  readonly #states: (LinkState | undefined)[] = [];
+  readonly #before = new Map<number, LinkState | undefined>();
+  #open = 0;
+
+  constructor(index: RouterIndex, selfId: string) {
+    this.index = index;
+    this.self = index.indexOf(selfId);
+    this.set(this.self, linkStateOf(index, []));
+  }
+
+  linkState(router: number): LinkState | undefined {
+    return this.#states[router];
+  }
+
+  /** One more than the largest index that may have edges. */
+  get size(): number {
+    return this.index.size;
+  }
+
+  /** Whether any router is `open`: then edges need not be confirmed, and cannot be found from their far end. */
+  get hasOpen(): boolean {
+    return this.#open > 0;
+  }
+
+  get changed(): boolean {
+    return this.#before.size > 0;
+  }
+
+  /** Replaces a link state; undefined: the router is not known, and no edge leads to it. The same object changes nothing. */
+  set(router: number, state: LinkState | undefined): void {
+    while (this.#states.length <= router) this.#states.push(undefined);
+    const before = this.#states[router];
+    if (before === state) return;
+    this.#states[router] = state;
+    if (before?.open === true) this.#open--;
+    if (state?.open === true) this.#open++;
+    if (!this.#before.has(router)) this.#before.set(router, before);
+    else if (this.#before.get(router) === state) this.#before.delete(router);
+  }
+
+  /** Link states before the changes since the last call, by router. The caller owns the map. */
+  takeChanges(): Map<number, LinkState | undefined> {
+    const before = new Map(this.#before);
+    this.#before.clear();
+    return before;
+  }
+
+  /** Cost of the edge between two routers as it counts; Infinity if it does not. */
+  edgeCost(from: number, to: number): number {
+    return edgeCost(this, this.self, from, to);
+  }
+}
+
+/** Cost of an edge in a graph seen from `self`; Infinity if it does not count. */
+export function edgeCost(states: LinkStates, self: number, from: number, to: number): number {
+  const near = states.linkState(from);
+  const far = states.linkState(to);
+  if (near === undefined || far === undefined) return Infinity;
+  const place = placeOf(near.peers, to);
+  if (place < 0) return Infinity;
+  const counts = from === self || far.open || placeOf(far.peers, from) >= 0;
+  return counts ? (near.costs[place] ?? Infinity) : Infinity;
+}
