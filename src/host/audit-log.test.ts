@@ -99,10 +99,33 @@ test('what is still being counted at the end is told then', async () => {
   );
 });
 
+test('ever new words do not fill the file: beyond a number, events of one name are counted together', async () => {
+  await using at = await place();
+  using log = at.open();
+  for (let index = 0; index < 1000; index++) log.record({ event: 'linkRefused', fields: { index } });
+  log.record({ event: 'siteRevoked', fields: { site: 'east' } });
+  at.clock.ms = 60_000;
+  log.record({ event: 'linkRefused', fields: { index: 1001 } });
+  const records = await at.records();
+  assert.equal(records.length, 256 + 1 + 1 + 1 + 1);
+  assert.deepEqual(
+    records.slice(256).map(({ event, fields, repeated }) => [event, fields, repeated]),
+    [
+      ['linkRefused', { others: true }, undefined],
+      ['siteRevoked', { site: 'east' }, undefined],
+      ['linkRefused', { others: true }, 743],
+      ['linkRefused', { index: 1001 }, undefined],
+    ],
+  );
+});
+
 test('files are moved at their limit, the oldest is dropped, and no more than their number is ever there', async () => {
   await using at = await place();
   using log = at.open(1000);
-  for (let index = 0; index < 200; index++) log.record({ event: 'tokenIssued', fields: { index } });
+  for (let index = 0; index < 200; index++) {
+    at.clock.ms += 1000;
+    log.record({ event: 'tokenIssued', fields: { index } });
+  }
   const files = (await readdir(join(at.path, '..'))).sort();
   assert.deepEqual(files, ['audit.jsonl', 'audit.jsonl.1', 'audit.jsonl.2', 'audit.jsonl.3']);
   assert.equal(files.length, auditFileCount);

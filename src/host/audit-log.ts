@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts';
  *     {"sequence":8,"time":"...","event":"linkRefused","fields":{...},"repeated":41,"since":"..."}
  *
  * `sequence` goes up by one with each event, also over restarts and also when an event could not be written: a gap is an event that is lost.
- * The second form stands for 41 more events like the first since then.
+ * The second form stands for 41 more events like the first since then; with the fields {"others":true}, for different ones of that name.
  */
 export interface AuditRecord extends AuditEvent {
   readonly sequence: number;
@@ -26,8 +26,11 @@ export const auditFileCount = 4;
 export const auditFileLimitBytes: number = 8 * 1024 * 1024;
 /** The same event again within this time is counted and told at its end. */
 const repeatWindowMs = 60_000;
-/** Different events that are counted at a time. Beyond it events are written one by one: the file's size is bounded anyway. */
-const maxCounted = 1024;
+/**
+ * Different events of one name within that time that are written one by one. Those beyond are counted together: whoever may cause events with
+ * ever new words must not push out of the files what was there before (256 lines a minute take ten hours for that).
+ */
+const maxDistinct = 256;
 /** Characters of a text and entries of a list, and fields of an event: what a peer says must not fill the file. */
 const maxTextLength = 512;
 const maxListLength = 64;
@@ -71,6 +74,8 @@ export class AuditLog implements Audit, Disposable {
   readonly #clock: Clock;
   readonly #limitBytes: number;
   readonly #counted = new Map<string, Counted>();
+  /** How many of those are of each name. */
+  readonly #distinct = new Map<string, number>();
   #descriptor: number | undefined;
   #sizeBytes = 0;
   /** Whether the last line was written in part only. */
@@ -98,8 +103,13 @@ export class AuditLog implements Audit, Disposable {
     if (this.#isClosed) return;
     const nowMs = this.#clock.nowMs();
     this.#summarise(nowMs);
-    const plain = { event: event.event, fields: boundedFields(event.fields) };
-    const key = JSON.stringify(plain);
+    let plain: AuditEvent = { event: event.event, fields: boundedFields(event.fields) };
+    let key = JSON.stringify(plain);
+    const distinct = this.#distinct.get(plain.event) ?? 0;
+    if (distinct >= maxDistinct && !this.#counted.has(key)) {
+      plain = { event: plain.event, fields: { others: true } };
+      key = JSON.stringify(plain);
+    }
     const counted = this.#counted.get(key);
     if (counted !== undefined) {
       counted.count++;
@@ -107,7 +117,7 @@ export class AuditLog implements Audit, Disposable {
     }
     const time = this.#now();
     this.#write({ sequence: ++this.#sequence, time, ...plain });
-    if (this.#counted.size >= maxCounted) return;
+    this.#distinct.set(plain.event, distinct + 1);
     this.#counted.set(key, { event: plain, startMs: nowMs, startTime: time, count: 0 });
     this.#arm(nowMs);
   }
@@ -127,6 +137,9 @@ export class AuditLog implements Audit, Disposable {
     for (const [key, { event, startMs, startTime, count }] of this.#counted) {
       if (nowMs - startMs < repeatWindowMs) break;
       this.#counted.delete(key);
+      const distinct = (this.#distinct.get(event.event) ?? 0) - 1;
+      if (distinct > 0) this.#distinct.set(event.event, distinct);
+      else this.#distinct.delete(event.event);
       if (count > 0) this.#write({ sequence: ++this.#sequence, time: this.#now(), ...event, repeated: count, since: startTime });
     }
   }
