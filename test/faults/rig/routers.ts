@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Authority } from '../../e2e/certificates.ts';
 import { routerId } from '../../e2e/network.ts';
 import type { Entity } from '../../e2e/router-process.ts';
+import { manage } from './management.ts';
 import type { Lab } from './lab.ts';
 import type { Program, ProcessEnd } from './program.ts';
 import type { RouterKind } from './router-kind.ts';
@@ -26,8 +27,6 @@ export interface RouterPlan {
   readonly dials?: readonly (string | Dial)[];
   /** Its services, as entities of its configuration. */
   readonly entities?: readonly Entity[];
-  /** Further environment of its process. */
-  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface NetworkSettings {
@@ -35,6 +34,10 @@ export interface NetworkSettings {
   readonly router?: Readonly<Record<string, string | number>>;
   /** Further entities of every router. */
   readonly entities?: (plan: RouterPlan, folder: string) => Promise<readonly Entity[]>;
+  /** When the certificates begin to hold; they do for a day. Now, when absent. */
+  readonly certificatesFromMs?: number;
+  /** Further environment of a router's process. */
+  readonly environment?: (plan: RouterPlan) => Readonly<Record<string, string>>;
   /** Further parameters of `van router`. */
   readonly parameters?: readonly string[];
 }
@@ -52,19 +55,28 @@ export class FaultRouter {
   readonly #environment: Readonly<Record<string, string>>;
   #program: Program | undefined;
 
-  constructor(lab: Lab, kind: RouterKind, plan: RouterPlan, folder: string, parameters: readonly string[]) {
+  constructor(lab: Lab, kind: RouterKind, plan: RouterPlan, folder: string, settings: NetworkSettings) {
     this.name = plan.name;
     this.id = routerId(plan.name);
     this.host = plan.host ?? plan.name;
     this.kind = kind;
     this.folder = folder;
     this.#lab = lab;
-    this.#parameters = parameters;
-    this.#environment = plan.environment ?? {};
+    this.#parameters = settings.parameters ?? [];
+    this.#environment = settings.environment?.(plan) ?? {};
   }
 
   get configurationFile(): string {
     return join(this.folder, 'router.json');
+  }
+
+  get #socket(): string {
+    return join(this.folder, 'management.sock');
+  }
+
+  /** Asks a Caravan router's management socket and gives the body of the answer. */
+  async manage<T>(operation: string, type: string, more: Readonly<Record<string, unknown>> = {}): Promise<T> {
+    return await manage<T>(this.#socket, { operation, type, ...more });
   }
 
   /** The process of its latest run. */
@@ -75,7 +87,8 @@ export class FaultRouter {
 
   /** Starts it and waits until it says that it runs. */
   async start(environment: Readonly<Record<string, string>> = {}): Promise<void> {
-    const command = [...this.kind.command, this.configurationFile, ...(this.kind.name === 'caravan' ? this.#parameters : [])];
+    const own = ['--management-socket', this.#socket, ...this.#parameters];
+    const command = [...this.kind.command, this.configurationFile, ...(this.kind.name === 'caravan' ? own : [])];
     this.#program = this.#lab.start(this.host, `${this.kind.name} ${this.name}`, command, {
       environment: { ...this.#environment, ...environment },
     });
@@ -115,10 +128,10 @@ export class RouterNetwork {
     for (const plan of plans) {
       const folder = join(lab.folder, plan.name);
       await mkdir(folder, { recursive: true });
-      const router = new FaultRouter(lab, kind, plan, folder, settings.parameters ?? []);
+      const router = new FaultRouter(lab, kind, plan, folder, settings);
       const entities: Entity[] = [
         ['router', { id: router.id, mode: 'interior', ...settings.router }],
-        authority.profile(await authority.issue(router.id), kind.ownNetwork),
+        authority.profile(await authority.issue(router.id, { startMs: settings.certificatesFromMs ?? Date.now() }), kind.ownNetwork),
         ...linkEntities(lab, plans, plan),
         ...((await settings.entities?.(plan, folder)) ?? []),
         ...(plan.entities ?? []),
