@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RoutingOptions } from './engine.ts';
 import { TestNetwork } from './test-network.ts';
 
 /** Routers a, b, c ... in a line or ring. */
-function chain(size: number, ring = false): { network: TestNetwork; ids: string[]; links: number[] } {
+function chain(
+  size: number,
+  ring = false,
+  options: Partial<RoutingOptions> = {},
+): { network: TestNetwork; ids: string[]; links: number[] } {
   const network = new TestNetwork();
   const ids = Array.from({ length: size }, (_, index) => String.fromCodePoint(97 + index));
-  for (const id of ids) network.router(id);
+  for (const id of ids) network.router(id, options);
   const links = ids.slice(1).map((id, index) => network.connect(ids[index], id));
   if (ring) links.push(network.connect(ids[size - 1], ids[0]));
   return { network, ids, links };
@@ -46,8 +51,8 @@ test('messages carry own id as ingress and trace', () => {
   }
 });
 
-test('HELLO goes out each second on each link and names whom it hears there', () => {
-  const { network } = chain(3);
+test('to a skupper-router HELLO goes out each second on each link and names whom it hears there', () => {
+  const { network } = chain(3, false, { timers: { quickHelloIntervalMs: 0 } });
   network.run(10_500);
   const hellos = network.sent.filter(({ from, to, message }) => from === 'b' && to === 'a' && message.opcode === 'HELLO');
   assert.equal(hellos.length, 12, 'one at once, one when a is first heard, ten by the clock');
@@ -261,8 +266,8 @@ test('a dead router is forgotten once its link state has expired', () => {
   );
 });
 
-test('a neighbour that falls silent is lost after three seconds', () => {
-  const { network } = chain(2);
+test('a neighbour that keeps the time of a skupper-router and falls silent is lost after three seconds', () => {
+  const { network } = chain(2, false, { timers: { quickHelloIntervalMs: 0 } });
   network.run(2000);
   network.lose = () => true;
   network.run(2500);

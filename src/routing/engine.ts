@@ -3,6 +3,7 @@ import type { ControlMap, ControlMessage } from './control-message.ts';
 import { RoutingDiagnostics, type NeighbourLoss, type RoutingEvent } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { DuplicateFilter, floodLinks, isTooFar, linksInTrace, multicastLinks } from './flooding.ts';
+import { helloExtension, withHelloExtension } from './hello-extension.ts';
 import { LinkTable, type Neighbour } from './hello.ts';
 import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
 import { defaultTimers, echoOfPreviousLifeMs, limits, type RoutingTimers } from './limits.ts';
@@ -19,6 +20,7 @@ import {
 } from './message-body.ts';
 import { Outbox, type ControlTransmit } from './outbox.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
+import { PathSchedule } from './path-schedule.ts';
 import { RateBudget } from './rate-budget.ts';
 import { PathScratch } from './path-scratch.ts';
 import { RouteTableBuilder } from './route-table-builder.ts';
@@ -77,8 +79,14 @@ export class RoutingEngine {
   #nowMs = 0;
   #startedMs: number | undefined;
   #nextTickMs = Infinity;
+  #nextQuickHelloMs = Infinity;
+  /** The deadline that the owner was last told. */
+  #promisedMs = Infinity;
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #neighboursChanged = false;
+  readonly #pathSchedule = new PathSchedule();
+  /** A link in use is lost: paths are computed at once. */
+  #pathsUrgent = false;
   readonly #losses = new Map<string, NeighbourLoss>();
   #advertisementPending = false;
   #advertisedAtMs = 0;
@@ -90,7 +98,7 @@ export class RoutingEngine {
     if (!isRouterId(options.routerId)) throw new Error(`bug: not a router id: ${options.routerId}`);
     this.#id = options.routerId;
     this.#timers = { ...defaultTimers, ...options.timers };
-    this.#links = new LinkTable(this.#timers.helloMaxAgeMs);
+    this.#links = new LinkTable(this.#timers);
     this.#outbox = new Outbox(options.routerId);
     const { sequenceStart = 0 } = options;
     this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart);
@@ -121,7 +129,7 @@ export class RoutingEngine {
   /** A control link is gone. Its neighbour is routed around from now on, unless another link leads to it. */
   linkDown(link: number, nowMs: number): void {
     this.#advance(nowMs);
-    const routerId = this.#links.remove(link);
+    const routerId = this.#links.remove(link, this.#nowMs);
     if (routerId !== undefined) this.#loseLink(routerId, 'link lost');
   }
 
@@ -167,6 +175,13 @@ export class RoutingEngine {
     this.#exchange.directory.touch(key);
   }
 
+  /** This router is about to leave: others find ways around it where there are any. What begins or ends here goes on. */
+  discourageTransit(nowMs: number): void {
+    this.#advance(nowMs);
+    this.#links.discourageTransit();
+    this.#neighboursChanged = true;
+  }
+
   /** Replaces the site data in the own link state. */
   updateSite(site: ControlMap, nowMs: number): void {
     this.#advance(nowMs);
@@ -193,13 +208,14 @@ export class RoutingEngine {
   /** To be called at `nextDeadlineMs`, or whenever. */
   handleTimeout(nowMs: number): void {
     this.#advance(nowMs);
+    this.#advanceLinks();
     if (this.#nowMs >= this.#nextAdvertisementMs()) this.#advertisementPending = true;
+    if (this.#nowMs >= this.#nextQuickHelloMs) this.#sendQuickHellos();
     if (this.#nowMs < this.#nextTickMs) return;
     this.#nextTickMs = this.#nowMs + this.#timers.helloIntervalMs;
-    for (const routerId of this.#links.expire(this.#nowMs)) this.#loseLink(routerId, 'silent');
-    for (const link of this.#links.numbers()) this.#sendHello(link);
+    for (const link of this.#links.numbers(false)) this.#sendHello(link);
     const { linkStateMaxAgeMs, unreachableHoldoffMs } = this.#timers;
-    this.#exchange.sweep(costs(this.#links.neighbours()), this.#nowMs, linkStateMaxAgeMs, unreachableHoldoffMs);
+    this.#exchange.sweep(new Set(this.#links.confirmed().values()), this.#nowMs, linkStateMaxAgeMs, unreachableHoldoffMs);
     this.#duplicates.expire(this.#nowMs);
     // Without links and without memory there is nothing to do until the next link.
     if (this.#links.size === 0 && this.#exchange.database.size === 0) this.#nextTickMs = Infinity;
@@ -210,7 +226,9 @@ export class RoutingEngine {
     this.#settle();
     const addressesDueMs = this.#exchange.local.hasChanges ? this.#addressBudget.availableAtMs(this.#nowMs) : Infinity;
     const ownDueMs = Math.min(this.#nextAdvertisementMs(), this.#own.dueMs(this.#nowMs), addressesDueMs);
-    return Math.min(this.#nextTickMs, ownDueMs, this.#exchange.dueMs);
+    const pathsDueMs = this.#exchange.topologyChanged ? this.#pathSchedule.dueMs : Infinity;
+    this.#promisedMs = Math.min(this.#nextTickMs, this.#nextQuickHelloMs, this.#links.dueMs, pathsDueMs, ownDueMs, this.#exchange.dueMs);
+    return this.#promisedMs;
   }
 
   /** The next message to send and the links to send it on. */
@@ -239,6 +257,7 @@ export class RoutingEngine {
       table: this.#tables.table,
       neighbours: this.#neighbours,
       topologyChangedMs: this.#topologyChangedMs,
+      pathComputations: this.#pathSchedule.runs,
       counters: this.#diagnostics.counters(),
       messagesDropped: this.#outbox.dropped,
     });
@@ -246,6 +265,10 @@ export class RoutingEngine {
 
   #advance(nowMs: number): void {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
+    const { quickHelloIntervalMs, helloIntervalMs } = this.#timers;
+    // Inputs come late when this process has been stopped or busy: then what others said meanwhile is still to be read.
+    if (this.#nowMs > this.#promisedMs + (quickHelloIntervalMs || helloIntervalMs)) this.#links.woken(this.#nowMs);
+    this.#promisedMs = Infinity;
     if (this.#startedMs === undefined) {
       this.#startedMs = this.#nowMs;
       this.#advertisedAtMs = this.#nowMs;
@@ -262,7 +285,28 @@ export class RoutingEngine {
   }
 
   #sendHello(link: number): void {
-    this.#outbox.hello(link, helloBody(this.#id, this.#own.instance, this.#links.seen(link)));
+    const { quickHelloIntervalMs } = this.#timers;
+    const body = helloBody(this.#id, this.#own.instance, this.#links.seen(link));
+    if (quickHelloIntervalMs === 0) {
+      this.#outbox.hello(link, body);
+      return;
+    }
+    const extension = helloExtension(quickHelloIntervalMs, this.#nowMs, this.#links.echoMs(link, this.#nowMs));
+    this.#outbox.hello(link, withHelloExtension(body, extension));
+  }
+
+  #sendQuickHellos(): void {
+    this.#nextQuickHelloMs = this.#links.hasQuickLinks ? this.#nowMs + this.#timers.quickHelloIntervalMs : Infinity;
+    for (const link of this.#links.numbers(true)) this.#sendHello(link);
+  }
+
+  #advanceLinks(): void {
+    const changes = this.#links.advance(this.#nowMs);
+    if (changes === undefined) return;
+    for (const routerId of changes.lost) this.#loseLink(routerId, 'silent');
+    for (const link of changes.unheard) this.#sendHello(link);
+    for (const { link, routerId } of changes.dead) this.#diagnostics.emit({ type: 'linkDead', routerId, link });
+    if (changes.gained) this.#neighboursChanged = true;
   }
 
   // Messages from others.
@@ -314,6 +358,10 @@ export class RoutingEngine {
     }
     // The other end must not have to wait for the next tick to learn that it is heard.
     if (outcome.newlyHeard) this.#sendHello(link);
+    if (this.#nextQuickHelloMs === Infinity && this.#links.hasQuickLinks) {
+      this.#nextQuickHelloMs = this.#nowMs + this.#timers.quickHelloIntervalMs;
+    }
+    if (outcome.lost) this.#loseLink(hello.id, 'silent');
     if (outcome.newlyConfirmed) this.#neighboursChanged = true;
     const record = this.#exchange.learn(hello.id, true);
     if (record !== undefined) this.#exchange.noteInstance(record, hello.instance, this.#nowMs);
@@ -366,6 +414,7 @@ export class RoutingEngine {
 
   #settle(): void {
     this.#recompute();
+    this.#links.shortenHolds((routerId) => this.#tables.table.routers.has(routerId));
     if (this.#own.advance(this.#neighbours, this.#nowMs)) this.#advertisementPending = true;
     if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#tables.table, this.#nowMs);
     if (this.#exchange.local.hasChanges && this.#addressBudget.take(this.#nowMs)) this.#announceAddresses();
@@ -377,8 +426,9 @@ export class RoutingEngine {
   /** Brings neighbours, paths and table up to date. */
   #recompute(): void {
     if (this.#neighboursChanged) this.#updateNeighbours();
-    if (!this.#exchange.topologyChanged) return;
+    if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
+    this.#pathsUrgent = false;
     this.#topologyChangedMs = this.#nowMs;
     const { graph } = this.#topology;
     graph.set(graph.self, linkStateOf(graph.index, costs(this.#neighbours)));
@@ -397,7 +447,9 @@ export class RoutingEngine {
       if (known === undefined) this.#diagnostics.emit({ type: 'neighbourUp', routerId, link, cost });
       else if (known.link !== link) this.#diagnostics.emit({ type: 'neighbourLinkChanged', routerId, link, cost });
     }
+    const confirmed = this.#links.confirmed();
     for (const [routerId, { link }] of before) {
+      if (!confirmed.has(link)) this.#pathsUrgent = true;
       if (this.#neighbours.has(routerId)) continue;
       const reason = this.#losses.get(routerId) ?? 'link lost';
       this.#diagnostics.emit({ type: 'neighbourDown', routerId, link, reason });
@@ -405,7 +457,8 @@ export class RoutingEngine {
     this.#losses.clear();
     this.#own.setNeighbours(this.#neighbours);
     // Also where only the link to a neighbour changed: the table names links.
-    this.#exchange.topologyChanged = true;
+    if (!sameNeighbours(before, this.#neighbours)) this.#exchange.topologyChanged = true;
+    else this.#tables.linksChanged(this.#links);
   }
 
   /** The update goes out before the advertisement of its sequence, or every router would ask for it. */
@@ -435,4 +488,13 @@ export class RoutingEngine {
     const inFlux = fluxMs - this.#topologyChangedMs <= 2 * advertisementFluxIntervalMs;
     return inFlux ? fluxMs : this.#advertisedAtMs + advertisementIntervalMs;
   }
+}
+
+function sameNeighbours(a: ReadonlyMap<string, Neighbour>, b: ReadonlyMap<string, Neighbour>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [routerId, { link, cost }] of a) {
+    const other = b.get(routerId);
+    if (other?.link !== link || other.cost !== cost) return false;
+  }
+  return true;
 }

@@ -36,6 +36,8 @@ export type RoutingEvent =
   /** The neighbour is reached by another of its links now. */
   | { readonly type: 'neighbourLinkChanged'; readonly routerId: string; readonly link: number; readonly cost: number }
   | { readonly type: 'neighbourDown'; readonly routerId: string; readonly link: number; readonly reason: NeighbourLoss }
+  /** Nothing has come on a link for so long that its connection is dead: the owner closes it, and dials anew if it is the one to dial. */
+  | { readonly type: 'linkDead'; readonly routerId: string; readonly link: number }
   | { readonly type: 'routerReachable'; readonly routerId: string; readonly cost: number; readonly hops: number; readonly nextHop: string }
   | { readonly type: 'routerUnreachable'; readonly routerId: string }
   | { readonly type: 'routerRestarted'; readonly routerId: string; readonly instance: number }

@@ -219,7 +219,7 @@ export class Exchange {
   }
 
   /** Expires link states, drops the addresses of routers that stay unreachable, and routers that nothing speaks for any more. */
-  sweep(ownPeers: ReadonlyMap<string, number>, nowMs: number, linkStateMaxAgeMs: number, holdoffMs: number): void {
+  sweep(ownPeers: ReadonlySet<string>, nowMs: number, linkStateMaxAgeMs: number, holdoffMs: number): void {
     if (this.database.expire(nowMs, linkStateMaxAgeMs)) this.topologyChanged = true;
     for (const record of this.database.all()) {
       if (!record.reachable && nowMs - record.unreachableSinceMs >= holdoffMs) this.directory.flush(record.routerId);

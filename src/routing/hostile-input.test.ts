@@ -93,6 +93,7 @@ test('no message throws, and none leaves the engine unable to work', () => {
       const engine = neighbours();
       for (const [index, hostile] of batch.entries()) {
         engine.receive(1, hostile, 600 + index);
+        engine.handleTimeout(600 + index);
         drain(engine);
         assert.ok(engine.nextDeadlineMs() > 600 + index);
       }

@@ -4,6 +4,12 @@ export interface RoutingTimers {
   readonly helloIntervalMs: number;
   /** A neighbour that has not confirmed within this time is lost. */
   readonly helloMaxAgeMs: number;
+  /**
+   * HELLO period on links to routers that announce theirs too, and the age after which such a neighbour is lost. Not offered if the
+   * period is 0: then `helloIntervalMs` and `helloMaxAgeMs` hold for all, as they do for a skupper-router.
+   */
+  readonly quickHelloIntervalMs: number;
+  readonly quickHelloMaxAgeMs: number;
   /** Period of router advertisements while the topology is stable. */
   readonly advertisementIntervalMs: number;
   /** Period of router advertisements during the two periods that follow a change of topology. */
@@ -17,6 +23,8 @@ export interface RoutingTimers {
 export const defaultTimers: RoutingTimers = {
   helloIntervalMs: 1_000,
   helloMaxAgeMs: 3_000,
+  quickHelloIntervalMs: 300,
+  quickHelloMaxAgeMs: 1_200,
   advertisementIntervalMs: 30_000,
   advertisementFluxIntervalMs: 4_000,
   linkStateMaxAgeMs: 60_000,
@@ -35,6 +43,11 @@ export const limits = {
   peersPerRouter: 1024,
   /** Link cost: what fits the AMQP int that carries it. */
   linkCost: 0x7fff_ffff,
+  /**
+   * Added to the costs of a router that wants no transit: more than any path costs in practice, and so little that a path over 127
+   * such routers, the most that a skupper-router knows, still fits its 32 bits.
+   */
+  transitDiscouragement: 0xff_ffff,
   /** Addresses that one router may announce, this one included. At about 100 bytes each an absolute update stays near 1 MB. */
   addressesPerRouter: 10_000,
   /** Address and router pairs remembered in all: about 50 MB at the longest common address lengths. */
@@ -52,6 +65,12 @@ export const limits = {
   /** Link-state and mobile-address requests repeated before waiting for the next advertisement (about 20 s). */
   requestAttempts: 8,
 } as const;
+
+/** Timers of links between routers that must leave a dead neighbour in a third of a second; they cost four times the HELLOs. */
+export const fastDetectionTimers: Pick<RoutingTimers, 'quickHelloIntervalMs' | 'quickHelloMaxAgeMs'> = {
+  quickHelloIntervalMs: 80,
+  quickHelloMaxAgeMs: 300,
+};
 
 /** First repetition of an unanswered request: several times a wide-area round trip. Doubles up to the maximum. */
 export const requestRetryMs = 250;

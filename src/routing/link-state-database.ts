@@ -144,8 +144,8 @@ export class LinkStateDatabase {
    * Removes routers without link state that no router has named as peer for more than two sweeps, and returns them. A router is
    * often heard of before its link state arrives, hence the patience.
    */
-  forget(selfPeers: ReadonlyMap<string, number>): RouterRecord[] {
-    const named = new Set(selfPeers.keys());
+  forget(selfPeers: ReadonlySet<string>): RouterRecord[] {
+    const named = new Set(selfPeers);
     for (const record of this.#records.values()) for (const peer of record.peers.keys()) named.add(peer);
     const forgotten: RouterRecord[] = [];
     for (const record of this.#records.values()) {

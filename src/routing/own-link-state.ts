@@ -10,12 +10,14 @@ import { RateBudget } from './rate-budget.ts';
 export class OwnLinkState {
   readonly routerId: string;
   readonly instance: number;
-  /** Changes are told at once, ten in a row, then ten a second. */
+  /** Changes are told at once, ten in a row, then ten a second; the loss of a neighbour is always told at once. */
   readonly #budget = new RateBudget(10, 100);
   #sequence: number;
   #peers: ReadonlyMap<string, number> = new Map();
   #site: ControlMap | undefined;
   #pending = false;
+  /** Somebody may still count on a link that is gone. */
+  #urgent = false;
 
   /** The first link state that is told has the sequence after `sequenceStart`. */
   constructor(routerId: string, instance: number, sequenceStart: number) {
@@ -39,12 +41,15 @@ export class OwnLinkState {
   /** The neighbours are these from now on. */
   setNeighbours(neighbours: ReadonlyMap<string, Neighbour>): void {
     if (!sameCosts(neighbours, this.#peers)) this.#pending = true;
+    if (isWorse(neighbours, this.#peers)) this.#urgent = true;
   }
 
   /** Puts the neighbours as they are under a new sequence, if there is a change and it may be told now. True if so. */
   advance(neighbours: ReadonlyMap<string, Neighbour>, nowMs: number): boolean {
-    if (!this.#pending || !this.#budget.take(nowMs)) return false;
+    // A loss follows a gain that has been told within the budget: there cannot be more of them than of those.
+    if (!this.#pending || (!this.#budget.take(nowMs) && !this.#urgent)) return false;
     this.#pending = false;
+    this.#urgent = false;
     this.#sequence++;
     this.#peers = costs(neighbours);
     return true;
@@ -52,6 +57,7 @@ export class OwnLinkState {
 
   /** When `advance` will do something. */
   dueMs(nowMs: number): number {
+    if (this.#pending && this.#urgent) return nowMs;
     return this.#pending ? this.#budget.availableAtMs(nowMs) : Infinity;
   }
 
@@ -70,4 +76,10 @@ function sameCosts(neighbours: ReadonlyMap<string, Neighbour>, peers: ReadonlyMa
   if (neighbours.size !== peers.size) return false;
   for (const [id, { cost }] of neighbours) if (peers.get(id) !== cost) return false;
   return true;
+}
+
+/** Whether a link that has been told is gone or has become dearer. */
+function isWorse(neighbours: ReadonlyMap<string, Neighbour>, peers: ReadonlyMap<string, number>): boolean {
+  for (const [id, cost] of peers) if ((neighbours.get(id)?.cost ?? Infinity) > cost) return true;
+  return false;
 }

@@ -4,8 +4,8 @@ import { BoundedQueue } from './bounded-queue.ts';
 import { parseControlAddress } from './control-address.ts';
 import { DuplicateFilter } from './flooding.ts';
 import { LinkTable } from './hello.ts';
-import { limits } from './limits.ts';
-import { isSmall } from './message-body.ts';
+import { defaultTimers, limits } from './limits.ts';
+import { isSmall, type Hello } from './message-body.ts';
 import { RateBudget } from './rate-budget.ts';
 import { PendingRequest } from './request.ts';
 
@@ -77,19 +77,20 @@ test('a queue refuses and counts what exceeds its limit', () => {
 });
 
 test('a link is confirmed by a HELLO that hears this router, and loses that with age', () => {
-  const links = new LinkTable(3000);
+  const links = new LinkTable(defaultTimers);
   links.add(7, 4, undefined);
-  const hello = (seen: string[]): { id: string; instance: number; seen: string[] } => ({ id: 'b', instance: 1, seen });
-  assert.deepEqual(links.receive(7, hello([]), 'a', 100), { newlyHeard: true, newlyConfirmed: false, wrongPeer: false });
+  const hello = (seen: string[]): Hello => ({ id: 'b', instance: 1, seen, extension: undefined });
+  const nothing = { newlyHeard: false, newlyConfirmed: false, lost: false, wrongPeer: false };
+  assert.deepEqual(links.receive(7, hello([]), 'a', 100), { ...nothing, newlyHeard: true });
   assert.deepEqual(links.seen(7), ['b']);
   assert.equal(links.neighbours().size, 0);
-  assert.deepEqual(links.receive(7, hello(['x', 'a']), 'a', 200), { newlyHeard: false, newlyConfirmed: true, wrongPeer: false });
+  assert.deepEqual(links.receive(7, hello(['x', 'a']), 'a', 200), { ...nothing, newlyConfirmed: true });
   assert.deepEqual([...links.neighbours()], [['b', { link: 7, cost: 4 }]]);
   links.receive(7, hello([]), 'a', 3000);
-  assert.deepEqual(links.expire(3200), []);
-  assert.deepEqual(links.expire(3201), ['b']);
+  assert.deepEqual(links.advance(3199)?.lost ?? [], []);
+  assert.deepEqual(links.advance(3200)?.lost, ['b']);
   assert.deepEqual([links.neighbours().size, links.seen(7)], [0, ['b']]);
-  links.expire(6001);
+  links.advance(6000);
   assert.deepEqual(links.seen(7), []);
 });
 

@@ -46,6 +46,11 @@ export class RouteTableBuilder {
     this.#publish(links.confirmed());
   }
 
+  /** A new table after links have come up or gone; paths stay as they are. */
+  linksChanged(links: LinkTable): void {
+    this.#publish(links.confirmed());
+  }
+
   /** A new table after a change of some addresses, or of the rights to them. */
   addressesChanged(keys: Iterable<string>): void {
     this.#addresses.forget(keys);

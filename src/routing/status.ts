@@ -34,6 +34,8 @@ export interface RoutingStatus {
   readonly mobileSequence: number;
   /** On this process's monotonic clock; null before the first change. */
   readonly lastTopologyChangeMs: number | null;
+  /** How often paths have been computed. */
+  readonly pathComputations: number;
   /** Neighbours by id: link in use and its cost. */
   readonly neighbours: ReadonlyMap<string, Neighbour>;
   readonly routers: readonly RouterStatus[];
@@ -49,16 +51,18 @@ export function statusOf(state: {
   table: RouteTable;
   neighbours: ReadonlyMap<string, Neighbour>;
   topologyChangedMs: number;
+  pathComputations: number;
   counters: ReturnType<RoutingDiagnostics['counters']>;
   messagesDropped: number;
 }): RoutingStatus {
-  const { own, exchange, table, neighbours, topologyChangedMs, counters, messagesDropped } = state;
+  const { own, exchange, table, neighbours, topologyChangedMs, pathComputations, counters, messagesDropped } = state;
   return {
     routerId: own.routerId,
     instance: own.instance,
     linkStateSequence: own.sequence,
     mobileSequence: exchange.local.sequence,
     lastTopologyChangeMs: topologyChangedMs === -Infinity ? null : topologyChangedMs,
+    pathComputations,
     neighbours,
     routers: [...exchange.database.all()].map((record) => routerStatus(record, table, exchange.directory)),
     ignored: counters.ignored,

@@ -34,6 +34,8 @@ export class TestNetwork {
   lose: (message: SentMessage) => boolean = () => false;
   nowMs = 0;
   readonly #cables = new Map<number, Cable>();
+  /** Routers whose process stands still, until when. */
+  readonly #stalled = new Map<string, number>();
   #deliveries: Delivery[] = [];
   #nextCable = 1;
   #nextOrder = 0;
@@ -70,6 +72,11 @@ export class TestNetwork {
   kill(routerId: string): void {
     this.engines.delete(routerId);
     for (const [cable, { ends }] of this.#cables) if (ends.includes(routerId)) this.cut(cable);
+  }
+
+  /** The process of a router stands still for a while: its timers come late, and what is sent to it waits, behind them. */
+  stall(routerId: string, durationMs: number): void {
+    this.#stalled.set(routerId, this.nowMs + durationMs);
   }
 
   engine(routerId: string): RoutingEngine {
@@ -132,7 +139,7 @@ export class TestNetwork {
   #earliestTimer(): { routerId: string; atMs: number } {
     let earliest = { routerId: '', atMs: Infinity };
     for (const [routerId, engine] of this.engines) {
-      const atMs = engine.nextDeadlineMs();
+      const atMs = Math.max(engine.nextDeadlineMs(), this.#stalled.get(routerId) ?? 0);
       if (atMs < earliest.atMs) earliest = { routerId, atMs };
     }
     return earliest;
@@ -146,6 +153,11 @@ export class TestNetwork {
   #deliver(delivery: Delivery): void {
     this.#deliveries.shift();
     if (!this.#cables.has(delivery.cable)) return;
+    const wakesMs = this.#stalled.get(delivery.to) ?? 0;
+    if (delivery.atMs < wakesMs) {
+      this.#enqueue({ ...delivery, atMs: wakesMs + 1 });
+      return;
+    }
     this.engine(delivery.to).receive(delivery.cable, delivery.message, this.nowMs);
     this.#drain(delivery.to);
   }
@@ -165,7 +177,10 @@ export class TestNetwork {
     const sent = { atMs: this.nowMs, from, to, message };
     this.sent.push(sent);
     if (this.lose(sent)) return;
-    const delivery = { atMs: this.nowMs + delayMs, order: this.#nextOrder++, from, to, cable: link, message };
+    this.#enqueue({ atMs: this.nowMs + delayMs, order: this.#nextOrder++, from, to, cable: link, message });
+  }
+
+  #enqueue(delivery: Delivery): void {
     let at = this.#deliveries.length;
     while (at > 0 && (this.#deliveries[at - 1]?.atMs ?? 0) > delivery.atMs) at--;
     this.#deliveries.splice(at, 0, delivery);

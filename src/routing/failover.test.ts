@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ControlValue } from './control-message.ts';
+import { RoutingEngine, type RoutingOptions } from './engine.ts';
+import { helloExtension, parseHelloExtension, roundTripOf, withHelloExtension } from './hello-extension.ts';
+import { fastDetectionTimers, limits } from './limits.ts';
+import { PathSchedule } from './path-schedule.ts';
+import { TestNetwork, type SentMessage } from './test-network.ts';
+
+const isHello = ({ message }: SentMessage): boolean => message.opcode === 'HELLO';
+
+/** Routers in a ring; the numbers of its links, the first between the first two. */
+function ring(ids: readonly string[], options: Partial<RoutingOptions> = {}): { network: TestNetwork; links: number[] } {
+  const network = new TestNetwork();
+  for (const id of ids) network.router(id, options);
+  const links = ids.map((id, index) => network.connect(id, ids[(index + 1) % ids.length]));
+  network.run(12_000);
+  return { network, links };
+}
+
+function losses(network: TestNetwork, routerId: string): number {
+  return (network.events.get(routerId) ?? []).filter(({ type }) => type === 'neighbourDown').length;
+}
+
+for (const [profile, timers, intervalMs, limitMs] of [
+  ['default', {}, 300, 1_500],
+  ['fast', fastDetectionTimers, 80, 350],
+] as const) {
+  test(`${profile} detection: HELLO each ${intervalMs} ms, and a silent link is left within ${limitMs} ms at both ends`, () => {
+    for (let phase = 0; phase < 12; phase++) {
+      const { network } = ring(['a', 'b', 'c'], { timers });
+      const before = network.sent.filter((sent) => isHello(sent) && sent.from === 'a' && sent.to === 'b').length;
+      network.run(100 * intervalMs);
+      const hellos = network.sent.filter((sent) => isHello(sent) && sent.from === 'a' && sent.to === 'b').length - before;
+      assert.ok(hellos >= 99 && hellos <= 101, `${hellos} HELLOs`);
+      assert.equal(losses(network, 'a'), 0);
+      network.run((phase * intervalMs) / 12);
+      network.lose = ({ from, to }) => from + to === 'ab' || from + to === 'ba';
+      const leftMs = network.runUntil(() => network.cost('a', 'b') === 2 && network.cost('b', 'a') === 2, limitMs);
+      assert.ok(leftMs <= limitMs, `left after ${leftMs} ms`);
+    }
+  });
+
+  test(`${profile} detection: a link that is deaf in one direction is left by both ends within ${limitMs} ms, and used again when it hears`, () => {
+    const { network } = ring(['a', 'b', 'c'], { timers });
+    network.lose = ({ from, to }) => from + to === 'ab';
+    const leftMs = network.runUntil(() => network.cost('a', 'b') === 2 && network.cost('b', 'a') === 2, limitMs);
+    assert.ok(leftMs <= limitMs);
+    network.run(intervalMs);
+    network.lose = () => false;
+    network.runUntil(() => network.cost('a', 'b') === 1 && network.cost('b', 'a') === 1, 2 * intervalMs);
+  });
+}
+
+test('of two periods the receiver grants the longer', () => {
+  const network = new TestNetwork();
+  network.router('fast', { timers: fastDetectionTimers });
+  network.router('default');
+  network.connect('fast', 'default');
+  network.run(60_000);
+  assert.deepEqual([losses(network, 'fast'), losses(network, 'default')], [0, 0]);
+});
+
+test('a link that stays silent is reported dead after twice the age, and only once', () => {
+  const network = new TestNetwork();
+  network.router('a');
+  network.router('b');
+  const link = network.connect('a', 'b');
+  network.run(2_000);
+  network.lose = () => true;
+  network.run(2_100);
+  const dead = (): unknown[] => (network.events.get('a') ?? []).filter(({ type }) => type === 'linkDead');
+  assert.deepEqual(dead(), []);
+  network.run(400);
+  assert.deepEqual(dead(), [{ type: 'linkDead', routerId: 'b', link }]);
+  network.run(20_000);
+  assert.equal(dead().length, 1);
+});
+
+/** An engine `a` that hears `b` on link 1 each 300 ms until 3,000 ms. */
+function hearing(): { engine: RoutingEngine; hear: (nowMs: number) => void } {
+  const engine = new RoutingEngine({ routerId: 'a', instance: 1 });
+  const drain = (): void => {
+    while (engine.nextTransmit() !== undefined) continue;
+    engine.nextDeadlineMs();
+  };
+  const hear = (nowMs: number): void => {
+    const body = new Map<string, ControlValue>([
+      ['id', 'b'],
+      ['pv', 1],
+      ['instance', 1],
+      ['seen', ['a']],
+    ]);
+    const message = { to: 'amqp:/_local/qdhello', opcode: 'HELLO', ingress: '0/b', trace: ['0/b'] };
+    engine.receive(1, { ...message, body: withHelloExtension(body, helloExtension(300, nowMs, undefined)) }, nowMs);
+    drain();
+  };
+  engine.linkUp(1, 1, 0);
+  drain();
+  for (let nowMs = 0; nowMs <= 3_000; nowMs += 10) {
+    if (nowMs % 300 === 0) hear(nowMs);
+    if (engine.nextDeadlineMs() <= nowMs) engine.handleTimeout(nowMs);
+    drain();
+  }
+  assert.equal(engine.table.routers.size, 1);
+  return { engine, hear };
+}
+
+test('after a standstill of this process a neighbour gets one more period to be heard', () => {
+  for (const heardAfterMs of [1, 299]) {
+    const { engine, hear } = hearing();
+    engine.handleTimeout(9_000);
+    assert.equal(engine.table.routers.size, 1);
+    hear(9_000 + heardAfterMs);
+    engine.handleTimeout(9_900);
+    assert.equal(engine.table.routers.size, 1, 'what had waited to be read was in time');
+  }
+  const { engine } = hearing();
+  engine.handleTimeout(9_000);
+  engine.nextDeadlineMs();
+  engine.handleTimeout(9_300);
+  assert.equal(engine.table.routers.size, 0, 'and no longer');
+});
+
+test('without a standstill a silent neighbour is lost after its age', () => {
+  const { engine } = hearing();
+  for (let nowMs = 3_010; nowMs < 4_200; nowMs += 10) {
+    engine.handleTimeout(nowMs);
+    assert.equal(engine.table.routers.size, 1);
+    engine.nextDeadlineMs();
+  }
+  engine.handleTimeout(4_200);
+  assert.equal(engine.table.routers.size, 0);
+});
+
+test('a process that stands still for a second loses no neighbour', () => {
+  const { network } = ring(['a', 'b', 'c']);
+  for (let count = 0; count < 20; count++) {
+    network.stall('a', 850);
+    network.run(2_000 + count * 13);
+  }
+  for (const id of ['a', 'b', 'c']) assert.equal(losses(network, id), 0, id);
+});
+
+test('a slow link is given more time, by the round trips that HELLO measures', () => {
+  const network = new TestNetwork();
+  network.router('a');
+  network.router('b');
+  network.connect('a', 'b', 1, 600);
+  network.run(20_000);
+  network.lose = () => true;
+  network.run(3_000);
+  assert.equal(losses(network, 'a'), 0, 'three seconds are two lost packets on such a link');
+  network.run(4_000);
+  assert.equal(losses(network, 'a'), 1);
+});
+
+test('the extension of HELLO: bounds, foreign keys, and echoes across the wrap of the clock', () => {
+  const fields = helloExtension(300, 2 ** 30 + 5.7, 2 ** 31 + 3);
+  assert.deepEqual([...fields], [
+    ['v', 1],
+    ['interval', 300],
+    ['sent', 5],
+    ['echo', 3],
+  ]); // prettier-ignore
+  fields.set('other', 'kept');
+  const body = (extension: ControlValue): Map<string, ControlValue> => new Map([['caravan', extension]]);
+  const parsed = parseHelloExtension(body(fields));
+  assert.deepEqual([parsed?.intervalMs, parsed?.sentMs, parsed?.echoMs, parsed?.fields.get('other')], [300, 5, 3, 'kept']);
+  for (const [key, value] of [
+    ['v', 2],
+    ['interval', 19],
+    ['interval', 10_001],
+    ['interval', '300'],
+  ] as const) {
+    assert.equal(parseHelloExtension(body(new Map<string, ControlValue>([...fields, [key, value]]))), undefined, `${key} ${value}`);
+  }
+  assert.equal(parseHelloExtension(body('text')), undefined);
+  assert.equal(parseHelloExtension(new Map()), undefined);
+  assert.equal(roundTripOf(2 ** 30 - 10, 2 ** 30 + 15), 25);
+  assert.equal(roundTripOf(100, 60), undefined, 'an echo from the future');
+  assert.equal(roundTripOf(0, 40_000), undefined);
+});
+
+test('paths are computed at once after quiet, then with growing pauses, and at once when it is urgent', () => {
+  const schedule = new PathSchedule();
+  const runsAt = (fromMs: number, toMs: number): number[] => {
+    const runs: number[] = [];
+    for (let nowMs = fromMs; nowMs < toMs; nowMs++) if (schedule.take(false, nowMs)) runs.push(nowMs - fromMs);
+    return runs;
+  };
+  assert.equal(runsAt(0, 10_000).length, 500, 'a router that has just started learns');
+  assert.deepEqual(runsAt(20_000, 80_000).slice(0, 8), [0, 20, 120, 620, 2_620, 7_620, 12_620, 17_620]);
+  assert.equal(schedule.take(false, 80_000), false);
+  assert.equal(schedule.take(true, 80_000), true);
+  assert.deepEqual(runsAt(81_000, 91_000), [4_000, 9_000], 'the urgent one counts');
+  assert.deepEqual(runsAt(101_000, 101_200), [0, 20, 120], 'quiet');
+  assert.deepEqual(runsAt(102_200, 102_400), [0, 20, 120], 'a short burst is soon forgotten');
+});
+
+interface Computations {
+  readonly most: number;
+  readonly total: number;
+}
+
+function computationsOf(network: TestNetwork, run: () => void): Computations {
+  const before = new Map([...network.engines].map(([id, engine]) => [id, engine.status().pathComputations]));
+  run();
+  const counts = [...network.engines].map(([id, engine]) => engine.status().pathComputations - (before.get(id) ?? 0));
+  return { most: Math.max(...counts), total: counts.reduce((sum, count) => sum + count, 0) };
+}
+
+test('a link that flaps for a minute costs each router at most 20 computations, and other paths nothing', () => {
+  const { network, links } = ring(['a', 'b', 'c', 'd', 'e']);
+  let [flapping] = links;
+  const { most } = computationsOf(network, () => {
+    for (let toggle = 0; toggle < 150; toggle++) {
+      network.cut(flapping);
+      network.run(200);
+      assert.deepEqual([network.cost('c', 'd'), network.cost('d', 'e'), network.cost('c', 'e')], [1, 1, 2]);
+      assert.ok((network.cost('a', 'b') ?? Infinity) <= 4, 'there is always a way');
+      flapping = network.connect('a', 'b');
+      network.run(200);
+    }
+  });
+  console.log(`# a link flaps each 200 ms for 60 s: at most ${most} computations per router`);
+  assert.ok(most <= 20, `${most} computations`);
+  network.run(9_000);
+  assert.deepEqual([network.cost('a', 'b'), network.cost('b', 'a')], [1, 1], 'used again once it has stood for a while');
+  network.run(31_000);
+  network.cut(flapping);
+  network.run(200);
+  network.connect('a', 'b');
+  network.run(50);
+  assert.equal(network.cost('a', 'b'), 1, 'after half a minute of quiet nothing is held back');
+});
+
+test('links that flap at random all over the network cost a router about 20 computations in a minute', () => {
+  const network = new TestNetwork();
+  const width = 6;
+  const id = (x: number, y: number): string => `r${x}${y}`;
+  const wires: [string, string][] = [];
+  for (let x = 0; x < width; x++) {
+    for (let y = 0; y < width; y++) {
+      network.router(id(x, y));
+      if (x > 0) wires.push([id(x - 1, y), id(x, y)]);
+      if (y > 0) wires.push([id(x, y - 1), id(x, y)]);
+    }
+  }
+  const cables = wires.map(([a, b]) => network.connect(a, b));
+  network.run(12_000);
+  let state = 12345;
+  const random = (): number => (state = (state * 48_271) % 0x7fff_ffff) / 0x7fff_ffff;
+  const flapping = new Set<number>();
+  while (flapping.size < 20) flapping.add(Math.floor(random() * wires.length));
+  const down = new Set<number>();
+  const { most, total } = computationsOf(network, () => {
+    for (let tick = 0; tick < 600; tick++) {
+      for (const wire of flapping) {
+        if (random() > 0.25) continue;
+        if (down.delete(wire)) cables[wire] = network.connect(...wires[wire]);
+        else {
+          network.cut(cables[wire]);
+          down.add(wire);
+        }
+      }
+      network.run(100);
+    }
+  });
+  console.log(
+    `# 20 of ${wires.length} links flap: at most ${most} computations per router, ${(total / network.engines.size).toFixed(1)} on average`,
+  );
+  assert.ok(total / network.engines.size <= 20, `${total} computations`);
+  assert.ok(most <= 30, `${most} computations, with losses of own links`);
+});
+
+test('the only way to a neighbour is held back for a second at most', () => {
+  const network = new TestNetwork();
+  network.router('a');
+  network.router('b');
+  let link = network.connect('a', 'b');
+  network.run(12_000);
+  const { most } = computationsOf(network, () => {
+    for (let toggle = 0; toggle < 150; toggle++) {
+      network.cut(link);
+      network.run(200);
+      link = network.connect('a', 'b');
+      network.run(200);
+    }
+  });
+  assert.ok(most <= 20, `${most} computations`);
+  network.runUntil(() => network.cost('a', 'b') === 1 && network.cost('b', 'a') === 1, 1_100);
+});
+
+test('a router that discourages transit is left by what passes through it, and stays reachable', () => {
+  const network = new TestNetwork();
+  for (const id of ['a', 'b', 'c', 'd']) network.router(id);
+  network.connect('a', 'b');
+  network.connect('b', 'c');
+  network.connect('a', 'd', 5);
+  network.connect('d', 'c', 5);
+  network.run(12_000);
+  assert.equal(network.engine('a').table.routers.get('c')?.nextHop, 'b');
+  network.engine('b').discourageTransit(network.nowMs);
+  network.run(50);
+  assert.deepEqual([network.engine('a').table.routers.get('c')?.nextHop, network.cost('a', 'c')], ['d', 10]);
+  assert.deepEqual([network.cost('a', 'b'), network.cost('c', 'b')], [1, 1]);
+  assert.equal(network.engine('b').table.routers.get('c')?.nextHop, 'c');
+  assert.ok((network.cost('b', 'a') ?? 0) > limits.transitDiscouragement);
+});

@@ -1,0 +1,38 @@
+/** Pauses between computations of paths while changes keep coming: the first ones belong to one event told by several routers. */
+const pausesMs: readonly number[] = [20, 100, 500, 2_000, 5_000];
+/** After at least this long without a computation, and twice the last pause, the next change is acted upon at once again. */
+const leastQuietMs = 1_000;
+/** A router this young learns the network step by step: each step needs paths, and nobody depends on it yet. */
+const learningMs = 10_000;
+
+/**
+ * When paths are computed anew (in the spirit of RFC 8405): at once after quiet, then with growing pauses while the network does not
+ * come to rest. What is urgent, the loss of an own link, never waits.
+ */
+export class PathSchedule {
+  #startedMs: number | undefined;
+  #level = 0;
+  #nextMs = -Infinity;
+  #quietAtMs = -Infinity;
+  /** Computations so far. */
+  runs = 0;
+
+  /** There is something to compute: true if now is the time, which counts as done. */
+  take(urgent: boolean, nowMs: number): boolean {
+    if (!urgent && nowMs < this.#nextMs) return false;
+    this.#startedMs ??= nowMs;
+    if (nowMs >= this.#quietAtMs) this.#level = 0;
+    const learning = nowMs - this.#startedMs < learningMs;
+    const pauseMs = pausesMs[learning ? 0 : this.#level] ?? 0;
+    this.#level = Math.min(this.#level + 1, pausesMs.length - 1);
+    this.#nextMs = nowMs + pauseMs;
+    this.#quietAtMs = nowMs + Math.max(leastQuietMs, 2 * pauseMs);
+    this.runs++;
+    return true;
+  }
+
+  /** When `take` will succeed; may be in the past. */
+  get dueMs(): number {
+    return this.#nextMs;
+  }
+}
