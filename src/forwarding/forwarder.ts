@@ -73,6 +73,8 @@ export class Forwarder {
   readonly #random: Random;
   /** By key: addresses with consumers here, with unsettled messages, or in the table and used. */
   readonly #addresses = new Map<string, AddressState>();
+  /** Messages refused: their origin may not send to the address, or cannot have sent them this way. */
+  readonly refusals: { notGranted: number; infeasible: number } = { notGranted: 0, infeasible: 0 };
   #localAddresses = 0;
   readonly #temporary = new Map<string, Consumer>();
   readonly #neighbours = new Map<number, Neighbour>();
@@ -200,7 +202,7 @@ export class Forwarder {
 
   /**
    * Chooses where a message goes and returns that end, or the state to settle it with when there is none (released: nowhere now;
-   * rejected: no address). `from` is undefined for a message made here.
+   * rejected: no address, or one that its origin may not send to). `from` is undefined for a message made here.
    */
   forward(
     head: MessageHead,
@@ -214,8 +216,19 @@ export class Forwarder {
     if (destination === null) return DeliveryState.rejected;
     if (annotations.trace.length > this.#table.radius + 1) return DeliveryState.released;
     const parsed = parseAddress(destination, this.routerId);
+    // A message without ingress from a neighbour can only be its own.
+    const { ingress } = annotations;
+    const origin = ingress === null ? (from?.routerId ?? this.routerId) : ingress.slice(ingress.indexOf('/') + 1);
+    if (from !== undefined && !this.#table.isFeasibleIngress(from.routerId, origin)) {
+      this.refusals.infeasible++;
+      return DeliveryState.released;
+    }
     switch (parsed.addressClass) {
       case AddressClass.mobile:
+        if (!this.#table.mayConsume(origin, parsed.name)) {
+          this.refusals.notGranted++;
+          return DeliveryState.rejected;
+        }
         return this.#forwardService(parsed, head, more, preSettled, from, upstream);
       case AddressClass.local:
         return this.#temporary.get(parsed.name)?.deliver(head, upstream) ?? DeliveryState.released;

@@ -85,7 +85,7 @@ export class InboundMessage implements DeliverySink, Upstream {
     this.#replenish();
     const routed = this.#forwarder.forward(head, more, this.#delivery.settled, this.#neighbour, this);
     if (typeof routed === 'number') {
-      this.#refuse(routed, undefined);
+      this.#refuse(routed, routed === DeliveryState.rejected ? rejection(head) : undefined);
       return true;
     }
     this.#downstream = routed;
@@ -122,11 +122,7 @@ export class InboundMessage implements DeliverySink, Upstream {
     this.#over = true;
     this.#dropHeld();
     this.#replenish();
-    const reason =
-      state === DeliveryState.rejected && error === undefined
-        ? { condition: Condition.preconditionFailed, description: 'Routing failure: no address present' }
-        : error;
-    this.#delivery.update(state, true, 0, reason);
+    this.#delivery.update(state, true, 0, error);
   }
 
   /** Once for each message its credit goes back to the sender. */
@@ -159,4 +155,12 @@ export class InboundMessage implements DeliverySink, Upstream {
   relieved(): void {
     this.#neighbour.connection.renewWindows();
   }
+}
+
+/** Why a message goes nowhere for good. */
+function rejection({ to, annotations }: MessageHead): AmqpError {
+  if ((annotations.toOverride ?? to) === null) {
+    return { condition: Condition.preconditionFailed, description: 'Routing failure: no address present' };
+  }
+  return { condition: Condition.unauthorizedAccess, description: 'the router that the message came from may not send to this address' };
 }

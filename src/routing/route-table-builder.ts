@@ -9,20 +9,18 @@ export interface ConsumeRights {
   mayConsume(routerId: string, address: string): boolean;
 }
 
-const everybodyMay: ConsumeRights = { mayConsume: () => true };
-
 /** Makes the tables of one router, one after the other. */
 export class RouteTableBuilder {
   readonly #topology: Topology;
   readonly #directory: AddressDirectory;
   readonly #local: LocalAddresses;
-  readonly #rights: ConsumeRights;
+  readonly #rights: ConsumeRights | undefined;
   #paths: PathRoutes;
   #addresses: DirectoryRoutes;
   #table: Routes;
 
-  /** The first table has epoch 0 and knows nobody. */
-  constructor(topology: Topology, directory: AddressDirectory, local: LocalAddresses, rights: ConsumeRights = everybodyMay) {
+  /** The first table has epoch 0 and knows nobody. Without `rights` everybody may do everything, and origins are not looked at. */
+  constructor(topology: Topology, directory: AddressDirectory, local: LocalAddresses, rights?: ConsumeRights) {
     this.#topology = topology;
     this.#directory = directory;
     this.#local = local;
@@ -69,13 +67,13 @@ class Routes implements RouteTable {
   readonly addresses: AddressRoutes;
   readonly neighbours: ReadonlyMap<number, string>;
   readonly #topology: Topology;
-  readonly #rights: ConsumeRights;
+  readonly #rights: ConsumeRights | undefined;
   readonly #paths: PathRoutes;
 
   constructor(
     epoch: number,
     topology: Topology,
-    rights: ConsumeRights,
+    rights: ConsumeRights | undefined,
     paths: PathRoutes,
     addresses: AddressRoutes,
     neighbours: ReadonlyMap<number, string>,
@@ -99,12 +97,14 @@ class Routes implements RouteTable {
   }
 
   mayConsume(routerId: string, address: string): boolean {
-    return this.#rights.mayConsume(routerId, address);
+    return this.#rights === undefined || this.#rights.mayConsume(routerId, address);
   }
 
-  isFeasibleIngress(link: number, routerId: string): boolean {
-    const { index } = this.#topology.graph;
-    const neighbour = this.neighbours.get(link);
-    return neighbour !== undefined && this.#topology.isBehind(index.find(neighbour), index.find(routerId));
+  isFeasibleIngress(neighbourId: string, routerId: string): boolean {
+    if (this.#rights === undefined || neighbourId === routerId) return true;
+    const { graph } = this.#topology;
+    const router = graph.index.find(routerId);
+    if (graph.linkState(router) === undefined) return true;
+    return this.#topology.isBehind(graph.index.find(neighbourId), router);
   }
 }

@@ -69,8 +69,8 @@ export interface RouteTable {
   /** Whether a router may send to a service address (without class letter), as far as its credential says. */
   mayConsume(routerId: string, address: string): boolean;
   /**
-   * Whether what a router has sent can have come in on a link: there is a way from that router to the neighbour at the other end that
-   * does not pass this router.
+   * Whether what a router has sent can have come from this neighbour: there is a way from that router to the neighbour that does not pass
+   * this router. Also for a router of which nothing is known: whether it may send anything is for `mayConsume` to say.
    */
-  isFeasibleIngress(link: number, routerId: string): boolean;
+  isFeasibleIngress(neighbourId: string, routerId: string): boolean;
 }
