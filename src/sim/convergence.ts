@@ -6,6 +6,8 @@ import type { World } from './world.ts';
 const idleTimeoutMs = 16_000;
 /** Paths are computed at most this late after a burst of changes. */
 const pathBackOffMs = 5000;
+/** A link that has come and gone often must stand this long before it is used. */
+const dampingMs = 8000;
 
 /**
  * How long a healed part may take to agree, whatever was before: the worst that each step can take.
@@ -13,6 +15,7 @@ const pathBackOffMs = 5000;
  *     a dead connection is noticed       AMQP's idle time-out
  *   + it is dialled again                a dial that was begun before the healing, and the longest pause
  *   + both ends hear each other          two periods of HELLO
+ *   + it is steady                       the longest hold of a link that came and went
  *   + everybody hears of it              an advertisement in flux, and a request for what it tells of
  *   + paths are computed                 the longest back-off
  */
@@ -21,6 +24,7 @@ export const convergenceBoundMs: number =
   dialTimeoutMs +
   maximumPauseMs * 1.5 +
   2 * defaultTimers.helloIntervalMs +
+  dampingMs +
   2 * defaultTimers.advertisementFluxIntervalMs +
   pathBackOffMs;
 

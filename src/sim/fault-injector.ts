@@ -144,4 +144,5 @@ function restore(direction: Direction, plan: { readonly delayMs: number; readonl
   direction.delayMs = plan.delayMs;
   direction.jitterMs = plan.jitterMs;
   direction.rate = undefined;
+  direction.hasten();
 }

@@ -24,7 +24,6 @@ export class HostilePeer extends VirtualNode implements ConnectionHandler, Deliv
   readonly #victim: Machine;
   readonly #writer = new ValueWriter(1024);
   readonly #cable = new Cable();
-  #connection: Connection | undefined;
   #control: OutgoingLink | undefined;
   readonly #remembered: Uint8Array[] = [];
   readonly #partial = new Map<IncomingDelivery, Uint8Array[]>();
@@ -46,10 +45,8 @@ export class HostilePeer extends VirtualNode implements ConnectionHandler, Deliv
       return;
     }
     const link = this.network.strange(process, hostileId, this, undefined, undefined, this.#cable, this);
-    this.#connection = link.connections[0];
     link.onEnd = (end): void => {
       if (end !== 0) return;
-      this.#connection = undefined;
       this.#control = undefined;
       this.after(redialMs, () => this.#dial());
     };

@@ -44,6 +44,8 @@ export interface Plan {
   /** The router that a hostile peer is linked to; undefined without one. */
   readonly hostileAt: number | undefined;
   readonly faults: readonly Fault[];
+  /** How long nothing happens at the end. */
+  readonly lingerMs: number;
   /** Routers that are healed for the second phase; the others stay broken. */
   readonly core: readonly number[];
 }
@@ -84,6 +86,7 @@ export function planOf(options: PlanOptions): Plan {
     signed,
     hostileAt,
     faults,
+    lingerMs: shape.chance(0.06) ? 66_000 : 0,
     core: drawCore(random.split('core'), routers, cables),
   };
 }

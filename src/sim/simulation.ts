@@ -29,6 +29,8 @@ const checkEveryMs = 50;
 const cleanChanges = 2;
 /** After probes and changes everything on its way has come to its end. */
 const quietMs = 6000;
+/** A part that is cut off is noticed by AMQP's idle time-out, at both ends and over two hops. */
+const goneNoticedMs = 24_000;
 
 /** One run: anything may fail and nothing wrong may happen; then a core is healed and must converge and deliver. */
 export class Simulation {
@@ -40,6 +42,7 @@ export class Simulation {
   #messages = 0;
   #changes = 0;
   #trafficRuns = true;
+  #healedAtMs = 0;
 
   constructor(options: PlanOptions) {
     this.plan = planOf(options);
@@ -60,8 +63,9 @@ export class Simulation {
     try {
       network.run(this.plan.safetyMs);
       this.#injector.heal();
+      this.#healedAtMs = network.nowMs;
       this.#trafficRuns = false;
-      if (this.#converges('the healing', new Set())) {
+      if (this.#converges('the healing', new Set(), network.nowMs)) {
         this.#quietChanges();
         this.#probe();
       }
@@ -124,11 +128,10 @@ export class Simulation {
   }
 
   /** Lets time pass until the core is as it should be, for as long as it may take. */
-  #converges(after: string, without: ReadonlySet<number>): boolean {
+  #converges(after: string, without: ReadonlySet<number>, startMs: number): boolean {
     const { world } = this;
     const { network } = world;
     const expectation = new Expectation(world, without);
-    const startMs = network.nowMs;
     let difference = expectation.difference();
     while (difference !== undefined && !this.#failed && network.nowMs - startMs < convergenceBoundMs) {
       network.run(checkEveryMs);
@@ -156,11 +159,14 @@ export class Simulation {
       world.network.run(2000);
       const before = world.controlMessages;
       const { directions } = world.diallers[cable].cable;
+      const cutMs = world.network.nowMs;
       world.diallers[cable].link?.break(() => 1);
-      for (const direction of directions) world.network.at(direction.delayMs + direction.jitterMs + 1, () => direction.block());
-      if (!this.#converges('a cut', new Set([cable]))) return;
+      // Both ends have heard of it before the cable is dead.
+      world.network.run(Math.max(...directions.map(({ delayMs, jitterMs }) => delayMs + jitterMs)) + 1);
+      for (const direction of directions) direction.block();
+      if (!this.#converges('a cut', new Set([cable]), cutMs)) return;
       for (const direction of directions) direction.unblock();
-      if (!this.#converges('a repair', new Set())) return;
+      if (!this.#converges('a repair', new Set(), world.network.nowMs)) return;
       world.network.run(1000);
       this.#messages += (world.controlMessages - before) / 2;
       this.#changes++;
@@ -188,7 +194,9 @@ export class Simulation {
         if (machine.process !== undefined) world.messages.send(machine, machine.process, address, 500, multicast, false);
       }
     }
-    network.run(quietMs);
+    // What has been sent to where nobody is any more comes back when the connection there is given up.
+    const apartMs = plan.core.length < plan.routers ? this.#healedAtMs + goneNoticedMs - network.nowMs : 0;
+    network.run(Math.max(quietMs, apartMs) + plan.lingerMs);
     if (!this.#failed) for (const checker of world.checkers) checker.quiescent?.(world);
   }
 }

@@ -22,6 +22,8 @@ export interface SentStream {
   readonly upBytes: number;
   readonly downBytes: number;
   readonly client: Application;
+  /** The client may give up by itself. */
+  readonly mayReset: boolean;
   /** Each connection to a server in which octets of this client came. */
   readonly servers: ServerSide[];
 }
@@ -74,7 +76,7 @@ export class StreamTraffic {
     const stallMs = this.#random.chance(0.2) ? this.#random.below(4000) : 0;
     let stream: SentStream | undefined;
     process.connect(listener, (client) => {
-      stream = { number, address, from, process, startedAtMs: this.#nowMs(), upBytes, downBytes, client, servers: [] };
+      stream = { number, address, from, process, startedAtMs: this.#nowMs(), upBytes, downBytes, client, mayReset, servers: [] };
       this.sent.set(number, stream);
       this.#runClient(stream, ending);
     });

@@ -25,6 +25,11 @@ export class Direction {
     this.#blocks++;
   }
 
+  /** The line is good again: what waits in it is not kept by how bad it was. */
+  hasten(): void {
+    for (const pipe of [...this.pipes]) pipe.hasten();
+  }
+
   unblock(): void {
     if (this.#blocks > 0) this.#blocks--;
     if (!this.blocked) for (const pipe of [...this.pipes]) pipe.drain();
@@ -44,7 +49,7 @@ export class Cable {
 
 /** Bytes on their way, or the news that the sending end is gone. */
 interface Segment {
-  readonly readyAtMs: number;
+  readyAtMs: number;
   bytes: Uint8Array | undefined;
   /** The lent slab goes back when its bytes have been delivered. */
   readonly isLent: boolean;
@@ -110,6 +115,16 @@ export class Pipe {
     this.#lastReadyMs = readyAtMs;
     this.#queue.push({ readyAtMs, bytes, isLent });
     network.at(readyAtMs - network.nowMs, () => this.drain());
+  }
+
+  /** What is on its way arrives after the line's delay at the latest. */
+  hasten(): void {
+    const { network } = this.link;
+    const latestMs = network.nowMs + this.direction.delayMs + this.direction.jitterMs;
+    for (const segment of this.#queue) segment.readyAtMs = Math.min(segment.readyAtMs, latestMs);
+    this.#lastReadyMs = Math.min(this.#lastReadyMs, latestMs);
+    this.#freeAtMs = Math.min(this.#freeAtMs, network.nowMs);
+    network.at(latestMs - network.nowMs, () => this.drain());
   }
 
   /** Delivers what has arrived. */

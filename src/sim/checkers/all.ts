@@ -1,6 +1,25 @@
+import { Balance } from './balance.ts';
 import type { Checker } from './checker.ts';
+import { Conservation } from './conservation.ts';
+import { CreditAndBuffers } from './credit-and-buffers.ts';
+import { DatabaseAgreement } from './database-agreement.ts';
+import { DeliveryGuarantees } from './delivery-guarantees.ts';
+import { LoopFree } from './loop-free.ts';
+import { MonotoneEpochs } from './monotone-epochs.ts';
+import { NoBlackHole } from './no-black-hole.ts';
+import { WorkBounds } from './work-bounds.ts';
 
 /** A new set of all checkers. */
 export function allCheckers(): readonly Checker[] {
-  return [];
+  return [
+    new LoopFree(),
+    new NoBlackHole(),
+    new DatabaseAgreement(),
+    new Conservation(),
+    new DeliveryGuarantees(),
+    new CreditAndBuffers(),
+    new Balance(),
+    new WorkBounds(),
+    new MonotoneEpochs(),
+  ];
 }
