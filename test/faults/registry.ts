@@ -1,3 +1,4 @@
+import { limitRows } from './limit-rows.ts';
 import type { Row } from './row.ts';
 import { closedLink } from './rows/r1-closed-link.ts';
 import { silentLink } from './rows/r2-silent-link.ts';
@@ -18,4 +19,5 @@ export const rows: readonly Row[] = [
   flappingLink,
   rollingRestart,
   certificateRotation,
+  ...limitRows,
 ];

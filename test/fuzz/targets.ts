@@ -1,7 +1,8 @@
 import { amqpTargets } from './amqp-targets.ts';
+import { controlPlaneTarget } from './control-plane-target.ts';
 import { routerTargets } from './router-targets.ts';
 import type { FuzzTarget } from './target.ts';
 import { textTargets } from './text-targets.ts';
 
 /** Every decoder of input from outside has a target here. */
-export const targets: readonly FuzzTarget[] = [...amqpTargets, ...routerTargets, ...textTargets];
+export const targets: readonly FuzzTarget[] = [...amqpTargets, ...routerTargets, controlPlaneTarget, ...textTargets];

@@ -1,0 +1,7 @@
+import type { Row } from './row.ts';
+import { codecFuzz } from './rows/p1-codec-fuzz.ts';
+import { amplificationLimits } from './rows/p2-amplification.ts';
+import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
+
+/** Rows about delivery, load, hostile input and certificates, in the order of the scoreboard. */
+export const limitRows: readonly Row[] = [codecFuzz, amplificationLimits, controlPlaneFuzz];
