@@ -1,5 +1,5 @@
 import { assert } from '../base/errors.ts';
-import type { Shell } from './command.ts';
+import type { Option, Shell } from './command.ts';
 import { parseChoice, parseDurationMs } from './option-values.ts';
 
 export const outputFormats = ['table', 'json', 'yaml'] as const;
@@ -57,10 +57,10 @@ export class Call {
     return this.namespace === 'default' ? '' : ` -n ${this.namespace}`;
   }
 
-  /** Makes sure of the common options before anything is done. Throws InputError. */
-  check(): void {
-    void this.output;
-    void this.waitLevel('none');
+  /** Makes sure of the common options before anything is done, except for those that the command has in a way of its `own`. Throws InputError. */
+  check(own: Readonly<Record<string, Option>> = {}): void {
+    if (!Object.hasOwn(own, 'output')) void this.output;
+    if (!Object.hasOwn(own, 'wait')) void this.waitLevel('none');
     void this.timeoutMs;
   }
 

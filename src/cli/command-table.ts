@@ -15,6 +15,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     'site stop': { summary: 'Stops the site and keeps its state', load: () => import('./site-stop.ts') },
     'site run': { summary: 'Runs the site in the foreground', load: () => import('./site-run.ts') },
     'site logs': { summary: 'Shows what the site wrote to its log', load: () => import('./site-logs.ts') },
+    'site audit': { summary: 'Shows who was let in, who was refused and what was changed', load: () => import('./site-audit.ts') },
     'site delete': { summary: 'Stops the site and deletes its state', load: () => import('./site-delete.ts') },
   },
   Links: {
@@ -34,6 +35,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     expose: { summary: 'Offers a port of this host to the network', load: () => import('./expose.ts') },
   },
   Network: {
+    check: { summary: 'Finds out what is wrong with the site, and what to do', load: () => import('./check.ts') },
     'network status': { summary: 'Shows all sites, links and services', load: () => import('./network-status.ts') },
     'service status': { summary: 'Shows who offers and who uses each service', load: () => import('./service-status.ts') },
   },

@@ -1,7 +1,9 @@
 import { WeatherError } from '../base/errors.ts';
 import type { NetworkService, NetworkSite, NetworkView } from '../supervisor/network-view.ts';
+import type { NetworkReport } from '../supervisor/site-requests.ts';
 import type { Call } from './call.ts';
 import type { Command } from './command.ts';
+import { formatWarnings } from './health-text.ts';
 import { printResult } from './output.ts';
 import { SiteSession } from './site-session.ts';
 import { formatTree, type TreeNode } from './table.ts';
@@ -18,14 +20,14 @@ export const command: Command = {
   ],
   async run(call) {
     const view = await askNetwork(call);
-    await printResult(call, view, () => formatNetwork(view));
+    await printResult(call, view, () => `${formatNetwork(view)}${formatWarnings(view.warnings)}`);
     return 0;
   },
 };
 
 /** Asks the site of the namespace for its view of the network. */
-export async function askNetwork(call: Call): Promise<NetworkView> {
-  const view = await new SiteSession(call).ask<NetworkView | null>('NETWORK', {});
+export async function askNetwork(call: Call): Promise<NetworkReport> {
+  const view = await new SiteSession(call).ask<NetworkReport | null>('NETWORK', {});
   if (view !== null) return view;
   throw new WeatherError('router-not-running', `the router of namespace '${call.namespace}' is not running`, {
     remedy: `van${call.namespaceOption} site status says why`,

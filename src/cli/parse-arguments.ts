@@ -89,7 +89,7 @@ export function readCall(shell: Shell, verb: string, command: Command, args: rea
     if (option.default !== undefined && !values.has(name)) values.set(name, option.default);
   }
   const call = new Call(shell, verb, values, readParameters(verb, command, words));
-  call.check();
+  call.check(command.options);
   return call;
 }
 

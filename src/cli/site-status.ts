@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Call } from './call.ts';
 import type { Command } from './command.ts';
+import { formatWarnings } from './health-text.ts';
 import { printResult } from './output.ts';
 import { SiteSession, noSite, type ShownResource, type SiteReport, type ShownStatus } from './site-session.ts';
 import { formatFields, formatTable } from './table.ts';
@@ -24,8 +25,7 @@ export const command: Command = {
     const first = await oneSite(call);
     if (level !== 'none' && first.report !== undefined) await waitForResources(call, session, [{ kind: 'Site', name: first.name }], level);
     const site = level === 'none' ? first : await oneSite(call);
-    for (const warning of site.report?.warnings ?? []) call.shell.writeError(`warning: ${warning}\n`);
-    await printResult(call, dataOf(site), () => formatSite(call, site));
+    await printResult(call, dataOf(site), () => `${formatSite(call, site)}${formatWarnings(site.report?.warnings ?? [])}`);
     return 0;
   },
 };

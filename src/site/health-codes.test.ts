@@ -62,7 +62,7 @@ test('the page about checks says what the table says', () => {
 test('no problem is, over however many steps, its own cause', () => {
   const done = new Set<HealthCode>();
   const visit = (code: HealthCode, path: readonly HealthCode[]): void => {
-    assert.ok(!path.includes(code), `${[...path, code].join(' <- ')}`);
+    assert.ok(!path.includes(code), [...path, code].join(' <- '));
     if (done.has(code)) return;
     const { dependsOn, dependsOnSame } = healthCodes[code];
     for (const cause of [...dependsOn, ...dependsOnSame]) visit(cause, [...path, code]);

@@ -244,12 +244,13 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
   },
   'link-refused': {
     category: 'trust',
-    severity: 'warning',
+    severity: 'info',
     expected: 'No link was refused',
     title: 'Somebody was refused who wanted to link',
     dependsOn: ['clock-differs', 'certificate-ended'],
     dependsOnSame: ['router-quarantined', 'peer-clock-differs'],
-    meaning: 'A connection to the link port proved no identity, a wrong or revoked one, or did not sign where signing is required.',
+    meaning:
+      'A connection to the link port proved no identity, a wrong or revoked one, or did not sign where signing is required. A port that the whole Internet can reach is tried by strangers all day.',
     cure: 'If it is one of your sites: let it redeem a new token. Otherwise close the port to strangers.',
   },
   'neighbour-unsigned': {

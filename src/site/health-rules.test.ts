@@ -18,6 +18,7 @@ const good: HealthObservation = {
   site: { name: 'east', routerId: 'east-1', version: '0.2.0' },
   resources: [],
   failure: undefined,
+  refusals: new Map(),
   connectors: new Map(),
   sites: [],
   services: [],
@@ -239,12 +240,17 @@ test('resources that failed are told by what they are', () => {
       },
     }) as unknown as ReportedResource;
   const resources = [failing('Listener', { routingKey: 'db' }), failing('RouterAccess', {}), failing('AccessToken', {})];
+  const refusals = new Map([
+    ['tcpListener/x', 'port in use'],
+    ['sslProfile/y', 'cannot be read'],
+  ]);
   assert.deepEqual(
-    judgeHealth({ ...good, resources }).map(({ code, text }) => [code, text]),
+    judgeHealth({ ...good, resources, refusals }).map(({ code, text }) => [code, text]),
     [
       ['listener-port-closed', "Listener 'x': port in use"],
       ['link-port-closed', "RouterAccess 'x': port in use"],
       ['resource-failed', "AccessToken 'x': port in use"],
+      ['resource-failed', 'sslProfile/y: cannot be read'],
     ],
   );
 });

@@ -287,10 +287,12 @@ function judgeNetwork({ sites, site, lost, van, wallMs, timeText }: HealthObserv
 }
 
 /** Resources that say themselves that something about them is wrong. */
-function judgeResources({ resources, van }: HealthObservation, report: Report): void {
+function judgeResources({ resources, refusals, van }: HealthObservation, report: Report): void {
+  const told = new Set<string>();
   for (const resource of resources) {
     const message = failureOf(resource);
     if (message === undefined) continue;
+    told.add(message);
     const { kind, metadata } = resource;
     const { name } = metadata;
     const finding = {
@@ -305,6 +307,11 @@ function judgeResources({ resources, van }: HealthObservation, report: Report): 
     } else {
       report('resource-failed', { ...finding, remedy: `mend it and ${van} apply -f FILE, or delete it` });
     }
+  }
+  // What belongs to no resource alone, such as a certificate.
+  for (const [entity, reason] of refusals) {
+    if (told.has(reason)) continue;
+    report('resource-failed', { subject: { kind: 'resource', name: entity }, text: `${entity}: ${reason}`, remedy: `${van} site logs` });
   }
 }
 

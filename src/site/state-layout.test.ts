@@ -39,6 +39,8 @@ test('everything of a namespace lies in its folder', () => {
     routerConfigurationFile: `${folder}/runtime/router/router.json`,
     logFile: `${folder}/runtime/router/router.log`,
     statusFolder: `${folder}/runtime/resources`,
+    auditFile: `${folder}/runtime/audit.jsonl`,
+    startsFile: `${folder}/runtime/starts.json`,
     pidFile: `${folder}/runtime/supervisor.pid`,
     managementSocket: `${folder}/runtime/management.sock`,
     managementSocketFolder: `${folder}/runtime`,

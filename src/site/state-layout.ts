@@ -13,6 +13,8 @@ import { siteName } from './resources.ts';
  *     runtime/certs/<name>/ certificates out of Secrets, as sslProfiles name them
  *     runtime/router/       router.json (the configuration last derived), router.log
  *     runtime/resources/    resources with their status, as last seen
+ *     runtime/audit.jsonl   the audit log, with .1 to .3 the files before it
+ *     runtime/starts.json   when the site was started after an end that nobody asked for
  *     runtime/management.sock
  *     runtime/supervisor.pid
  */
@@ -28,6 +30,8 @@ export interface SiteLayout {
   readonly routerConfigurationFile: string;
   readonly logFile: string;
   readonly statusFolder: string;
+  readonly auditFile: string;
+  readonly startsFile: string;
   readonly pidFile: string;
   /** The management socket. Outside of `folder` when its path there would be too long for a socket. */
   readonly managementSocket: string;
@@ -81,6 +85,8 @@ export function siteLayout(namespace: string, environment: Environment, account:
     routerConfigurationFile: `${routerFolder}/router.json`,
     logFile: `${routerFolder}/router.log`,
     statusFolder: `${runtimeFolder}/resources`,
+    auditFile: `${runtimeFolder}/audit.jsonl`,
+    startsFile: `${runtimeFolder}/starts.json`,
     pidFile: `${runtimeFolder}/supervisor.pid`,
     ...socketOf(runtimeFolder, environment, account),
   };

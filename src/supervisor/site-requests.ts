@@ -4,7 +4,9 @@ import { flag, integer, optional, record, required, text, withDefault, type Fiel
 import { defaultExpirationWindowMs, maxRedemptions, type GrantOptions } from '../pki/grant.ts';
 import { maxPathLength } from '../pki/membership.ts';
 import { failure } from '../router/management.ts';
+import { rootCauses, type RootCause } from '../site/health.ts';
 import { plainResource, siteName } from '../site/resources.ts';
+import type { NetworkView } from './network-view.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
 
 /**
@@ -17,7 +19,8 @@ import type { SiteSupervisor } from './site-supervisor.ts';
  *                     certificateLifetimeMs?, membershipLifetimeMs?} -> IssuedToken
  *     REDEEM-TOKEN   {token: YAML, linkCost?, name?, where?} -> RedeemedLink
  *     GENERATE-LINK  {name, cost?}                       -> StaticLink
- *     NETWORK        {}                                  -> NetworkView
+ *     NETWORK        {}                                  -> NetworkReport
+ *     CHECK          {}                                  -> CheckReport
  *     STOP           {drainMs?}                          -> {}
  *
  * `where` names the text in errors: the file it came from. A failed operation has the body {code, remedy?, where?}.
@@ -46,7 +49,13 @@ export interface SiteStatusBody {
     readonly membershipEnds: string | null;
     readonly mayIssue: boolean;
   };
-  readonly warnings: readonly string[];
+  /** What is wrong: the causes, each with what follows from it. */
+  readonly warnings: readonly RootCause[];
+}
+
+/** The network as the site sees it, and what is wrong. */
+export interface NetworkReport extends NetworkView {
+  readonly warnings: readonly RootCause[];
 }
 
 export interface SiteRequestContext {
@@ -138,7 +147,9 @@ export async function handleSiteRequest(context: SiteRequestContext, request: Ma
       case 'GENERATE-LINK':
         return ok(await supervisor.generateLink(attributes.generate(request)));
       case 'NETWORK':
-        return ok(supervisor.network());
+        return ok(networkReport(supervisor));
+      case 'CHECK':
+        return ok(await supervisor.check());
       case 'STOP': {
         const { drainMs } = attributes.stop(request);
         context.stop(drainMs);
@@ -171,8 +182,13 @@ function statusBody({ supervisor, version }: SiteRequestContext): SiteStatusBody
       membershipEnds: dateText(trust.membershipEndsAtMs),
       mayIssue: trust.mayIssue,
     },
-    warnings: supervisor.warnings(),
+    warnings: rootCauses(supervisor.warnings()),
   };
+}
+
+function networkReport(supervisor: SiteSupervisor): NetworkReport | null {
+  const network = supervisor.network();
+  return network === undefined ? null : { ...network, warnings: rootCauses(supervisor.warnings()) };
 }
 
 function grantOptions(given: IssueAttributes): GrantOptions {

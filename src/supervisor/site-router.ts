@@ -1,3 +1,4 @@
+import type { Audit } from '../base/audit.ts';
 import type { Clock } from '../base/clock.ts';
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -9,6 +10,7 @@ import type { ManagementRequest, ManagementResponse } from '../management/manage
 import type { HttpAcceptor } from '../router/link-listener.ts';
 import { RouterManagement } from '../router/management.ts';
 import { Router } from '../router/router.ts';
+import type { RoutingEvent } from '../routing/events.ts';
 import { planChanges } from '../site/plan.ts';
 
 /** Data about the site that every router of the network is told. */
@@ -18,6 +20,11 @@ export interface SiteRouterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly audit: Audit;
+  /** Hears each event of routing. */
+  readonly onRoutingEvent: (event: RoutingEvent) => void;
+  /** A new router takes the place of the one before. */
+  readonly onReplaced: () => void;
   readonly version: string;
   /** Takes connections for redemption and renewal. */
   readonly http: () => HttpAcceptor | undefined;
@@ -84,7 +91,8 @@ export class SiteRouter {
 
   async #replaceRouter(desired: RouterConfiguration, siteData: SiteData): Promise<void> {
     await this.stop();
-    const { http, version, ...dependencies } = this.#options;
+    const { http, version, onReplaced, ...dependencies } = this.#options;
+    onReplaced();
     const empty = configurationOf(desired.router, []);
     const router = new Router(empty, { ...dependencies, version, http, site: siteData });
     await router.start();

@@ -320,7 +320,10 @@ test('a link with certificates of another authority, as a Skupper network gives 
       ['foreign', false],
     ],
   );
-  assert.deepEqual(west.warnings(), ["'foreign' cannot prove who it is: its link is unsigned"]);
+  assert.deepEqual(
+    west.warnings().map(({ code, text }) => [code, text]),
+    [['neighbour-unsigned', "'foreign' cannot prove who it is: its link is unsigned"]],
+  );
 });
 
 /** A certificate authority that has nothing to do with this project, and one certificate for 127.0.0.1 of it. */

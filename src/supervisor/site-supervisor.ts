@@ -4,6 +4,7 @@ import type { Logger } from '../base/log.ts';
 import type { LogThreshold } from '../host/log-filter.ts';
 import type { Random } from '../base/random.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
+import { AuditLog } from '../host/audit-log.ts';
 import type { FolderLock } from '../host/folder-lock.ts';
 import { createRedemptionServer, type RedemptionServer } from '../host/redemption-server.ts';
 import { startRenewal } from '../host/renewal.ts';
@@ -15,6 +16,9 @@ import { parseAccessToken } from '../pki/access-token.ts';
 import type { GrantOptions } from '../pki/grant.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { deriveSite, type DerivedSite } from '../site/derive.ts';
+import type { Problem } from '../site/health-observation.ts';
+import type { CheckReport } from '../site/health-report.ts';
+import type { HealthWarning } from '../site/health.ts';
 import { parseResources } from '../site/resources.ts';
 import { resourceKey, resourcesOf, type Resource, type ResourceOf } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
@@ -23,6 +27,8 @@ import { accessPoints, certificateHosts, type AccessPoint, type MachineNames } f
 import { AccessGrants } from './access-grants.ts';
 import { CertificateFolders } from './certificate-files.ts';
 import { checkDerivable, mergeResources, siteOf, type AppliedResource } from './desired-resources.ts';
+import { checkSite } from './check-site.ts';
+import { HealthMonitor } from './health-monitor.ts';
 import type { NetworkView } from './network-view.ts';
 import { ResourceFolder, type ResourceChange } from './resource-folder.ts';
 import { RouterIdentities } from './router-identity.ts';
@@ -33,6 +39,7 @@ import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
 import { SiteView, type SiteState } from './site-view.ts';
 import { makeStaticLink, type StaticLink, type StaticLinkOptions } from './static-link.ts';
+import { noteStart } from './start-record.ts';
 import { TokenRecords } from './token-records.ts';
 
 export type { IssuedToken, RedeemedLink } from './site-tokens.ts';
@@ -65,6 +72,8 @@ export class SiteSupervisor implements AsyncDisposable {
   readonly #lock: FolderLock;
   readonly #folder: ResourceFolder;
   readonly #records: TokenRecords;
+  readonly #audit: AuditLog;
+  readonly #monitor: HealthMonitor;
   readonly #grants: AccessGrants;
   readonly #identities: RouterIdentities;
   readonly #redemption: RedemptionServer;
@@ -77,7 +86,7 @@ export class SiteSupervisor implements AsyncDisposable {
   #writtenConfiguration = '';
   #renewal: AsyncDisposable | undefined;
   #renewing = '';
-  #failure = '';
+  #failure: Problem | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = firstRetryMs;
   #lastChange: Promise<unknown> = Promise.resolve();
@@ -88,6 +97,9 @@ export class SiteSupervisor implements AsyncDisposable {
     trust: TrustStore,
     records: TokenRecords,
     resources: readonly Resource[],
+    audit: AuditLog,
+    monitor: HealthMonitor,
+    unexpectedStarts: number,
   ) {
     const { namespace, layout, clock, random, log, version } = options;
     this.#options = options;
@@ -96,6 +108,8 @@ export class SiteSupervisor implements AsyncDisposable {
     this.#lock = lock;
     this.#folder = new ResourceFolder(layout.resourceFolder);
     this.#records = records;
+    this.#audit = audit;
+    this.#monitor = monitor;
     this.#grants = new AccessGrants(trust);
     this.#identities = new RouterIdentities(layout, trust, new CertificateFolders(layout), random);
     this.#redemption = createRedemptionServer({ handler: trust, log: log.child('redemption'), nowMs: () => clock.nowMs() });
@@ -105,10 +119,24 @@ export class SiteSupervisor implements AsyncDisposable {
       random,
       log,
       version,
+      audit: monitor,
+      onRoutingEvent: (event) => monitor.routingEvent(event, (routerId) => this.#siteNameOf(routerId), clock.wallMs()),
+      onReplaced: () => monitor.routerReplaced(),
       http: () => (socket) => this.#redemption.accept(socket),
       ...(configureLog === undefined ? {} : { configureLog }),
     });
-    this.#view = new SiteView({ clock, trust, router: this.#router, grants: this.#grants, records });
+    this.#view = new SiteView({
+      namespace,
+      version,
+      clock,
+      trust,
+      router: this.#router,
+      grants: this.#grants,
+      records,
+      monitor,
+      audit,
+      unexpectedStarts,
+    });
     this.#tokens = new SiteTokens(this.#tokenSite(), this.#grants, records);
     this.#resources = resources;
     trust.onCredentials(() => void this.#change(() => this.#refresh()));
@@ -124,9 +152,12 @@ export class SiteSupervisor implements AsyncDisposable {
     const lock = owned.use(await openSiteFolder(layout));
     const resources = await new ResourceFolder(layout.resourceFolder).load();
     siteOf(resources, layout.resourceFolder);
+    const unexpectedStarts = await noteStart(layout, clock.wallMs());
+    const audit = owned.use(new AuditLog({ path: layout.auditFile, clock }));
+    const monitor = new HealthMonitor(audit, () => clock.nowMs());
     const records = await TokenRecords.open(`${layout.runtimeFolder}/redeemed-tokens.json`);
     const trust = owned.use(await TrustStore.open(layout.pkiFolder, { wallMs: () => clock.wallMs(), crypto, log: log.child('trust') }));
-    const supervisor = new SiteSupervisor(options, lock, trust, records, resources);
+    const supervisor = new SiteSupervisor(options, lock, trust, records, resources, audit, monitor, unexpectedStarts);
     owned.use(supervisor);
     await supervisor.#change(() => supervisor.#refresh());
     owned.move();
@@ -175,6 +206,7 @@ export class SiteSupervisor implements AsyncDisposable {
     const changed = added.filter((_resource, index) => results[index]?.result !== 'unchanged');
     await this.#folder.change(changed.map((put) => ({ put })));
     this.#resources = resources;
+    for (const { kind, metadata } of changed) this.#changed('applied', kind, metadata.name);
     await this.#refresh();
     await this.#settleTokens();
     return results;
@@ -193,10 +225,15 @@ export class SiteSupervisor implements AsyncDisposable {
       const change: ResourceChange = { remove: resource };
       await this.#folder.change([change]);
       this.#resources = this.#resources.filter((candidate) => candidate !== resource);
+      this.#changed('removed', kind, name);
       if (kind === 'AccessToken') await this.#records.removed(name);
       if (kind === 'AccessGrant') await this.#grants.removed(name);
       await this.#refresh();
     });
+  }
+
+  #changed(change: string, kind: string, name: string): void {
+    this.#monitor.record({ event: 'configurationChanged', fields: { change, kind, name } });
   }
 
   // ---- tokens ----
@@ -261,7 +298,7 @@ export class SiteSupervisor implements AsyncDisposable {
       const derived = deriveSite({ resources: this.#resources, identity });
       this.#derived = derived;
       await this.#router.reconcile(derived.configuration, siteData(this.#resources, identity));
-      this.#failure = '';
+      this.#failure = undefined;
       await this.#keepRenewing();
       const text = formatRouterConfiguration(derived.configuration);
       if (text !== this.#writtenConfiguration) {
@@ -271,10 +308,10 @@ export class SiteSupervisor implements AsyncDisposable {
     } catch (error) {
       // A file of the user's that was changed by hand may say what only the router's tables can refuse.
       if (!(error instanceof WeatherError) && !(error instanceof SchemaProblem)) throw error;
-      this.#failure = error.message;
+      this.#failure = { code: error instanceof WeatherError ? error.code : 'refused', text: error.message };
       log.error('the router is not as the resources say', { reason: error.message });
     }
-    if (this.#failure !== '' || this.#router.refusals.size > 0) this.#retryLater();
+    if (this.#failure !== undefined || this.#router.refusals.size > 0) this.#retryLater();
     else this.#retryMs = firstRetryMs;
   }
 
@@ -314,7 +351,10 @@ export class SiteSupervisor implements AsyncDisposable {
   /** Answers an operation of the router. */
   async handleRouter(request: ManagementRequest): Promise<ManagementResponse> {
     const changes = request.operation === 'CREATE' || request.operation === 'UPDATE' || request.operation === 'DELETE';
-    return changes ? this.#change(() => this.#router.handle(request)) : this.#router.handle(request);
+    if (!changes) return this.#router.handle(request);
+    const response = await this.#change(() => this.#router.handle(request));
+    this.#changed(request.operation, request.type, request.name ?? '');
+    return response;
   }
 
   // ---- what is seen ----
@@ -329,13 +369,34 @@ export class SiteSupervisor implements AsyncDisposable {
     return this.#view.network(this.#resources);
   }
 
-  /** What a person should know and might not see in the status of resources. */
-  warnings(): readonly string[] {
+  /** What is wrong, causes and consequences. */
+  warnings(): readonly HealthWarning[] {
     return this.#view.warnings(this.#state);
   }
 
+  /** Everything that can be wrong, with what can be found out by trying. */
+  check(): Promise<CheckReport> {
+    return checkSite({
+      namespace: this.namespace,
+      siteName: this.siteName,
+      resources: this.#resources,
+      trust: this.trust,
+      clock: this.#options.clock,
+      nameOf: (routerId) => this.#siteNameOf(routerId),
+      signal: this.#ending.signal,
+      observe: (probes) => this.#view.health(this.#state, probes),
+    });
+  }
+
+  /** Name of the site of a router, as it told; its id when it told none. */
+  #siteNameOf(routerId: string): string {
+    const name = this.#router.router?.routingStatus.routers.find((router) => router.routerId === routerId)?.site?.get('name');
+    return typeof name === 'string' && name !== '' ? name : routerId;
+  }
+
   get #state(): SiteState {
-    return { resources: this.#resources, withheld: this.#derived?.withheld ?? new Map(), points: this.#points, failure: this.#failure };
+    const withheld = this.#derived?.withheld ?? new Map();
+    return { resources: this.#resources, withheld, points: this.#points, siteName: this.siteName, failure: this.#failure };
   }
 
   // ---- end ----
@@ -359,6 +420,7 @@ export class SiteSupervisor implements AsyncDisposable {
     await this.#router.stop();
     await this.#redemption[Symbol.asyncDispose]();
     await this.trust[Symbol.asyncDispose]();
+    this.#audit[Symbol.dispose]();
     await this.#lock[Symbol.asyncDispose]();
   }
 

@@ -1,17 +1,29 @@
 import type { Clock } from '../base/clock.ts';
+import type { AuditLog } from '../host/audit-log.ts';
 import type { TrustStore } from '../host/trust-store.ts';
 import { addressRows, connectionRows, nodeRows, tcpListenerRows } from '../router/management-rows.ts';
 import { acceptsLinks, entityNames, routingKeysOf, type Withheld } from '../site/derive.ts';
+import type { HealthObservation, Problem, SeenProbes } from '../site/health-observation.ts';
+import { judgeHealth } from '../site/health-rules.ts';
+import type { HealthWarning } from '../site/health.ts';
 import { resourceKey, resourcesOf, type Resource } from '../site/resource-types.ts';
 import { reportStatus, type ReportedResource } from '../site/status.ts';
 import type { AccessGrants } from './access-grants.ts';
 import type { AccessPoint } from './access-points.ts';
+import type { HealthMonitor } from './health-monitor.ts';
 import { networkView, type NetworkView } from './network-view.ts';
+import { observeHealth } from './observe-health.ts';
 import { observeSite } from './observe-site.ts';
 import type { SiteRouter } from './site-router.ts';
 import type { TokenRecords } from './token-records.ts';
 
 export interface SiteViewSources {
+  readonly namespace: string;
+  readonly version: string;
+  readonly monitor: HealthMonitor;
+  readonly audit: Pick<AuditLog, 'state'>;
+  /** Starts in the last hour after an end that nobody asked for. */
+  readonly unexpectedStarts: number;
   readonly clock: Clock;
   readonly trust: TrustStore;
   readonly router: SiteRouter;
@@ -24,12 +36,10 @@ export interface SiteState {
   readonly resources: readonly Resource[];
   readonly withheld: ReadonlyMap<string, Withheld>;
   readonly points: readonly AccessPoint[];
-  /** Why the router is not as the resources say; empty when it is. */
-  readonly failure: string;
+  readonly siteName: string;
+  /** Why the router is not as the resources say; undefined when it is. */
+  readonly failure: Problem | undefined;
 }
-
-/** The end of a membership is told this long before: time to get a token from somebody. */
-const membershipNoticeMs: number = 14 * 24 * 3_600_000;
 
 /** What a site can tell about itself and its network. Changes nothing. */
 export class SiteView {
@@ -47,7 +57,7 @@ export class SiteView {
     const observed = observeSite({
       resources,
       router: router.router,
-      routerError: failure,
+      routerError: failure?.text ?? '',
       withheld: this.#withheld(state),
       refusals: router.refusals,
       accessPoints: points,
@@ -88,20 +98,28 @@ export class SiteView {
     });
   }
 
-  warnings({ resources, failure }: SiteState): readonly string[] {
-    const { clock, trust, router } = this.#sources;
-    const warnings = [...router.refusals].map(([entity, reason]) => `${entity}: ${reason}`);
-    if (failure !== '') warnings.push(failure);
-    const { leafExpiresAtMs, membershipEndsAtMs } = trust;
-    const wallMs = clock.wallMs();
-    if (leafExpiresAtMs !== undefined && wallMs >= leafExpiresAtMs) {
-      warnings.push('the certificate of this site has ended and could not be renewed: links cannot be set up until an issuer is reachable');
-    }
-    if (membershipEndsAtMs !== undefined && membershipEndsAtMs - wallMs < membershipNoticeMs) {
-      warnings.push(`the membership of this site ends at ${new Date(membershipEndsAtMs).toISOString()}: redeem a new token before`);
-    }
-    const unsigned = this.network(resources)?.sites.filter((site) => !site.signed && site.relation === 'direct') ?? [];
-    for (const { name } of unsigned) warnings.push(`'${name}' cannot prove who it is: its link is unsigned`);
-    return warnings;
+  /** What is seen when health is judged, with what was tried out if anything was. */
+  health(state: SiteState, probes?: SeenProbes): HealthObservation {
+    const { namespace, version, clock, trust, router, monitor, audit, unexpectedStarts } = this.#sources;
+    return observeHealth({
+      namespace,
+      version,
+      siteName: state.siteName,
+      clock,
+      trust,
+      router: router.router,
+      refusals: router.refusals,
+      monitor,
+      audit,
+      unexpectedStarts,
+      resources: this.report(state),
+      network: this.network(state.resources),
+      failure: state.failure,
+      ...(probes === undefined ? {} : { probes }),
+    });
+  }
+
+  warnings(state: SiteState): readonly HealthWarning[] {
+    return judgeHealth(this.health(state));
   }
 }

@@ -1,0 +1,28 @@
+import type { Clock } from '../base/clock.ts';
+import type { TrustStore } from '../host/trust-store.ts';
+import type { HealthObservation, SeenProbes } from '../site/health-observation.ts';
+import { checkReport, type CheckReport } from '../site/health-report.ts';
+import { judgeHealth } from '../site/health-rules.ts';
+import type { Resource } from '../site/resource-types.ts';
+import { probeSite } from './check-probes.ts';
+import { skippedChecks } from './observe-health.ts';
+
+export interface CheckOptions {
+  readonly namespace: string;
+  readonly siteName: string;
+  readonly resources: readonly Resource[];
+  readonly trust: TrustStore;
+  readonly clock: Clock;
+  readonly nameOf: (routerId: string) => string;
+  readonly signal: AbortSignal;
+  /** What is seen of the site, asked when the tries are over. */
+  readonly observe: (probes: SeenProbes) => HealthObservation;
+}
+
+/** Tries what links and connectors lead to, then judges everything that is seen. */
+export async function checkSite(options: CheckOptions): Promise<CheckReport> {
+  const { namespace, siteName, resources, trust, clock, nameOf, signal } = options;
+  const probes = await probeSite({ resources, credentials: trust.tlsCredentials(), networkId: trust.networkId, clock, nameOf, signal });
+  const seen = options.observe(probes);
+  return checkReport({ namespace, site: siteName, warnings: judgeHealth(seen), skipped: skippedChecks(seen) });
+}

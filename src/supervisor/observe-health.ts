@@ -1,0 +1,129 @@
+import type { Clock } from '../base/clock.ts';
+import type { AuditLog } from '../host/audit-log.ts';
+import type { TrustStore } from '../host/trust-store.ts';
+import type { ConnectorState } from '../management/operational-entities.ts';
+import type { Router } from '../router/router.ts';
+import { acceptsLinks } from '../site/derive.ts';
+import type { HealthCode } from '../site/health-codes.ts';
+import type { HealthObservation, Problem, SeenClock, SeenProbes } from '../site/health-observation.ts';
+import { resourcesOf } from '../site/resource-types.ts';
+import type { ReportedResource } from '../site/status.ts';
+import type { HealthMonitor } from './health-monitor.ts';
+import type { NetworkView } from './network-view.ts';
+
+export interface HealthSources {
+  readonly namespace: string;
+  readonly version: string;
+  readonly siteName: string;
+  readonly clock: Clock;
+  readonly trust: TrustStore;
+  readonly router: Router | undefined;
+  readonly refusals: ReadonlyMap<string, string>;
+  readonly monitor: HealthMonitor;
+  readonly audit: Pick<AuditLog, 'state'>;
+  readonly unexpectedStarts: number;
+  readonly resources: readonly ReportedResource[];
+  readonly network: NetworkView | undefined;
+  readonly failure: Problem | undefined;
+  readonly probes?: SeenProbes;
+}
+
+/** Gathers what the rules of health judge. */
+export function observeHealth(sources: HealthSources): HealthObservation {
+  const { namespace, version, siteName, clock, trust, router, monitor, audit, network } = sources;
+  const { lost, failure } = audit.state;
+  return {
+    wallMs: clock.wallMs(),
+    timeText: (wallMs) => new Date(wallMs).toISOString(),
+    van: namespace === 'default' ? 'van' : `van -n ${namespace}`,
+    site: { name: siteName, routerId: router?.routerId ?? '', version },
+    resources: sources.resources,
+    failure: sources.failure,
+    refusals: sources.refusals,
+    connectors: connectorStates(router),
+    sites: network?.sites ?? [],
+    services: (network?.services ?? []).map(({ routingKey, connectors, localListeners }) => ({
+      routingKey,
+      connectors: connectors.length,
+      localListeners: localListeners.length,
+    })),
+    trust: {
+      networkId: trust.networkId,
+      leafExpiresAtMs: trust.leafExpiresAtMs,
+      renewalDueAtMs: trust.renewalDueAtMs,
+      membershipEndsAtMs: trust.membershipEndsAtMs,
+      revoked: undefined,
+      isFenced: monitor.isFenced,
+      revokedSites: [],
+    },
+    clocks: peerClocks(router, clock, network),
+    events: monitor.events,
+    limits: monitor.limits,
+    lost: monitor.lost,
+    losses: monitor.losses,
+    unexpectedStarts: sources.unexpectedStarts,
+    audit: { lost, failure: failure === undefined ? undefined : { code: failure.code, text: failure.reason } },
+    probes: sources.probes,
+  };
+}
+
+function connectorStates(router: Router | undefined): ReadonlyMap<string, ConnectorState> {
+  const states = new Map<string, ConnectorState>();
+  for (const { name } of router?.configuration.connectors ?? []) {
+    const state = router?.connector(name)?.state;
+    if (state !== undefined) states.set(name, state);
+  }
+  return states;
+}
+
+/** The clocks of the neighbours, as far as they told them when their links came up. */
+function peerClocks(router: Router | undefined, clock: Clock, network: NetworkView | undefined): readonly SeenClock[] {
+  const names = new Map(network?.sites.map(({ routerId, name }) => [routerId, name]));
+  return (router?.links ?? []).flatMap(({ neighbour, peerClock }) => {
+    const { routerId } = neighbour;
+    if (!neighbour.isUp || peerClock === undefined) return [];
+    const aheadMs = peerClock.offsetMs + clock.nowMs() - clock.wallMs();
+    return [{ routerId, name: names.get(routerId) ?? routerId, aheadMs, uncertaintyMs: peerClock.uncertaintyMs }];
+  });
+}
+
+/** Checks that there is nothing for at this site, or that have not been made. */
+export function skippedChecks({ resources, trust, sites, probes, clocks, services }: HealthObservation): ReadonlySet<HealthCode> {
+  const skipped = new Set<HealthCode>();
+  const skip = (isSkipped: boolean, ...codes: readonly HealthCode[]): void => {
+    if (isSkipped) for (const code of codes) skipped.add(code);
+  };
+  const has = (...kinds: readonly string[]): boolean => resources.some(({ kind }) => kinds.includes(kind));
+  const isAccepting = has('RouterAccess') || resourcesOf(resources, 'Site').some(acceptsLinks);
+  skip(
+    trust.networkId === undefined,
+    'site-revoked',
+    'identity-conflict',
+    'site-fenced',
+    'site-revoked-elsewhere',
+    'grant-violation',
+    'routing-refused',
+  );
+  skip(trust.membershipEndsAtMs === undefined, 'membership-ended', 'membership-ends-soon');
+  skip(trust.leafExpiresAtMs === undefined, 'certificate-ended', 'certificate-not-renewing');
+  skip(clocks.length === 0 && probes?.links.every(({ clock }) => clock === undefined) !== false, 'clock-differs', 'peer-clock-differs');
+  skip(!has('Link'), 'link-down');
+  skip(probes === undefined || probes.links.length === 0, 'link-endpoint-unreachable', 'link-peer-not-proven');
+  skip(probes === undefined || probes.servers.length === 0, 'connector-server-down');
+  skip(!isAccepting, 'link-port-closed', 'link-refused');
+  skip(
+    sites.length < 2,
+    'link-one-sided',
+    'link-unstable',
+    'version-differs',
+    'site-unreachable',
+    'neighbour-unsigned',
+    'router-quarantined',
+  );
+  skip(!has('Listener', 'MultiKeyListener'), 'listener-port-closed');
+  skip(
+    services.every(({ localListeners }) => localListeners === 0),
+    'address-without-connector',
+  );
+  return skipped;
+}
