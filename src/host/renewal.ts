@@ -39,13 +39,13 @@ async function run(store: TrustStore, options: RenewalOptions, signal: AbortSign
   while (!signal.aborted) {
     let pauseMs = Math.min(waitMs(store, options), pollMs);
     if (pauseMs <= 0) {
-      let failure: unknown = 'no issuer could give what is missing';
+      let failure: Error | undefined = new Error('no issuer could give what is missing');
       try {
         await renewOnce(store, options, signal);
         failure = waitMs(store, options) > 0 ? undefined : failure;
       } catch (error) {
         if (signal.aborted) return;
-        failure = error;
+        failure = error as Error;
       }
       if (failure === undefined) {
         retryMs = firstRetryMs;

@@ -17,6 +17,7 @@ import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { parseHosts } from '../pki/redemption-protocol.ts';
 import type { Admission, RedemptionRequest, RenewalRequest } from '../pki/redemption-protocol.ts';
 import { generateSigningKey, proveSigningKey, signingPublicKey } from '../pki/signing-key.ts';
+import type { SigningCredentials } from './routing-trust.ts';
 import { foundIdentity, issuerOf, membershipFacts, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
 import { TrustFolder } from './trust-folder.ts';
 import type { StoredIdentity } from './trust-folder.ts';
@@ -33,13 +34,6 @@ export interface TrustStoreOptions {
 export interface TlsCredentials {
   readonly ca: string;
   readonly cert: string;
-  readonly key: string;
-}
-
-/** PEM for signing what routing says: the root, the membership chain that certifies the key, and the Ed25519 key. */
-export interface SigningCredentials {
-  readonly ca: string;
-  readonly membership: string;
   readonly key: string;
 }
 
