@@ -84,6 +84,12 @@ function measure(shape: string, size: number, changes: number): Record<string, s
     for (const [router, state] of states) graph.set(router, state);
     return new Topology(graph, scratch);
   };
+  globalThis.gc?.();
+  const before = process.memoryUsage();
+  for (let router = 1; router <= 100; router++) others.push(topologyOf(`router-${router}`));
+  globalThis.gc?.();
+  const after = process.memoryUsage();
+  const bytes = (after.heapUsed + after.external - before.heapUsed - before.external) / others.length;
   const topology = topologyOf('router-0');
   const { graph } = topology;
   const builder = new RouteTableBuilder(topology, new AddressDirectory(), new LocalAddresses(0));
@@ -117,12 +123,6 @@ function measure(shape: string, size: number, changes: number): Record<string, s
       });
     }
   }
-  globalThis.gc?.();
-  const before = process.memoryUsage();
-  for (let router = 1; router <= 100; router++) others.push(topologyOf(`router-${router}`));
-  globalThis.gc?.();
-  const after = process.memoryUsage();
-  const bytes = (after.heapUsed + after.external - before.heapUsed - before.external) / others.length;
   return {
     shape,
     routers: size,
