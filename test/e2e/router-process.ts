@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { atEndOfTest } from './end-of-test.ts';
 import { until } from './until.ts';
 
 export const commandLineFile: string = join(import.meta.dirname, '../../src/cli/main.ts');
@@ -34,7 +35,10 @@ export interface ProcessEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A router as a process of its own, with a configuration file in a temporary folder. Disposing stops it and removes the folder. */
+/**
+ * A router as a process of its own, with a configuration file in a temporary folder. Disposing stops it and removes the folder; the end of
+ * the test that started it does, too: a test that is cancelled never comes to its own end.
+ */
 export class RouterProcess implements AsyncDisposable {
   readonly id: string;
   readonly #options: RouterOptions;
@@ -52,6 +56,7 @@ export class RouterProcess implements AsyncDisposable {
 
   static async start(options: RouterOptions): Promise<RouterProcess> {
     const router = new RouterProcess(options, await mkdtemp(join(tmpdir(), 'caravan-e2e-')));
+    atEndOfTest(async () => await router[Symbol.asyncDispose]());
     await writeFile(
       router.configurationFile,
       options.configuration ?? JSON.stringify([['router', { id: options.id, mode: 'interior' }], ...options.entities], undefined, 2),

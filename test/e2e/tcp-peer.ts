@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { atEndOfTest } from './end-of-test.ts';
 import { until } from './until.ts';
 
 const host = '127.0.0.1';
@@ -26,6 +27,7 @@ export class TcpServer implements AsyncDisposable {
     });
     server.listen(port, host, 4096);
     await once(server, 'listening');
+    atEndOfTest(async () => await started[Symbol.asyncDispose]());
     return started;
   }
 
@@ -48,6 +50,7 @@ export class TcpServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
+    if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
     await closed;
@@ -58,6 +61,7 @@ export class TcpServer implements AsyncDisposable {
 export async function dial(port: number): Promise<Socket> {
   const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
   socket.pause();
+  atEndOfTest(() => socket.destroy());
   await once(socket, 'connect');
   socket.on('error', () => socket.destroy());
   return socket;
