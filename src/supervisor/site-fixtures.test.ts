@@ -15,7 +15,7 @@ import { siteLayout, type SiteLayout } from '../site/state-layout.ts';
 import { ResourceFolder } from './resource-folder.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { handleSiteRequest } from './site-requests.ts';
-import { SiteSupervisor } from './site-supervisor.ts';
+import { SiteSupervisor, type SiteSupervisorOptions } from './site-supervisor.ts';
 
 /** What the tests of sites share: sites in one temporary folder, in this process, on 127.0.0.1. */
 
@@ -48,7 +48,7 @@ export class TestSites implements AsyncDisposable {
   }
 
   /** Starts a site that was made before. */
-  async open(name: string): Promise<SiteSupervisor> {
+  async open(name: string, changes: Partial<Pick<SiteSupervisorOptions, 'clock' | 'version'>> = {}): Promise<SiteSupervisor> {
     const random = processRandom();
     const site = await SiteSupervisor.open({
       namespace: name,
@@ -59,6 +59,7 @@ export class TestSites implements AsyncDisposable {
       log: silentLogger,
       version: '0.1.0',
       machine: { address: '127.0.0.1', names: ['localhost'] },
+      ...changes,
     });
     this.#open.add(site);
     return site;
