@@ -33,17 +33,19 @@ export function linkStateOf(index: RouterIndex, neighbours: Iterable<readonly [s
   return { peers, costs, open };
 }
 
+/** Lists up to this long are searched from the start: routers have few links, and that is faster than halving. */
+const shortList = 8;
+
 /** Place of a router in an ascending list; -1 if it is not there. */
 export function placeOf(peers: Int32Array, router: number): number {
   let low = 0;
   let high = peers.length - 1;
-  while (low <= high) {
+  while (high - low >= shortList) {
     const middle = (low + high) >> 1;
-    const peer = peers[middle] ?? -1;
-    if (peer === router) return middle;
-    if (peer < router) low = middle + 1;
-    else high = middle - 1;
+    if ((peers[middle] ?? -1) < router) low = middle + 1;
+    else high = middle;
   }
+  for (let place = low; place <= high; place++) if (peers[place] === router) return place;
   return -1;
 }
 

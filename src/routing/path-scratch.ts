@@ -4,7 +4,7 @@
  */
 export class PathScratch {
   /** Routers waiting for their turn, nearest first. */
-  readonly heap: DistanceHeap = new DistanceHeap();
+  readonly queue: DistanceQueue = new DistanceQueue();
   /** Routers that a computation has gathered. */
   readonly list: number[] = [];
   #marks = new Uint8Array(0);
@@ -28,20 +28,61 @@ function roomFor(size: number): number {
   return size + (size >> 2) + 16;
 }
 
-/** Binary heap of (distance, router), smallest distance first. Its memory stays for the next use. */
-export class DistanceHeap {
+/**
+ * Priority queue of (distance, router), smallest distance first. Its memory stays for the next use.
+ *
+ * Where link costs are alike, routers are found in the order of their distance. So what is not nearer than the last one found goes to
+ * the end of a list that is in order already, and only the rest into a binary heap.
+ */
+export class DistanceQueue {
   #distances = new Float64Array(64);
   #routers = new Int32Array(64);
   #size = 0;
+  #listDistances = new Float64Array(64);
+  #listRouters = new Int32Array(64);
+  #listStart = 0;
+  #listEnd = 0;
+  #listLast = -Infinity;
   /** Distance of the router taken last. */
   distance = 0;
 
   clear(): void {
     this.#size = 0;
+    this.#listStart = 0;
+    this.#listEnd = 0;
+    this.#listLast = -Infinity;
   }
 
   push(distance: number, router: number): void {
-    if (this.#size === this.#routers.length) this.#grow();
+    if (distance < this.#listLast) {
+      this.#pushHeap(distance, router);
+      return;
+    }
+    if (this.#listEnd === this.#listRouters.length) {
+      this.#listDistances = larger(this.#listDistances, new Float64Array(this.#listEnd * 2));
+      this.#listRouters = larger(this.#listRouters, new Int32Array(this.#listEnd * 2));
+    }
+    this.#listDistances[this.#listEnd] = distance;
+    this.#listRouters[this.#listEnd++] = router;
+    this.#listLast = distance;
+  }
+
+  /** Takes the nearest router and notes its distance; -1 when empty. */
+  pop(): number {
+    const start = this.#listStart;
+    if (start === this.#listEnd) return this.#size === 0 ? -1 : this.#popHeap();
+    const distance = this.#listDistances[start] ?? 0;
+    if (this.#size > 0 && (this.#distances[0] ?? 0) < distance) return this.#popHeap();
+    this.#listStart = start + 1;
+    this.distance = distance;
+    return this.#listRouters[start] ?? -1;
+  }
+
+  #pushHeap(distance: number, router: number): void {
+    if (this.#size === this.#routers.length) {
+      this.#distances = larger(this.#distances, new Float64Array(this.#size * 2));
+      this.#routers = larger(this.#routers, new Int32Array(this.#size * 2));
+    }
     const distances = this.#distances;
     const routers = this.#routers;
     let at = this.#size++;
@@ -57,9 +98,7 @@ export class DistanceHeap {
     routers[at] = router;
   }
 
-  /** Takes the nearest router and notes its distance; -1 when empty. */
-  pop(): number {
-    if (this.#size === 0) return -1;
+  #popHeap(): number {
     const distances = this.#distances;
     const routers = this.#routers;
     const first = routers[0] ?? -1;
@@ -82,13 +121,9 @@ export class DistanceHeap {
     routers[at] = router;
     return first;
   }
+}
 
-  #grow(): void {
-    const distances = new Float64Array(this.#distances.length * 2);
-    distances.set(this.#distances);
-    this.#distances = distances;
-    const routers = new Int32Array(this.#routers.length * 2);
-    routers.set(this.#routers);
-    this.#routers = routers;
-  }
+function larger<Numbers extends Float64Array | Int32Array>(from: Numbers, to: Numbers): Numbers {
+  to.set(from);
+  return to;
 }

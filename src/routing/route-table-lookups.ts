@@ -35,6 +35,11 @@ export class PathRoutes implements RouterRoutes {
     this.#neighbours = neighbours;
   }
 
+  /** The paths that the routes follow. */
+  get tree(): PathTree {
+    return this.#tree;
+  }
+
   /** Whether these are the routes along this tree and these neighbours. */
   standsFor(tree: PathTree, neighbours: ReadonlyMap<string, Neighbour>): boolean {
     return this.#tree === tree && this.#neighbours === neighbours;

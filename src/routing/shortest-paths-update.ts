@@ -60,8 +60,8 @@ class Update {
   }
 
   run(): PathTree {
-    const { heap, list } = this.#scratch;
-    heap.clear();
+    const { queue, list } = this.#scratch;
+    queue.clear();
     list.length = 0;
     this.#eachEdge((from, to, was, is) => {
       if (is > was && this.#tree.previous[to] === from) list.push(to);
@@ -71,8 +71,8 @@ class Update {
     this.#eachEdge((from, to, was, is) => {
       if (is < was) this.#offerEdge(from, to, is);
     });
-    for (let router = heap.pop(); router >= 0; router = heap.pop()) {
-      if (heap.distance === this.#tree.cost[router]) relax(this.#graph, this.#tree, this.#ranks, router, this.#scratch);
+    for (let router = queue.pop(); router >= 0; router = queue.pop()) {
+      if (queue.distance === this.#tree.cost[router]) relax(this.#graph, this.#tree, this.#ranks, router, this.#scratch);
     }
     list.length = 0;
     return this.#tree;
@@ -136,7 +136,7 @@ class Update {
     const { self } = this.#graph;
     let nearer = this.#offerDetached(self, router);
     for (const peer of state.peers) if (peer !== self && this.#offerDetached(peer, router)) nearer = true;
-    if (nearer) this.#scratch.heap.push(this.#tree.cost[router] ?? Infinity, router);
+    if (nearer) this.#scratch.queue.push(this.#tree.cost[router] ?? Infinity, router);
   }
 
   #offerDetached(from: number, to: number): boolean {
@@ -150,7 +150,7 @@ class Update {
     const distance = this.#tree.cost[from] ?? Infinity;
     if (distance === Infinity || !improves(this.#tree, this.#ranks, from, to, distance + edge)) return;
     this.#copy();
-    if (offer(this.#tree, this.#ranks, from, to, distance + edge)) this.#scratch.heap.push(distance + edge, to);
+    if (offer(this.#tree, this.#ranks, from, to, distance + edge)) this.#scratch.queue.push(distance + edge, to);
   }
 
   /** The published tree stays as it is. */

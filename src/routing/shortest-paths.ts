@@ -19,20 +19,20 @@ export interface PathTree {
 export function shortestPaths(graph: LinkStateGraph, root: number, scratch: PathScratch): PathTree {
   const cost = new Float64Array(graph.size).fill(Infinity);
   const previous = new Int32Array(graph.size).fill(-1);
-  const { heap } = scratch;
-  heap.clear();
+  const { queue } = scratch;
+  queue.clear();
   cost[root] = 0;
-  heap.push(0, root);
+  queue.push(0, root);
   const tree = { root, cost, previous };
   const ranks = graph.index.ranks();
-  for (let router = heap.pop(); router >= 0; router = heap.pop()) {
+  for (let router = queue.pop(); router >= 0; router = queue.pop()) {
     // Entries made obsolete by a cheaper path are skipped when they come up.
-    if (heap.distance === cost[router]) relax(graph, tree, ranks, router, scratch);
+    if (queue.distance === cost[router]) relax(graph, tree, ranks, router, scratch);
   }
   return tree;
 }
 
-/** Offers the paths through a router to its neighbours; those that become nearer go to the heap. */
+/** Offers the paths through a router to its neighbours; those that become nearer go to the queue. */
 export function relax(graph: LinkStateGraph, tree: PathTree, ranks: Int32Array, router: number, scratch: PathScratch): void {
   const state = graph.linkState(router);
   if (state === undefined) return;
@@ -46,7 +46,7 @@ export function relax(graph: LinkStateGraph, tree: PathTree, ranks: Int32Array, 
     if (reached > (tree.cost[peer] ?? Infinity)) continue;
     const far = graph.linkState(peer);
     if (far === undefined || !(own || far.open || placeOf(far.peers, router) >= 0)) continue;
-    if (offer(tree, ranks, router, peer, reached)) scratch.heap.push(reached, peer);
+    if (offer(tree, ranks, router, peer, reached)) scratch.queue.push(reached, peer);
   }
 }
 
