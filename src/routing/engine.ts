@@ -248,6 +248,11 @@ export class RoutingEngine {
     return this.#tables.table;
   }
 
+  /** How often paths have been computed. */
+  get pathComputations(): number {
+    return this.#pathSchedule.runs;
+  }
+
   /** What is known, for status pages: a snapshot. */
   status(): RoutingStatus {
     this.#settle();
