@@ -9,11 +9,13 @@ import { parseArgs } from 'node:util';
 import type { Fault } from '../../src/sim/fault.ts';
 import { runJob } from './job.ts';
 import type { Job, JobResult } from './job.ts';
+import { scale } from './scale.ts';
 import { shrink } from './shrink.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N] [--minutes N] [--twice] [--jobs N]
                     [--shrink] [--schedule FILE] [--write FILE] [--night] [--stop-at-first]
+       npm run sim -- --scale [--routers N] [--seed N]
 
   --seed N           one run (default: a random seed)
   --seeds FROM..TO   many runs
@@ -25,6 +27,7 @@ const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N]
   --shrink           leave out what a failing schedule does not need; --write FILE keeps the rest
   --night            seeds without end, from --seed on, until interrupted
   --stop-at-first    end with the first seed that fails
+  --scale            routing alone in a large network (default 1,000 routers): a start, a cut and a crash
 `;
 
 /** Options that cannot be understood end the program with their reason. */
@@ -65,6 +68,7 @@ const options = {
   shrink: { type: 'boolean', default: false },
   night: { type: 'boolean', default: false },
   'stop-at-first': { type: 'boolean', default: false },
+  scale: { type: 'boolean', default: false },
 } as const;
 
 function readOptions(): ReturnType<typeof parseArgs<{ options: typeof options }>>['values'] {
@@ -195,6 +199,7 @@ function runOne(): number {
   return result.violations.length > 0 ? 1 : 0;
 }
 
-if (values.shrink) process.exitCode = runShrink();
+if (values.scale) process.exitCode = await scale(routers ?? 1_000, numberOf(values.seed, 'seed', 0) ?? 1);
+else if (values.shrink) process.exitCode = runShrink();
 else if (values.night || values.seeds !== undefined) process.exitCode = await runMany();
 else process.exitCode = runOne();

@@ -1,0 +1,239 @@
+import type { ControlMessage } from '../routing/control-message.ts';
+import { RoutingEngine } from '../routing/engine.ts';
+import { PathScratch } from '../routing/path-scratch.ts';
+import type { RouterRoutes } from '../routing/route-table.ts';
+import { RouterIndex } from '../routing/router-index.ts';
+import { simulatedTrust } from '../routing/simulated-trust.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+/** Messages that arrive in one millisecond, in the order in which they were sent. */
+interface Arrivals {
+  readonly routers: number[];
+  readonly cables: Cable[];
+  readonly messages: ControlMessage[];
+}
+
+/** A link between two routers; both call it by its number. */
+export interface Cable {
+  readonly number: number;
+  readonly ends: readonly [number, number];
+  readonly delayMs: number;
+  up: boolean;
+}
+
+/** What has been counted since the start. */
+export interface ScaleCounts {
+  /** Routing messages other than HELLO, one for each link that it goes over. */
+  messages: number;
+  hellos: number;
+  /** Signed records in those messages. */
+  records: number;
+  octets: number;
+}
+
+/** Instance of a router's first life, as any boot time. */
+const instance = 1_700_000_000;
+
+/**
+ * Thousands of routing engines in one process, in virtual time: only what routing itself does, without sessions, links and bytes.
+ * Messages are passed on as they are and take the delay of their link; all that reaches a router in one millisecond is one turn.
+ */
+export class ScaleNetwork {
+  readonly index: RouterIndex = new RouterIndex();
+  readonly cables: Cable[] = [];
+  readonly counts: ScaleCounts = { messages: 0, hellos: 0, records: 0, octets: 0 };
+  /** By router: when its routes last became others. */
+  readonly routesChangedMs: Float64Array;
+  nowMs = 0;
+  readonly #engines: (RoutingEngine | undefined)[] = [];
+  readonly #cablesOf: Cable[][] = [];
+  readonly #routes: (RouterRoutes | undefined)[] = [];
+  readonly #arrivals = new Map<number, Arrivals>();
+  readonly #timers = new Map<number, number[]>();
+  /** By router: the earliest time that it is in `#timers`. */
+  readonly #dueMs: Float64Array;
+  readonly #touched: number[] = [];
+  readonly #isTouched: Uint8Array;
+
+  /** `size` routers that sign, without links. */
+  constructor(size: number, seed: number) {
+    this.routesChangedMs = new Float64Array(size);
+    this.#dueMs = new Float64Array(size).fill(Infinity);
+    this.#isTouched = new Uint8Array(size);
+    const authority = simulatedTrust(seed);
+    const pathScratch = new PathScratch();
+    for (let router = 0; router < size; router++) this.index.indexOf(`router-${router}`);
+    for (let router = 0; router < size; router++) {
+      const routerId = this.index.idOf(router);
+      const trust = authority.router({ routerId, epoch: 1 });
+      this.#engines.push(new RoutingEngine({ routerId, instance, trust, routerIndex: this.index, pathScratch }));
+      this.#cablesOf.push([]);
+      this.#routes.push(undefined);
+    }
+  }
+
+  get size(): number {
+    return this.#engines.length;
+  }
+
+  /** The engine of a router that runs. */
+  engine(router: number): RoutingEngine | undefined {
+    return this.#engines[router];
+  }
+
+  /** Routers that run. */
+  get running(): number[] {
+    return [...this.#engines.keys()].filter((router) => this.#engines[router] !== undefined);
+  }
+
+  /** Links of a router that are up. */
+  cablesOf(router: number): Cable[] {
+    return this.#cablesOf[router].filter(({ up }) => up);
+  }
+
+  connect(a: number, b: number, delayMs: number): void {
+    const cable: Cable = { number: this.cables.length, ends: [a, b], delayMs, up: true };
+    this.cables.push(cable);
+    for (const end of cable.ends) {
+      this.#cablesOf[end].push(cable);
+      this.#engines[end]?.linkUp(cable.number, 1, this.nowMs, this.index.idOf(otherEnd(cable, end)));
+      this.#touch(end);
+    }
+    this.#driveTouched();
+  }
+
+  /** Both ends notice at once, as when a connection is closed; what is on the way is lost. */
+  cut(cable: Cable): void {
+    if (!cable.up) return;
+    cable.up = false;
+    for (const end of cable.ends) {
+      this.#engines[end]?.linkDown(cable.number, this.nowMs);
+      this.#touch(end);
+    }
+    this.#driveTouched();
+  }
+
+  /** The router is gone; its neighbours notice at once. */
+  crash(router: number): void {
+    this.#engines[router] = undefined;
+    for (const cable of this.cablesOf(router)) this.cut(cable);
+  }
+
+  run(durationMs: number): void {
+    for (const endMs = this.nowMs + durationMs; this.nowMs < endMs;) {
+      this.nowMs++;
+      this.#deliver();
+      this.#fire();
+      this.#driveTouched();
+    }
+  }
+
+  #deliver(): void {
+    const arrivals = this.#arrivals.get(this.nowMs);
+    if (arrivals === undefined) return;
+    this.#arrivals.delete(this.nowMs);
+    const { routers, cables, messages } = arrivals;
+    for (const [at, router] of routers.entries()) {
+      if (!cables[at].up) continue;
+      this.#engines[router]?.receive(cables[at].number, messages[at], this.nowMs);
+      this.#touch(router);
+    }
+  }
+
+  #fire(): void {
+    const due = this.#timers.get(this.nowMs);
+    if (due === undefined) return;
+    this.#timers.delete(this.nowMs);
+    for (const router of due) {
+      // A router that has got an earlier time since is in the list of that one too.
+      if (this.#dueMs[router] > this.nowMs) continue;
+      this.#dueMs[router] = Infinity;
+      this.#engines[router]?.handleTimeout(this.nowMs);
+      this.#touch(router);
+    }
+  }
+
+  #touch(router: number): void {
+    if (this.#isTouched[router] === 1) return;
+    this.#isTouched[router] = 1;
+    this.#touched.push(router);
+  }
+
+  #driveTouched(): void {
+    for (const router of this.#touched) {
+      this.#isTouched[router] = 0;
+      const engine = this.#engines[router];
+      if (engine !== undefined) this.#drive(router, engine);
+    }
+    this.#touched.length = 0;
+  }
+
+  #drive(router: number, engine: RoutingEngine): void {
+    for (let out = engine.nextTransmit(); out !== undefined; out = engine.nextTransmit()) {
+      this.#count(out.message, out.links.length);
+      for (const link of out.links) this.#send(router, this.cables[link], out.message);
+    }
+    while (engine.nextEvent() !== undefined);
+    const { routers } = engine.table;
+    if (routers !== this.#routes[router]) {
+      this.#routes[router] = routers;
+      this.routesChangedMs[router] = this.nowMs;
+    }
+    const dueMs = Math.max(this.nowMs + 1, Math.ceil(engine.nextDeadlineMs()));
+    if (dueMs < this.#dueMs[router]) {
+      this.#dueMs[router] = dueMs;
+      const due = this.#timers.get(dueMs);
+      if (due === undefined) this.#timers.set(dueMs, [router]);
+      else due.push(router);
+    }
+  }
+
+  #count({ opcode, records = [] }: ControlMessage, links: number): void {
+    if (opcode === 'HELLO') {
+      this.counts.hellos += links;
+      return;
+    }
+    let octets = 0;
+    for (const { bytes } of records) octets += bytes.length;
+    this.counts.messages += links;
+    this.counts.records += records.length * links;
+    this.counts.octets += octets * links;
+  }
+
+  #send(from: number, cable: Cable, message: ControlMessage): void {
+    if (!cable.up) return;
+    const atMs = this.nowMs + cable.delayMs;
+    let arrivals = this.#arrivals.get(atMs);
+    if (arrivals === undefined) {
+      arrivals = { routers: [], cables: [], messages: [] };
+      this.#arrivals.set(atMs, arrivals);
+    }
+    arrivals.routers.push(otherEnd(cable, from));
+    arrivals.cables.push(cable);
+    arrivals.messages.push(message);
+  }
+}
+
+export function otherEnd({ ends }: Cable, end: number): number {
+  return ends[0] === end ? ends[1] : ends[0];
+}
+
+/** Links along random cycles through all routers: the graph is connected, and each router has `degree` links or a few less. */
+export function connectAtRandom(network: ScaleNetwork, degree: number, random: SeededRandom): void {
+  const { size } = network;
+  const joined = new Set<number>();
+  for (let cycle = 0; cycle < degree / 2; cycle++) {
+    const order = Array.from({ length: size }, (_, at) => at);
+    for (let at = size - 1; at > 0; at--) {
+      const other = random.below(at + 1);
+      [order[at], order[other]] = [order[other], order[at]];
+    }
+    for (const [at, a] of order.entries()) {
+      const b = order[(at + 1) % size];
+      const pair = Math.min(a, b) * size + Math.max(a, b);
+      if (a === b || joined.has(pair)) continue;
+      joined.add(pair);
+      network.connect(a, b, 20 + random.below(61));
+    }
+  }
+}

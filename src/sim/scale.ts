@@ -1,0 +1,143 @@
+import { connectAtRandom, ScaleNetwork } from './scale-network.ts';
+import { wrongRoutes } from './scale-truth.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+/** Links of each router. */
+const degree = 4;
+/** Nothing has changed anywhere for this long: what was to come has come. Longer than HELLO's age and the common pauses of paths. */
+const quietMs = 3_000;
+/** A network that has not come to rest by then does not converge. */
+const patienceMs = 60_000;
+
+/** What the process uses, as only its owner can say. */
+export interface ScaleResources {
+  cpuSeconds(): number;
+  memory(): { readonly residentMiB: number; readonly heapMiB: number };
+}
+
+export interface ScaleOptions {
+  readonly routers: number;
+  readonly seed: number;
+  readonly resources: ScaleResources;
+}
+
+/** What one change did to the network. */
+export interface ScalePhase {
+  readonly change: 'start' | 'cut' | 'crash';
+  /** Virtual time from the change until the last router had its last routes. */
+  readonly convergedMs: number;
+  /** Routers whose routes changed. */
+  readonly routersChanged: number;
+  /** Routing messages other than HELLO over all links, and the signed records in them. */
+  readonly messages: number;
+  readonly records: number;
+  readonly recordMiB: number;
+  /** Computations of paths by all routers. */
+  readonly pathRuns: number;
+  readonly hellos: number;
+  readonly cpuSeconds: number;
+  readonly residentMiB: number;
+  readonly heapMiB: number;
+  /** What is wrong with the routes at the end. */
+  readonly wrong: readonly string[];
+}
+
+export interface ScaleReport {
+  readonly seed: number;
+  readonly routers: number;
+  readonly links: number;
+  readonly virtualMs: number;
+  readonly cpuSeconds: number;
+  readonly phases: readonly ScalePhase[];
+  /** Whether all databases and routes are what they must be, each time. */
+  readonly agreed: boolean;
+}
+
+/**
+ * A large network starts all at once; then a link is cut; then a router dies. Calls `print` with a line for each change and at the end
+ * with the report as JSON.
+ */
+export function runScale(options: ScaleOptions, print: (line: string) => void): ScaleReport {
+  const { routers, seed, resources } = options;
+  const random = new SeededRandom(seed);
+  const startedSeconds = resources.cpuSeconds();
+  const network = new ScaleNetwork(routers, seed);
+  const phases: ScalePhase[] = [];
+  const phase = (change: ScalePhase['change'], act: () => void): void => {
+    const result = observe(network, change, act, resources, random);
+    phases.push(result);
+    const { convergedMs, messages, records, pathRuns, cpuSeconds, residentMiB, wrong } = result;
+    print(
+      `${change}: ${convergedMs} ms, ${messages} messages, ${records} records, ${pathRuns} computations of paths, ` +
+        `${cpuSeconds} s of CPU, ${residentMiB} MiB resident${wrong.length > 0 ? `, WRONG: ${wrong.join('; ')}` : ''}`,
+    );
+  };
+  phase('start', () => connectAtRandom(network, degree, random.split('links')));
+  phase('cut', () => network.cut(random.split('cut').pick(network.cables)));
+  phase('crash', () => network.crash(random.split('crash').below(routers)));
+  const report: ScaleReport = {
+    seed,
+    routers,
+    links: network.cables.length,
+    virtualMs: network.nowMs,
+    cpuSeconds: round(resources.cpuSeconds() - startedSeconds),
+    phases,
+    agreed: phases.every(({ wrong }) => wrong.length === 0),
+  };
+  print(JSON.stringify(report));
+  return report;
+}
+
+function observe(
+  network: ScaleNetwork,
+  change: ScalePhase['change'],
+  act: () => void,
+  resources: ScaleResources,
+  random: SeededRandom,
+): ScalePhase {
+  const startMs = network.nowMs;
+  const startedSeconds = resources.cpuSeconds();
+  const before = { ...network.counts };
+  const runsBefore = pathRuns(network);
+  act();
+  let lastMs = startMs;
+  do {
+    network.run(250);
+    for (const changedMs of network.routesChangedMs) lastMs = Math.max(lastMs, changedMs);
+  } while (network.nowMs - lastMs < quietMs && network.nowMs - startMs < patienceMs);
+  const { counts } = network;
+  const { residentMiB, heapMiB } = resources.memory();
+  return {
+    change,
+    convergedMs: lastMs - startMs,
+    routersChanged: network.routesChangedMs.reduce((sum, changedMs) => sum + (changedMs > startMs ? 1 : 0), 0),
+    messages: counts.messages - before.messages,
+    records: counts.records - before.records,
+    recordMiB: round((counts.octets - before.octets) / 1024 / 1024),
+    pathRuns: pathRuns(network) - runsBefore,
+    hellos: counts.hellos - before.hellos,
+    cpuSeconds: round(resources.cpuSeconds() - startedSeconds),
+    residentMiB: Math.round(residentMiB),
+    heapMiB: Math.round(heapMiB),
+    wrong: [...wrongDatabases(network), ...wrongRoutes(network, random.split('walks'))],
+  };
+}
+
+/** Which routers do not know as many others as there are. */
+function wrongDatabases(network: ScaleNetwork): string[] {
+  const wrong: string[] = [];
+  const running = network.running;
+  for (const router of running) {
+    const { size } = network.engine(router)?.table.routers ?? { size: 0 };
+    if (size !== running.length - 1 && wrong.length < 10) wrong.push(`router ${router} reaches ${size} of ${running.length - 1} others`);
+  }
+  return wrong;
+}
+
+function pathRuns(network: ScaleNetwork): number {
+  return network.running.reduce((sum, router) => sum + (network.engine(router)?.pathComputations ?? 0), 0);
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { runScale } from '../../src/sim/scale.ts';
+
+/** Room for 10,000 routers that each know 10,000; the young generation is large because most messages live for a moment. */
+const memoryFlags: readonly string[] = ['--max-old-space-size=14000', '--max-semi-space-size=64'];
+/** From here on the memory that Node gives itself may not do. */
+const manyRouters = 1_500;
+
+/** `--scale`: see docs/simulation.md. The exit code. */
+export async function scale(routers: number, seed: number): Promise<number> {
+  if (routers >= manyRouters && !memoryFlags.every((flag) => process.execArgv.includes(flag))) return runWithMemory();
+  const report = runScale({ routers, seed, resources: { cpuSeconds, memory } }, (line) => process.stdout.write(`${line}\n`));
+  return report.agreed ? 0 : 1;
+}
+
+/** The same program and arguments again, in a process that may use more memory. */
+async function runWithMemory(): Promise<number> {
+  const child = spawn(process.execPath, [...process.execArgv, ...memoryFlags, ...process.argv.slice(1)], { stdio: 'inherit' });
+  const stop = (): void => void child.kill();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+function memory(): { residentMiB: number; heapMiB: number } {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { residentMiB: rss / 2 ** 20, heapMiB: (heapUsed + external) / 2 ** 20 };
+}
