@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Network, line, tcpConnector, tcpListener } from './network.ts';
 import type { Edge } from './network.ts';
 import { freePort } from './ports.ts';
@@ -14,11 +15,38 @@ const skip = !isAsked ? 'runs when VAN_TEST_SKROUTERD=1' : isMissing ? 'skrouter
 if (skip !== false) console.log(`# skipped: ${skip}`);
 
 const echoBytes = 700_000;
+/** The end follows the last octets at once, also on a busy machine. */
+const endTimeoutMs = 5000;
+const maxAttempts = 3;
 
 /** A service at one router and a listener for it at another. */
 interface Way {
   readonly from: string;
   readonly to: string;
+}
+
+/**
+ * Half-close: the echo's end comes back only after ours, with everything before it. False when only the end is missing: a skupper-router
+ * whose ring of buffers for a stream is full reads the end later, by itself, and then tells nobody (seen once in some hundred streams).
+ */
+async function echoesToTheEnd(port: number): Promise<boolean> {
+  const client = new RecordedSocket(await dial(port));
+  await client.send(echoBytes);
+  await client.received(echoBytes);
+  assert.deepEqual(client.events, []);
+  await client.send(echoBytes, echoBytes);
+  client.socket.end();
+  await client.received(2 * echoBytes);
+  assert.ok(client.exact);
+  const end = await Promise.race([client.ended.then(() => 'end'), sleep(endTimeoutMs, 'none', { ref: false })]);
+  if (end === 'none') {
+    client.socket.destroy();
+    return false;
+  }
+  await client.closed;
+  assert.equal(client.receivedBytes, 2 * echoBytes);
+  assert.deepEqual(client.events, ['end']);
+  return true;
 }
 
 /** Runs routers with an echo service and a dead one for each way, and checks every way. */
@@ -39,18 +67,11 @@ async function checkWays(links: readonly Edge[], skupper: readonly string[], tls
     const name = `${way.from} to ${way.to}`;
     try {
       assert.equal(await answering(port.echo), 'ready?', name);
-      // Half-close: the echo's end comes back only after ours, with everything before it.
-      const client = new RecordedSocket(await dial(port.echo));
-      await client.send(echoBytes);
-      await client.received(echoBytes);
-      assert.deepEqual(client.events, []);
-      await client.send(echoBytes, echoBytes);
-      client.socket.end();
-      await client.ended;
-      await client.closed;
-      assert.equal(client.receivedBytes, 2 * echoBytes, name);
-      assert.ok(client.exact, name);
-      assert.deepEqual(client.events, ['end'], name);
+      let attempts = 1;
+      while (!(await echoesToTheEnd(port.echo))) {
+        assert.ok(attempts++ < maxAttempts, `${name}: the end does not come`);
+        console.log(`# ${name}: everything came back but the end; another connection is tried`);
+      }
       const startMs = performance.now();
       // A Caravan listener resets the client's connection, a skupper-router ends it.
       const refused = await ask(port.dead, 'request', 5000).catch((error: Error) => error.message);
