@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClockReading } from '../programs/clock-probe.ts';
 import { monotonicMs } from '../rig/clock.ts';
 import { FakedClock, fakedClockMissing } from '../rig/faked-clock.ts';
 import { labMissing } from '../rig/lab.ts';
@@ -17,6 +19,8 @@ const day = 24 * hour;
 const aheadSeconds: readonly number[] = [hour, 0, -hour, 400 * day, 0];
 /** Longer than a silent neighbour is believed in. */
 const holdMs = { full: 6000, fast: 4000 };
+const clockToleranceMs = 2500;
+const clockProbe = join(import.meta.dirname, '../programs/clock-probe.ts');
 const restartTimeoutMs = 60_000;
 
 interface Jumps {
@@ -35,6 +39,12 @@ async function jumpClocks(context: RowContext, kind: RouterKind): Promise<Jumps>
     environment: ({ name }) => clocks.get(name)?.environment ?? {},
   });
   const routers = [a, b, c];
+  // Reads b's faked clock: without a jump there is nothing to survive.
+  const probe = lab.start('b', 'clock probe', [process.execPath, clockProbe], {
+    answers: true,
+    environment: clocks.get('b')?.environment ?? {},
+  });
+  await probe.logged(/running/);
   const load = await Load.start(lab, 'a', { ports: [port], ratePerSecond });
   await sleep(1000);
   const fromMs = monotonicMs();
@@ -44,6 +54,10 @@ async function jumpClocks(context: RowContext, kind: RouterKind): Promise<Jumps>
       context.signal.throwIfAborted();
       for (const { name } of jumping) clocks.get(name)?.jump(ahead);
       await sleep(context.fast ? holdMs.fast : holdMs.full);
+      const reading = await probe.ask<ClockReading>('now');
+      const seenMs = reading.wallMs - Date.now();
+      if (Math.abs(seenMs - ahead * 1000) > clockToleranceMs || Math.abs(reading.monotonicMs - monotonicMs()) > clockToleranceMs)
+        throw new Error(`the clock of b should be ${ahead} s ahead and is ${Math.round(seenMs / 1000)} s`);
     }
   }
   const linksLost = routers.flatMap((router) =>
