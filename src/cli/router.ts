@@ -7,6 +7,7 @@ import { processRandom } from '../host/process-random.ts';
 import { parseRouterConfiguration } from '../management/router-configuration.ts';
 import { serveManagement } from '../router/management-socket.ts';
 import { Router } from '../router/router.ts';
+import { openSigning } from '../router/signing.ts';
 import type { Command } from './command.ts';
 import { parseChoice, parseDurationMs } from './option-values.ts';
 import { readTextFile } from './read-text-file.ts';
@@ -46,9 +47,13 @@ export const command: Command = {
       level,
     );
     const log = filter.logger;
+    const random = processRandom();
+    const { signing: signingEntity } = configuration;
+    await using signing = signingEntity === undefined ? undefined : await openSigning(signingEntity, { clock: processClock, random, log });
     const router = new Router(configuration, {
       clock: processClock,
-      random: processRandom(),
+      random,
+      ...(signing === undefined ? {} : { signing }),
       log,
       version,
       configureLog: (levels) => filter.configure(levels),

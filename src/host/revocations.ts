@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { maxRevocationBytes, verifyRevocation } from '../pki/revocation.ts';
@@ -84,7 +85,7 @@ export class Revocations implements AsyncDisposable {
     await this.#writing;
   }
 
-  /** Calls back with statements that have begun to hold, until the returned function is called. */
+  /** Calls back with statements that have begun to hold, and with none when one was refused, until the returned function is called. */
   onAdded(listener: (added: readonly Uint8Array[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -96,6 +97,11 @@ export class Revocations implements AsyncDisposable {
 
   get all(): readonly VerifiedRevocation[] {
     return [...this.#kept.values()].map(({ revocation }) => revocation);
+  }
+
+  /** The octets of a revocation that is kept. */
+  statementFor(revocation: VerifiedRevocation): Uint8Array | undefined {
+    return [...this.#kept.values()].find((kept) => kept.revocation === revocation)?.bytes;
   }
 
   /**
@@ -130,14 +136,20 @@ export class Revocations implements AsyncDisposable {
     this.#take(hash, { bytes, revocation });
   }
 
-  /** Keeps a statement that this site has made. It is on the disk when the promise resolves. Throws WeatherError `disk-full`. */
-  async add(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  /** Keeps a statement that this site has made. It is on the disk when the promise resolves. Throws WeatherError `disk-full`, `too-many-revocations`. */
+  async add(bytes: Uint8Array<ArrayBuffer>): Promise<VerifiedRevocation> {
     const { crypto, root } = this.#options;
     const revocation = await verifyRevocation(crypto, bytes, root);
     if (typeof revocation === 'string') throw new Error(`bug: a revocation of this site's own does not hold: ${revocation}`);
+    if (!this.#hasRoomFor(revocation)) {
+      throw new WeatherError('too-many-revocations', 'this network knows as many revocations as routers keep', {
+        remedy: 'found a new network, or revoke an issuer with all that it admitted',
+      });
+    }
     const hash = hashOf(bytes);
     await this.#write(hash, bytes);
     this.#take(hash, { bytes, revocation }, true);
+    return revocation;
   }
 
   #take(hash: string, kept: Kept, written = false): void {

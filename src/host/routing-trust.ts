@@ -69,16 +69,15 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   /** The same octets are asked for with the same object again and again. */
   readonly #byReference = new WeakMap<Uint8Array, { readonly hash: string }>();
   readonly #work = new Set<Promise<void>>();
-  readonly #stopListening: () => void;
   #credential: Uint8Array<ArrayBuffer>;
   #epoch: number;
   #held = '';
   #poll: NodeJS.Timeout | undefined;
-  /** Told when a credential or statement that was pending is decided, or one has ceased to hold. */
+  /** Told when a credential that was pending is decided, or one begins or ceases to hold by the clock. Of statements `Revocations` tells. */
   changed: (() => void) | undefined;
 
   private constructor(options: SiteRoutingTrustOptions, epoch: number) {
-    const { credentials, random, revocations } = options;
+    const { credentials, random } = options;
     this.#options = options;
     this.#epoch = epoch;
     this.nonce = new Uint8Array(8);
@@ -87,7 +86,6 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
     this.#rootIssuer = issuersOfChain([this.#root]);
     this.#key = signingKeyOf(credentials.key);
     this.#credential = encodeCredential(credentials.membership);
-    this.#stopListening = revocations.onAdded(() => this.changed?.());
   }
 
   /**
@@ -112,7 +110,6 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#poll);
-    this.#stopListening();
     this.changed = undefined;
     await Promise.all(this.#work);
   }

@@ -1,9 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { InputError, WeatherError } from '../base/errors.ts';
+import { join } from 'node:path';
+import { silentAudit } from '../base/audit.ts';
+import type { Audit } from '../base/audit.ts';
+import { InputError, WeatherError, assert } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccessToken } from '../pki/access-token.ts';
 import { issue, prepareRedemption, prepareRenewal } from '../pki/admission.ts';
-import type { Issuer } from '../pki/admission.ts';
+import type { Issuer, PreparedAdmission } from '../pki/admission.ts';
 import { createCertificateRequest } from '../pki/certificate-request.ts';
 import { checkAdmission } from '../pki/check-admission.ts';
 import { createGrant, hashCode, judgeRedemption } from '../pki/grant.ts';
@@ -16,18 +19,26 @@ import { decodeOnePem } from '../pki/pem.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { parseHosts } from '../pki/redemption-protocol.ts';
 import type { Admission, RedemptionRequest, RenewalRequest } from '../pki/redemption-protocol.ts';
+import { createRevocation } from '../pki/revocation.ts';
+import type { IssuerInChain, VerifiedRevocation } from '../pki/revocation.ts';
 import { generateSigningKey, proveSigningKey, signingPublicKey } from '../pki/signing-key.ts';
+import { issuersOfChain } from './certificate-issuers.ts';
+import { Revocations } from './revocations.ts';
 import type { SigningCredentials } from './routing-trust.ts';
 import { foundIdentity, issuerOf, membershipFacts, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
 import { TrustFolder } from './trust-folder.ts';
 import type { StoredIdentity } from './trust-folder.ts';
 import { TrustGrants } from './trust-grants.ts';
+import { issuersAbove, memberToRevoke, ownRevocationError, refuseRevoked } from './trust-revocation.ts';
+import type { KnownMember } from './trust-revocation.ts';
 
 export interface TrustStoreOptions {
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
   readonly crypto: PkiCrypto;
   readonly log: Logger;
+  /** Gets tokens issued, used, refused and revoked, and sites revoked. Nowhere by default. */
+  readonly audit?: Audit;
 }
 
 /** PEM for a TLS context. `ca` is the network's root alone: nobody else is trusted on a link. */
@@ -59,12 +70,17 @@ export class TrustStore implements AsyncDisposable {
   readonly #crypto: PkiCrypto;
   readonly #wallMs: () => number;
   readonly #log: Logger;
+  readonly #audit: Audit;
   readonly #grants: TrustGrants;
   readonly #listeners: Set<() => void> = new Set<() => void>();
   #identity: StoredIdentity | undefined;
   /** What the present membership says. */
   #rights: MembershipRights | undefined;
   #signs = false;
+  #revocations: Revocations | undefined;
+  /** The issuers above this site's membership, and above its TLS certificate. */
+  #membershipIssuers: readonly IssuerInChain[] = [];
+  #leafIssuers: readonly IssuerInChain[] = [];
   #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(folder: TrustFolder, options: TrustStoreOptions) {
@@ -72,6 +88,7 @@ export class TrustStore implements AsyncDisposable {
     this.#crypto = options.crypto;
     this.#wallMs = options.wallMs;
     this.#log = options.log;
+    this.#audit = options.audit ?? silentAudit;
     this.#grants = new TrustGrants(folder, options.wallMs, options.log);
   }
 
@@ -99,6 +116,7 @@ export class TrustStore implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lastChange.catch(() => undefined);
     this.#listeners.clear();
+    await this.#revocations?.[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }
 
@@ -126,6 +144,21 @@ export class TrustStore implements AsyncDisposable {
   /** Whether this site can issue tokens and renew certificates of others. */
   get mayIssue(): boolean {
     return this.#identity?.role === 'founder' || this.#identity?.issuerCertificate !== undefined;
+  }
+
+  /** Revocations of this site's network; undefined in none. */
+  get revocations(): Revocations | undefined {
+    return this.#revocations;
+  }
+
+  /** The revocation that ends this site's membership. */
+  get ownRevocation(): VerifiedRevocation | undefined {
+    return this.#identity === undefined ? undefined : this.#revocations?.revocationOf(this.#identity.routerId, this.#membershipIssuers);
+  }
+
+  /** Where this site keeps what its router counts and knows in this network. */
+  get signingFolder(): string | undefined {
+    return this.#identity === undefined ? undefined : join(this.#folder.path, 'signing', this.#identity.networkId);
   }
 
   /** Tokens issued, the used and expired ones included. */
@@ -174,7 +207,11 @@ export class TrustStore implements AsyncDisposable {
   /** When to renew: at half of the TLS certificate's life, and at once when the signing key is not certified. */
   get renewalDueAtMs(): number | undefined {
     if (this.#identity === undefined) return undefined;
-    return this.#signs ? halfLifeMs(this.#identity.certificate) : 0;
+    // Nobody renews for a site that was revoked.
+    if (this.ownRevocation !== undefined) return Infinity;
+    // A certificate from an issuer that was revoked is refused everywhere; another issuer gives another one.
+    const overdue = !this.#signs || this.#revocations?.revocationOf(this.#identity.routerId, this.#leafIssuers) !== undefined;
+    return overdue ? 0 : halfLifeMs(this.#identity.certificate);
   }
 
   get membershipEndsAtMs(): number | undefined {
@@ -222,6 +259,16 @@ export class TrustStore implements AsyncDisposable {
       await this.#grants.makeRoom();
       const { code, grant } = await createGrant(this.#crypto, identity.networkId, options.links ?? [endpoint], options, this.#wallMs());
       await this.#grants.add(grant);
+      this.#audit.record({
+        event: 'tokenIssued',
+        fields: {
+          token: grant.name,
+          uses: grant.redemptionsAllowed,
+          issuer: grant.mayIssue,
+          advertise: grant.advertise,
+          consume: grant.consume,
+        },
+      });
       this.#log.info('token issued', { token: grant.name, grant: grant.id, uses: grant.redemptionsAllowed, issuer: grant.mayIssue });
       return { name: grant.name, ...endpoint, grantId: grant.id, code, ca: identity.root, linkCost: grant.linkCost };
     });
@@ -233,6 +280,28 @@ export class TrustStore implements AsyncDisposable {
       const grant = this.#grants.get(grantId);
       if (grant === undefined) throw new InputError('unknown-token', 'token', `no token ${grantId}`);
       await this.#grants.end(grant);
+      this.#audit.record({ event: 'tokenRevoked', fields: { token: grant.name } });
+    });
+  }
+
+  /**
+   * Revokes a site, by its name or router id. `seen`: members that are known beside those admitted here. It is on the disk when
+   * the promise resolves. Throws InputError as `memberToRevoke` does and `bad-reason`, WeatherError `not-an-issuer`, `disk-full`.
+   */
+  async revokeSite(name: string, reason: string, seen: readonly KnownMember[]): Promise<VerifiedRevocation> {
+    return this.#change(async () => {
+      const { routerId, siteName, networkId } = this.#inNetwork();
+      const issuer = await this.#issuer();
+      const revocations = this.#revocations;
+      assert(revocations !== undefined, 'a site in a network has its revocations');
+      const [{ keyHash: issuerKeyHash } = { keyHash: '' }] = issuersOfChain([issuer.authority.certificate]);
+      const member = memberToRevoke(name, [...this.members, ...seen], { routerId, siteName, issuerKeyHash });
+      const known = revocations.all.find((other) => other.routerId === member.routerId && other.issuerKeyHash === issuerKeyHash);
+      if (known !== undefined) return known;
+      const statement = await createRevocation(this.#crypto, issuer, { networkId, ...member }, reason, this.#wallMs());
+      const revocation = await revocations.add(statement);
+      this.#audit.record({ event: 'siteRevoked', fields: { site: member.siteName, router: member.routerId, reason } });
+      return revocation;
     });
   }
 
@@ -249,6 +318,7 @@ export class TrustStore implements AsyncDisposable {
     if (verdict !== 'accepted' || known === undefined) return this.#refuse(grantId, remoteAddress, verdict);
     const issuer = await this.#issuer();
     const prepared = await prepareRedemption(this.#crypto, issuer, known, request, this.#wallMs());
+    this.#refuseRevoked(prepared, request.membership);
 
     return this.#change(async () => {
       const grant = this.#grants.get(grantId);
@@ -265,6 +335,10 @@ export class TrustStore implements AsyncDisposable {
         admitted: prepared.admitted,
       });
       const issued = await issue(this.#crypto, issuer, prepared, wallMs);
+      this.#audit.record({
+        event: 'tokenRedeemed',
+        fields: { token: grant.name, site: prepared.identity.siteName, router: prepared.identity.routerId, from: remoteAddress },
+      });
       this.#log.info('token redeemed', { token: grant.name, grant: grantId, router: prepared.identity.routerId, remoteAddress });
       const { siteName, routerId, networkId: network } = prepared.identity;
       const { links, linkCost } = grant;
@@ -278,6 +352,7 @@ export class TrustStore implements AsyncDisposable {
     const { root } = this.#inNetwork();
     const wallMs = this.#wallMs();
     const prepared = await prepareRenewal(this.#crypto, issuer, request, wallMs);
+    this.#refuseRevoked(prepared, request.membership);
     const issued = await issue(this.#crypto, issuer, prepared, wallMs);
     const { siteName, routerId, networkId: network } = prepared.identity;
     this.#log.info('certificate renewed', { router: routerId, remoteAddress, membership: prepared.membership !== undefined });
@@ -394,7 +469,14 @@ export class TrustStore implements AsyncDisposable {
     throw new WeatherError('no-network', 'this site is in no network', { remedy: 'issue a token here, or redeem one from another site' });
   }
 
+  #refuseRevoked({ identity, publicKeyHash }: PreparedAdmission, membership: string | undefined): void {
+    const issuers = membership === undefined ? [] : issuersAbove(membership, this.#inNetwork().root);
+    refuseRevoked(this.#revocations, { ...identity, publicKeyHash }, issuers);
+  }
+
   async #issuer(): Promise<Issuer> {
+    const { ownRevocation } = this;
+    if (ownRevocation !== undefined) throw ownRevocationError(ownRevocation);
     const issuer = await issuerOf(this.#crypto, this.#inNetwork());
     // Looked at before a token is used up, which it would be in vain.
     if (issuer !== undefined && this.#wallMs() >= issuer.notAfterMs) throw issuerExpired();
@@ -410,11 +492,14 @@ export class TrustStore implements AsyncDisposable {
 
   async #planJoin(token: AccessToken): Promise<'join' | 'link'> {
     const ownGrant = this.#grants.get(token.grantId) !== undefined;
-    return planJoin(this.#crypto, this.#identity, this.members.length, ownGrant, token);
+    // A site that was revoked is in no network as far as joining goes: it gets another identity.
+    const present = this.ownRevocation === undefined ? this.#identity : undefined;
+    return planJoin(this.#crypto, present, this.members.length, ownGrant, token);
   }
 
   #refuse(grant: string, remoteAddress: string, verdict: GrantVerdict): RedeemResult {
     const reason = verdict === 'accepted' ? 'wrong-code' : verdict;
+    this.#audit.record({ event: 'tokenRefused', fields: { from: remoteAddress, reason } });
     this.#log.warn('token refused', { grant: grant.slice(0, 64), remoteAddress, reason });
     return { outcome: 'refused', verdict: reason };
   }
@@ -425,11 +510,25 @@ export class TrustStore implements AsyncDisposable {
     for (const listener of this.#listeners) listener();
   }
 
+  async #openRevocations(identity: StoredIdentity): Promise<void> {
+    await this.#revocations?.[Symbol.asyncDispose]();
+    const root = decodeOnePem('CERTIFICATE', identity.root, 'root');
+    const folder = join(this.#folder.path, 'signing', identity.networkId, 'revocations');
+    this.#revocations = await Revocations.open(folder, { crypto: this.#crypto, root, log: this.#log });
+    // A certificate that its issuer's revocation ends is to be replaced at once.
+    this.#revocations.onAdded((added) => {
+      if (added.length > 0) for (const listener of this.#listeners) listener();
+    });
+  }
+
   async #take(identity: StoredIdentity): Promise<void> {
     const rights = (await membershipFacts(this.#crypto, identity))?.rights;
     const { signingKey } = identity;
     const ownKey = signingKey === undefined ? undefined : await signingPublicKey(this.#crypto, signingKey);
+    if (this.#identity?.networkId !== identity.networkId) await this.#openRevocations(identity);
     this.#identity = identity;
+    this.#membershipIssuers = issuersAbove(identity.membership, identity.root);
+    this.#leafIssuers = issuersAbove(identity.certificate, identity.root);
     this.#rights = rights;
     this.#signs = ownKey !== undefined && rights?.signingKey?.toHex() === ownKey.toHex();
   }

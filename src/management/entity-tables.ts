@@ -2,6 +2,7 @@ import { address, endpointList, entityName, host, logLevels, number, port, saslM
 import {
   connectionRoles,
   distributions,
+  failureDetections,
   multiAddressStrategies,
   routerModes,
   type AddressEntity,
@@ -11,6 +12,7 @@ import {
   type ListenerEntity,
   type LogEntity,
   type RouterEntity,
+  type SigningEntity,
   type SiteEntity,
   type SslProfileEntity,
   type TcpConnectorEntity,
@@ -69,6 +71,11 @@ export const routerTable: EntityTable<RouterEntity> = {
     mode: withDefault(choice(routerModes, { edge: 'edge routers are not implemented yet' }), 'standalone', 'interior routers join others'),
     helloIntervalSeconds: withDefault(number(1, 3600), 1, 'time between HELLO messages to neighbours'),
     helloMaxAgeSeconds: withDefault(number(1, 3600), 3, 'a neighbour is lost after this time without HELLO'),
+    failureDetection: withDefault(
+      choice(failureDetections),
+      'default',
+      'a silent neighbour of the same kind is left after 1.2 s, or 0.3 s if both are fast; the two settings above are for others',
+    ),
     raIntervalSeconds: withDefault(number(1, 3600), 30, 'time between router advertisements in a stable network'),
     raIntervalFluxSeconds: withDefault(number(1, 3600), 4, 'time between router advertisements while the network changes'),
     remoteLsMaxAgeSeconds: withDefault(number(1, 86400), 60, 'a link state is stale after this time without advertisement'),
@@ -150,6 +157,23 @@ export const sslProfileTable: EntityTable<SslProfileEntity> = {
   defaultName: (profile) => profile.name,
   conflict: (profile) =>
     (profile.certFile === undefined) === (profile.privateKeyFile === undefined) ? undefined : 'certFile and privateKeyFile go together',
+};
+
+export const signingTable: EntityTable<SigningEntity> = {
+  meaning: 'what the router signs with, so that others can verify what it says; at most one; without it the router does not sign',
+  fields: {
+    name: nameField,
+    caCertFile: required(filePath, 'root certificate of the network (PEM)'),
+    membershipFile: required(filePath, 'membership certificate of the site and the issuers above it (PEM)'),
+    privateKeyFile: required(filePath, 'Ed25519 key that the membership certifies (PEM)'),
+    stateFolder: required(filePath, 'folder of this router alone: its epoch and the revocations it knows'),
+    requireSigned: withDefault(truth(), false, 'refuse neighbours that do not sign'),
+    ordinal: optional(number(0), 'raised when the membership file has new content'),
+  },
+  options: { keyWord },
+  updatable: ['membershipFile', 'ordinal'],
+  countLimit: 1,
+  defaultName: () => 'signing',
 };
 
 /** Attributes that listeners and connectors share. */

@@ -1,3 +1,4 @@
+import type { AmqpError } from '../amqp/performatives.ts';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
 import { silentAudit } from '../base/audit.ts';
 import type { Audit } from '../base/audit.ts';
@@ -11,12 +12,13 @@ import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
 import { TurnQueue } from '../host/turn.ts';
 import type { TurnTask } from '../host/turn.ts';
 import type { LogThreshold } from '../host/log-filter.ts';
-import { applyChange } from '../management/configuration-change.ts';
+import { applyChange, ChangeRefused } from '../management/configuration-change.ts';
 import type { ConfigurationChange } from '../management/configuration-change.ts';
 import { entitiesOf } from '../management/entities.ts';
 import type { Entity, EntityType, RouterConfiguration } from '../management/entities.ts';
 import type { ControlMap } from '../routing/control-message.ts';
 import type { RoutingEvent } from '../routing/events.ts';
+import { fastDetectionTimers } from '../routing/limits.ts';
 import type { RoutingStatus } from '../routing/status.ts';
 import { treatmentRule } from './address-rules.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -27,10 +29,12 @@ import { logLevels } from './log-levels.ts';
 import type { HttpAcceptor } from './link-listener.ts';
 import type { Link } from './link.ts';
 import { auditedEvent } from './routing-audit.ts';
+import type { RouterSigning } from './signing.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { ServiceContext } from './tcp-services.ts';
 import { loadTlsProfile } from './tls-profiles.ts';
 import type { TlsProfile } from './tls-profiles.ts';
+import { TrustEnforcement } from './trust-enforcement.ts';
 
 export interface RouterDependencies {
   readonly clock: Clock;
@@ -40,6 +44,8 @@ export interface RouterDependencies {
   readonly audit?: Audit;
   /** Hears each event of routing. */
   readonly onRoutingEvent?: (event: RoutingEvent) => void;
+  /** What the router signs with; without it, it does not sign. Whoever opened it ends it after the router. */
+  readonly signing?: RouterSigning;
   /** Version that is told to peers. */
   readonly version: string;
   /** Takes connections to link ports that speak HTTP: redemption of tokens. */
@@ -62,6 +68,7 @@ export class Router implements TurnTask, AsyncDisposable {
   readonly turns: TurnQueue = new TurnQueue();
   readonly startedMs: number;
   readonly #control: ControlPlane;
+  readonly #enforcement: TrustEnforcement | undefined;
   readonly #dependencies: RouterDependencies;
   readonly #log: Logger;
   readonly #links = new Map<Neighbour, Link>();
@@ -85,7 +92,7 @@ export class Router implements TurnTask, AsyncDisposable {
   changed: (() => void) | undefined;
 
   constructor(configuration: RouterConfiguration, dependencies: RouterDependencies) {
-    const { clock, random, log, version } = dependencies;
+    const { clock, random, log, version, signing } = dependencies;
     this.#dependencies = dependencies;
     this.#log = log.child('router');
     this.startedMs = clock.nowMs();
@@ -102,12 +109,14 @@ export class Router implements TurnTask, AsyncDisposable {
         timers: {
           helloIntervalMs: router.helloIntervalSeconds * 1000,
           helloMaxAgeMs: router.helloMaxAgeSeconds * 1000,
+          ...(router.failureDetection === 'fast' ? fastDetectionTimers : {}),
           advertisementIntervalMs: router.raIntervalSeconds * 1000,
           advertisementFluxIntervalMs: router.raIntervalFluxSeconds * 1000,
           linkStateMaxAgeMs: router.remoteLsMaxAgeSeconds * 1000,
           unreachableHoldoffMs: router.unreachableHoldoffSeconds * 1000,
         },
         ...(dependencies.site === undefined ? {} : { site: dependencies.site }),
+        ...(signing === undefined ? {} : { trust: signing.trust, requireSigned: signing.entity.requireSigned }),
       },
       rule: (address) => this.#rule(address),
       clock,
@@ -117,6 +126,16 @@ export class Router implements TurnTask, AsyncDisposable {
       onRoutingEvent: (event) => this.#heard(event),
       wake: () => this.turns.touch(),
     });
+    if (signing !== undefined) {
+      this.#enforcement = new TrustEnforcement({
+        signing,
+        control: this.#control,
+        links: () => this.#links.values(),
+        fence: (error) => this.#fence(error),
+        log: this.#log,
+        audit: dependencies.audit ?? silentAudit,
+      });
+    }
     const sourceId = discriminator(random, 5);
     this.#linkContext = {
       routerId: router.id,
@@ -172,6 +191,9 @@ export class Router implements TurnTask, AsyncDisposable {
   async #apply(change: ConfigurationChange): Promise<void> {
     const before = this.#configuration;
     const after = applyChange(before, change);
+    if ((after.signing === undefined) !== (before.signing === undefined)) {
+      throw new ChangeRefused(403, 'a router begins and ends to sign only with its process');
+    }
     switch (change.operation) {
       case 'CREATE':
         await this.#create(change.entity);
@@ -228,11 +250,12 @@ export class Router implements TurnTask, AsyncDisposable {
         return;
       }
       default:
-      // router, site, log and address have no parts of their own.
+      // router, site, log and address have no parts of their own; signing is there from the start.
     }
   }
 
   async #update(entity: Entity): Promise<void> {
+    if (entity.type === 'signing') await this.#enforcement?.renew(entity);
     if (entity.type !== 'sslProfile') return;
     const profile = await loadTlsProfile(entity);
     this.#profiles.set(entity.name, profile);
@@ -285,7 +308,7 @@ export class Router implements TurnTask, AsyncDisposable {
       opened: (neighbour, open) => {
         this.#links.set(neighbour, link);
         link.heardOpen(open);
-        control.opened(neighbour, open);
+        if (this.#enforcement?.admit(link) !== false) control.opened(neighbour, open);
       },
       controlUp: (neighbour) => control.controlUp(neighbour),
       controlMessage: (neighbour, message) => control.controlMessage(neighbour, message),
@@ -305,7 +328,15 @@ export class Router implements TurnTask, AsyncDisposable {
     const { audit, onRoutingEvent } = this.#dependencies;
     const audited = auditedEvent(event);
     if (audited !== undefined) audit?.record(audited);
+    this.#enforcement?.heard(event);
     onRoutingEvent?.(event);
+  }
+
+  /** Another process has this router's identity and goes on: this one keeps out of the network. */
+  #fence(error: AmqpError): void {
+    for (const connector of this.#connectors.values()) connector.stop();
+    for (const listener of this.#listeners.values()) listener.stopAccepting();
+    for (const link of this.#links.values()) link.close(error);
   }
 
   endOfTurn(): void {
@@ -396,6 +427,7 @@ export class Router implements TurnTask, AsyncDisposable {
   /** Ends everything: connections of services are cut, links are closed in order. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
+    this.#enforcement?.stop();
     for (const port of this.#tcpListeners.values()) port.stop();
     for (const offer of this.#tcpConnectors.values()) offer.stop();
     for (const connector of this.#connectors.values()) connector.stop();

@@ -1,3 +1,4 @@
+import type { AddressGrant } from '../base/address-grant.ts';
 import { assert } from '../base/errors.ts';
 import { configurationOf, type Entity, type RouterConfiguration } from '../management/entities.ts';
 import { readEntity } from '../management/entity-schema.ts';
@@ -16,6 +17,16 @@ export interface CertificateFiles {
   readonly ordinal: number;
 }
 
+/** Files that the router signs with, as a signing entity names them. */
+export interface SigningFiles {
+  readonly caCertFile: string;
+  readonly membershipFile: string;
+  readonly privateKeyFile: string;
+  readonly stateFolder: string;
+  /** Raised when the membership has new content. */
+  readonly ordinal: number;
+}
+
 /** Who the site is. */
 export interface SiteIdentity {
   readonly routerId: string;
@@ -24,7 +35,14 @@ export interface SiteIdentity {
   /** Version of this program. */
   readonly version: string;
   /** The network the site belongs to; absent until it has issued or redeemed its first token. */
-  readonly network?: { readonly id: string; readonly certificates: CertificateFiles };
+  readonly network?: {
+    readonly id: string;
+    readonly certificates: CertificateFiles;
+    /** Absent while no issuer has certified the site's signing key. */
+    readonly signing?: SigningFiles;
+    /** What the site may announce and send to. Absent: everything. */
+    readonly grants?: { readonly advertise: AddressGrant; readonly consume: AddressGrant };
+  };
   /** Certificates that resources refer to as tlsCredentials, by name: those of Secrets and of certificate folders. */
   readonly credentials: ReadonlyMap<string, CertificateFiles>;
 }
@@ -69,24 +87,50 @@ export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
     if (profile !== ownProfile) usedCredentials.add(profile);
     return resource.kind === 'Link' ? linkConnectors(resource, profile) : [accessListener(resource, profile)];
   });
+  withholdUngranted(resources, identity, withheld);
+  const granted = resources.filter((resource) => withheld.get(resourceKey(resource)) === undefined);
   const entities: Entity[] = [
     readEntity('site', { name: identity.siteName, namespace: identity.namespace, platform: 'linux', version: identity.version }),
     ...logEntities(site),
     // Skupper's own: addresses below mc reach every consumer.
     readEntity('address', { prefix: 'mc', distribution: 'multicast' }),
+    ...signingEntities(identity, site),
     ...profileEntities(identity, usedCredentials),
     ...siteListeners(resources, identity, withheld),
     ...links,
-    ...resourcesOf(resources, 'Listener').map(({ metadata, spec }) =>
+    ...resourcesOf(granted, 'Listener').map(({ metadata, spec }) =>
       readEntity('tcpListener', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
     ),
-    ...resourcesOf(resources, 'MultiKeyListener').flatMap(multiKeyEntities),
-    ...resourcesOf(resources, 'Connector').map(({ metadata, spec }) =>
+    ...resourcesOf(granted, 'MultiKeyListener').flatMap(multiKeyEntities),
+    ...resourcesOf(granted, 'Connector').map(({ metadata, spec }) =>
       readEntity('tcpConnector', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
     ),
   ];
   const router = readEntity('router', { id: identity.routerId, mode: 'interior' });
   return { configuration: configurationOf(router, entities), withheld };
+}
+
+/** Listeners and connectors whose routing keys the site's membership does not grant: the other routers would not let them work. */
+function withholdUngranted(resources: readonly Resource[], { network }: SiteIdentity, withheld: Map<string, Withheld>): void {
+  const { grants } = network ?? {};
+  if (grants === undefined) return;
+  for (const resource of resources) {
+    if (resource.kind === 'Connector') {
+      const { routingKey } = resource.spec;
+      if (!grants.advertise.allows(routingKey)) withheld.set(resourceKey(resource), notGranted('advertise', routingKey, grants.advertise));
+    } else if (resource.kind === 'Listener' || resource.kind === 'MultiKeyListener') {
+      const refused = routingKeysOf(resource).find((key) => !grants.consume.allows(key));
+      if (refused !== undefined) withheld.set(resourceKey(resource), notGranted('consume', refused, grants.consume));
+    }
+  }
+}
+
+function notGranted(use: 'advertise' | 'consume', routingKey: string, { patterns }: AddressGrant): Withheld {
+  const allowed = patterns.length === 0 ? 'nothing' : patterns.join(', ');
+  return {
+    reason: 'Error',
+    message: `not granted: this site may ${use} ${allowed}; redeem a token that was issued with --${use} ${routingKey}`,
+  };
 }
 
 /** Names of the router entities that a resource of these kinds stands for. */
@@ -133,6 +177,16 @@ function profileOf(name: string | undefined, kind: 'Link' | 'RouterAccess', iden
     return { reason: 'Error', message: `TLS credentials '${name}' do not exist; apply a Secret of that name` };
   }
   return identity.network === undefined ? noNetwork : ownProfile;
+}
+
+/** What other sites need of this one before they link to it: whether it insists on signatures. */
+export function requiresSigned(site: ResourceOf<'Site'> | undefined): boolean {
+  return site?.spec.settings?.['require-signed'] === 'true';
+}
+
+function signingEntities({ network }: SiteIdentity, site: ResourceOf<'Site'> | undefined): Entity[] {
+  if (network?.signing === undefined) return [];
+  return [readEntity('signing', { name: 'signing', ...network.signing, requireSigned: requiresSigned(site) })];
 }
 
 function profileEntities({ network, credentials }: SiteIdentity, used: ReadonlySet<string>): Entity[] {

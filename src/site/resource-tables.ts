@@ -1,3 +1,4 @@
+import { addressPatternProblem } from '../base/address-grant.ts';
 import { address, host, logLevels } from '../management/attribute-types.ts';
 import { logModules } from '../management/entity-tables.ts';
 import {
@@ -82,7 +83,10 @@ const siteSchema: TableSchema<SiteSpec> = table<SiteSpec>(
     ),
     serviceAccount: optional(text(), 'Kubernetes service account; no effect on a host'),
     defaultIssuer: optional(text(), 'name of the certificate authority; a host has one'),
-    settings: optional(siteSettings(), 'settings by name; router-logging sets log levels, others have no effect on a host'),
+    settings: optional(
+      siteSettings(),
+      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign',
+    ),
   },
   {
     unsupported: {
@@ -206,7 +210,7 @@ const grantSchema: TableSchema<AccessGrantSpec> = table<AccessGrantSpec>({
   expirationWindow: optional(duration(), 'how long the token can be redeemed; 15m when absent'),
   code: optional(refused('codes are made by the site; the status of the grant shows it'), 'the site makes it'),
   issuer: optional(text(), 'certificate authority; a host has one'),
-  settings,
+  settings: optional(grantSettings(), 'settings by name; advertise and consume: address patterns with commas that the redeemer may use'),
 });
 
 const tokenSchema: TableSchema<AccessTokenSpec> = table<AccessTokenSpec>({
@@ -310,6 +314,7 @@ export function readLogging(value: string, path: readonly (string | number)[]): 
 /** Skupper's settings of a Site. Others may stand there too, like annotations, but not what looks like one of these misspelt. */
 const siteSettingNames: readonly string[] = [
   'router-logging',
+  'require-signed',
   'router-data-connection-count',
   'disable-anti-affinity',
   'size',
@@ -324,11 +329,35 @@ function siteSettings(): Schema<Readonly<Record<string, string>>> {
       if (near === undefined) continue;
       throw new SchemaProblem('unknown', [...path, key], `setting '${key}' is unknown; did you mean '${near}'?`);
     }
+    const requireSigned = Object.hasOwn(values, 'require-signed') ? values['require-signed'] : 'false';
+    if (requireSigned !== 'true' && requireSigned !== 'false') {
+      throw new SchemaProblem('invalid', [...path, 'require-signed'], 'must be "true" or "false"');
+    }
     const logging = Object.hasOwn(values, 'router-logging') ? values['router-logging'] : undefined;
     if (logging === undefined) return;
     const modules = readLogging(logging, [...path, 'router-logging']).map(({ module }) => module);
     const twice = modules.find((module, index) => modules.indexOf(module) !== index);
     if (twice !== undefined) throw new SchemaProblem('invalid', [...path, 'router-logging'], `names ${twice} twice`);
+  });
+}
+
+/** Settings of an AccessGrant that say which addresses the redeemer may use; every address when absent. */
+export const addressSettings = ['advertise', 'consume'] as const;
+
+/** The patterns in a list with commas; an empty text is none. */
+export function readPatterns(value: string): readonly string[] {
+  return value.trim() === '' ? [] : value.split(',').map((pattern) => pattern.trim());
+}
+
+function grantSettings(): Schema<Readonly<Record<string, string>>> {
+  return checked(textMap(), (values, path) => {
+    for (const key of addressSettings) {
+      if (!Object.hasOwn(values, key)) continue;
+      for (const pattern of readPatterns(values[key] ?? '')) {
+        const problem = addressPatternProblem(pattern);
+        if (problem !== undefined) throw new SchemaProblem('invalid', [...path, key], `the pattern '${pattern}' ${problem}`);
+      }
+    }
   });
 }
 

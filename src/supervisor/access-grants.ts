@@ -4,6 +4,7 @@ import { parseAccessToken, type AccessToken } from '../pki/access-token.ts';
 import type { Grant, GrantOptions } from '../pki/grant.ts';
 import { redeemPathPrefix } from '../pki/redemption-protocol.ts';
 import type { Withheld } from '../site/derive.ts';
+import { addressSettings, readPatterns } from '../site/resource-tables.ts';
 import { parseDuration } from '../site/duration.ts';
 import type { ResourceOf } from '../site/resource-types.ts';
 import type { GrantState, ReportedResource } from '../site/status.ts';
@@ -18,6 +19,11 @@ interface Issued {
   readonly url: string;
   readonly code: string;
   readonly ca: string;
+}
+
+function grantedPatterns(settings: Readonly<Record<string, string>> | undefined): Partial<Pick<GrantOptions, 'advertise' | 'consume'>> {
+  const named = addressSettings.filter((name) => settings !== undefined && Object.hasOwn(settings, name));
+  return Object.fromEntries(named.map((name) => [name, readPatterns(settings?.[name] ?? '')]));
 }
 
 /** AccessGrant resources: each stands for a grant of the trust store of the same name. */
@@ -46,6 +52,7 @@ export class AccessGrants {
         const { token } = await issueToken({
           name,
           ...(spec.redemptionsAllowed === undefined ? {} : { redemptions: spec.redemptionsAllowed }),
+          ...grantedPatterns(spec.settings),
           ...(spec.expirationWindow === undefined ? {} : { expirationWindowMs: parseDuration(spec.expirationWindow) ?? 0 }),
         });
         const parsed = parseAccessToken(token, `AccessGrant '${name}'`);

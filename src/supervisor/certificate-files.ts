@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import type { SigningCredentials } from '../host/routing-trust.ts';
 import type { TlsCredentials } from '../host/trust-store.ts';
 import { writeFailure, writeFileAtomic } from '../host/atomic-file.ts';
-import type { CertificateFiles } from '../site/derive.ts';
+import type { CertificateFiles, SigningFiles } from '../site/derive.ts';
 import { secretFile } from '../site/resources.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
 
+/** Of what the router signs with. */
+const signingFileNames = { ca: 'ca.crt', membership: 'membership.crt', key: 'signing.key' } as const;
 const fileNames = ['ca.crt', 'tls.crt', 'tls.key'] as const;
 type Texts = Readonly<Record<(typeof fileNames)[number], string>>;
 
@@ -24,6 +27,27 @@ export class CertificateFolders {
   async own(credentials: TlsCredentials): Promise<CertificateFiles> {
     const { ca, cert, key } = credentials;
     return this.#write(`${this.#layout.routerFolder}/tls`, { 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key });
+  }
+
+  /** Puts what the router signs with into files. `stateFolder`: where the router keeps its epoch. Throws WeatherError `disk-full`. */
+  async signing(credentials: SigningCredentials, stateFolder: string): Promise<SigningFiles> {
+    const folder = `${this.#layout.routerFolder}/signing`;
+    const { ca, membership, key } = signingFileNames;
+    const hash = createHash('sha256').update(credentials.membership).digest('hex');
+    const known = this.#versions.get(folder);
+    if (known?.hash !== hash) {
+      try {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+      } catch (cause) {
+        throw writeFailure(folder, cause);
+      }
+      await writeFileAtomic(`${folder}/${key}`, credentials.key);
+      await writeFileAtomic(`${folder}/${ca}`, credentials.ca);
+      await writeFileAtomic(`${folder}/${membership}`, credentials.membership);
+    }
+    const ordinal = this.#raise(folder, hash);
+    const files = { caCertFile: `${folder}/${ca}`, membershipFile: `${folder}/${membership}`, privateKeyFile: `${folder}/${key}` };
+    return { ...files, stateFolder, ordinal };
   }
 
   /**
@@ -65,11 +89,16 @@ export class CertificateFolders {
   }
 
   #files(folder: string, texts: Texts): CertificateFiles {
-    const hash = hashOf(texts);
+    const ordinal = this.#raise(folder, hashOf(texts));
+    return { caCertFile: `${folder}/ca.crt`, certFile: `${folder}/tls.crt`, privateKeyFile: `${folder}/tls.key`, ordinal };
+  }
+
+  /** The ordinal of a folder whose content has this hash now. */
+  #raise(folder: string, hash: string): number {
     const known = this.#versions.get(folder);
     const ordinal = known === undefined ? 1 : known.hash === hash ? known.ordinal : known.ordinal + 1;
     this.#versions.set(folder, { hash, ordinal });
-    return { caCertFile: `${folder}/ca.crt`, certFile: `${folder}/tls.crt`, privateKeyFile: `${folder}/tls.key`, ordinal };
+    return ordinal;
   }
 }
 

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { AddressGrant } from '../base/address-grant.ts';
 import type { Random } from '../base/random.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import type { TrustStore } from '../host/trust-store.ts';
@@ -32,7 +33,17 @@ export class RouterIdentities {
     const { identity } = this.#trust;
     const own = this.#trust.tlsCredentials();
     if (identity !== undefined && own !== undefined) {
-      const network = { id: identity.networkId, certificates: await this.#certificates.own(own) };
+      const { rights, signingCredentials, signingFolder } = this.#trust;
+      const network = {
+        id: identity.networkId,
+        certificates: await this.#certificates.own(own),
+        ...(signingCredentials === undefined || signingFolder === undefined
+          ? {}
+          : { signing: await this.#certificates.signing(signingCredentials, signingFolder) }),
+        ...(rights === undefined
+          ? {}
+          : { grants: { advertise: new AddressGrant(rights.advertise), consume: new AddressGrant(rights.consume) } }),
+      };
       return { routerId: identity.routerId, siteName: identity.siteName, namespace, version, network, credentials };
     }
     const routerId = (await givenRouterId(resources, credentials)) ?? (await this.#provisionalId(siteName));

@@ -3,13 +3,15 @@ import type { Clock } from '../base/clock.ts';
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { Revocations } from '../host/revocations.ts';
 import type { LogThreshold } from '../host/log-filter.ts';
-import { ChangeRefused, type ConfigurationChange } from '../management/configuration-change.ts';
+import { canUpdate, ChangeRefused, type ConfigurationChange } from '../management/configuration-change.ts';
 import { configurationOf, entitiesOf, sameEntity, type Entity, type RouterConfiguration } from '../management/entities.ts';
 import type { ManagementRequest, ManagementResponse } from '../management/management-protocol.ts';
 import type { HttpAcceptor } from '../router/link-listener.ts';
 import { RouterManagement } from '../router/management.ts';
 import { Router } from '../router/router.ts';
+import { openSigning, type RouterSigning } from '../router/signing.ts';
 import type { RoutingEvent } from '../routing/events.ts';
 import { planChanges } from '../site/plan.ts';
 
@@ -26,6 +28,8 @@ export interface SiteRouterOptions {
   /** A new router takes the place of the one before. */
   readonly onReplaced: () => void;
   readonly version: string;
+  /** Revocations of the site's network. */
+  readonly revocations: () => Revocations | undefined;
   /** Takes connections for redemption and renewal. */
   readonly http: () => HttpAcceptor | undefined;
   /** Sets log levels by component. */
@@ -39,6 +43,7 @@ export interface SiteRouterOptions {
 export class SiteRouter {
   readonly #options: SiteRouterOptions;
   #router: Router | undefined;
+  #signing: RouterSigning | undefined;
   #management: RouterManagement | undefined;
   #siteData: SiteData = new Map();
   /** Keys of the entities that come from resources. */
@@ -51,6 +56,11 @@ export class SiteRouter {
 
   get router(): Router | undefined {
     return this.#router;
+  }
+
+  /** What the router signs with; undefined when it does not sign. */
+  get signing(): RouterSigning | undefined {
+    return this.#signing;
   }
 
   get siteData(): SiteData {
@@ -67,11 +77,15 @@ export class SiteRouter {
     throw new WeatherError('router-not-running', 'the router is not running', { remedy: 'the log says why: van site logs' });
   }
 
-  /** Makes the router be `desired`. Another router id means a new router; connections of the old one end. */
+  /** Makes the router be `desired`. Another router id or key means a new router; connections of the old one end. */
   async reconcile(desired: RouterConfiguration, siteData: SiteData): Promise<void> {
     const running = this.#router;
     const extras = running === undefined ? [] : this.#extras(running);
-    if (running === undefined || !sameEntity(running.configuration.router, desired.router)) {
+    if (
+      running === undefined ||
+      !sameEntity(running.configuration.router, desired.router) ||
+      !sameSigning(running.configuration, desired)
+    ) {
       await this.#replaceRouter(desired, siteData);
     } else if (!sameData(this.#siteData, siteData)) {
       running.updateSite(siteData);
@@ -91,12 +105,20 @@ export class SiteRouter {
 
   async #replaceRouter(desired: RouterConfiguration, siteData: SiteData): Promise<void> {
     await this.stop();
-    const { http, version, onReplaced, ...dependencies } = this.#options;
+    const { http, version, onReplaced, revocations: revocationsOf, ...dependencies } = this.#options;
     onReplaced();
-    const empty = configurationOf(desired.router, []);
-    const router = new Router(empty, { ...dependencies, version, http, site: siteData });
+    const { signing: entity } = desired;
+    const initial = configurationOf(desired.router, entity === undefined ? [] : [entity]);
+    const revocations = revocationsOf();
+    const signing =
+      entity === undefined
+        ? undefined
+        : await openSigning(entity, { ...dependencies, ...(revocations === undefined ? {} : { revocations }) });
+    this.#signing = signing;
+    const router = new Router(initial, { ...dependencies, version, http, site: siteData, ...(signing === undefined ? {} : { signing }) });
     await router.start();
     this.#router = router;
+    if (entity !== undefined) this.#derived.add(keyOf(entity));
     this.#management = new RouterManagement(router, {
       clock: dependencies.clock,
       version,
@@ -143,20 +165,28 @@ export class SiteRouter {
 
   async drain(deadlineMs: number): Promise<void> {
     await this.#router?.drain(deadlineMs);
-    this.#forget();
+    await this.#forget();
   }
 
   async stop(): Promise<void> {
     await this.#router?.stop();
-    this.#forget();
+    await this.#forget();
   }
 
-  #forget(): void {
+  async #forget(): Promise<void> {
+    await this.#signing?.[Symbol.asyncDispose]();
+    this.#signing = undefined;
     this.#router = undefined;
     this.#management = undefined;
     this.#derived.clear();
     this.#refusals = new Map();
   }
+}
+
+/** Whether a router that signs as `present` says can come to sign as `desired` says. */
+function sameSigning({ signing: present }: RouterConfiguration, { signing: desired }: RouterConfiguration): boolean {
+  if (present === undefined || desired === undefined) return present === desired;
+  return canUpdate(present, desired);
 }
 
 function keyOf(entity: Entity): string {

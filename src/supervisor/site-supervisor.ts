@@ -121,6 +121,7 @@ export class SiteSupervisor implements AsyncDisposable {
       version,
       audit: monitor,
       onRoutingEvent: (event) => monitor.routingEvent(event, (routerId) => this.#siteNameOf(routerId), clock.wallMs()),
+      revocations: () => trust.revocations,
       onReplaced: () => monitor.routerReplaced(),
       http: () => (socket) => this.#redemption.accept(socket),
       ...(configureLog === undefined ? {} : { configureLog }),

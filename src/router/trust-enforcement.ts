@@ -1,0 +1,125 @@
+import { Condition } from '../amqp/constants.ts';
+import type { AmqpError } from '../amqp/performatives.ts';
+import type { Audit } from '../base/audit.ts';
+import type { Logger } from '../base/log.ts';
+import { describeRevocation } from '../host/revocations.ts';
+import type { RoutingEvent } from '../routing/events.ts';
+import type { ControlPlane } from './control-plane.ts';
+import type { Link } from './link.ts';
+import { readSigningCredentials } from './signing.ts';
+import type { RouterSigning } from './signing.ts';
+import type { SigningEntity } from '../management/entities.ts';
+
+export interface TrustEnforcementOptions {
+  readonly signing: RouterSigning;
+  readonly control: ControlPlane;
+  readonly links: () => Iterable<Link>;
+  /** Ends every link and makes none any more. */
+  readonly fence: (error: AmqpError) => void;
+  readonly log: Logger;
+  readonly audit: Audit;
+}
+
+/** A disk that did not take the epoch is tried again after this time. */
+const epochRetryMs = 1000;
+
+/** How a revoked router is told; what it shows to its people begins with this. */
+export const revokedPrefix = 'this site was revoked';
+
+/**
+ * Between the trust of a router and its links and routing: statements that come to hold are passed on and end the links of those they revoke,
+ * and what routing asks of the owner of its identity is done.
+ */
+export class TrustEnforcement {
+  readonly #options: TrustEnforcementOptions;
+  readonly #stopListening: () => void;
+  #epochWanted = 0;
+  #raising = false;
+  #retry: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: TrustEnforcementOptions) {
+    this.#options = options;
+    const { signing, control } = options;
+    signing.trust.changed = (): void => this.#changed();
+    this.#stopListening = signing.revocations.onAdded((added) => {
+      // Passed on first: so a neighbour that is revoked still hears why before its link ends.
+      for (const bytes of added) control.addStatement(bytes);
+      this.#changed();
+    });
+  }
+
+  #changed(): void {
+    if (this.#stopped) return;
+    const { control, links } = this.#options;
+    control.trustChanged();
+    for (const link of links()) this.#endIfRevoked(link);
+  }
+
+  /** Called for each new link; false when it was ended because its peer is revoked. */
+  admit(link: Link): boolean {
+    return !this.#endIfRevoked(link);
+  }
+
+  #endIfRevoked(link: Link): boolean {
+    const { signing, log, audit } = this.#options;
+    const { routerId, issuers } = link.peer;
+    const revocation = routerId === undefined ? undefined : signing.revocations.revocationOfPeer(routerId, issuers);
+    if (revocation === undefined || routerId === undefined) return false;
+    const how = describeRevocation(revocation);
+    const fields = { router: routerId, from: link.remoteHost.slice(0, link.remoteHost.lastIndexOf(':')), reason: how };
+    log.warn('link of a revoked site ended', fields);
+    audit.record({ event: 'linkRefused', fields });
+    // A site whose own membership stands is only under an issuer that was revoked: it gets another certificate by itself.
+    const told = revocation.routerId === routerId ? `${revokedPrefix}: ${how}` : `${revokedPrefix} with its issuer: ${how}`;
+    link.close({ condition: Condition.unauthorizedAccess, description: told });
+    return true;
+  }
+
+  heard(event: RoutingEvent): void {
+    if (event.type === 'epochNeeded') this.#needEpoch(event.above);
+    else if (event.type === 'fenced') {
+      this.#options.fence({ condition: Condition.notAllowed, description: 'another process runs with the identity of this router' });
+    } else if (event.type === 'unsignedRefused' && event.isNeighbour) this.#endUnsigned(event.link);
+  }
+
+  #endUnsigned(linkNumber: number): void {
+    if (!this.#options.signing.entity.requireSigned) return;
+    for (const link of this.#options.links()) {
+      if (link.neighbour.linkNumber !== linkNumber) continue;
+      this.#options.log.warn('link refused: the neighbour does not sign, and this site requires it', { router: link.neighbour.routerId });
+      link.close({ condition: Condition.unauthorizedAccess, description: 'this site accepts only routers that sign what they say' });
+    }
+  }
+
+  #needEpoch(above: number): void {
+    this.#epochWanted = Math.max(this.#epochWanted, above);
+    if (this.#raising) return;
+    this.#raising = true;
+    void this.#raiseEpoch();
+  }
+
+  async #raiseEpoch(): Promise<void> {
+    const { signing, control, log } = this.#options;
+    try {
+      const epoch = await signing.trust.raiseEpoch(this.#epochWanted);
+      this.#raising = false;
+      if (!this.#stopped) control.newEpoch(epoch);
+    } catch (error) {
+      log.error('the epoch of this router cannot be kept on disk: what it says is not signed anew until it can', { reason: String(error) });
+      if (!this.#stopped) this.#retry = setTimeout(() => void this.#raiseEpoch(), epochRetryMs);
+    }
+  }
+
+  /** Takes a renewed membership. Throws WeatherError `certificate-not-readable` and InputError `bad-pem`. */
+  async renew(entity: SigningEntity): Promise<void> {
+    this.#options.signing.trust.renew(await readSigningCredentials(entity));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    this.#stopListening();
+    this.#options.signing.trust.changed = undefined;
+  }
+}
