@@ -24,6 +24,12 @@ export function explainNetworkError(error: Error, place: string): string {
     case 'ENFILE':
       return 'no file descriptors are left; raise the limit (ulimit -n)';
     default:
-      return `${place}: ${error.message}`;
+      return `${place}: ${tlsReason(error) ?? error.message}`;
   }
+}
+
+/** What went wrong in a TLS handshake, without the library's function names and source lines. */
+function tlsReason(error: Error): string | undefined {
+  const { library, reason } = error as Error & { readonly library?: string; readonly reason?: string };
+  return library === 'SSL routines' && reason !== undefined ? `the TLS handshake failed: ${reason}` : undefined;
 }

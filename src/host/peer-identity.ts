@@ -46,8 +46,8 @@ export function explainTlsFailure(code: string): string {
     case 'INVALID_CA':
       return 'the certificate of the peer comes from an issuer that may not issue it';
     case 'UNSPECIFIED':
-      // Node has no name for a violated name constraint, the one check of ours that ends here.
-      return 'the certificate of the peer breaks a limit that its issuer is under, such as the names it may give';
+      // Node has no name for these: a violated name constraint, an issuer that is none, a weak key or signature, a critical extension.
+      return 'the certificate of the peer breaks a limit that its issuer is under, such as the names it may give, or is made too weakly';
     default:
       return `the certificate of the peer was refused (${code})`;
   }

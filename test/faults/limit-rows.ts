@@ -1,7 +1,9 @@
 import type { Row } from './row.ts';
+import { halfClose } from './rows/d8-half-close.ts';
 import { codecFuzz } from './rows/p1-codec-fuzz.ts';
 import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
+import { certificateMatrix } from './rows/s1-certificates.ts';
 
 /** Rows about delivery, load, hostile input and certificates, in the order of the scoreboard. */
-export const limitRows: readonly Row[] = [codecFuzz, amplificationLimits, controlPlaneFuzz];
+export const limitRows: readonly Row[] = [halfClose, codecFuzz, amplificationLimits, controlPlaneFuzz, certificateMatrix];

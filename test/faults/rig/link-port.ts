@@ -5,6 +5,7 @@ import { routerId } from '../../e2e/network.ts';
 import { freePort } from '../../e2e/ports.ts';
 import { RouterProcess } from '../../e2e/router-process.ts';
 import type { Entity } from '../../e2e/router-process.ts';
+import { until } from '../../e2e/until.ts';
 import type { RouterKind } from './router-kind.ts';
 
 const host = '127.0.0.1';
@@ -23,7 +24,11 @@ export class OpenLinkPort implements AsyncDisposable {
     const port = await freePort();
     const listener: Entity = ['listener', { name: 'links', role: 'inter-router', host, port, saslMechanisms: 'ANONYMOUS' }];
     const { command, ready } = kind;
-    return new OpenLinkPort(await RouterProcess.start({ id: routerId('public'), command, ready, entities: [listener, ...entities] }), port);
+    const router = await RouterProcess.start({ id: routerId('public'), command, ready, entities: [listener, ...entities] });
+    const opened = new OpenLinkPort(router, port);
+    // A skupper-router says that it runs before its ports are open.
+    (await until('the link port opens', async () => await opened.dial().catch(() => undefined))).destroy();
+    return opened;
   }
 
   async dial(): Promise<Socket> {
