@@ -2,6 +2,10 @@ import type { ControlMap } from './control-message.ts';
 import { limits } from './limits.ts';
 import { linkStateOf, unknownLinkState, type LinkState, type LinkStateGraph } from './link-state-graph.ts';
 import { PendingRequest } from './request.ts';
+import type { RouterIndex } from './router-index.ts';
+
+/** Numbers in the index after which only routers that have spoken themselves get one: some dozen generations of the largest network. */
+const maxNumbers = 65_536;
 
 const noPeers: ReadonlyMap<string, number> = new Map();
 
@@ -116,16 +120,28 @@ export class LinkStateDatabase {
     return changed || wasOpen;
   }
 
-  /** Brings the graph that the paths are computed from up to date. */
-  writeTo(graph: LinkStateGraph): void {
-    for (const routerId of this.#removed) if (!this.#records.has(routerId)) graph.set(graph.index.indexOf(routerId), undefined);
+  /** Brings the graph that the paths are computed from up to date, but for routers whose link states come from elsewhere (`isSigner`). */
+  writeTo(graph: LinkStateGraph, isSigner: (routerId: string) => boolean): void {
+    for (const routerId of this.#removed) {
+      if (!this.#records.has(routerId) && !isSigner(routerId)) graph.set(graph.index.indexOf(routerId), undefined);
+    }
     this.#removed = [];
     for (const record of this.#records.values()) {
+      if (isSigner(record.routerId)) continue;
       const { linkStateSequence, outdated, linkState } = record;
       if (linkStateSequence > 0 && (linkState === unknownLinkState || linkState.open !== outdated)) {
-        record.linkState = linkStateOf(graph.index, record.peers, outdated);
+        record.linkState = linkStateOf(graph.index, numbered(graph.index, record.peers), outdated);
       }
-      graph.set(graph.index.indexOf(record.routerId), record.linkState);
+      if (record.speaks || hasNumber(graph.index, record.routerId)) graph.set(graph.index.indexOf(record.routerId), record.linkState);
+    }
+  }
+
+  /** A router that had no number as long as it had not spoken: those who name it take it up again. */
+  #numberLateSpeakers(index: RouterIndex): void {
+    for (const { routerId, speaks } of this.#records.values()) {
+      if (!speaks || index.find(routerId) >= 0) continue;
+      index.indexOf(routerId);
+      for (const other of this.#records.values()) if (other.peers.has(routerId)) other.linkState = unknownLinkState;
     }
   }
 
@@ -169,6 +185,15 @@ export class LinkStateDatabase {
     this.#records.delete(routerId);
     this.#removed.push(routerId);
   }
+}
+
+/** Whether a router that only others have told of has, or may have, a number: numbers are not given back, so names alone cannot use them up. */
+function hasNumber(index: RouterIndex, routerId: string): boolean {
+  return index.find(routerId) >= 0 || index.size < maxNumbers;
+}
+
+function numbered(index: RouterIndex, peers: ReadonlyMap<string, number>): (readonly [string, number])[] {
+  return [...peers].filter(([routerId]) => hasNumber(index, routerId));
 }
 
 function samePeers(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
