@@ -126,6 +126,7 @@ export class LinkStateDatabase {
       if (!this.#records.has(routerId) && !isSigner(routerId)) graph.set(graph.index.indexOf(routerId), undefined);
     }
     this.#removed = [];
+    if (graph.index.size >= maxNumbers) this.#numberLateSpeakers(graph.index);
     for (const record of this.#records.values()) {
       if (isSigner(record.routerId)) continue;
       const { linkStateSequence, outdated, linkState } = record;
