@@ -34,6 +34,10 @@ export class ConnectionTimers {
     this.#lastReceivedMs = nowMs;
   }
 
+  get lastReceivedMs(): number {
+    return this.#lastReceivedMs;
+  }
+
   /** Bytes were given to the socket. A heartbeat is no reason to leave out the next one. */
   sent(): void {
     if (this.#heartbeatPending) this.#heartbeatPending = false;

@@ -421,6 +421,11 @@ export class Connection {
     return this.#sessions.begin();
   }
 
+  /** When the last bytes came from the peer. */
+  get lastReceivedMs(): number {
+    return this.#timers.lastReceivedMs;
+  }
+
   /** Lets the peer send again after `withholdWindow` had been set. */
   renewWindows(): void {
     this.withholdWindow = false;

@@ -21,6 +21,12 @@ export class Disposition {
   error: AmqpError | undefined;
 }
 
+/**
+ * `modified` has no field for an error. Why a message failed is told in its message-annotations, §3.4.5, under this key; peers that do not
+ * know it skip it, as they do every annotation of this form.
+ */
+const conditionAnnotation = 'x-opt-caravan-condition';
+
 /** TRANSFER, §2.7.5; reused by the decoder for each frame. */
 export class Transfer {
   handle = 0;
@@ -143,7 +149,7 @@ function decodeState(reader: ValueReader, disposition: Disposition): void {
       return;
     case Descriptor.modified:
       disposition.state = DeliveryState.modified;
-      reader.skip();
+      decodeModified(reader, disposition);
       return;
     case Descriptor.rejected: {
       disposition.state = DeliveryState.rejected;
@@ -157,6 +163,22 @@ function decodeState(reader: ValueReader, disposition: Disposition): void {
       // An extension or a transactional state: treated as no state.
       reader.skip();
   }
+}
+
+/** Fields: delivery-failed, undeliverable-here, message-annotations. Only the reason is of use here. */
+function decodeModified(reader: ValueReader, disposition: Disposition): void {
+  const count = reader.enterList();
+  const end = reader.endOfList;
+  for (let index = 0; index < count; index++) {
+    if (index !== 2) {
+      reader.skip();
+      continue;
+    }
+    const annotations = reader.readValue();
+    const condition = annotations instanceof Map ? (annotations.get(conditionAnnotation) as unknown) : undefined;
+    if (typeof condition === 'string') disposition.error = { condition, description: '' };
+  }
+  reader.position = end;
 }
 
 function readUlong(reader: ValueReader): number {
@@ -194,6 +216,16 @@ export function encodeDisposition(
     writer.list();
     encodeError(writer, error);
     writer.end(1);
+  } else if (state === DeliveryState.modified && error !== undefined) {
+    // The description stays here: it may name places that are nobody else's business.
+    writer.list();
+    writer.boolean(true);
+    writer.null();
+    writer.map();
+    writer.symbol(conditionAnnotation);
+    writer.symbol(error.condition);
+    writer.end(2);
+    writer.end(3);
   } else {
     writer.byte(0x45);
   }

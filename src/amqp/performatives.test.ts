@@ -102,6 +102,21 @@ test('transfer', () => {
   assert.ok(messages >= 3);
 });
 
+test('a modified delivery may say why, in an annotation that others skip', () => {
+  const error = { condition: 'qd:routed-link-lost', description: 'stays here' };
+  const disposition = new Disposition();
+  decodeDisposition(
+    rewritten((writer) => encodeDisposition(writer, true, 7, true, DeliveryState.modified, 0, error)),
+    disposition,
+  );
+  assert.deepEqual([disposition.state, disposition.error], [DeliveryState.modified, { condition: 'qd:routed-link-lost', description: '' }]);
+  decodeDisposition(
+    rewritten((writer) => encodeDisposition(writer, true, 8, true, DeliveryState.modified, 0, undefined)),
+    disposition,
+  );
+  assert.deepEqual([disposition.state, disposition.error], [DeliveryState.modified, undefined]);
+});
+
 test('disposition', () => {
   const states = new Set<DeliveryState>();
   for (const reader of frames('disposition')) {

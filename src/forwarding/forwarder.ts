@@ -368,7 +368,7 @@ export class Forwarder {
     if (link === undefined) return undefined;
     state?.sent(router.link);
     const leg = new RemoteLeg(neighbour, link, more, preSettled, state, upstream);
-    return new AnnotatedLeg(leg, this.#annotate(head.annotations));
+    return new AnnotatedLeg(leg, this.#annotate(head.annotations), () => !this.#table.neighbours.has(router.link));
   }
 
   /** The annotations that go on: this router joins the trace, and becomes the ingress of a message that has none. */
@@ -390,11 +390,17 @@ export class Forwarder {
 /** Puts the router annotations in front of the first bytes. */
 class AnnotatedLeg implements Downstream {
   readonly #leg: RemoteLeg;
+  readonly #isSevered: () => boolean;
   #annotations: Uint8Array | undefined;
 
-  constructor(leg: RemoteLeg, annotations: Uint8Array) {
+  constructor(leg: RemoteLeg, annotations: Uint8Array, isSevered: () => boolean) {
     this.#leg = leg;
     this.#annotations = annotations;
+    this.#isSevered = isSevered;
+  }
+
+  get severed(): boolean {
+    return this.#isSevered();
   }
 
   send(bytes: Uint8Array, start: number, end: number, more: boolean): void {

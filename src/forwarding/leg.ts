@@ -30,6 +30,8 @@ export interface Downstream {
    * on. Streams that keep to their windows do not get there: stopping a shared producer slows all that it carries.
    */
   readonly overloaded: boolean;
+  /** True while the neighbour that this way begins with does not answer, though its connection still stands: nothing may come of it. */
+  readonly severed?: boolean;
 }
 
 /** The producer's end of a message. */

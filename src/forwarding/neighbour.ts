@@ -19,6 +19,11 @@ import type { RemoteLeg } from './remote-leg.ts';
 export const priorityCount = 10;
 /** Credit granted on every link between routers unless configured otherwise, and the capacity by which balancing counts. */
 export const linkCapacity = 250;
+/**
+ * Credit at least granted on the control link. New credit may wait behind tens of megabytes on a slow link, and HELLO must not run out of
+ * it meanwhile: this is ten minutes of it.
+ */
+const controlCapacity = 2000;
 /** Idle streaming links that are kept for reuse; beyond it they are detached when they become free. */
 const maxIdleStreams = 512;
 
@@ -134,7 +139,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
 
   #attachIncoming(session: Session, capability: string): IncomingLink {
     const link = session.attachIncoming(this.#linkName(), ...this.#termini(capability));
-    this.#receiveOn(link);
+    this.#receiveOn(link, capability === controlCapability);
     return link;
   }
 
@@ -144,10 +149,14 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
     return link;
   }
 
-  #receiveOn(link: IncomingLink): void {
+  #receiveOn(link: IncomingLink, control: boolean): void {
     link.handler = this;
     link.sink = this;
-    link.grant(this.linkCapacity);
+    link.grant(this.#creditOf(control));
+  }
+
+  #creditOf(control: boolean): number {
+    return control ? Math.max(controlCapacity, this.linkCapacity) : this.linkCapacity;
   }
 
   linkOffered(_connection: Connection, link: IncomingLink | OutgoingLink): void {
@@ -172,7 +181,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
       link.handler = this;
       link.sink = this;
       link.session.accept(link);
-      link.grant(this.linkCapacity);
+      link.grant(this.#creditOf(control));
       return;
     }
     if (control) this.#controlOut = link;

@@ -14,8 +14,9 @@ const congestedBacklogBytes = 262_144;
 const overloadBytes = 67_108_864;
 
 /**
- * Why a message that was on its way ended, when the connection to the neighbour did. Routes are computed anew then: there may be another
- * way. (A peer that ends one AMQP link or session changes no routes, and is not told so.)
+ * Why a message that was on its way ended, when the connection to a neighbour did, here or further on: then the condition alone comes
+ * back. Routes are computed anew then: there may be another way. (A peer that ends one AMQP link or session changes no routes, and is
+ * not told so.)
  */
 export const linkLost: AmqpError = { condition: 'qd:routed-link-lost', description: 'the link to the next router was lost' };
 

@@ -107,6 +107,12 @@ export class ControlPlane implements NeighbourHandler {
     this.#touched();
   }
 
+  /** This router is about to leave: others are to find ways around it. */
+  discourageTransit(): void {
+    this.#routing.discourageTransit(this.#clock.nowMs());
+    this.#touched();
+  }
+
   // ---- neighbours ----
 
   opened(neighbour: Neighbour, open: Open): void {
@@ -179,6 +185,7 @@ export class ControlPlane implements NeighbourHandler {
   }
 
   handleTimeout(): void {
+    for (const [link, { connection }] of this.#neighbours) this.#routing.lifeOf(link, connection.lastReceivedMs);
     this.#routing.handleTimeout(this.#clock.nowMs());
     this.#touched();
   }
@@ -198,6 +205,8 @@ export class ControlPlane implements NeighbourHandler {
     }
     for (let event = routing.nextEvent(); event !== undefined; event = routing.nextEvent()) {
       this.#logEvent(event);
+      // The socket may take many minutes to notice; what waits on it has a better way, or is told now.
+      if (event.type === 'linkDead') this.#neighbours.get(event.link)?.connection.lost('nothing was heard from the other end');
       this.#onRoutingEvent?.(event);
     }
     const { table } = routing;
@@ -215,6 +224,7 @@ export class ControlPlane implements NeighbourHandler {
     if (type === 'duplicateRouterId') this.#log.error('another router has the id of this router', fields);
     else if (type === 'doubleRouter') this.#log.error('two routers of the network have the same id', fields);
     else if (type === 'limitReached') this.#log.warn('a limit of routing is reached', fields);
+    else if (type === 'linkDead') this.#log.warn('a link is silent; it is closed', fields);
     else if (type === 'identityConflict' || type === 'fenced') this.#log.error('another process has the identity of this router', fields);
     else if (type === 'violation' || type === 'grantViolation' || type === 'spoofRefused' || type === 'unsignedRefused') {
       this.#log.warn(type, fields);

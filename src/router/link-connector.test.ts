@@ -99,6 +99,46 @@ test('pauses between attempts double from 100 ms to 2 s, and stop ends them', as
   }
 });
 
+test('a peer that refuses this router is left alone for 10 s to 60 s, but for new certificates', async () => {
+  let accepted = 0;
+  const server = createServer((socket) => {
+    accepted++;
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const connector = new LinkConnector(context(), entity((server.address() as AddressInfo).port));
+  const refuse = async (count: number): Promise<void> => {
+    await until(() => accepted === count && connector.link !== undefined);
+    const link = connector.link;
+    link?.ended?.({ condition: 'amqp:unauthorized-access', description: 'quarantined' });
+    link?.destroy();
+  };
+  try {
+    connector.start();
+    let count = 1;
+    for (const pauseMs of [10_000, 20_000, 40_000, 60_000, 60_000]) {
+      await refuse(count);
+      mock.timers.tick(pauseMs - 1);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(accepted, count, `nothing before ${pauseMs} ms`);
+      mock.timers.tick(1);
+      count++;
+    }
+    await refuse(count);
+    connector.retryNow();
+    await refuse(count + 1);
+    mock.timers.tick(10_000);
+    await until(() => accepted === count + 2);
+    connector.stop();
+    connector.link?.destroy();
+  } finally {
+    mock.timers.reset();
+    server.close();
+  }
+});
+
 test('other endpoints of the same peer are tried in turn', async () => {
   const reached: string[] = [];
   const servers = ['first', 'second'].map((name) =>

@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
+import { Condition } from '../amqp/constants.ts';
 import type { ConnectorEntity } from '../management/entities.ts';
 import type { ConnectorState } from '../management/operational-entities.ts';
 import { explainNetworkError } from '../host/network-error.ts';
@@ -16,6 +17,12 @@ const firstPauseMs = 100;
 const maximumPauseMs = 2000;
 /** A connection that stood this long was good: the next pause is the first again. */
 const stableMs = 10_000;
+/**
+ * Pauses after the peer has refused this router by name (amqp:unauthorized-access): it will not change its mind soon. New certificates
+ * end such a pause.
+ */
+const firstRefusedPauseMs = 10_000;
+const maximumRefusedPauseMs = 60_000;
 /** TCP connection and TLS handshake together. */
 const dialTimeoutMs = 5000;
 
@@ -26,6 +33,9 @@ export class LinkConnector {
   readonly #endpoints: readonly { host: string; port: number }[];
   #attempt = 0;
   #failures = 0;
+  /** Refusals in a row. */
+  #refusals = 0;
+  #diallingSinceMs = 0;
   #link: Link | undefined;
   #dialling: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -70,6 +80,7 @@ export class LinkConnector {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#failures = 0;
+    this.#refusals = 0;
     this.#dial();
   }
 
@@ -78,6 +89,7 @@ export class LinkConnector {
     const { host, port } = endpoint;
     const { sslProfile } = this.entity;
     let socket: Socket;
+    this.#diallingSinceMs = this.#context.clock.nowMs();
     if (sslProfile === undefined) {
       socket = connectTcp({ host, port });
       socket.once('connect', () => this.#connected(socket, undefined));
@@ -102,7 +114,7 @@ export class LinkConnector {
     const failed = (error: Error): void => {
       if (this.#dialling !== socket) return;
       this.#dialling = undefined;
-      this.#failed(explainDialError(error, socket, `${host}:${port}`));
+      this.#failed(explainDialError(error, socket, `${host}:${port}`), this.#pauseAfterDial());
     };
     socket.on('error', failed);
     socket.once('close', () => failed(new Error('the connection was closed')));
@@ -126,22 +138,44 @@ export class LinkConnector {
     link.ended = (error): void => {
       if (this.#link !== link) return;
       this.#link = undefined;
-      if (this.#context.clock.nowMs() - link.openedMs > stableMs) this.#failures = 0;
-      this.#failed(error === undefined ? 'the peer closed the link' : `${error.condition}: ${error.description}`);
+      if (this.#context.clock.nowMs() - link.openedMs > stableMs) {
+        this.#failures = 0;
+        this.#refusals = 0;
+      }
+      const pauseMs = error?.condition === Condition.unauthorizedAccess ? this.#pauseAfterRefusal() : this.#pause();
+      this.#failed(error === undefined ? 'the peer closed the link' : `${error.condition}: ${error.description}`, pauseMs);
     };
   }
 
-  #failed(message: string): void {
+  /** Twice as long after each failure. */
+  #pause(): number {
+    return Math.min(maximumPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 10));
+  }
+
+  /** A try that took longer than the pause has been pause enough: where nothing answers, the next try must not come late. */
+  #pauseAfterDial(): number {
+    const pauseMs = this.#pause();
+    return this.#context.clock.nowMs() - this.#diallingSinceMs > pauseMs ? firstPauseMs : pauseMs;
+  }
+
+  #pauseAfterRefusal(): number {
+    return Math.min(maximumRefusedPauseMs, firstRefusedPauseMs * 2 ** Math.min(this.#refusals++, 10));
+  }
+
+  /** Dials again after about `pauseMs`. */
+  #failed(message: string, pauseMs: number): void {
     this.#message = message;
     if (this.#stopped) return;
     if (this.#failures === 0) this.#context.log.warn('link is down', { connector: this.entity.name, reason: message });
     else this.#context.log.debug('link is still down', { connector: this.entity.name, reason: message });
-    const pauseMs = Math.min(maximumPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 10)) * (0.5 + this.#context.random.number());
     this.#failures++;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#dial();
-    }, pauseMs);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#dial();
+      },
+      pauseMs * (0.5 + this.#context.random.number()),
+    );
   }
 
   stop(): void {

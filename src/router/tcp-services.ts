@@ -39,6 +39,7 @@ export class TcpListenerPort {
   #boundPort = 0;
   #message = '';
   #timer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(context: ServiceContext, entity: TcpListenerEntity) {
@@ -48,7 +49,22 @@ export class TcpListenerPort {
       context.forwarder,
       () => this.#chooseAddress(),
       () => context.nextFlowId(),
+      context.clock,
+      (dueMs) => this.#retryAt(dueMs),
       context.log.child('tcp'),
+    );
+  }
+
+  /** Streams that found no way wait for this. */
+  #retryAt(dueMs: number): void {
+    const { clock, turns } = this.#context;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(
+      () => {
+        this.service.retryDue();
+        turns.touch();
+      },
+      Math.max(1, Math.ceil(dueMs - clock.nowMs())),
     );
   }
 
@@ -166,6 +182,7 @@ export class TcpListenerPort {
   stop(): void {
     this.stopAccepting();
     this.service.stop();
+    clearTimeout(this.#retryTimer);
   }
 }
 

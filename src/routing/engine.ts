@@ -205,6 +205,14 @@ export class RoutingEngine {
     if (bytes.length === 0) throw new Error('bug: an empty statement');
   }
 
+  /**
+   * Octets of whatever kind last came on a link at `atMs`: its peer lives, even if HELLO waits behind them. To be told before
+   * `handleTimeout`.
+   */
+  lifeOf(link: number, atMs: number): void {
+    this.#links.lifeOf(link, atMs);
+  }
+
   /** To be called at `nextDeadlineMs`, or whenever. */
   handleTimeout(nowMs: number): void {
     this.#advance(nowMs);

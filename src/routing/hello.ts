@@ -23,6 +23,8 @@ interface ControlLink {
   heardAtMs: number;
   /** When the peer last said that it hears this router; -Infinity if it has not, or too long ago. */
   confirmedAtMs: number;
+  /** When anything last came from the peer, HELLO or not. */
+  lifeAtMs: number;
   /** When it became confirmed. */
   upSinceMs: number;
   /** Until then it is not used though confirmed. */
@@ -116,6 +118,7 @@ export class LinkTable {
       peerId,
       heardAtMs: -Infinity,
       confirmedAtMs: -Infinity,
+      lifeAtMs: -Infinity,
       upSinceMs: -Infinity,
       heldUntilMs: -Infinity,
       deadAtMs: Infinity,
@@ -153,6 +156,12 @@ export class LinkTable {
   echoMs(link: number, nowMs: number): number | undefined {
     const at = this.#links.get(link);
     return at?.peerSentMs === undefined ? undefined : at.peerSentMs + nowMs - at.peerSentAtMs;
+  }
+
+  /** Something came on a link at `atMs`. While octets flow a peer is not silent: HELLO may wait behind them. */
+  lifeOf(link: number, atMs: number): void {
+    const at = this.#links.get(link);
+    if (at !== undefined) at.lifeAtMs = Math.max(at.lifeAtMs, atMs);
   }
 
   /** A HELLO of another router came over a known link. */
@@ -214,7 +223,7 @@ export class LinkTable {
       at.heardAtMs === -Infinity ? Infinity : at.heardAtMs,
       at.confirmedAtMs === -Infinity ? Infinity : at.confirmedAtMs,
     );
-    const expiresAtMs = Math.max(oldestMs + this.#ageMs(at), this.#patienceEndMs(at));
+    const expiresAtMs = Math.max(Math.max(oldestMs, at.lifeAtMs) + this.#ageMs(at), this.#patienceEndMs(at));
     return Math.min(expiresAtMs, at.deadAtMs, this.#held.has(at) ? at.heldUntilMs : Infinity);
   }
 
@@ -242,7 +251,7 @@ export class LinkTable {
 
   #expire(at: ControlLink, nowMs: number, changes: LinkChanges): void {
     const ageMs = this.#ageMs(at);
-    const patient = nowMs < this.#patienceEndMs(at);
+    const patient = nowMs < this.#patienceEndMs(at) || nowMs - at.lifeAtMs < ageMs;
     if (at.heardAtMs > -Infinity && nowMs - at.heardAtMs >= ageMs && !patient) {
       at.heardAtMs = -Infinity;
       if (at.peerIntervalMs !== undefined) {
@@ -253,7 +262,9 @@ export class LinkTable {
     if (at.confirmedAtMs > -Infinity && nowMs - at.confirmedAtMs >= ageMs && !patient) {
       if (this.#unconfirm(at, nowMs) && at.peerId !== undefined) changes.lost.push(at.peerId);
     }
-    if (nowMs >= at.deadAtMs) {
+    if (nowMs >= at.deadAtMs && patient) {
+      at.deadAtMs = nowMs + ageMs;
+    } else if (nowMs >= at.deadAtMs) {
       at.deadAtMs = Infinity;
       changes.dead.push({ link: at.link, routerId: at.peerId ?? '' });
     }

@@ -2,8 +2,9 @@
 const pausesMs: readonly number[] = [20, 100, 500, 2_000, 5_000];
 /** After at least this long without a computation, and twice the last pause, the next change is acted upon at once again. */
 const leastQuietMs = 1_000;
-/** A router this young learns the network step by step: each step needs paths, and nobody depends on it yet. */
+/** A router this young learns the network step by step, and each step needs paths: it pauses only for what comes at the same moment. */
 const learningMs = 10_000;
+const learningPauseMs = 1;
 
 /**
  * When paths are computed anew (in the spirit of RFC 8405): at once after quiet, then with growing pauses while the network does not
@@ -23,7 +24,7 @@ export class PathSchedule {
     this.#startedMs ??= nowMs;
     if (nowMs >= this.#quietAtMs) this.#level = 0;
     const learning = nowMs - this.#startedMs < learningMs;
-    const pauseMs = pausesMs[learning ? 0 : this.#level] ?? 0;
+    const pauseMs = learning ? learningPauseMs : (pausesMs[this.#level] ?? 0);
     this.#level = Math.min(this.#level + 1, pausesMs.length - 1);
     this.#nextMs = nowMs + pauseMs;
     this.#quietAtMs = nowMs + Math.max(leastQuietMs, 2 * pauseMs);

@@ -5,6 +5,10 @@ import type { VirtualNode } from './virtual-node.ts';
 /** As much as a socket takes before the rest waits in the machine. */
 export const maxInFlightBytes = 1_048_576;
 
+/** On a slow line a write arrives in pieces that take about this long each, or in so many. */
+const pieceMs = 50;
+const maxPieces = 64;
+
 /** One direction between two machines: what a cable does to all that runs over it. */
 export class Direction {
   delayMs = 1;
@@ -51,8 +55,8 @@ export class Cable {
 interface Segment {
   readyAtMs: number;
   bytes: Uint8Array | undefined;
-  /** The lent slab goes back when its bytes have been delivered. */
-  readonly isLent: boolean;
+  /** Octets of the write that it is the last piece of, 0 for other pieces: the lent slab goes back when all have been delivered. */
+  readonly lentBytes: number;
 }
 
 /** One direction of one connection: bytes in order. */
@@ -78,16 +82,25 @@ export class Pipe {
     const { network } = this.link;
     const { rate } = this.direction;
     this.inFlight += bytes.length;
-    this.#freeAtMs = Math.max(this.#freeAtMs, network.nowMs) + (rate === undefined ? 0 : bytes.length / rate);
-    if (this.#brokenAfter) return;
-    this.#push(this.#freeAtMs, bytes, true);
+    this.#freeAtMs = Math.max(this.#freeAtMs, network.nowMs);
+    if (this.#brokenAfter) {
+      this.#freeAtMs += rate === undefined ? 0 : bytes.length / rate;
+      return;
+    }
+    // On a slow line bytes arrive as they come, not all at the end.
+    const pieceBytes = rate === undefined ? bytes.length : Math.max(Math.ceil(rate * pieceMs), Math.ceil(bytes.length / maxPieces));
+    for (let start = 0; start < bytes.length; start += pieceBytes) {
+      const end = Math.min(start + pieceBytes, bytes.length);
+      this.#freeAtMs += rate === undefined ? 0 : (end - start) / rate;
+      this.#push(this.#freeAtMs, bytes.subarray(start, end), end === bytes.length ? bytes.length : 0);
+    }
   }
 
   /** The other end hears, behind what was sent, that this end is gone. */
   close(): void {
     if (this.#brokenAfter) return;
     this.#brokenAfter = true;
-    this.#push(Math.max(this.#freeAtMs, this.link.network.nowMs), undefined, false);
+    this.#push(Math.max(this.#freeAtMs, this.link.network.nowMs), undefined, 0);
   }
 
   /** The connection breaks: only the first `kept` octets of what is on its way arrive, then the news. */
@@ -99,7 +112,7 @@ export class Pipe {
       if (bytes === undefined) return;
       if (bytes.length > rest) {
         this.#queue.length = index;
-        if (rest > 0) this.#queue.push({ readyAtMs: segment.readyAtMs, bytes: bytes.subarray(0, rest), isLent: false });
+        if (rest > 0) this.#queue.push({ readyAtMs: segment.readyAtMs, bytes: bytes.subarray(0, rest), lentBytes: 0 });
         break;
       }
       rest -= bytes.length;
@@ -107,13 +120,13 @@ export class Pipe {
     this.close();
   }
 
-  #push(freeAtMs: number, bytes: Uint8Array | undefined, isLent: boolean): void {
+  #push(freeAtMs: number, bytes: Uint8Array | undefined, lentBytes: number): void {
     const { network } = this.link;
     const { delayMs, jitterMs } = this.direction;
     const jitter = jitterMs > 0 ? network.wire.number() * jitterMs : 0;
     const readyAtMs = Math.max(this.#lastReadyMs, freeAtMs + delayMs + jitter);
     this.#lastReadyMs = readyAtMs;
-    this.#queue.push({ readyAtMs, bytes, isLent });
+    this.#queue.push({ readyAtMs, bytes, lentBytes });
     network.at(readyAtMs - network.nowMs, () => this.drain());
   }
 
@@ -136,13 +149,13 @@ export class Pipe {
       const segment = this.#queue[0];
       if (segment === undefined || segment.readyAtMs > network.nowMs) return;
       this.#queue.shift();
-      const { bytes } = segment;
+      const { bytes, lentBytes } = segment;
       if (bytes === undefined) {
         link.endLost(toEnd);
         return;
       }
-      this.inFlight -= bytes.length;
-      if (segment.isLent) link.transmitted(toEnd === 0 ? 1 : 0);
+      this.inFlight -= lentBytes;
+      if (lentBytes > 0) link.transmitted(toEnd === 0 ? 1 : 0);
       link.arrived(toEnd, bytes);
     }
   }

@@ -92,10 +92,16 @@ export class VirtualRouter extends VirtualNode {
   listener(address: string): TcpListener {
     const { forwarder } = this.control;
     let flow = 0;
-    const listener = new TcpListener(
+    const listener: TcpListener = new TcpListener(
       forwarder,
       () => (forwarder.reachable(address) ? address : undefined),
       () => `flow:${flow++}`,
+      { nowMs: () => this.nowMs(), wallMs: () => this.nowMs() },
+      (dueMs) =>
+        this.after(Math.max(0, dueMs - this.nowMs()), () => {
+          listener.retryDue();
+          this.touch();
+        }),
       silentLogger,
     );
     this.#listeners.push(listener);

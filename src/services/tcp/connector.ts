@@ -5,6 +5,7 @@ import type { AmqpError } from '../../amqp/performatives.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import { GatheredBytes } from '../../forwarding/gathered-bytes.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
+import { linkLost } from '../../forwarding/remote-leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
 import { Refusal } from './listener.ts';
 import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
@@ -124,6 +125,8 @@ class ServerStream implements Upstream, Downstream {
     const start = encodeStreamStart(this.#replyTo, null, null);
     const downstream = this.#forwarder.forward(streamHead(this.#replyTo, null, null, start), true, false, undefined, this);
     if (typeof downstream === 'number') {
+      // Routes are changing: the client's router does not read before it has the answer, and may try again.
+      if (this.#early.length === 0) this.tcp.disown();
       this.tcp.stop();
       return;
     }
@@ -173,7 +176,10 @@ class ServerStream implements Upstream, Downstream {
     this.#done(this, failure);
   }
 
-  update(state: DeliveryState, settled: boolean, sectionOffset: number): void {
+  update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void {
+    const isLost = state === DeliveryState.released || error?.condition === linkLost.condition;
+    // The answer has been lost on its way, before the client's router could have read anything.
+    if (settled && isLost && this.tcp.bytesToSocket === 0) this.tcp.disown();
     this.tcp.update(state, settled, sectionOffset);
   }
 
@@ -187,7 +193,7 @@ class ServerStream implements Upstream, Downstream {
 
   stop(): void {
     if (this.#connected) this.tcp.stop();
-    else this.#finish(undefined, DeliveryState.modified);
+    else this.#finish(undefined, DeliveryState.released);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { StreamSocket } from '../../base/stream-socket.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
@@ -6,6 +7,7 @@ import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import { linkLost } from '../../forwarding/remote-leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
+import { RetryQueue } from './retry-queue.ts';
 import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
 
@@ -23,18 +25,26 @@ export class TcpListener {
   readonly #correlationId: () => string;
   readonly #log: Logger;
   readonly #streams = new Set<ClientStream>();
-  /** Streams whose link was lost before an answer: they are sent again when routes have changed. */
-  readonly #stranded = new Set<ClientStream>();
+  readonly #retries: RetryQueue<ClientStream>;
   opened = 0;
   failed = 0;
   /** Octets of connections that have ended. */
   #endedBytesIn = 0;
   #endedBytesOut = 0;
 
-  constructor(forwarder: Forwarder, chooseAddress: () => string | undefined, correlationId: () => string, log: Logger) {
+  /** `retryAt` asks for a call of `retryDue` at that time; a later call of it takes the place of the one before. */
+  constructor(
+    forwarder: Forwarder,
+    chooseAddress: () => string | undefined,
+    correlationId: () => string,
+    clock: Clock,
+    retryAt: (dueMs: number) => void,
+    log: Logger,
+  ) {
     this.#forwarder = forwarder;
     this.#chooseAddress = chooseAddress;
     this.#correlationId = correlationId;
+    this.#retries = new RetryQueue(clock, retryAt);
     this.#log = log;
   }
 
@@ -66,14 +76,13 @@ export class TcpListener {
       return;
     }
     this.opened++;
-    const stream = new ClientStream(this.#forwarder, this.#stranded, (ended, failure) => this.#ended(ended, address, failure));
+    const stream = new ClientStream(this.#forwarder, this.#retries, (ended, failure) => this.#ended(ended, address, failure));
     this.#streams.add(stream);
     stream.start(socket, address, this.#correlationId());
   }
 
   #ended(stream: ClientStream, address: string, failure: string | undefined): void {
     this.#streams.delete(stream);
-    this.#stranded.delete(stream);
     this.#endedBytesIn += stream.tcp.bytesFromSocket;
     this.#endedBytesOut += stream.tcp.bytesToSocket;
     if (failure === undefined) return;
@@ -83,10 +92,13 @@ export class TcpListener {
 
   /** Routes or local consumers have changed. */
   routesChanged(): void {
-    for (const stream of [...this.#stranded]) {
-      this.#stranded.delete(stream);
-      stream.sendAgain();
-    }
+    for (const stream of [...this.#retries.unanswered]) stream.leaveSevered();
+    for (const stream of this.#retries.take(Infinity)) stream.sendAgain();
+  }
+
+  /** Sends again what is due. */
+  retryDue(): void {
+    for (const stream of this.#retries.take(this.#retries.nowMs())) stream.sendAgain();
   }
 
   /** Ends all connections. */
@@ -96,15 +108,19 @@ export class TcpListener {
 }
 
 /**
- * A stream that comes back released has been seen by no server: a router on the way had no route, as happens for moments while routes
- * change. It is sent again, this often at most; each try takes as long as the way there and back.
+ * Pauses before a stream is sent again: the first is the way of routes that change this moment, the last one reaches over the loss of a
+ * silent link. A change of routes ends a pause early.
  */
-const maxRetries = 8;
+const retryPausesMs: readonly number[] = [1, 5, 10, 20, 50, 100, 200];
+/** A client waits this long for a way at most, from the first failure: longer than a router takes to start again. */
+const patienceMs = 4_000;
+/** Tries of one stream at most, however often routes change. */
+const maxRetries = 64;
 
 /** One client connection. */
 class ClientStream implements Consumer, Upstream {
   readonly #forwarder: Forwarder;
-  readonly #stranded: Set<ClientStream>;
+  readonly #retries: RetryQueue<ClientStream>;
   readonly #done: (stream: ClientStream, failure: string | undefined) => void;
   readonly tcp: TcpStream;
   readonly outstanding = 0;
@@ -112,12 +128,13 @@ class ClientStream implements Consumer, Upstream {
   #correlationId = '';
   #replyTo = '';
   #answered = false;
-  #retries = 0;
+  #tries = 0;
+  #failedFirstMs = Infinity;
   #failure: string | undefined;
 
-  constructor(forwarder: Forwarder, stranded: Set<ClientStream>, done: (stream: ClientStream, failure: string | undefined) => void) {
+  constructor(forwarder: Forwarder, retries: RetryQueue<ClientStream>, done: (stream: ClientStream, failure: string | undefined) => void) {
     this.#forwarder = forwarder;
-    this.#stranded = stranded;
+    this.#retries = retries;
     this.#done = done;
     this.tcp = new TcpStream(this);
   }
@@ -127,28 +144,23 @@ class ClientStream implements Consumer, Upstream {
     this.#correlationId = correlationId;
     this.#replyTo = this.#forwarder.addTemporary(this);
     this.tcp.attachSocket(socket);
+    this.#retries.unanswered.add(this);
     this.#send();
   }
 
-  /** An answer to this try may still come, and must find nobody. */
-  #abandonTry(): void {
-    this.#forwarder.removeTemporary(this.#replyTo);
-    this.tcp.abandonOut();
-  }
-
-  /** Tries anew, with an address of its own for the answer. */
+  /** Tries anew, with an address of its own for the answer: that to an earlier try may still come, and must find nobody. */
   sendAgain(): void {
-    this.#abandonTry();
-    this.#retries++;
     this.#replyTo = this.#forwarder.addTemporary(this);
     this.#send();
   }
 
   #send(): void {
+    this.#tries++;
     const start = encodeStreamStart(this.#address, this.#replyTo, this.#correlationId);
     const head = streamHead(this.#address, this.#replyTo, this.#correlationId, start);
     const downstream = this.#forwarder.forward(head, true, false, undefined, this);
     if (typeof downstream === 'number') {
+      if (this.#mayWait()) return;
       this.#failure = 'no server is reachable';
       this.tcp.stop();
       return;
@@ -157,10 +169,30 @@ class ClientStream implements Consumer, Upstream {
     downstream.send(start, 0, start.length, true);
   }
 
+  /** This try has failed, and nobody can have seen an octet of the client. False if it was the last. */
+  #mayWait(): boolean {
+    const nowMs = this.#retries.nowMs();
+    this.#failedFirstMs = Math.min(this.#failedFirstMs, nowMs);
+    if (this.tcp.gone || this.#tries > maxRetries || nowMs - this.#failedFirstMs >= patienceMs) return false;
+    this.#forwarder.removeTemporary(this.#replyTo);
+    this.tcp.abandonOut();
+    this.#retries.add(this, nowMs + (retryPausesMs[this.#tries - 1] ?? retryPausesMs.at(-1) ?? 0));
+    return true;
+  }
+
+  /** Leaves a way that has fallen silent, while no answer has come. */
+  leaveSevered(): void {
+    if (!this.tcp.severed || this.tcp.gone) return;
+    this.#forwarder.removeTemporary(this.#replyTo);
+    this.tcp.takeBackOut();
+    this.sendAgain();
+  }
+
   /** The server's stream. */
   deliver(head: MessageHead, upstream: Upstream): Downstream {
     if (this.#answered || this.tcp.gone || head.contentType !== octetStream) return new Refusal(upstream);
     this.#answered = true;
+    this.#retries.remove(this);
     const downstream = this.tcp.startIn(upstream, head.bodyStart - head.annotationsEnd);
     this.tcp.flow();
     return downstream;
@@ -169,18 +201,9 @@ class ClientStream implements Consumer, Upstream {
   update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void {
     if (!this.#answered && settled && state !== DeliveryState.accepted) {
       // The client's octets are read only when the server has answered: nothing has been sent yet.
-      if (!this.tcp.gone && this.#retries < maxRetries) {
-        if (error === linkLost) {
-          this.#abandonTry();
-          this.#stranded.add(this);
-          return;
-        }
-        if (state === DeliveryState.released) {
-          this.sendAgain();
-          return;
-        }
-      }
-      this.#failure = error?.description ?? 'the server could not be reached';
+      const isLost = state === DeliveryState.released || error?.condition === linkLost.condition;
+      if (isLost && this.#mayWait()) return;
+      this.#failure = error?.description || error?.condition || 'the server could not be reached';
     }
     this.tcp.update(state, settled, sectionOffset);
   }
@@ -190,6 +213,7 @@ class ClientStream implements Consumer, Upstream {
   }
 
   ended(): void {
+    this.#retries.remove(this);
     this.#forwarder.removeTemporary(this.#replyTo);
     this.#done(this, this.#failure);
   }

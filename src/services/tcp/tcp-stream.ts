@@ -47,6 +47,8 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   #reportedBytes = 0;
   #inComplete = false;
   #inSettled = false;
+  /** Outcome of the incoming message when it cannot be written to its end. */
+  #brokenState: DeliveryState = DeliveryState.modified;
   #socketGone = false;
   #ended = false;
   /** Destroy the socket as soon as what came for it has been written. */
@@ -77,6 +79,17 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   /** That message is over before any octet was read for it; another may be started. */
   abandonOut(): void {
     this.#downstream = undefined;
+  }
+
+  /** As above for a message that is not over: it is taken back. */
+  takeBackOut(): void {
+    this.#downstream?.abort();
+    this.#downstream = undefined;
+  }
+
+  /** The way of that message does not lead on, as far as is known. */
+  get severed(): boolean {
+    return this.#downstream?.severed ?? false;
   }
 
   /** Octets may flow from the socket. */
@@ -218,6 +231,11 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     else this.#closeWhenWritten = true;
   }
 
+  /** From now on the end of this stream is told as one that never was: the sender may try elsewhere. Only while no octet has come. */
+  disown(): void {
+    this.#brokenState = DeliveryState.released;
+  }
+
   /** Ends everything now, e.g. at the drain deadline. */
   stop(): void {
     this.#destroy(true);
@@ -255,7 +273,7 @@ export class TcpStream implements StreamSocketHandler, Upstream {
         downstream.abort();
       } else downstream.send(nothing, 0, 0, false);
     }
-    this.#settleIn(this.#inComplete && !broken ? DeliveryState.accepted : DeliveryState.modified);
+    this.#settleIn(this.#inComplete && !broken ? DeliveryState.accepted : this.#brokenState);
     this.#checkEnded();
   }
 
