@@ -3,7 +3,8 @@ import { monotonicMs } from '../rig/clock.ts';
 import { labMissing } from '../rig/lab.ts';
 import type { Lab } from '../rig/lab.ts';
 import { Load } from '../rig/load.ts';
-import type { Summary } from '../rig/load-records.ts';
+import type { LoadRecords, Summary } from '../rig/load-records.ts';
+import { NatsCluster, natsMissing } from '../rig/nats.ts';
 import { routerKinds } from '../rig/router-kind.ts';
 import type { RouterKind } from '../rig/router-kind.ts';
 import { startTwoSites, twoSitesWires } from '../rig/two-sites.ts';
@@ -22,6 +23,8 @@ interface Kills {
 }
 
 const insideMs = 50;
+/** Routes of a nats-server that has just started. */
+const natsSettledMs = 3000;
 
 async function killRouters(context: RowContext, kind: RouterKind, forMs: number): Promise<Kills> {
   await using lab: Lab = await context.lab(twoSitesWires);
@@ -42,7 +45,33 @@ async function killRouters(context: RowContext, kind: RouterKind, forMs: number)
     await victim.uses(peersOf(victim), restartedMs);
     await sleep(Math.max(0, startMs + (kill + 1) * killEveryMs - monotonicMs()), undefined, { signal: context.signal });
   }
-  const records = await load.stop([backend]);
+  return effects(await load.stop([backend]), killedMs);
+}
+
+/** NATS in place of the routers: two servers at each site, each with a route to every other. */
+async function killNatsServers(context: RowContext, forMs: number): Promise<Kills> {
+  await using lab: Lab = await context.lab(twoSitesWires);
+  const places = [0, 1, 2, 3].map((number) => ({ host: number < 2 ? 'a' : 'b', index: number % 2 }));
+  const cluster = await NatsCluster.start(lab, places);
+  const responders = [await cluster.respond('b', [2, 3]), await cluster.respond('b', [3, 2])];
+  await sleep(natsSettledMs);
+  const load = await cluster.load('a', [0, 1], ratePerSecond);
+  await sleep(1000);
+  const killedMs: number[] = [];
+  const startMs = monotonicMs();
+  for (let kill = 0; kill * killEveryMs < forMs; kill++) {
+    context.signal.throwIfAborted();
+    const victim = [0, 2, 1, 3][kill % 4];
+    killedMs.push(monotonicMs());
+    await cluster.kill(victim);
+    await sleep(restartAfterMs);
+    await cluster.startServer(victim);
+    await sleep(Math.max(0, startMs + (kill + 1) * killEveryMs - monotonicMs()), undefined, { signal: context.signal });
+  }
+  return effects(await load.stop(responders), killedMs);
+}
+
+function effects(records: LoadRecords, killedMs: readonly number[]): Kills {
   const failedLater = records.failures.filter(
     ([, requestMs]) => !killedMs.some((atMs) => requestMs <= atMs + insideMs && requestMs > atMs - 1000),
   ).length;
@@ -53,6 +82,10 @@ function percent({ failed, sent }: Summary): number {
   return Math.round((failed / sent) * 1e5) / 1e3;
 }
 
+function asPeer({ summary }: Kills): PeerFigures {
+  return { 'failed %': percent(summary), failed: summary.failed, sent: summary.sent, 'p99 ms': summary.p99Ms };
+}
+
 async function run(context: RowContext): Promise<Measured> {
   const forMs = context.fast ? 40_000 : 300_000;
   const peers: Record<string, PeerFigures> = {};
@@ -60,9 +93,12 @@ async function run(context: RowContext): Promise<Measured> {
   for (const kind of routerKinds(context.peers)) {
     context.note(`${forMs / killEveryMs} kills with ${kind.name}`);
     const result = await killRouters(context, kind, forMs);
-    const { summary } = result;
     if (kind.name === 'caravan') own = result;
-    else peers[kind.name] = { 'failed %': percent(summary), failed: summary.failed, sent: summary.sent, 'p99 ms': summary.p99Ms };
+    else peers[kind.name] = asPeer(result);
+  }
+  if (context.peers && natsMissing() === undefined) {
+    context.note(`${forMs / killEveryMs} kills with nats-server`);
+    peers['nats-server'] = asPeer(await killNatsServers(context, forMs));
   }
   if (own === undefined) throw new Error('Caravan was not measured');
   return {
@@ -81,7 +117,7 @@ export const killLoop: Row = {
   floor: 'less than 1 % fail',
   goal: 'less than 0.1 %, only what was inside the killed process',
   fast: true,
-  limitSeconds: { full: 800, fast: 80 },
+  limitSeconds: { full: 1200, fast: 80 },
   missing: labMissing,
   run,
 };
