@@ -17,7 +17,7 @@ import { encodeAnnotations } from './router-annotations.ts';
  *     amqp-value         map
  *
  * HELLO, RA, LSR and LSU have string keys and `int` numbers (long where 32 bits do not suffice); MAR and MAU have symbol keys and `long`
- * for pv, mobile_seq and have_seq.
+ * for pv, mobile_seq and have_seq. The records of REC are a list of binaries under `records`.
  */
 export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const reader = new ValueReader(bytes);
@@ -39,7 +39,7 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
       reader.skip();
     }
   }
-  const value = toControlValue(body);
+  const value = toControlValue(body, opcode === 'REC' || opcode === 'SUM');
   return {
     to: head.to,
     opcode,
@@ -50,13 +50,16 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   };
 }
 
-/** Routing's types: no binary, no floats beyond numbers; what does not fit becomes null, which no field accepts. */
-function toControlValue(value: AmqpValue): ControlValue {
+/** Routing's types: binary in REC and SUM only, no floats beyond numbers; what does not fit becomes null, which no field accepts. */
+function toControlValue(value: AmqpValue, binary: boolean): ControlValue {
   if (value === null || typeof value === 'boolean' || typeof value === 'string' || typeof value === 'number') return value;
-  if (Array.isArray(value)) return (value as readonly AmqpValue[]).map(toControlValue);
+  if (value instanceof Uint8Array) return binary ? value : null;
+  if (Array.isArray(value)) return (value as readonly AmqpValue[]).map((element) => toControlValue(element, binary));
   if (value instanceof Map) {
     const map = new Map<string, ControlValue>();
-    for (const [key, entry] of value as ReadonlyMap<unknown, AmqpValue>) if (typeof key === 'string') map.set(key, toControlValue(entry));
+    for (const [key, entry] of value as ReadonlyMap<unknown, AmqpValue>) {
+      if (typeof key === 'string') map.set(key, toControlValue(entry, binary));
+    }
     return map;
   }
   return null;
@@ -94,7 +97,13 @@ export function encodeControlMessage(writer: ValueWriter, message: ControlMessag
     if (mobile && typeof value === 'number') writer.long(value);
     else encodeControlValue(writer, value);
   }
-  writer.end(message.body.size * 2);
+  if (message.records !== undefined) {
+    writer.string('records');
+    writer.list();
+    for (const { bytes } of message.records) writer.binary(bytes);
+    writer.end(message.records.length);
+  }
+  writer.end((message.body.size + (message.records === undefined ? 0 : 1)) * 2);
   return writer.take();
 }
 
@@ -105,6 +114,8 @@ function encodeControlValue(writer: ValueWriter, value: ControlValue): void {
   else if (typeof value === 'number') {
     if (value >= -0x8000_0000 && value <= 0x7fff_ffff) writer.int(value);
     else writer.long(value);
+  } else if (value instanceof Uint8Array) {
+    writer.binary(value);
   } else if (Array.isArray(value)) {
     writer.list();
     for (const element of value as readonly ControlValue[]) encodeControlValue(writer, element);

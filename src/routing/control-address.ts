@@ -7,6 +7,8 @@ export type ControlScope =
   | { readonly scope: 'router'; readonly routerId: string; readonly endpoint: string };
 
 export const helloAddress = 'amqp:/_local/qdhello';
+/** Between neighbours that sign. */
+export const caravanAddress = 'amqp:/_local/caravan';
 export const linkStateFloodAddress = 'amqp:/_topo/0/all/qdrouter';
 /** Without a scheme: as skupper-router writes it. */
 export const mobileAddressFloodAddress = '_topo/0/all/qdrouter.ma';

@@ -1,5 +1,7 @@
-/** What the body of a routing message may hold: the AMQP types the protocol uses, as plain data. */
-export type ControlValue = null | boolean | number | string | readonly ControlValue[] | ControlMap;
+import type { SignedRecord } from './signed-record.ts';
+
+/** What the body of a routing message may hold: the AMQP types the protocol uses, as plain data. Octets only in REC and SUM. */
+export type ControlValue = null | boolean | number | string | Uint8Array | readonly ControlValue[] | ControlMap;
 export type ControlMap = ReadonlyMap<string, ControlValue>;
 
 /**
@@ -9,7 +11,7 @@ export type ControlMap = ReadonlyMap<string, ControlValue>;
 export interface ControlMessage {
   /** `amqp:/_local/qdhello`, `amqp:/_topo/0/all/qdrouter`, `amqp:/_topo/0/<id>/qdrouter`, the same with `qdrouter.ma`; scheme optional. */
   readonly to: string;
-  /** HELLO, RA, LSR, LSU, MAR, MAU; others are forwarded, not understood. */
+  /** HELLO, RA, LSR, LSU, MAR, MAU, and REC and SUM between routers that sign; others are forwarded, not understood. */
   readonly opcode: string;
   readonly body: ControlMap;
   /** Router annotation: `0/<router id>` of the router that made the message; null when absent. */
@@ -21,4 +23,9 @@ export interface ControlMessage {
    * where this router does not understand it. Absent in messages made here. Routing passes it on and never looks inside.
    */
   readonly encoded?: Uint8Array;
+  /**
+   * The records of REC, so that they need not be parsed where they are not carried over a wire: on one they are the list `records` in the
+   * body.
+   */
+  readonly records?: readonly SignedRecord[];
 }

@@ -17,17 +17,22 @@ import {
   parseRouterAdvertisement,
   routerAdvertisementBody,
   versionOf,
+  type Hello,
 } from './message-body.ts';
 import { Outbox, type ControlTransmit } from './outbox.ts';
+import { AddressDirectory } from './mobile-addresses.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
 import { PathSchedule } from './path-schedule.ts';
 import { RateBudget } from './rate-budget.ts';
 import { PathScratch } from './path-scratch.ts';
 import { RouteTableBuilder } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
+import type { RecordPeer } from './record-content.ts';
+import { withRecords } from './record-text.ts';
 import { RouterIndex } from './router-index.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
 import { Topology } from './topology.ts';
+import { SignedRouting } from './signed-routing.ts';
 import type { RoutingTrust } from './trust.ts';
 
 export interface RoutingOptions {
@@ -71,6 +76,12 @@ export class RoutingEngine {
   readonly #links: LinkTable;
   readonly #own: OwnLinkState;
   readonly #exchange: Exchange;
+  /** Undefined where this router does not sign: then it verifies nothing either. */
+  readonly #signed: SignedRouting | undefined;
+  /** Links whose peers do not sign although they must. */
+  readonly #refusedLinks = new Set<number>();
+  /** Whether routers that do not sign are known: only then are messages for them sent. */
+  #speaksLegacy = true;
   readonly #duplicates = new DuplicateFilter();
   /** Changes of local addresses are told at once, ten in a row, then twenty a second. */
   readonly #addressBudget = new RateBudget(10, 50);
@@ -102,10 +113,18 @@ export class RoutingEngine {
     this.#outbox = new Outbox(options.routerId);
     const { sequenceStart = 0 } = options;
     this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart);
-    this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics, sequenceStart);
     const { routerIndex = new RouterIndex(), pathScratch = new PathScratch() } = options;
     this.#topology = new Topology(new LinkStateGraph(routerIndex, this.#id), pathScratch);
-    this.#tables = new RouteTableBuilder(this.#topology, this.#exchange.directory, this.#exchange.local);
+    const directory = new AddressDirectory();
+    const { trust, instance, requireSigned = false } = options;
+    if (trust !== undefined) {
+      const { graph } = this.#topology;
+      const machine = { graph, directory, outbox: this.#outbox, diagnostics: this.#diagnostics };
+      this.#signed = new SignedRouting({ selfId: this.#id, instance, trust, requireSigned, ...machine });
+      this.#speaksLegacy = false;
+    }
+    this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics, sequenceStart, directory, this.#signed);
+    this.#tables = new RouteTableBuilder(this.#topology, directory, this.#exchange.local, this.#signed);
     if (options.site !== undefined) this.#setSite(options.site);
   }
 
@@ -129,6 +148,8 @@ export class RoutingEngine {
   /** A control link is gone. Its neighbour is routed around from now on, unless another link leads to it. */
   linkDown(link: number, nowMs: number): void {
     this.#advance(nowMs);
+    this.#signed?.linkDown(link);
+    this.#refusedLinks.delete(link);
     const routerId = this.#links.remove(link, this.#nowMs);
     if (routerId !== undefined) this.#loseLink(routerId, 'link lost');
   }
@@ -191,18 +212,20 @@ export class RoutingEngine {
   /** Credentials that were pending are decided, or some have ceased to hold: everything is judged again. */
   trustChanged(nowMs: number): void {
     this.#advance(nowMs);
+    this.#signed?.trustChanged(this.#nowMs);
   }
 
   /** The owner has persisted a higher epoch, as `epochNeeded` asked: everything of this router is signed again under it. */
   newEpoch(epoch: number, nowMs: number): void {
     this.#advance(nowMs);
     if (!Number.isSafeInteger(epoch) || epoch < 1) throw new Error(`bug: epoch ${epoch}`);
+    this.#signed?.newEpoch(epoch);
   }
 
   /** A statement that this router's owner holds for true, to be passed on to everybody. Once more does nothing. */
   addStatement(bytes: Uint8Array, nowMs: number): void {
     this.#advance(nowMs);
-    if (bytes.length === 0) throw new Error('bug: an empty statement');
+    this.#signed?.addStatement(bytes, this.#nowMs);
   }
 
   /**
@@ -224,16 +247,19 @@ export class RoutingEngine {
     for (const link of this.#links.numbers(false)) this.#sendHello(link);
     const { linkStateMaxAgeMs, unreachableHoldoffMs } = this.#timers;
     this.#exchange.sweep(new Set(this.#links.confirmed().values()), this.#nowMs, linkStateMaxAgeMs, unreachableHoldoffMs);
+    this.#signed?.sweep(this.#timers.helloIntervalMs, linkStateMaxAgeMs, this.#nowMs);
     this.#duplicates.expire(this.#nowMs);
     // Without links and without memory there is nothing to do until the next link.
-    if (this.#links.size === 0 && this.#exchange.database.size === 0) this.#nextTickMs = Infinity;
+    const knowsNobody = this.#exchange.database.size === 0 && (this.#signed?.isAlone ?? true);
+    if (this.#links.size === 0 && knowsNobody) this.#nextTickMs = Infinity;
   }
 
   /** When `handleTimeout` is next needed; Infinity for never. */
   nextDeadlineMs(): number {
     this.#settle();
     const addressesDueMs = this.#exchange.local.hasChanges ? this.#addressBudget.availableAtMs(this.#nowMs) : Infinity;
-    const ownDueMs = Math.min(this.#nextAdvertisementMs(), this.#own.dueMs(this.#nowMs), addressesDueMs);
+    const signedDueMs = this.#signed?.dueMs(this.#nowMs) ?? Infinity;
+    const ownDueMs = Math.min(this.#nextAdvertisementMs(), this.#own.dueMs(this.#nowMs), addressesDueMs, signedDueMs);
     const pathsDueMs = this.#exchange.topologyChanged ? this.#pathSchedule.dueMs : Infinity;
     this.#promisedMs = Math.min(this.#nextTickMs, this.#nextQuickHelloMs, this.#links.dueMs, pathsDueMs, ownDueMs, this.#exchange.dueMs);
     return this.#promisedMs;
@@ -267,6 +293,7 @@ export class RoutingEngine {
     return statusOf({
       own: this.#own,
       exchange: this.#exchange,
+      signed: this.#signed,
       table: this.#tables.table,
       neighbours: this.#neighbours,
       topologyChangedMs: this.#topologyChangedMs,
@@ -300,11 +327,13 @@ export class RoutingEngine {
   #sendHello(link: number): void {
     const { quickHelloIntervalMs } = this.#timers;
     const body = helloBody(this.#id, this.#own.instance, this.#links.seen(link));
-    if (quickHelloIntervalMs === 0) {
+    if (quickHelloIntervalMs === 0 && this.#signed === undefined) {
       this.#outbox.hello(link, body);
       return;
     }
-    const extension = helloExtension(quickHelloIntervalMs, this.#nowMs, this.#links.echoMs(link, this.#nowMs));
+    const intervalMs = quickHelloIntervalMs || this.#timers.helloIntervalMs;
+    const extension = helloExtension(intervalMs, this.#nowMs, this.#links.echoMs(link, this.#nowMs));
+    this.#signed?.addToHello(extension);
     this.#outbox.hello(link, withHelloExtension(body, extension));
   }
 
@@ -336,15 +365,19 @@ export class RoutingEngine {
     const version = versionOf(message.body);
     if (id === this.#id) this.#readOwnId(link, opcode, message.body);
     else if (version > (to.endpoint === 'qdrouter.ma' ? mobileAddressVersion : linkStateVersion)) this.#refuseVersion(id, opcode, version);
-    else if (!this.#dispatch(link, to, opcode, message.body)) this.#diagnostics.ignored('malformed body', link, opcode);
+    else if (!this.#dispatch(link, to, message)) this.#diagnostics.ignored('malformed body', link, opcode);
   }
 
   /** False if the body is malformed. */
-  #dispatch(link: number, to: ControlScope, opcode: string, body: ControlMap): boolean {
+  #dispatch(link: number, to: ControlScope, message: ControlMessage): boolean {
+    const { opcode, body } = message;
     // HELLO says something about one link, so it must not come from further away.
     switch (`${to.scope === 'neighbours' ? 'neighbours' : 'network'} ${to.endpoint} ${opcode}`) {
       case 'neighbours qdhello HELLO':
         return this.#receiveHello(link, body);
+      case 'neighbours caravan REC':
+      case 'neighbours caravan SUM':
+        return this.#signed?.receive(link, message, this.#nowMs) ?? true;
       case 'network qdrouter RA':
         return this.#exchange.receiveAdvertisement(body, this.#nowMs);
       case 'network qdrouter LSR':
@@ -364,11 +397,13 @@ export class RoutingEngine {
   #receiveHello(link: number, body: ControlMap): boolean {
     const hello = parseHello(body);
     if (hello === undefined) return false;
+    if (this.#refusesUnsigned(link, hello)) return true;
     const outcome = this.#links.receive(link, hello, this.#id, this.#nowMs);
     if (outcome.wrongPeer) {
       this.#diagnostics.ignored('wrong peer on link', link, 'HELLO');
       return true;
     }
+    const signs = this.#signed?.receiveHello(link, hello, this.#nowMs) ?? false;
     // The other end must not have to wait for the next tick to learn that it is heard.
     if (outcome.newlyHeard) this.#sendHello(link);
     if (this.#nextQuickHelloMs === Infinity && this.#links.hasQuickLinks) {
@@ -376,8 +411,19 @@ export class RoutingEngine {
     }
     if (outcome.lost) this.#loseLink(hello.id, 'silent');
     if (outcome.newlyConfirmed) this.#neighboursChanged = true;
-    const record = this.#exchange.learn(hello.id, true);
+    // A neighbour that signs says everything in its records.
+    const record = signs ? undefined : this.#exchange.learn(hello.id, true);
     if (record !== undefined) this.#exchange.noteInstance(record, hello.instance, this.#nowMs);
+    return true;
+  }
+
+  /** Where signatures are required, a neighbour that does not sign is never confirmed; the owner is told to close its link. */
+  #refusesUnsigned(link: number, hello: Hello): boolean {
+    if (this.#signed?.requireSigned !== true || hello.extension?.fields.has('digest') === true) return false;
+    if (!this.#refusedLinks.has(link)) {
+      this.#refusedLinks.add(link);
+      this.#diagnostics.emit({ type: 'unsignedRefused', routerId: hello.id, link, isNeighbour: true });
+    }
     return true;
   }
 
@@ -428,10 +474,18 @@ export class RoutingEngine {
   #settle(): void {
     this.#recompute();
     this.#links.shortenHolds((routerId) => this.#tables.table.routers.has(routerId));
-    if (this.#own.advance(this.#neighbours, this.#nowMs)) this.#advertisementPending = true;
+    if (this.#own.advance(this.#neighbours, this.#nowMs)) {
+      this.#advertisementPending = true;
+      this.#signed?.setOwnLinkState(this.#ownPeers(), this.#own.site, this.#own.sequence);
+    }
     if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#tables.table, this.#nowMs);
     if (this.#exchange.local.hasChanges && this.#addressBudget.take(this.#nowMs)) this.#announceAddresses();
+    this.#signed?.settle(this.#nowMs);
     if (this.#advertisementPending) this.#advertise();
+    if (this.#signed?.rightsChanged === true) {
+      this.#signed.rightsChanged = false;
+      this.#tables.addressesChanged([]);
+    }
     const { directory } = this.#exchange;
     if (directory.hasChanges) this.#tables.addressesChanged(directory.takeChanged());
   }
@@ -439,16 +493,43 @@ export class RoutingEngine {
   /** Brings neighbours, paths and table up to date. */
   #recompute(): void {
     if (this.#neighboursChanged) this.#updateNeighbours();
+    if (this.#signed?.topologyChanged === true) {
+      this.#signed.topologyChanged = false;
+      this.#exchange.topologyChanged = true;
+    }
     if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
     this.#pathsUrgent = false;
     this.#topologyChangedMs = this.#nowMs;
     const { graph } = this.#topology;
     graph.set(graph.self, linkStateOf(graph.index, costs(this.#neighbours)));
-    this.#exchange.database.writeTo(graph);
+    const signed = this.#signed;
+    this.#exchange.database.writeTo(graph, (routerId) => signed?.isSigner(routerId) ?? false);
+    signed?.writeTo(graph);
     this.#topology.update();
     this.#tables.topologyChanged(this.#links, this.#neighbours);
     this.#exchange.noteReachability(this.#tables.table, this.#nowMs);
+    if (signed === undefined) return;
+    signed.noteReachability((router) => this.#topology.reaches(router), this.#tables.table);
+    this.#updateUnsigned(signed);
+  }
+
+  /** Routers that do not sign have come or gone, or those that stand for them. */
+  #updateUnsigned(signed: SignedRouting): void {
+    const ownUnsigned = [...this.#neighbours].filter(([, { link }]) => !signed.isSignerOn(link)).map(([routerId]) => routerId);
+    const { database } = this.#exchange;
+    for (const routerId of signed.updateAnchors(ownUnsigned, (id) => database.get(id)?.peers))
+      this.#exchange.grantsChanged(routerId, this.#nowMs);
+    const speaksLegacy = ownUnsigned.length > 0 || signed.hasUnsigned;
+    if (speaksLegacy && !this.#speaksLegacy) this.#advertisementPending = true;
+    this.#speaksLegacy = speaksLegacy;
+  }
+
+  #ownPeers(): RecordPeer[] {
+    const signed = this.#signed;
+    return [...this.#neighbours].map(([routerId, { link, cost }]) => {
+      return { routerId, cost: Math.max(1, cost), isUnsigned: signed?.isSignerOn(link) !== true };
+    });
   }
 
   #updateNeighbours(): void {
@@ -478,13 +559,20 @@ export class RoutingEngine {
   #announceAddresses(): void {
     const { local } = this.#exchange;
     const { add, del } = local.takeChange();
-    this.#outbox.toAll(floodLinks(this.#tables.table, new Set()), 'MAU', differentialUpdateBody(this.#id, local.sequence, add, del));
+    this.#signed?.changeOwnAddresses(add, del, local.sequence);
+    this.#signed?.settle(this.#nowMs);
+    if (this.#speaksLegacy) {
+      const body = differentialUpdateBody(this.#id, local.sequence, add, del);
+      const carried = this.#signed === undefined ? body : withRecords(body, this.#signed.ownRecords('MAU', local.sequence - 1));
+      this.#outbox.toAll(floodLinks(this.#tables.table, new Set()), 'MAU', carried);
+    }
     this.#advertisementPending = true;
   }
 
   #advertise(): void {
     this.#advertisementPending = false;
     this.#advertisedAtMs = this.#nowMs;
+    if (!this.#speaksLegacy) return;
     const body = routerAdvertisementBody({
       id: this.#id,
       instance: this.#own.instance,
@@ -495,7 +583,7 @@ export class RoutingEngine {
   }
 
   #nextAdvertisementMs(): number {
-    if (this.#links.size === 0) return Infinity;
+    if (this.#links.size === 0 || !this.#speaksLegacy) return Infinity;
     const { advertisementFluxIntervalMs, advertisementIntervalMs } = this.#timers;
     const fluxMs = this.#advertisedAtMs + advertisementFluxIntervalMs;
     const inFlux = fluxMs - this.#topologyChangedMs <= 2 * advertisementFluxIntervalMs;

@@ -19,13 +19,7 @@ export type IgnoredReason =
 export type NeighbourLoss = 'link lost' | 'silent';
 
 /** What a neighbour that signs did wrong. */
-export type ViolationReason =
-  | 'invalid record'
-  | 'invalid signature'
-  | 'credential refused'
-  | 'unsigned again'
-  | 'statement refused'
-  | 'flood';
+export type ViolationReason = 'malformed record' | 'forged record' | 'credential refused' | 'invalid signatures';
 
 /** What of a router's signed state is bounded. */
 export type OriginQuotaKind = 'bytes' | 'slots' | 'neighbours' | 'updates';
@@ -40,6 +34,8 @@ export type RoutingEvent =
   | { readonly type: 'linkDead'; readonly routerId: string; readonly link: number }
   | { readonly type: 'routerReachable'; readonly routerId: string; readonly cost: number; readonly hops: number; readonly nextHop: string }
   | { readonly type: 'routerUnreachable'; readonly routerId: string }
+  /** As the two above, for so many routers at once that they are not told one by one. */
+  | { readonly type: 'reachabilityChanged'; readonly reachable: number; readonly unreachable: number }
   | { readonly type: 'routerRestarted'; readonly routerId: string; readonly instance: number }
   | { readonly type: 'routerForgotten'; readonly routerId: string }
   /** Another router uses this router's id. `link` is where its message came in. Once per instance of the other. */
@@ -73,7 +69,8 @@ export type RoutingEvent =
   | { readonly type: 'fenced'; readonly routerId: string; readonly reason: string }
   /** A router that signs is over one of its quotas: what goes beyond is left out or comes later. The first, second, fourth ... time. */
   | { readonly type: 'originOverQuota'; readonly routerId: string; readonly quota: OriginQuotaKind; readonly count: number }
-  /** A router that does not sign is not believed: signatures are required, or there is no room for more of its kind. Once per router. */
+  /** A router that does not sign is not believed: signatures are required, or there is no room for more of its kind. Once per router or neighbour's link; -1
+   * for a router that is no neighbour. */
   | { readonly type: 'unsignedRefused'; readonly routerId: string; readonly link: number; readonly isNeighbour: boolean }
   /** Unsigned content in the name of a router that signs. The first, second, fourth ... time. */
   | { readonly type: 'spoofRefused'; readonly routerId: string; readonly link: number; readonly opcode: string; readonly count: number }
@@ -84,11 +81,22 @@ export type RoutingEvent =
   /** Something was left out because a table is full. The first, second, fourth ... time. */
   | { readonly type: 'limitReached'; readonly limit: string; readonly routerId: string; readonly count: number };
 
+/** What has been counted since the start. */
+export interface DiagnosticCounters {
+  readonly ignored: ReadonlyMap<IgnoredReason, number>;
+  readonly limits: ReadonlyMap<string, number>;
+  /** Signed records that were not used, by reason. */
+  readonly refusedRecords: ReadonlyMap<string, number>;
+  readonly eventsLost: number;
+}
+
 /** Events waiting for the owner, and counters of what was ignored. */
 export class RoutingDiagnostics {
   readonly #events = new BoundedQueue<RoutingEvent>(limits.queuedEvents);
   readonly #ignored = new Map<IgnoredReason, number>();
   readonly #limits = new Map<string, number>();
+  readonly #perRouter = new Map<string, number>();
+  readonly #refusedRecords = new Map<string, number>();
 
   emit(event: RoutingEvent): void {
     this.#events.push(event);
@@ -104,6 +112,36 @@ export class RoutingDiagnostics {
     if (isPowerOfTwo(count)) this.emit({ type: 'ignoredMessage', reason, link, opcode: opcode.slice(0, 16), count });
   }
 
+  /** A router that signs is over a quota. */
+  originOverQuota(routerId: string, quota: OriginQuotaKind): void {
+    const count = this.#count(`${quota} of ${routerId}`);
+    if (isPowerOfTwo(count)) this.emit({ type: 'originOverQuota', routerId, quota, count });
+  }
+
+  /** Unsigned content in the name of a router that signs. */
+  spoofRefused(routerId: string, link: number, opcode: string): void {
+    const count = this.#count(`spoof of ${routerId}`);
+    if (isPowerOfTwo(count)) this.emit({ type: 'spoofRefused', routerId, link, opcode, count });
+  }
+
+  /** Counts what is reported per router; of more routers than there can be the counts begin anew. */
+  #count(what: string): number {
+    const count = (this.#perRouter.get(what) ?? 0) + 1;
+    if (this.#perRouter.size >= limits.signedRouters) this.#perRouter.clear();
+    this.#perRouter.set(what, count);
+    return count;
+  }
+
+  /** A router that does not sign is not believed. */
+  unsignedRefused(routerId: string): void {
+    if (this.#count(`unsigned ${routerId}`) === 1) this.emit({ type: 'unsignedRefused', routerId, link: -1, isNeighbour: false });
+  }
+
+  /** A record was not used. */
+  refusedRecord(reason: string): void {
+    this.#refusedRecords.set(reason, (this.#refusedRecords.get(reason) ?? 0) + 1);
+  }
+
   limitReached(limit: keyof typeof limits, routerId: string): void {
     const count = (this.#limits.get(limit) ?? 0) + 1;
     this.#limits.set(limit, count);
@@ -111,8 +149,13 @@ export class RoutingDiagnostics {
   }
 
   /** How often each reason and each limit occurred, and how many events were lost because nobody took them. */
-  counters(): { ignored: ReadonlyMap<IgnoredReason, number>; limits: ReadonlyMap<string, number>; eventsLost: number } {
-    return { ignored: new Map(this.#ignored), limits: new Map(this.#limits), eventsLost: this.#events.refused };
+  counters(): DiagnosticCounters {
+    return {
+      ignored: new Map(this.#ignored),
+      limits: new Map(this.#limits),
+      refusedRecords: new Map(this.#refusedRecords),
+      eventsLost: this.#events.refused,
+    };
   }
 }
 

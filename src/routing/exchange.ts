@@ -11,11 +11,14 @@ import {
   parseMobileAddressRequest,
   parseMobileAddressUpdate,
   parseRouterAdvertisement,
+  type MobileAddressUpdate,
 } from './message-body.ts';
-import { AddressDirectory, LocalAddresses } from './mobile-addresses.ts';
+import { LocalAddresses, type AddressDirectory } from './mobile-addresses.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnLinkState } from './own-link-state.ts';
+import { recordsInBody, withRecords } from './record-text.ts';
 import type { RouteTable } from './route-table.ts';
+import type { SignedRouting } from './signed-routing.ts';
 
 /**
  * What routers ask and tell each other beyond the first hop: advertisements (RA), link states (LSR, LSU) and addresses (MAR, MAU).
@@ -26,17 +29,28 @@ import type { RouteTable } from './route-table.ts';
  */
 export class Exchange {
   readonly database: LinkStateDatabase = new LinkStateDatabase();
-  readonly directory: AddressDirectory = new AddressDirectory();
+  readonly directory: AddressDirectory;
   readonly local: LocalAddresses;
   /** Set when the graph of link states has changed; cleared by the owner once the paths are computed. */
   topologyChanged = false;
   readonly #own: OwnLinkState;
+  readonly #signed: SignedRouting | undefined;
   readonly #outbox: Outbox;
   readonly #diagnostics: RoutingDiagnostics;
   #dueMs = Infinity;
   #dirty = false;
 
-  constructor(own: OwnLinkState, outbox: Outbox, diagnostics: RoutingDiagnostics, sequenceStart: number) {
+  /** `signed` where this router signs: then nothing unsigned is believed of a router that signs too. */
+  constructor(
+    own: OwnLinkState,
+    outbox: Outbox,
+    diagnostics: RoutingDiagnostics,
+    sequenceStart: number,
+    directory: AddressDirectory,
+    signed: SignedRouting | undefined,
+  ) {
+    this.directory = directory;
+    this.#signed = signed;
     this.local = new LocalAddresses(sequenceStart);
     this.#own = own;
     this.#outbox = outbox;
@@ -67,7 +81,7 @@ export class Exchange {
         this.topologyChanged = true;
       }
     }
-    const known = this.directory.sequenceOf(record.routerId);
+    const known = this.#mobileSequenceOf(record);
     if (mobileSequence > known) {
       record.advertisedMobileSequence = mobileSequence;
       // One behind: the differential update may be on its way.
@@ -95,6 +109,7 @@ export class Exchange {
     if (update === undefined) return false;
     const record = this.learn(update.id, true);
     if (record === undefined) return true;
+    if (this.#takesRecords(record, link, body, nowMs, 'LSU')) return true;
     if (update.instance !== 0 && record.instance !== undefined && update.instance < record.instance) {
       this.#diagnostics.ignored('stale', link, 'LSU');
       return true;
@@ -138,9 +153,10 @@ export class Exchange {
       this.#diagnostics.ignored('unknown router', link, 'MAU');
       return true;
     }
+    if (this.#takesRecords(record, link, body, nowMs, 'MAU')) return true;
     if (update.skipped > 0) this.#diagnostics.ignored('malformed address', link, 'MAU');
     this.#dirty = true;
-    const outcome = this.directory.apply(update);
+    const outcome = this.directory.apply(this.#granted(update));
     if (outcome === 'gap') {
       record.advertisedMobileSequence = Math.max(record.advertisedMobileSequence, update.mobileSequence);
       record.mobileRequest.askFor(update.mobileSequence, nowMs);
@@ -153,9 +169,53 @@ export class Exchange {
     return true;
   }
 
+  /**
+   * The records of a router that signs, which it puts into its updates for those behind routers that do not. True where only the records
+   * count: then nothing else in the update is believed.
+   */
+  #takesRecords(record: RouterRecord, link: number, body: ControlMap, nowMs: number, opcode: 'LSU' | 'MAU'): boolean {
+    const signed = this.#signed;
+    if (signed === undefined) return false;
+    const { routerId } = record;
+    const records = recordsInBody(body);
+    if (records !== undefined) signed.receiveCarried(records, routerId, link, nowMs);
+    if (!signed.isSigner(routerId)) return false;
+    if (records === undefined) this.#diagnostics.spoofRefused(routerId, link, opcode);
+    record.linkStateSequence = signed.linkStateSequenceOf(routerId);
+    if (record.linkStateSequence >= record.advertisedLinkStateSequence) record.linkStateRequest.answered();
+    if (this.#mobileSequenceOf(record) >= record.advertisedMobileSequence) record.mobileRequest.answered();
+    this.#dirty = true;
+    return true;
+  }
+
+  /** Of an update of a router that does not sign: what its anchors may announce. */
+  #granted(update: MobileAddressUpdate): MobileAddressUpdate {
+    const unsigned = this.#signed?.unsigned;
+    if (unsigned === undefined) return update;
+    return { ...update, add: update.add.filter(({ key }) => unsigned.mayAdvertise(update.id, key.slice(1))) };
+  }
+
+  #mobileSequenceOf({ routerId }: RouterRecord): number {
+    return this.#isSigner(routerId) ? (this.#signed?.mobileSequenceOf(routerId) ?? 0) : this.directory.sequenceOf(routerId);
+  }
+
+  #isSigner(routerId: string): boolean {
+    return this.#signed?.isSigner(routerId) ?? false;
+  }
+
+  /** What an unsigned router may announce has changed: its addresses are learned anew. */
+  grantsChanged(routerId: string, nowMs: number): void {
+    const record = this.database.get(routerId);
+    if (record === undefined || this.#isSigner(routerId)) return;
+    this.directory.flush(routerId);
+    record.mobileRequest.ask(nowMs);
+    this.#dirty = true;
+  }
+
   /** A changed instance means that the router has restarted: what was known of it is void. Instance 0 says nothing. */
   noteInstance(record: RouterRecord, instance: number, nowMs: number): void {
-    if (instance === 0 || record.instance === instance) return;
+    // Anybody can write any instance; a router that signs has an epoch.
+    if (instance === 0 || record.instance === instance || this.#isSigner(record.routerId)) return;
     const restarted = record.instance !== undefined;
     const isDouble = record.previousInstance === instance;
     record.previousInstance = record.instance;
@@ -177,6 +237,10 @@ export class Exchange {
   /** The record of a router, made if need be and if there is room. `speaks`: a message of its own has come. */
   learn(routerId: string, speaks: boolean): RouterRecord | undefined {
     const isNew = this.database.get(routerId) === undefined;
+    if (isNew && !this.#mayLearn(routerId)) {
+      this.#diagnostics.unsignedRefused(routerId);
+      return undefined;
+    }
     const full = this.database.size >= limits.routers;
     const record = this.database.learn(routerId, speaks);
     if (record === undefined) this.#diagnostics.limitReached('routers', routerId);
@@ -185,18 +249,29 @@ export class Exchange {
     return record;
   }
 
+  /** Of routers that do not sign only so many are believed where this one does. */
+  #mayLearn(routerId: string): boolean {
+    if (this.#signed === undefined || this.#isSigner(routerId)) return true;
+    if (this.#signed.requireSigned) return false;
+    let unsigned = 0;
+    for (const known of this.database.all()) if (!this.#isSigner(known.routerId)) unsigned++;
+    return unsigned < limits.unsignedRouters;
+  }
+
   /** Compares with the new paths: routers that have come into reach are asked for what may have been missed. */
   noteReachability(table: RouteTable, nowMs: number): void {
     for (const record of this.database.all()) {
       if (record.reachable === table.routers.has(record.routerId)) continue;
       const route = table.routers.get(record.routerId);
       record.reachable = route !== undefined;
+      const isSigner = this.#isSigner(record.routerId);
       if (route === undefined) {
         record.unreachableSinceMs = nowMs;
-        this.#diagnostics.emit({ type: 'routerUnreachable', routerId: record.routerId });
+        if (!isSigner) this.#diagnostics.emit({ type: 'routerUnreachable', routerId: record.routerId });
         continue;
       }
       const { routerId, cost, hops, nextHop } = route;
+      if (isSigner) continue;
       this.#diagnostics.emit({ type: 'routerReachable', routerId, cost, hops, nextHop });
       this.#askAll(record, nowMs);
     }
@@ -222,9 +297,11 @@ export class Exchange {
   sweep(ownPeers: ReadonlySet<string>, nowMs: number, linkStateMaxAgeMs: number, holdoffMs: number): void {
     if (this.database.expire(nowMs, linkStateMaxAgeMs)) this.topologyChanged = true;
     for (const record of this.database.all()) {
-      if (!record.reachable && nowMs - record.unreachableSinceMs >= holdoffMs) this.directory.flush(record.routerId);
+      if (record.reachable || this.#isSigner(record.routerId)) continue;
+      if (nowMs - record.unreachableSinceMs >= holdoffMs) this.directory.flush(record.routerId);
     }
     for (const { routerId } of this.database.forget(ownPeers)) {
+      if (this.#isSigner(routerId)) continue;
       this.directory.flush(routerId);
       this.#diagnostics.emit({ type: 'routerForgotten', routerId });
     }
@@ -244,7 +321,7 @@ export class Exchange {
       record.linkStateRequest.sent(nowMs, true);
     }
     if (record.mobileRequest.dueMs <= nowMs) {
-      const have = this.directory.sequenceOf(routerId);
+      const have = this.#mobileSequenceOf(record);
       this.#outbox.toRouter(link, routerId, 'MAR', mobileAddressRequestBody(this.#own.routerId, have));
       // A router that has nothing newer does not answer.
       record.mobileRequest.sent(nowMs, record.advertisedMobileSequence > have);
@@ -253,11 +330,11 @@ export class Exchange {
 
   #answer(record: RouterRecord, link: number, nowMs: number): void {
     if (record.owesLinkState && isNewAnswer(record.linkStateAnswer, this.#own.sequence, nowMs)) {
-      this.#outbox.toRouter(link, record.routerId, 'LSU', this.#own.body());
+      this.#outbox.toRouter(link, record.routerId, 'LSU', withRecords(this.#own.body(), this.#signed?.ownRecords('LSU', 0) ?? []));
     }
     if (record.owesAddresses && isNewAnswer(record.mobileAnswer, this.local.sequence, nowMs)) {
       const body = absoluteUpdateBody(this.#own.routerId, this.local.sequence, this.local.announced());
-      this.#outbox.toRouter(link, record.routerId, 'MAU', body);
+      this.#outbox.toRouter(link, record.routerId, 'MAU', withRecords(body, this.#signed?.ownRecords('MAU', 0) ?? []));
     }
     record.owesLinkState = false;
     record.owesAddresses = false;

@@ -37,6 +37,10 @@ export const limits = {
   links: 1024,
   /** Other routers known. A skupper-router stops at 128; at 1024 a shortest-path tree still takes well under a millisecond. */
   routers: 1024,
+  /** Routers that sign: who has none of the network's certificates cannot add one, and each costs a few kilobytes. */
+  signedRouters: 16_384,
+  /** Routers that do not sign, where this one does: as many as a network of skupper-routers can have. */
+  unsignedRouters: 128,
   /** Characters of a router id: a Kubernetes name (253) fits, a message cannot make it a burden. */
   routerIdLength: 255,
   /** Neighbours in one link state; a router cannot have more neighbours than there are routers. */
@@ -62,6 +66,8 @@ export const limits = {
   /** Events and messages waiting to be taken. The owner takes them after each call; one call makes at most about 4 per router. */
   queuedEvents: 4096,
   queuedMessages: 16_384,
+  /** Routers that are told one by one when they come into reach or go out of it together; of more only the number is told. */
+  reachabilityEvents: 64,
   /** Link-state and mobile-address requests repeated before waiting for the next advertisement (about 20 s). */
   requestAttempts: 8,
 } as const;

@@ -158,6 +158,17 @@ export class AddressDirectory {
     return refused > 0 ? 'applied in part' : 'applied';
   }
 
+  /** Addresses that a router's signed records have gained and lost. False if there was no room for some. */
+  change(routerId: string, add: ReadonlyMap<string, Treatment>, del: Iterable<string>): boolean {
+    const known = this.#byRouter.get(routerId) ?? { sequence: 0, treatments: new Map<string, Treatment>() };
+    for (const key of del) this.#delete(routerId, known, key);
+    let complete = true;
+    for (const [key, treatment] of add) if (!this.#set(routerId, known, { key, treatment })) complete = false;
+    if (known.treatments.size > 0) this.#byRouter.set(routerId, known);
+    else this.#byRouter.delete(routerId);
+    return complete;
+  }
+
   /** Forgets all addresses of a router; the next update from it starts anew. */
   flush(routerId: string): void {
     const known = this.#byRouter.get(routerId);
@@ -193,7 +204,7 @@ export class AddressDirectory {
 }
 
 /** What a router suggests, or the default (balanced) where it suggests nothing that is known here. */
-function treatmentOfHint(hint: number): Treatment {
+export function treatmentOfHint(hint: number): Treatment {
   const known: readonly number[] = Object.values(Treatment);
   return known.includes(hint) ? (hint as Treatment) : Treatment.balanced;
 }

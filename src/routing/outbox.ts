@@ -1,5 +1,6 @@
 import { BoundedQueue } from './bounded-queue.ts';
 import {
+  caravanAddress,
   helloAddress,
   linkStateAddress,
   linkStateFloodAddress,
@@ -9,6 +10,7 @@ import {
 } from './control-address.ts';
 import type { ControlMap, ControlMessage } from './control-message.ts';
 import { limits } from './limits.ts';
+import type { SignedRecord } from './signed-record.ts';
 
 /** A message and the links that it goes out on. */
 export interface ControlTransmit {
@@ -45,6 +47,13 @@ export class Outbox {
 
   toAll(links: readonly number[], opcode: 'RA' | 'MAU', body: ControlMap): void {
     this.#send(links, opcode === 'MAU' ? mobileAddressFloodAddress : linkStateFloodAddress, opcode, body);
+  }
+
+  /** To neighbours that sign. */
+  toSigners(links: readonly number[], opcode: 'REC' | 'SUM', body: ControlMap, records?: readonly SignedRecord[]): void {
+    if (links.length === 0) return;
+    const message = { to: caravanAddress, opcode, body, ingress: this.#self, trace: [this.#self] };
+    this.#queue.push({ links, message: records === undefined ? message : { ...message, records } });
   }
 
   /** Passes on a message of another router: as it came, with this router added to the trace. */

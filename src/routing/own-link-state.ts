@@ -30,6 +30,10 @@ export class OwnLinkState {
     return this.#sequence;
   }
 
+  get site(): ControlMap | undefined {
+    return this.#site;
+  }
+
   /** Sets the site data; false if they are too large. */
   setSite(site: ControlMap | undefined): boolean {
     if (site !== undefined && !isSmall(site)) return false;

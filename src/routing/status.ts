@@ -4,8 +4,10 @@ import type { Exchange } from './exchange.ts';
 import type { Neighbour } from './hello.ts';
 import type { RouterRecord } from './link-state-database.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
+import type { OriginState } from './origin-state.ts';
 import type { OwnLinkState } from './own-link-state.ts';
 import type { RouteTable } from './route-table.ts';
+import type { SignedRouting } from './signed-routing.ts';
 
 /** What is known of another router. */
 export interface RouterStatus {
@@ -25,6 +27,19 @@ export interface RouterStatus {
   readonly lastHeardMs: number | null;
   /** Data about its site; null from a router of another kind. */
   readonly site: ControlMap | null;
+  /** What its records prove; null if it does not sign, or this router does not. */
+  readonly signed: SignedStatus | null;
+}
+
+/** What is known of a router that signs. */
+export interface SignedStatus {
+  readonly siteName: string;
+  /** Patterns of addresses that it may announce, and that it may send to. */
+  readonly advertise: readonly string[];
+  readonly consume: readonly string[];
+  readonly epoch: number;
+  readonly records: number;
+  readonly bytes: number;
 }
 
 export interface RoutingStatus {
@@ -41,6 +56,11 @@ export interface RoutingStatus {
   readonly routers: readonly RouterStatus[];
   readonly ignored: ReadonlyMap<IgnoredReason, number>;
   readonly limitsReached: ReadonlyMap<string, number>;
+  /** Signed records that were not used, by reason. */
+  readonly refusedRecords: ReadonlyMap<string, number>;
+  /** Whether this router signs, and whether it has given way to another process with its identity. */
+  readonly signs: boolean;
+  readonly isFenced: boolean;
   readonly eventsLost: number;
   readonly messagesDropped: number;
 }
@@ -48,6 +68,7 @@ export interface RoutingStatus {
 export function statusOf(state: {
   own: OwnLinkState;
   exchange: Exchange;
+  signed: SignedRouting | undefined;
   table: RouteTable;
   neighbours: ReadonlyMap<string, Neighbour>;
   topologyChangedMs: number;
@@ -55,7 +76,7 @@ export function statusOf(state: {
   counters: ReturnType<RoutingDiagnostics['counters']>;
   messagesDropped: number;
 }): RoutingStatus {
-  const { own, exchange, table, neighbours, topologyChangedMs, pathComputations, counters, messagesDropped } = state;
+  const { own, exchange, signed, table, neighbours, topologyChangedMs, pathComputations, counters, messagesDropped } = state;
   return {
     routerId: own.routerId,
     instance: own.instance,
@@ -64,25 +85,70 @@ export function statusOf(state: {
     lastTopologyChangeMs: topologyChangedMs === -Infinity ? null : topologyChangedMs,
     pathComputations,
     neighbours,
-    routers: [...exchange.database.all()].map((record) => routerStatus(record, table, exchange.directory)),
+    routers: routersOf(exchange, signed, table),
     ignored: counters.ignored,
     limitsReached: counters.limits,
+    refusedRecords: counters.refusedRecords,
+    signs: signed !== undefined,
+    isFenced: signed?.isFenced ?? false,
     eventsLost: counters.eventsLost,
     messagesDropped,
   };
 }
 
+/** Routers that sign by their records, all others by what they say. */
+function routersOf(exchange: Exchange, signed: SignedRouting | undefined, table: RouteTable): RouterStatus[] {
+  const routers: RouterStatus[] = [];
+  for (const record of exchange.database.all()) {
+    if (signed?.isSigner(record.routerId) !== true) routers.push(routerStatus(record, table, exchange.directory));
+  }
+  for (const state of signed?.database.store.all() ?? []) {
+    if (signed !== undefined && state.origin !== table.routerId) routers.push(signerStatus(state, signed, table, exchange.directory));
+  }
+  return routers;
+}
+
+function signerStatus(state: OriginState, signed: SignedRouting, table: RouteTable, directory: AddressDirectory): RouterStatus {
+  const { origin: routerId } = state;
+  const content = state.linkState?.linkState;
+  const credential = signed.database.credentialOf(routerId);
+  return {
+    routerId,
+    instance: content?.instance ?? null,
+    path: pathTo(routerId, table),
+    peers: new Map(content?.peers.map((peer) => [peer.routerId, peer.cost])),
+    linkStateSequence: content?.linkStateSequence ?? 0,
+    mobileSequence: signed.mobileSequenceOf(routerId),
+    addresses: directory.countOf(routerId),
+    lastHeardMs: null,
+    site: content?.site ?? null,
+    signed: {
+      siteName: credential?.siteName ?? '',
+      advertise: credential?.advertise.patterns ?? [],
+      consume: credential?.consume.patterns ?? [],
+      epoch: state.linkState?.epoch ?? 0,
+      records: [...state.records()].length,
+      bytes: state.bytes,
+    },
+  };
+}
+
+function pathTo(routerId: string, table: RouteTable): RouterStatus['path'] {
+  const route = table.routers.get(routerId);
+  return route === undefined ? null : { cost: route.cost, hops: route.hops, nextHop: route.nextHop, link: route.link };
+}
+
 function routerStatus(record: RouterRecord, table: RouteTable, directory: AddressDirectory): RouterStatus {
-  const route = table.routers.get(record.routerId);
   return {
     routerId: record.routerId,
     instance: record.instance ?? null,
-    path: route === undefined ? null : { cost: route.cost, hops: route.hops, nextHop: route.nextHop, link: route.link },
+    path: pathTo(record.routerId, table),
     peers: record.peers,
     linkStateSequence: record.linkStateSequence,
     mobileSequence: directory.sequenceOf(record.routerId),
     addresses: directory.countOf(record.routerId),
     lastHeardMs: record.lastHeardMs === -Infinity ? null : record.lastHeardMs,
     site: record.site ?? null,
+    signed: null,
   };
 }

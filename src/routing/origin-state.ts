@@ -1,0 +1,84 @@
+import { credentialSlot, firstAddressSlot, isNewer, linkStateSlot, type SignedRecord } from './signed-record.ts';
+
+/**
+ * The records held of one origin, one per slot. Never changed: a new record makes a new state. A state remembers the one that followed it,
+ * so that the routers of a simulation, which see the same records, share their states too.
+ */
+export class OriginState {
+  readonly origin: string;
+  readonly #slots: readonly (SignedRecord | undefined)[];
+  /** Octets of all records. */
+  readonly bytes: number;
+  /** Sum of the records' digests, 32 bits. */
+  readonly digest: number;
+  #nextRecord: SignedRecord | undefined;
+  #next: OriginState | undefined;
+
+  constructor(origin: string, slots: readonly (SignedRecord | undefined)[]) {
+    this.origin = origin;
+    this.#slots = slots;
+    let bytes = 0;
+    let digest = 0;
+    for (const record of slots) {
+      if (record === undefined) continue;
+      bytes += record.bytes.length;
+      digest = (digest + record.digest) >>> 0;
+    }
+    this.bytes = bytes;
+    this.digest = digest;
+  }
+
+  /** One more than the highest slot held. */
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  slot(slot: number): SignedRecord | undefined {
+    return this.#slots[slot];
+  }
+
+  get linkState(): SignedRecord | undefined {
+    return this.#slots[linkStateSlot];
+  }
+
+  get credential(): SignedRecord | undefined {
+    return this.#slots[credentialSlot];
+  }
+
+  /** An address slot as it counts: of the life of the link state, and among the slots in use. */
+  addressSlot(slot: number): SignedRecord | undefined {
+    const linkState = this.linkState;
+    const record = this.#slots[slot];
+    if (record === undefined || linkState === undefined || slot < firstAddressSlot) return undefined;
+    return record.epoch === linkState.epoch && slot < (linkState.linkState?.slots ?? 0) ? record : undefined;
+  }
+
+  /** Records held: the credential first, because the others cannot be verified without it. */
+  *records(): Generator<SignedRecord, void> {
+    if (this.credential !== undefined) yield this.credential;
+    for (const [slot, record] of this.#slots.entries()) if (record !== undefined && slot !== credentialSlot) yield record;
+  }
+
+  /** Whether a record says something that is not known yet: newer than that of its slot, and not of a past life. */
+  wants(record: SignedRecord): boolean {
+    const held = this.#slots[record.slot];
+    if (held !== undefined) return held !== record && isNewer(record, held);
+    return record.slot < firstAddressSlot || record.epoch >= (this.linkState?.epoch ?? 0);
+  }
+
+  /** The state with a record that it `wants`. A link state of a new life ends the addresses of those before. */
+  with(record: SignedRecord): OriginState {
+    if (this.#nextRecord === record && this.#next !== undefined) return this.#next;
+    const slots: (SignedRecord | undefined)[] = [...this.#slots];
+    while (slots.length <= record.slot) slots.push(undefined);
+    slots[record.slot] = record;
+    if (record.slot === linkStateSlot) {
+      for (let slot = firstAddressSlot; slot < slots.length; slot++)
+        if ((slots[slot]?.epoch ?? Infinity) < record.epoch) slots[slot] = undefined;
+      while (slots.length > firstAddressSlot && slots.at(-1) === undefined) slots.pop();
+    }
+    this.#nextRecord = record;
+    this.#next = new OriginState(this.origin, slots);
+    return this.#next;
+  }
+}

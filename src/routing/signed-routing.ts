@@ -1,0 +1,506 @@
+import type { ControlMap, ControlMessage, ControlValue } from './control-message.ts';
+import type { RoutingDiagnostics, ViolationReason } from './events.ts';
+import { Flood, octetLists } from './flood.ts';
+import { IdentityFence } from './identity-fence.ts';
+import { limits } from './limits.ts';
+import type { LinkStateGraph } from './link-state-graph.ts';
+import type { Hello } from './message-body.ts';
+import type { AddressDirectory } from './mobile-addresses.ts';
+import type { OriginState } from './origin-state.ts';
+import type { Outbox } from './outbox.ts';
+import { OwnRecords } from './own-records.ts';
+import type { RecordPeer } from './record-content.ts';
+import { isInRange, readSummary, summarise } from './record-summary.ts';
+import type { RouteTable, Treatment } from './route-table.ts';
+import type { ConsumeRights } from './route-table-builder.ts';
+import type { RouterIndex } from './router-index.ts';
+import { SignedAddresses } from './signed-addresses.ts';
+import { SignedDatabase, type RecordVerdict } from './signed-database.ts';
+import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
+import { Statements } from './statements.ts';
+import type { Credential, RoutingTrust } from './trust.ts';
+import { UnsignedRouters } from './unsigned-routers.ts';
+
+/** Records with a signature that does not hold, from one neighbour within a minute, before it counts as an attack. */
+const maxInvalidSignatures = 16;
+/** Records in one message: the shortest take about 120 octets. */
+const maxRecordsPerMessage = 1_024;
+/** Link number of records made here. */
+const ownLink = -1;
+
+/** Where this router stands, for those who make and judge records. */
+export interface SignedRoutingOptions {
+  readonly selfId: string;
+  readonly instance: number;
+  readonly trust: RoutingTrust;
+  /** Routers that do not sign are not believed at all. */
+  readonly requireSigned: boolean;
+  readonly graph: LinkStateGraph;
+  readonly directory: AddressDirectory;
+  readonly outbox: Outbox;
+  readonly diagnostics: RoutingDiagnostics;
+}
+
+/**
+ * Link state, addresses and credentials as records that their origins have signed (docs/signed-records.md): own ones are made and spread, those
+ * of others verified, stored and passed on.
+ */
+export class SignedRouting implements ConsumeRights {
+  readonly requireSigned: boolean;
+  readonly unsigned: UnsignedRouters = new UnsignedRouters();
+  readonly statements: Statements;
+  readonly database: SignedDatabase;
+  readonly #selfId: string;
+  readonly #trust: RoutingTrust;
+  readonly #index: RouterIndex;
+  readonly #graph: LinkStateGraph;
+  readonly #diagnostics: RoutingDiagnostics;
+  readonly #directory: AddressDirectory;
+  readonly #own: OwnRecords;
+  readonly #flood: Flood;
+  readonly #fence: IdentityFence;
+  readonly #addresses: SignedAddresses;
+  /** Origins whose link state the graph has yet to take. */
+  readonly #changed = new Set<number>();
+  /** Origins that name neighbours which do not sign. */
+  readonly #nearUnsigned = new Set<number>();
+  readonly #invalidSignatures = new Map<number, number>();
+  readonly #violators = new Set<number>();
+  #sweeps = 0;
+  #fenced = false;
+  #conflictReported = false;
+  #nowMs = 0;
+  /** Set when link states of others have changed; cleared by the owner. */
+  topologyChanged = false;
+  /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
+  rightsChanged = false;
+
+  constructor(options: SignedRoutingOptions) {
+    const { selfId, instance, trust, graph, directory, outbox, diagnostics } = options;
+    this.#selfId = selfId;
+    this.requireSigned = options.requireSigned;
+    this.#trust = trust;
+    this.#graph = graph;
+    this.#index = graph.index;
+    this.#diagnostics = diagnostics;
+    this.#directory = directory;
+    this.statements = new Statements(trust);
+    this.database = new SignedDatabase(graph.index, trust, diagnostics, (...accepted) => this.#accepted(...accepted));
+    this.#own = new OwnRecords(selfId, instance, trust);
+    this.#flood = new Flood(selfId, outbox);
+    this.#fence = new IdentityFence(trust.nonce);
+    this.#addresses = new SignedAddresses(directory, diagnostics);
+  }
+
+  get isFenced(): boolean {
+    return this.#fenced;
+  }
+
+  /** Whether only this router and nobody else is known. */
+  get isAlone(): boolean {
+    return this.database.store.size <= 1;
+  }
+
+  dueMs(nowMs: number): number {
+    return Math.min(this.#flood.dueMs, this.#fenced ? Infinity : this.#own.dueMs(nowMs));
+  }
+
+  isSigner(routerId: string): boolean {
+    return this.database.isSigner(routerId);
+  }
+
+  /** Whether the router at the end of a link signs. */
+  isSignerOn(link: number): boolean {
+    return this.#flood.signerOn(link) !== undefined;
+  }
+
+  /** Whether a router that does not sign is known next to one that does and can be reached. */
+  get hasUnsigned(): boolean {
+    for (const origin of this.#nearUnsigned) if (this.database.store.isReachable(origin)) return true;
+    return false;
+  }
+
+  // ---- what this router says ----
+
+  /** Goes into HELLO: says that this router signs, and what it holds. */
+  addToHello(extension: Map<string, ControlValue>): void {
+    extension.set('epoch', this.#own.epoch);
+    extension.set('digest', this.#digest());
+  }
+
+  #digest(): number {
+    return (this.database.store.digest + this.statements.digest) >>> 0;
+  }
+
+  setOwnLinkState(peers: readonly RecordPeer[], site: ControlMap | undefined, linkStateSequence: number): void {
+    this.#own.setLinkState(peers, site, linkStateSequence);
+  }
+
+  /** Addresses of this router have changed as other routers are told under `mobileSequence`. */
+  changeOwnAddresses(add: readonly ControlValue[], del: readonly string[], mobileSequence: number): void {
+    const credential = this.#ownCredential();
+    for (const key of del) this.#own.deleteAddress(key, mobileSequence);
+    for (const description of add) {
+      const [key, treatment] = description as readonly [string, Treatment, number];
+      if (credential !== undefined && !credential.advertise.allows(key.slice(1))) {
+        const { routerId, siteName } = credential;
+        this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address: key.slice(1) });
+      } else if (!this.#own.setAddress(key, treatment, mobileSequence)) {
+        this.#diagnostics.limitReached('addressesPerRouter', this.#selfId);
+      }
+    }
+  }
+
+  #ownCredential(): Credential | undefined {
+    const credential = this.#trust.credentialOf(this.#trust.credential);
+    return typeof credential === 'string' ? undefined : credential;
+  }
+
+  /** Signs what is due and sends what is to be sent. */
+  settle(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (!this.#fenced && nowMs >= this.#own.dueMs(nowMs)) {
+      for (const record of this.#own.issue(nowMs)) {
+        this.database.putOwn(record);
+        this.#flood.spread(record, ownLink, nowMs);
+      }
+    }
+    this.#flood.send(nowMs);
+  }
+
+  newEpoch(epoch: number): void {
+    if (epoch <= this.#own.epoch) return;
+    this.#own.setEpoch(epoch);
+    this.#fence.answered();
+  }
+
+  /** Own records for an LSU, or for a MAU with the addresses changed since `sinceSequence`. */
+  ownRecords(kind: 'LSU' | 'MAU', sinceSequence: number): SignedRecord[] {
+    const state = this.database.store.of(this.#selfId);
+    const records: SignedRecord[] = [];
+    for (const record of state?.records() ?? []) {
+      const isAddresses = record.slot >= firstAddressSlot;
+      if (isAddresses !== (kind === 'MAU')) continue;
+      if (!isAddresses || (record.addresses?.mobileSequence ?? 0) > sinceSequence) records.push(record);
+    }
+    return records;
+  }
+
+  /** Sequences under which a router that signs has told routers that do not the same; 0 where nothing is known. */
+  linkStateSequenceOf(routerId: string): number {
+    return this.database.store.of(routerId)?.linkState?.linkState?.linkStateSequence ?? 0;
+  }
+
+  mobileSequenceOf(routerId: string): number {
+    const state = this.database.store.of(routerId);
+    let latest = 0;
+    for (let slot = firstAddressSlot; slot < (state?.size ?? 0); slot++) {
+      latest = Math.max(latest, state?.addressSlot(slot)?.addresses?.mobileSequence ?? 0);
+    }
+    return latest;
+  }
+
+  // ---- what neighbours say ----
+
+  /** HELLO of a neighbour; false if it does not sign. */
+  receiveHello(link: number, hello: Hello, nowMs: number): boolean {
+    this.#nowMs = nowMs;
+    const digest = hello.extension?.fields.get('digest');
+    if (typeof digest !== 'number') {
+      this.#flood.linkDown(link);
+      return false;
+    }
+    const confirmed = hello.seen.includes(this.#selfId);
+    if (this.#flood.heard(link, hello.id, confirmed, digest, this.#digest(), nowMs)) this.#sendSummary(link);
+    return true;
+  }
+
+  #sendSummary(link: number): void {
+    const held: OriginState[] = [];
+    const { store } = this.database;
+    for (let origin = 0; origin < store.end; origin++) {
+      const state = store.at(origin);
+      if (state !== undefined && store.isCurrent(origin)) held.push(state);
+    }
+    held.sort((one, other) => (one.origin < other.origin ? -1 : 1));
+    this.#flood.summarise(link, summarise(held), this.statements.names());
+  }
+
+  linkDown(link: number): void {
+    this.#flood.linkDown(link);
+    this.#invalidSignatures.delete(link);
+    this.#violators.delete(link);
+  }
+
+  /** REC or SUM; false if it is malformed. */
+  receive(link: number, message: ControlMessage, nowMs: number): boolean {
+    this.#nowMs = nowMs;
+    if (this.#flood.signerOn(link) === undefined) {
+      this.#diagnostics.ignored('unknown router', link, message.opcode);
+      return true;
+    }
+    if (message.opcode === 'SUM') return this.#receiveSummary(link, message.body);
+    const statements = octetLists(message.body, 'statements', maxRecordsPerMessage);
+    if (statements === undefined) return false;
+    for (const statement of statements) this.#receiveStatement(statement, link);
+    if (message.records !== undefined) {
+      for (const record of message.records) this.#judge(record, link);
+      return true;
+    }
+    const records = octetLists(message.body, 'records', maxRecordsPerMessage);
+    if (records === undefined) return false;
+    for (const bytes of records) {
+      const record = parseRecord(bytes);
+      if (record === undefined) this.#refuse('malformed record', link, 'malformed record');
+      else this.#judge(record, link);
+    }
+    return true;
+  }
+
+  #receiveSummary(link: number, body: ControlMap): boolean {
+    const after = body.get('after');
+    const upTo = body.get('upTo');
+    const entries = body.get('entries');
+    if (typeof after !== 'string' || typeof upTo !== 'string' || !(entries instanceof Uint8Array)) return false;
+    const listed = readSummary(entries);
+    if (listed === undefined) return false;
+    if (body.has('statements')) {
+      this.#flood.answerStatements(link, this.statements.missingFrom(body.get('statements')), this.#nowMs);
+    }
+    const { store } = this.database;
+    for (let origin = 0; origin < store.end; origin++) {
+      const state = store.at(origin);
+      if (state === undefined || !store.isCurrent(origin) || !isInRange(state.origin, { after, upTo })) continue;
+      this.#flood.answer(link, state.records(), listed.get(state.origin), this.#nowMs);
+    }
+    // Of the routers that the other end believes to reach, this one may hold newer records without a path of its own to them.
+    for (const [routerId, slots] of listed) {
+      const state = store.of(routerId);
+      if (state !== undefined && !store.isReachable(this.#index.find(routerId))) {
+        this.#flood.answer(link, state.records(), slots, this.#nowMs);
+      }
+    }
+    return true;
+  }
+
+  /** Records that came in the body of an LSU or MAU of their origin, past routers that do not sign. */
+  receiveCarried(records: readonly SignedRecord[], origin: string, link: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (const record of records) if (record.origin === origin) this.#judge(record, link);
+  }
+
+  #judge(record: SignedRecord, link: number): void {
+    if (record.origin === this.#selfId) {
+      this.#hearOwn(record);
+      return;
+    }
+    const verdict = this.database.receive(record, link);
+    if (verdict !== 'accepted' && verdict !== 'known') this.#refused(verdict, record, link);
+  }
+
+  #refused(verdict: RecordVerdict, record: SignedRecord, link: number): void {
+    // Certificates end and are revoked at different moments in different places: only that of the neighbour itself is its fault.
+    const ofNeighbour = record.origin === this.#flood.signerOn(link);
+    let violation: ViolationReason | undefined;
+    if (verdict === 'forged') violation = 'forged record';
+    else if (verdict === 'malformed' && ofNeighbour) violation = 'malformed record';
+    else if (verdict === 'credential refused' && ofNeighbour) violation = 'credential refused';
+    else if (verdict === 'invalid signature') {
+      const count = (this.#invalidSignatures.get(link) ?? 0) + 1;
+      this.#invalidSignatures.set(link, count);
+      if (count > maxInvalidSignatures) violation = 'invalid signatures';
+    }
+    this.#refuse(verdict, link, violation);
+  }
+
+  #refuse(reason: string, link: number, violation: ViolationReason | undefined): void {
+    this.#diagnostics.refusedRecord(reason);
+    if (violation !== undefined) this.#violation(link, violation);
+  }
+
+  #violation(link: number, reason: ViolationReason): void {
+    const routerId = this.#flood.signerOn(link);
+    if (routerId === undefined || this.#violators.has(link)) return;
+    this.#violators.add(link);
+    this.#diagnostics.emit({ type: 'violation', routerId, link, reason });
+  }
+
+  /** A record of this router's own identity. */
+  #hearOwn(record: SignedRecord): void {
+    const state = this.database.store.of(this.#selfId);
+    if (state === undefined || !state.wants(record)) return;
+    const credential = record.slot === credentialSlot ? this.#trust.credentialOf(record.payload) : (this.#ownCredential() ?? 'pending');
+    if (typeof credential === 'string' || credential.routerId !== this.#selfId) return;
+    if (!this.#trust.verify(credential, record.signed, record.signature)) return;
+    const { epochAbove, conflict, fenced } = this.#fence.hear(record.epoch, record.nonce, this.#own.epoch, this.#nowMs);
+    if (conflict && !this.#conflictReported) {
+      this.#conflictReported = true;
+      const [nonce, otherNonce] = [hexOf(this.#trust.nonce), hexOf(record.nonce)];
+      this.#diagnostics.emit({ type: 'identityConflict', routerId: this.#selfId, nonce, otherNonce });
+    }
+    if (fenced && !this.#fenced) {
+      this.#fenced = true;
+      this.#diagnostics.emit({ type: 'fenced', routerId: this.#selfId, reason: 'another process has the same identity' });
+    }
+    if (epochAbove !== undefined && !this.#fenced) this.#diagnostics.emit({ type: 'epochNeeded', above: epochAbove });
+  }
+
+  #receiveStatement(bytes: Uint8Array, link: number): void {
+    const outcome = this.statements.receive(bytes, link);
+    if (outcome === 'refused') this.#diagnostics.refusedRecord('statement refused');
+    if (outcome !== 'new') return;
+    this.#diagnostics.emit({ type: 'statementAccepted', bytes: bytes.slice() });
+    this.#flood.spreadStatement(bytes, link, this.#nowMs);
+    this.#judgeAgain();
+  }
+
+  /** A statement that the owner holds for true. */
+  addStatement(bytes: Uint8Array, nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.statements.add(bytes)) this.#flood.spreadStatement(bytes, ownLink, nowMs);
+    this.#judgeAgain();
+  }
+
+  // ---- what follows ----
+
+  #accepted(record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number): void {
+    this.#flood.spread(record, fromLink, this.#nowMs);
+    const { slot } = record;
+    if (slot === linkStateSlot) this.#linkStateChanged(before, after);
+    if (slot === credentialSlot) this.#credentialChanged(after);
+    if (after.size > firstAddressSlot || (before?.size ?? 0) > firstAddressSlot) {
+      this.#addresses.change(before, after, this.database.credentialOf(after.origin));
+    }
+  }
+
+  #linkStateChanged(before: OriginState | undefined, after: OriginState): void {
+    const origin = this.#index.find(after.origin);
+    const content = after.linkState?.linkState;
+    const lastInstance = before?.linkState?.linkState?.instance;
+    if (lastInstance !== undefined && content !== undefined && content.instance !== lastInstance) {
+      this.#diagnostics.emit({ type: 'routerRestarted', routerId: after.origin, instance: content.instance });
+    }
+    if (content?.hasUnsigned === true) this.#nearUnsigned.add(origin);
+    else this.#nearUnsigned.delete(origin);
+    this.#changed.add(origin);
+    // Others may have named this router before it had a number.
+    if (before?.linkState === undefined) {
+      for (const { routerId } of content?.peers ?? []) {
+        const peer = this.#index.find(routerId);
+        if (peer >= 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
+      }
+    }
+    this.topologyChanged = true;
+  }
+
+  #credentialChanged(state: OriginState): void {
+    this.rightsChanged = true;
+    // What was learned of the router before it was known to sign is void.
+    this.#addresses.install(state, this.database.credentialOf(state.origin));
+  }
+
+  /** Brings the link states of signing routers into the graph. */
+  writeTo(graph: LinkStateGraph): void {
+    for (const origin of this.#changed) {
+      if (origin === graph.self) continue;
+      const state = this.database.store.at(origin);
+      graph.set(origin, state?.linkState?.linkState?.graphState(graph.index));
+    }
+    this.#changed.clear();
+  }
+
+  /** Takes over which routers can be reached, and tells of changes. */
+  noteReachability(reaches: (origin: number) => boolean, table: RouteTable): void {
+    const { store } = this.database;
+    const self = this.#graph.self;
+    const changed: number[] = [];
+    for (let origin = 0; origin < store.end; origin++) {
+      if (store.at(origin) === undefined || origin === self || store.isReachable(origin) === reaches(origin)) continue;
+      store.setReachable(origin, !store.isReachable(origin));
+      changed.push(origin);
+    }
+    if (changed.length > limits.reachabilityEvents) {
+      const reachable = changed.filter((origin) => store.isReachable(origin)).length;
+      this.#diagnostics.emit({ type: 'reachabilityChanged', reachable, unreachable: changed.length - reachable });
+      return;
+    }
+    for (const origin of changed) {
+      const routerId = this.#index.idOf(origin);
+      const route = store.isReachable(origin) ? table.routers.get(routerId) : undefined;
+      if (route === undefined) this.#diagnostics.emit({ type: 'routerUnreachable', routerId });
+      else this.#diagnostics.emit({ type: 'routerReachable', routerId, cost: route.cost, hops: route.hops, nextHop: route.nextHop });
+    }
+  }
+
+  /** Works out again which signing routers stand for those that do not sign; the latter's ids whose grants have changed. */
+  updateAnchors(ownUnsigned: readonly string[], peersOf: (routerId: string) => ReadonlyMap<string, number> | undefined): string[] {
+    const anchored = new Map<string, Set<Credential>>();
+    const anchor = (routerId: string, credential: Credential): void => {
+      const credentials = anchored.get(routerId) ?? new Set();
+      anchored.set(routerId, credentials.add(credential));
+    };
+    const own = this.#ownCredential();
+    if (own !== undefined) for (const routerId of ownUnsigned) anchor(routerId, own);
+    for (const origin of this.#nearUnsigned) {
+      const state = this.database.store.at(origin);
+      const credential = state === undefined ? undefined : this.database.credentialOf(state.origin);
+      if (state === undefined || credential === undefined || !this.database.store.isReachable(origin)) continue;
+      for (const { routerId, isUnsigned } of state.linkState?.linkState?.peers ?? []) {
+        if (isUnsigned && !this.isSigner(routerId)) anchor(routerId, credential);
+      }
+    }
+    return this.unsigned.update(anchored, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
+  }
+
+  mayConsume(routerId: string, address: string): boolean {
+    if (routerId === this.#selfId) return true;
+    const credential = this.database.credentialOf(routerId);
+    return credential === undefined ? this.unsigned.mayConsume(routerId, address) : credential.consume.allows(address);
+  }
+
+  /** To be called every second. Origins out of reach for `maxAgeMs` are forgotten. */
+  sweep(intervalMs: number, maxAgeMs: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#sweeps++;
+    if (this.#sweeps % 60 === 0) this.#invalidSignatures.clear();
+    this.database.refill((record, link) => this.#judge(record, link));
+    for (const origin of this.database.store.sweep(Math.min(255, Math.ceil(maxAgeMs / intervalMs)))) {
+      this.#drop(origin);
+      this.#diagnostics.emit({ type: 'routerForgotten', routerId: this.#index.idOf(origin) });
+    }
+  }
+
+  trustChanged(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#own.credentialChanged();
+    for (const { bytes, fromLink } of this.statements.takePending()) this.#receiveStatement(bytes, fromLink);
+    this.#judgeAgain();
+    this.database.retryPending((record, link) => this.#judge(record, link));
+  }
+
+  /** Drops what is known of routers whose credential does not hold any more; those that are neighbours are to be cut off. */
+  #judgeAgain(): void {
+    this.rightsChanged = true;
+    for (const origin of this.database.refused()) {
+      if (origin === this.#graph.self) continue;
+      const routerId = this.#index.idOf(origin);
+      this.#drop(origin);
+      this.#diagnostics.emit({ type: 'credentialRefused', routerId });
+      for (const { link, routerId: neighbour } of this.#flood.signers()) {
+        if (neighbour === routerId) this.#violation(link, 'credential refused');
+      }
+    }
+  }
+
+  #drop(origin: number): void {
+    this.database.store.remove(origin);
+    this.#directory.flush(this.#index.idOf(origin));
+    this.#nearUnsigned.delete(origin);
+    this.#changed.add(origin);
+    this.topologyChanged = true;
+  }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('');
+}
