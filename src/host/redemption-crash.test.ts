@@ -1,53 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
 import { testCrypto } from '../pki/fixtures.test.ts';
+import { runIssuer } from './redemption-fixtures.test.ts';
 import { TrustStore } from './trust-store.ts';
 
-/**
- * An issuer in a process of its own that is killed while it redeems: at its n-th signature after the request came in
- * (the cryptography it is given does that), or at a moment that the test chooses.
- */
-const issuerProgram = `
-  import { TrustStore } from ${JSON.stringify(import.meta.resolve('./trust-store.ts'))};
-  import { silentLogger } from ${JSON.stringify(import.meta.resolve('../base/log.ts'))};
-  import { systemRandom } from ${JSON.stringify(import.meta.resolve('../pki/fixtures.test.ts'))};
-  const [folder, requestText, grantId, killAt] = process.argv.slice(1);
-  let signatures = 0;
-  const subtle = new Proxy(crypto.subtle, {
-    get(target, name) {
-      if (name === 'sign' && ++signatures === Number(killAt)) process.kill(process.pid, 'SIGKILL');
-      const member = target[name];
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
-  const store = await TrustStore.open(folder, { wallMs: () => Date.now(), log: silentLogger, crypto: { subtle, random: systemRandom } });
-  process.stdout.write('ready ');
-  const result = await store.redeem(grantId, JSON.parse(requestText), '');
-  process.stdout.write(JSON.stringify(result));
-  await store[Symbol.asyncDispose]();
-`;
-
 const options = { wallMs: () => Date.now(), crypto: testCrypto, log: silentLogger };
-
-async function runIssuer(folder: string, request: object, grantId: string, killAt: number, killAfterMs?: number): Promise<string> {
-  const parameters = [folder, JSON.stringify(request), grantId, String(killAt)];
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', issuerProgram, '--', ...parameters], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.on('data', (chunk) => {
-    if (output === '' && killAfterMs !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfterMs);
-    output += String(chunk);
-  });
-  await once(child, 'close');
-  return output;
-}
 
 test('an issuer killed between the use and the answer has used the token up and given nothing', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'crash-'));

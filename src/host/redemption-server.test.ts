@@ -1,32 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:tls';
-import type { ConnectionOptions } from 'node:tls';
 import { test } from 'node:test';
 import type { AccessToken } from '../pki/access-token.ts';
 import { dayMs } from '../pki/fixtures.test.ts';
 import { maxRequestBytes } from '../pki/redemption-protocol.ts';
 import { redeemToken, renewAtIssuer } from './redemption-client.ts';
 import { maxConnections } from './redemption-server.ts';
+import { exchangeRaw, post } from './redemption-fixtures.test.ts';
 import { joinDirectly, newSites, openLinkPort } from './trust-fixtures.test.ts';
-import type { LinkPort } from './trust-fixtures.test.ts';
 
 const site = { siteName: 'laptop', hosts: [] };
-
-/** Sends text as it is and returns all that comes back, until the server closes. */
-async function exchangeRaw(port: LinkPort, text: string | undefined, options: ConnectionOptions = {}): Promise<string> {
-  const socket = connect({ host: port.host, port: port.port, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'], ...options });
-  socket.on('error', () => undefined);
-  if (text !== undefined) socket.write(text);
-  let answer = '';
-  socket.on('data', (chunk) => (answer += String(chunk)));
-  await once(socket, 'close');
-  return answer;
-}
-
-function post(path: string, body: string): string {
-  return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-}
 
 test('a site joins over the link port, and again for a second link', async () => {
   await using sites = await newSites();

@@ -4,6 +4,18 @@ import { codecFuzz } from './rows/p1-codec-fuzz.ts';
 import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
 import { certificateMatrix } from './rows/s1-certificates.ts';
+import { tlsFloor } from './rows/s2-tls-floor.ts';
+import { tokenRace } from './rows/s3-token-race.ts';
+import { tokenTricks } from './rows/s4-token-tricks.ts';
 
 /** Rows about delivery, load, hostile input and certificates, in the order of the scoreboard. */
-export const limitRows: readonly Row[] = [halfClose, codecFuzz, amplificationLimits, controlPlaneFuzz, certificateMatrix];
+export const limitRows: readonly Row[] = [
+  halfClose,
+  codecFuzz,
+  amplificationLimits,
+  controlPlaneFuzz,
+  certificateMatrix,
+  tlsFloor,
+  tokenRace,
+  tokenTricks,
+];
