@@ -16,6 +16,7 @@ import { RoutingEngine } from '../routing/engine.ts';
 import type { RoutingOptions } from '../routing/engine.ts';
 import type { RoutingEvent } from '../routing/events.ts';
 import type { RoutingStatus } from '../routing/status.ts';
+import { Quarantine } from './quarantine.ts';
 
 export interface ControlPlaneOptions {
   readonly routing: RoutingOptions;
@@ -47,6 +48,9 @@ export class ControlPlane implements NeighbourHandler {
   readonly #writer = new ValueWriter(1024);
   /** Control connections that are up, by link number. */
   readonly #neighbours = new Map<number, Neighbour>();
+  readonly #quarantine = new Quarantine();
+  /** This router has given way to another process with its identity: it has no links any more. */
+  #fenced = false;
   #dirty = true;
   #servicesChanged = false;
 
@@ -133,7 +137,17 @@ export class ControlPlane implements NeighbourHandler {
         condition: Condition.unauthorizedAccess,
         description: 'container-id is not the router id of the certificate',
       });
+    } else if (this.#fenced) {
+      this.#refuse(neighbour, 'another process has the identity of this router');
+    } else if (proven !== undefined && this.#quarantine.leftMs(proven, this.#clock.nowMs()) > 0) {
+      const seconds = Math.ceil(this.#quarantine.leftMs(proven, this.#clock.nowMs()) / 1000);
+      this.#log.warn('a router is kept out for what it did before', { router: proven, secondsLeft: seconds });
+      this.#refuse(neighbour, `this router is not let in for another ${seconds} s, because it broke the rules of routing`);
     }
+  }
+
+  #refuse(neighbour: Neighbour, description: string): void {
+    neighbour.connection.close({ condition: Condition.unauthorizedAccess, description });
   }
 
   controlUp(neighbour: Neighbour): void {
@@ -207,6 +221,7 @@ export class ControlPlane implements NeighbourHandler {
       this.#logEvent(event);
       // The socket may take many minutes to notice; what waits on it has a better way, or is told now.
       if (event.type === 'linkDead') this.#neighbours.get(event.link)?.connection.lost('nothing was heard from the other end');
+      this.#actOn(event);
       this.#onRoutingEvent?.(event);
     }
     const { table } = routing;
@@ -217,6 +232,26 @@ export class ControlPlane implements NeighbourHandler {
     const changed = this.#servicesChanged;
     this.#servicesChanged = false;
     return changed;
+  }
+
+  /** Neighbours that routing will not have are cut off. */
+  #actOn(event: RoutingEvent): void {
+    if (event.type === 'violation') {
+      const neighbour = this.#neighbours.get(event.link);
+      // Whose id is not proven cannot be kept out: another would be kept out in its place.
+      const proven = neighbour?.provenRouterId;
+      if (proven !== undefined) {
+        const durationMs = this.#quarantine.add(proven, this.#clock.nowMs());
+        this.#audit.record({ event: 'quarantined', fields: { router: proven, seconds: durationMs / 1000, reason: event.reason } });
+      }
+      if (neighbour !== undefined) this.#refuse(neighbour, `routing: ${event.reason}`);
+    } else if (event.type === 'unsignedRefused' && event.isNeighbour) {
+      const neighbour = this.#neighbours.get(event.link);
+      if (neighbour !== undefined) this.#refuse(neighbour, 'this network takes only routers that sign what they say');
+    } else if (event.type === 'fenced') {
+      this.#fenced = true;
+      for (const neighbour of this.#neighbours.values()) this.#refuse(neighbour, 'another process has the identity of this router');
+    }
   }
 
   #logEvent(event: RoutingEvent): void {
