@@ -58,7 +58,7 @@ test('what concerns security becomes an event of the audit log, and nothing else
     [{ type: 'violation', routerId: 'x', link: 1, reason: 'invalid signatures' }, 'recordRefused'],
     [{ type: 'spoofRefused', routerId: 'x', link: 1, opcode: 'LSU', count: 1 }, 'recordRefused'],
     [{ type: 'credentialRefused', routerId: 'x' }, 'recordRefused'],
-    [{ type: 'grantViolation', routerId: 'x', siteName: 's', address: 'a' }, 'grantViolation'],
+    [{ type: 'grantViolation', routerId: 'x', siteName: 's', address: 'a', right: 'consume' }, 'grantViolation'],
     [{ type: 'unsignedRefused', routerId: 'x', link: 1, isNeighbour: true }, 'unsignedRefused'],
     [{ type: 'identityConflict', routerId: 'x', nonce: '1', otherNonce: '2' }, 'identityConflict'],
     [{ type: 'duplicateRouterId', routerId: 'x', link: 1, instance: 1 }, 'identityConflict'],
@@ -68,7 +68,7 @@ test('what concerns security becomes an event of the audit log, and nothing else
     [{ type: 'neighbourUp', routerId: 'x', link: 1, cost: 1 }, undefined],
   ];
   for (const [event, name] of events) assert.equal(auditedEvent(event)?.event, name);
-  assert.deepEqual(auditedEvent({ type: 'grantViolation', routerId: 'x', siteName: 's', address: 'a' })?.fields, {
+  assert.deepEqual(auditedEvent({ type: 'grantViolation', routerId: 'x', siteName: 's', address: 'a', right: 'consume' })?.fields, {
     router: 'x',
     site: 's',
     address: 'a',

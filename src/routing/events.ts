@@ -56,8 +56,14 @@ export type RoutingEvent =
    * amqp:unauthorized-access and lets this router in again only after a while.
    */
   | { readonly type: 'violation'; readonly routerId: string; readonly link: number; readonly reason: ViolationReason }
-  /** A router announces an address that its credential does not grant. Once per router and address. */
-  | { readonly type: 'grantViolation'; readonly routerId: string; readonly siteName: string; readonly address: string }
+  /** A router announces an address, or sends to one, that its credential does not grant. Once per router and address. */
+  | {
+      readonly type: 'grantViolation';
+      readonly routerId: string;
+      readonly siteName: string;
+      readonly address: string;
+      readonly right: 'advertise' | 'consume';
+    }
   /**
    * The network holds a record of this router with an epoch as high as its own or higher. The owner persists an epoch above `above`,
    * then calls `newEpoch`.

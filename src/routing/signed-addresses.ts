@@ -53,9 +53,18 @@ export class SignedAddresses {
 
   #isGranted(credential: Credential, key: string): boolean {
     const address = key.slice(1);
-    if (credential.advertise.allows(address)) return true;
-    const { routerId, siteName } = credential;
-    if (this.#reported.add(`${routerId} ${address}`)) this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address });
+    return credential.advertise.allows(address) || this.#report(credential, address, 'advertise');
+  }
+
+  /** Tells of a router that sends to an address that it may not send to; always false. */
+  refuseConsumer(credential: Credential, address: string): false {
+    return this.#report(credential, address, 'consume');
+  }
+
+  #report({ routerId, siteName }: Credential, address: string, right: 'advertise' | 'consume'): false {
+    if (this.#reported.add(`${right} ${routerId} ${address}`)) {
+      this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address, right });
+    }
     return false;
   }
 }

@@ -66,6 +66,8 @@ export class SignedRouting implements ConsumeRights {
   readonly #nearUnsigned = new Set<number>();
   readonly #invalidSignatures = new Map<number, number>();
   readonly #violators = new Set<number>();
+  /** Credentials of routers that have sent messages through here. */
+  readonly #consumers = new Map<string, Credential>();
   #sweeps = 0;
   #fenced = false;
   #conflictReported = false;
@@ -144,7 +146,7 @@ export class SignedRouting implements ConsumeRights {
       const [key, treatment] = description as readonly [string, Treatment, number];
       if (credential !== undefined && !credential.advertise.allows(key.slice(1))) {
         const { routerId, siteName } = credential;
-        this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address: key.slice(1) });
+        this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address: key.slice(1), right: 'advertise' });
       } else if (!this.#own.setAddress(key, treatment, mobileSequence)) {
         this.#diagnostics.limitReached('addressesPerRouter', this.#selfId);
       }
@@ -395,6 +397,7 @@ export class SignedRouting implements ConsumeRights {
 
   #credentialChanged(state: OriginState): void {
     this.rightsChanged = true;
+    this.#consumers.delete(state.origin);
     // What was learned of the router before it was known to sign is void.
     this.#addresses.install(state, this.database.credentialOf(state.origin));
   }
@@ -452,10 +455,16 @@ export class SignedRouting implements ConsumeRights {
     return this.unsigned.update(anchored, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
   }
 
+  /** Asked for each message: the credential of a router is looked up once. */
   mayConsume(routerId: string, address: string): boolean {
     if (routerId === this.#selfId) return true;
-    const credential = this.database.credentialOf(routerId);
-    return credential === undefined ? this.unsigned.mayConsume(routerId, address) : credential.consume.allows(address);
+    let credential = this.#consumers.get(routerId);
+    if (credential === undefined) {
+      credential = this.database.credentialOf(routerId);
+      if (credential === undefined) return this.unsigned.mayConsume(routerId, address);
+      this.#consumers.set(routerId, credential);
+    }
+    return credential.consume.allows(address) || this.#addresses.refuseConsumer(credential, address);
   }
 
   /** To be called every second. Origins out of reach for `maxAgeMs` are forgotten. */
@@ -481,6 +490,7 @@ export class SignedRouting implements ConsumeRights {
   /** Drops what is known of routers whose credential does not hold any more; those that are neighbours are to be cut off. */
   #judgeAgain(): void {
     this.rightsChanged = true;
+    this.#consumers.clear();
     for (const origin of this.database.refused()) {
       if (origin === this.#graph.self) continue;
       const routerId = this.#index.idOf(origin);
@@ -495,6 +505,7 @@ export class SignedRouting implements ConsumeRights {
   #drop(origin: number): void {
     this.database.store.remove(origin);
     this.#directory.flush(this.#index.idOf(origin));
+    this.#consumers.delete(this.#index.idOf(origin));
     this.#nearUnsigned.delete(origin);
     this.#changed.add(origin);
     this.topologyChanged = true;

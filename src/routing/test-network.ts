@@ -40,10 +40,11 @@ export class TestNetwork {
   #nextCable = 1;
   #nextOrder = 0;
 
-  router(routerId: string, options: Partial<RoutingOptions> = {}): RoutingEngine {
+  /** `name` stands for the router in this network: only where two processes have one router id it is another. */
+  router(routerId: string, options: Partial<RoutingOptions> = {}, name: string = routerId): RoutingEngine {
     const engine = new RoutingEngine({ routerId, instance: 1_700_000_000, ...options });
-    this.engines.set(routerId, engine);
-    if (!this.events.has(routerId)) this.events.set(routerId, []);
+    this.engines.set(name, engine);
+    if (!this.events.has(name)) this.events.set(name, []);
     return engine;
   }
 
