@@ -2,10 +2,12 @@ import { randomFillSync, webcrypto } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRoot, issueLeaf, networkIdOfKey } from '../../src/pki/issue-certificate.ts';
+import { createRoot, issueLeaf, issueMembership, networkIdOfKey } from '../../src/pki/issue-certificate.ts';
 import { generatePrivateKey, importPrivateKey, publicKeyOf } from '../../src/pki/keys.ts';
+import { everyAddress } from '../../src/pki/membership.ts';
 import { encodePem } from '../../src/pki/pem.ts';
 import type { PkiCrypto } from '../../src/pki/pki-crypto.ts';
+import { generateSigningKey, signingPublicKey } from '../../src/pki/signing-key.ts';
 import type { Entity } from './router-process.ts';
 
 const pkiCrypto: PkiCrypto = {
@@ -13,6 +15,8 @@ const pkiCrypto: PkiCrypto = {
   random: { fill: (target) => void randomFillSync(target), number: () => Math.random() },
 };
 const dayMs = 86_400_000;
+/** Longer than any jump of a clock in a test. */
+const membershipMs = 1000 * dayMs;
 
 /** Files of one certificate. */
 export interface Credentials {
@@ -69,6 +73,29 @@ export class Authority implements AsyncDisposable {
     await writeFile(credentials.certificateFile, encodePem('CERTIFICATE', certificate));
     await writeFile(credentials.keyFile, pem, { mode: 0o600 });
     return credentials;
+  }
+
+  /** A membership with a key to sign with, and the entity for it; its state lies in `stateFolder`. */
+  async signing(routerId: string, stateFolder: string): Promise<Entity> {
+    const publicKey = await publicKeyOf(pkiCrypto, await importPrivateKey(pkiCrypto, await generatePrivateKey(pkiCrypto)));
+    const signingKeyPem = await generateSigningKey(pkiCrypto);
+    const signingKey = await signingPublicKey(pkiCrypto, signingKeyPem);
+    const siteName = routerId.slice(0, routerId.lastIndexOf('-'));
+    const certificate = await issueMembership(
+      pkiCrypto,
+      { certificate: this.#root, privateKey: this.#key },
+      {
+        publicKey,
+        identity: { networkId: this.networkId, siteName, routerId },
+        rights: { mayIssue: false, pathLength: 0, leafLifetimeMs: dayMs, signingKey, advertise: everyAddress, consume: everyAddress },
+        wallMs: Date.now() - dayMs,
+        lifetimeMs: membershipMs,
+      },
+    );
+    const [membershipFile, privateKeyFile] = [join(stateFolder, 'membership.pem'), join(stateFolder, 'signing-key.pem')];
+    await writeFile(membershipFile, encodePem('CERTIFICATE', certificate));
+    await writeFile(privateKeyFile, signingKeyPem, { mode: 0o600 });
+    return ['signing', { name: 'signing', caCertFile: this.rootFile, membershipFile, privateKeyFile, stateFolder }];
   }
 
   /** The sslProfile `links` with these credentials (or none), which trusts this root; with `ownNetwork` only for routers of the network. */

@@ -54,6 +54,13 @@ async function allMistakes(graph: Graph, routers: readonly FaultRouter[]): Promi
   return found.flat();
 }
 
+/** What a Caravan router knows of the links of all: with a wrong next hop it tells whether the map is wrong or the way through it. */
+async function knownLinks(router: FaultRouter): Promise<string> {
+  if (router.kind.name !== 'caravan') return router.program.tail(5);
+  const { results } = await router.manage<{ results: { id: string; linkState: object }[] }>('QUERY', 'router.node');
+  return `${router.name} knows ${results.map(({ id, linkState }) => `${id}: ${Object.keys(linkState).join(' ')}`).join('; ')}`;
+}
+
 /** Routers that agree stay that way for this long before it is believed. */
 const settledMs = 1000;
 
@@ -61,16 +68,20 @@ const settledMs = 1000;
 export async function converged(graph: Graph, routers: readonly FaultRouter[], sinceMs: number, timeoutMs: number): Promise<number> {
   let rightFromMs: number | undefined;
   let last: string[] = [];
-  await until(
-    'all routers have right next hops',
-    async () => {
-      last = await allMistakes(graph, routers);
-      if (last.length > 0) rightFromMs = undefined;
-      else rightFromMs ??= monotonicMs();
-      return rightFromMs !== undefined && monotonicMs() - rightFromMs >= settledMs;
-    },
-    timeoutMs,
-    () => last.slice(0, 10).join('\n'),
-  );
+  try {
+    await until(
+      'all routers have right next hops',
+      async () => {
+        last = await allMistakes(graph, routers);
+        if (last.length > 0) rightFromMs = undefined;
+        else rightFromMs ??= monotonicMs();
+        return rightFromMs !== undefined && monotonicMs() - rightFromMs >= settledMs;
+      },
+      timeoutMs,
+    );
+  } catch (error) {
+    const states = await Promise.all(routers.filter(({ name }) => last.some((text) => text.startsWith(`${name} `))).map(knownLinks));
+    throw new Error(`${(error as Error).message}\n${[...last.slice(0, 10), ...states].join('\n')}`, { cause: error });
+  }
   return (rightFromMs ?? Infinity) - sinceMs;
 }

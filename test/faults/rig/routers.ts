@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Authority } from '../../e2e/certificates.ts';
 import { routerId } from '../../e2e/network.ts';
@@ -34,6 +34,8 @@ export interface NetworkSettings {
   readonly router?: Readonly<Record<string, string | number>>;
   /** Further entities of every router. */
   readonly entities?: (plan: RouterPlan, folder: string) => Promise<readonly Entity[]>;
+  /** False: Caravan routers do not sign their routing messages, either. */
+  readonly sign?: boolean;
   /** When the certificates begin to hold; they do for a day. Now, when absent. */
   readonly certificatesFromMs?: number;
   /** Further environment of a router's process. */
@@ -68,6 +70,16 @@ export class FaultRouter {
 
   get configurationFile(): string {
     return join(this.folder, 'router.json');
+  }
+
+  /** Runs a copy of this router on another host, from `folder`, with its configuration changed by `change`. It ends with the lab. */
+  async cloneTo(host: string, folder: string, change: (configuration: string) => string): Promise<FaultRouter> {
+    const plan = { name: this.name, host };
+    const settings = { parameters: this.#parameters, environment: (): Readonly<Record<string, string>> => this.#environment };
+    const clone = new FaultRouter(this.#lab, this.kind, plan, folder, settings);
+    await writeFile(clone.configurationFile, change(await readFile(this.configurationFile, 'utf8')));
+    await clone.start();
+    return clone;
   }
 
   get #socket(): string {
@@ -132,6 +144,7 @@ export class RouterNetwork {
       const entities: Entity[] = [
         ['router', { id: router.id, mode: 'interior', ...settings.router }],
         authority.profile(await authority.issue(router.id, { startMs: settings.certificatesFromMs ?? Date.now() }), kind.ownNetwork),
+        ...(kind.ownNetwork && settings.sign !== false ? [await authority.signing(router.id, folder)] : []),
         ...linkEntities(lab, plans, plan),
         ...((await settings.entities?.(plan, folder)) ?? []),
         ...(plan.entities ?? []),
