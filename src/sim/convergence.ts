@@ -5,7 +5,9 @@ import type { World } from './world.ts';
 /** AMQP's time-out for a silent connection, as the virtual network sets it. */
 const idleTimeoutMs = 16_000;
 /** Paths are computed at most this late after a burst of changes. */
-const pathBackOffMs = 5000;
+export const pathBackOffMs = 5000;
+/** An advertisement, a request and its answer cross the longest simulated way, without loss. */
+const floodMs = 2000;
 /** A link that has come and gone often must stand this long before it is used. */
 const dampingMs = 8000;
 
@@ -27,6 +29,11 @@ export const convergenceBoundMs: number =
   dampingMs +
   2 * defaultTimers.advertisementFluxIntervalMs +
   pathBackOffMs;
+
+/** As above after one cut in a core that was at rest: HELLO notices it, and the news takes its way at once. */
+export const cutBoundMs: number = defaultTimers.helloMaxAgeMs + defaultTimers.helloIntervalMs + floodMs + pathBackOffMs;
+/** As above after one repair: no dead connection is left to be noticed. */
+export const repairBoundMs: number = convergenceBoundMs - idleTimeoutMs;
 
 /** What the core should look like, worked out from the cables alone. */
 export class Expectation {

@@ -4,10 +4,13 @@ import type { Consumer, Downstream, Upstream } from '../forwarding/leg.ts';
 import { decodeHead } from '../forwarding/message-head.ts';
 import type { MessageHead } from '../forwarding/message-head.ts';
 import { bodyMarkBytes, encodeStreamStart } from '../services/tcp/stream-message.ts';
+import { contentOf, differenceAt } from './content.ts';
 import type { Machine } from './machine.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import { patternByte } from './virtual-network.ts';
 import type { VirtualRouter } from './virtual-router.ts';
+
+/** The number of a message stands in front of its content. */
+const numberBytes = 4;
 
 /** A message on its way: what was sent and what became of it, as the world outside of the routers sees it. */
 export interface SentMessage {
@@ -108,18 +111,18 @@ class TakenMessage implements Downstream {
     const taking = this.#taking;
     const skipped = Math.min(this.#skip, end - start);
     this.#skip -= skipped;
-    for (let at = start + skipped; at < end; at++) {
-      const position = taking.received++;
-      if (position < 4) {
-        this.#number = (this.#number << 8) | bytes[at];
-        if (position === 3) this.#identify();
-      } else if (bytes[at] !== patternByte(position, this.#number)) {
-        this.#over = true;
-        this.#traffic.observer.messageCorrupt(this.#message, taking, `octet ${position} is wrong`);
-        return;
-      }
+    let at = start + skipped;
+    for (; at < end && taking.received < numberBytes; at++) {
+      this.#number = (this.#number << 8) | bytes[at];
+      if (++taking.received === numberBytes) this.#identify();
     }
-    if (!more) this.#completed();
+    if (this.#over) return;
+    const wrongAt = differenceAt(this.#number, taking.received, bytes, at, end);
+    taking.received += end - at;
+    if (wrongAt >= 0) {
+      this.#over = true;
+      this.#traffic.observer.messageCorrupt(this.#message, taking, `octet ${wrongAt} is wrong`);
+    } else if (!more) this.#completed();
   }
 
   #identify(): void {
@@ -225,9 +228,8 @@ export class MessageTraffic {
   /** Sends a message; a large one may go as a stream, in pieces over time. */
   send(from: Machine, process: VirtualRouter, address: string, bodyBytes: number, preSettled: boolean, streaming: boolean): SentMessage {
     const number = ++this.#number;
-    const body = new Uint8Array(Math.max(4, bodyBytes));
-    for (let at = 4; at < body.length; at++) body[at] = patternByte(at, number);
-    for (let at = 0; at < 4; at++) body[at] = (number >>> (24 - at * 8)) & 255;
+    const body = contentOf(number, 0, Math.max(numberBytes, bodyBytes)).slice();
+    for (let at = 0; at < numberBytes; at++) body[at] = (number >>> (24 - at * 8)) & 255;
     const message: SentMessage = {
       number,
       address,

@@ -13,6 +13,9 @@ export interface PlannedCable {
 /** How an address is treated in all routers of a plan: by the beginning of its name. */
 export const treatmentPrefixes = { balanced: 'work', closest: 'near', multicast: 'news', tcp: 'tcp' } as const;
 
+/** Connections to this address find a consumer that never takes them. */
+export const refusingAddress: string = `${treatmentPrefixes.tcp}.never`;
+
 /** Something that takes messages or connections of an address at a router. */
 export interface PlannedOffer {
   readonly address: string;
@@ -122,15 +125,18 @@ function drawOffers(random: SeededRandom, routers: number): PlannedOffer[] {
         offers.push({ address: `${prefix}.${name}`, router: random.below(routers) });
     }
   }
+  if (random.chance(0.3)) offers.push({ address: refusingAddress, router: random.below(routers) });
   return offers;
 }
 
 function drawTraffic(random: SeededRandom): PlannedTraffic {
+  // Many small messages use up credit, large ones use up windows.
+  const messagesPerSecond = random.pick([1, 5, 15, 60]);
   return {
-    messagesPerSecond: random.pick([1, 5, 15]),
+    messagesPerSecond,
     streamsPerSecond: random.pick([0.3, 1, 3]),
-    maxMessageBytes: random.pick([200, 5000, 100_000]),
-    maxStreamBytes: random.pick([1000, 50_000, 400_000]),
+    maxMessageBytes: messagesPerSecond > 15 ? 200 : random.pick([200, 2000, 5000, 70_000]),
+    maxStreamBytes: random.pick([1000, 10_000, 50_000, 300_000]),
     maxSettleMs: random.pick([5, 200, 3000]),
     preSettledShare: random.pick([0, 0.3, 0.5]),
   };

@@ -1,11 +1,12 @@
 import { allCheckers } from './checkers/all.ts';
-import { Expectation, convergenceBoundMs } from './convergence.ts';
+import { Expectation, convergenceBoundMs, cutBoundMs, pathBackOffMs, repairBoundMs } from './convergence.ts';
 import { FaultInjector } from './fault-injector.ts';
 import { HostilePeer } from './hostile-peer.ts';
 import type { Machine } from './machine.ts';
 import { planOf, treatmentPrefixes } from './plan.ts';
 import type { Plan, PlanOptions } from './plan.ts';
 import { SeededRandom } from './seeded-random.ts';
+import type { Direction } from './virtual-link.ts';
 import { World } from './world.ts';
 import type { Violation } from './world.ts';
 
@@ -27,6 +28,8 @@ export interface SimulationResult {
 const checkEveryMs = 50;
 /** Clean changes of topology whose cost is measured. */
 const cleanChanges = 2;
+/** After a storm routers compute paths at once again when there was quiet for twice their longest pause. */
+const calmMs: number = 2 * pathBackOffMs + 1000;
 /** After probes and changes everything on its way has come to its end. */
 const quietMs = 6000;
 /** A part that is cut off is noticed by AMQP's idle time-out, at both ends and over two hops. */
@@ -65,7 +68,7 @@ export class Simulation {
       this.#injector.heal();
       this.#healedAtMs = network.nowMs;
       this.#trafficRuns = false;
-      if (this.#converges('the healing', new Set(), network.nowMs)) {
+      if (this.#converges('the healing', new Set(), network.nowMs, convergenceBoundMs)) {
         this.#quietChanges();
         this.#probe();
       }
@@ -128,12 +131,12 @@ export class Simulation {
   }
 
   /** Lets time pass until the core is as it should be, for as long as it may take. */
-  #converges(after: string, without: ReadonlySet<number>, startMs: number): boolean {
+  #converges(after: string, without: ReadonlySet<number>, startMs: number, boundMs: number): boolean {
     const { world } = this;
     const { network } = world;
     const expectation = new Expectation(world, without);
     let difference = expectation.difference();
-    while (difference !== undefined && !this.#failed && network.nowMs - startMs < convergenceBoundMs) {
+    while (difference !== undefined && !this.#failed && network.nowMs - startMs < boundMs) {
       network.run(checkEveryMs);
       difference = expectation.difference();
     }
@@ -143,12 +146,12 @@ export class Simulation {
     world.violations.push({
       checker: 'convergence',
       atMs: world.elapsedMs,
-      text: `${convergenceBoundMs} ms after ${after}: ${difference}`,
+      text: `${boundMs} ms after ${after}: ${difference}`,
     });
     return false;
   }
 
-  /** Cuts of cables in a quiet core that stays whole: what they cost. */
+  /** Cuts of cables in a quiet core: what they cost. */
   #quietChanges(): void {
     const { world, plan } = this;
     const random = this.#random.split('changes');
@@ -156,21 +159,31 @@ export class Simulation {
     const inside = world.diallers.flatMap(({ from, to }, index) => (core.has(from.number) && core.has(to.number) ? [index] : []));
     for (let change = 0; change < cleanChanges && inside.length > 0 && !this.#failed; change++) {
       const cable = random.pick(inside);
-      world.network.run(2000);
+      world.network.run(change === 0 ? calmMs : 3000);
       const before = world.controlMessages;
-      const { directions } = world.diallers[cable].cable;
       const cutMs = world.network.nowMs;
-      world.diallers[cable].link?.break(() => 1);
-      // Both ends have heard of it before the cable is dead.
-      world.network.run(Math.max(...directions.map(({ delayMs, jitterMs }) => delayMs + jitterMs)) + 1);
-      for (const direction of directions) direction.block();
-      if (!this.#converges('a cut', new Set([cable]), cutMs)) return;
-      for (const direction of directions) direction.unblock();
-      if (!this.#converges('a repair', new Set(), world.network.nowMs)) return;
+      const blocked = this.#cut(cable, random.below(4));
+      if (!this.#converges('a cut', new Set([cable]), cutMs, cutBoundMs)) return;
+      for (const direction of blocked) direction.unblock();
+      if (!this.#converges('a repair', new Set(), world.network.nowMs, repairBoundMs)) return;
       world.network.run(1000);
       this.#messages += (world.controlMessages - before) / 2;
       this.#changes++;
     }
+  }
+
+  /** Cuts a cable: both ends hear of it (0), nobody does (1), or it goes on in one direction (2 and 3). The directions that are blocked now. */
+  #cut(cable: number, how: number): readonly Direction[] {
+    const { link, cable: wires } = this.world.diallers[cable];
+    const { directions } = wires;
+    const blocked = how < 2 ? directions : [directions[how === 2 ? 0 : 1]];
+    if (how === 0) {
+      link?.break(() => 1);
+      // Both ends have heard of it before the cable is dead.
+      this.world.network.run(Math.max(...directions.map(({ delayMs, jitterMs }) => delayMs + jitterMs)) + 1);
+    }
+    for (const direction of blocked) direction.block();
+    return blocked;
   }
 
   /** In a core that agrees everything that is sent must arrive. */
@@ -179,7 +192,7 @@ export class Simulation {
     const { network } = world;
     if (this.#failed) return;
     world.messages.maxSettleMs = 5;
-    network.run(1000);
+    network.run(pathBackOffMs + 500);
     for (const checker of world.checkers) checker.converged?.(world);
     for (const number of plan.core) {
       const machine = world.machines[number];

@@ -1,7 +1,7 @@
 import type { TcpListener } from '../services/tcp/listener.ts';
+import { contentOf, differenceAt } from './content.ts';
 import type { Machine } from './machine.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import { pattern, patternByte } from './virtual-network.ts';
 import type { VirtualRouter } from './virtual-router.ts';
 import type { Application } from './virtual-socket.ts';
 
@@ -112,17 +112,14 @@ export class StreamTraffic {
     view.setUint32(8, downBytes);
     view.setUint32(12, endings.indexOf(ending));
     client.write(header);
-    client.write(pattern(upBytes, number));
+    client.write(contentOf(number, 0, upBytes));
     if (ending === 'client at once' || (ending === 'client when answered' && downBytes === 0)) client.end();
   }
 
   #check(stream: SentStream, bytes: Uint8Array, from: number, expected: number, salt: number, side: string): number {
     if (from + bytes.length > expected) this.observer.streamCorrupt(stream, `the ${side} got more than ${expected} octets`);
-    for (let at = 0; at < bytes.length; at++) {
-      if (bytes[at] === patternByte(from + at, salt)) continue;
-      this.observer.streamCorrupt(stream, `the ${side} got a wrong octet at ${from + at}`);
-      break;
-    }
+    const wrongAt = differenceAt(salt, from, bytes, 0, bytes.length);
+    if (wrongAt >= 0) this.observer.streamCorrupt(stream, `the ${side} got a wrong octet at ${wrongAt}`);
     return from + bytes.length;
   }
 
@@ -175,7 +172,7 @@ export class StreamTraffic {
     this.observer.streamServed(stream, server);
     const pauseMs = (stream.number * 37) % 400;
     process.after(pauseMs, () => {
-      application.write(pattern(stream.downBytes, stream.number + 1));
+      application.write(contentOf(stream.number + 1, 0, stream.downBytes));
       server.answered = true;
       if (server.clientEnded || endings[view.getUint32(12)] === 'server at once') application.end();
       process.touch();

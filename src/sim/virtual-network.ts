@@ -13,6 +13,9 @@ import { VirtualRouter } from './virtual-router.ts';
 import type { VirtualRouterOptions } from './virtual-router.ts';
 import type { Application } from './virtual-socket.ts';
 
+/** So many events without time passing are no work any more, but somebody who asks to be woken at once for ever. */
+const maxEventsAtOnce = 200_000;
+
 /** How one end of a connection is set up. */
 interface EndOptions {
   readonly dialled: boolean;
@@ -35,6 +38,7 @@ export class VirtualNetwork {
   readonly #slabs = new SlabPool();
   readonly #queue = new EventQueue();
   #linkNumber = 0;
+  #eventsAtOnce = 0;
 
   constructor(seed = 1) {
     this.random = new SeededRandom(seed);
@@ -143,6 +147,9 @@ export class VirtualNetwork {
       if (nextMs > this.nowMs) {
         this.checkNothingForgotten();
         this.nowMs = nextMs;
+        this.#eventsAtOnce = 0;
+      } else if (++this.#eventsAtOnce > maxEventsAtOnce) {
+        throw new Error(`time stands still: ${maxEventsAtOnce} events at one moment`);
       }
       this.#queue.pop()?.run();
       this.events++;
@@ -166,14 +173,10 @@ export class VirtualNetwork {
   }
 }
 
-/** Octet `at` of a pattern that shows where a piece is missing, doubled or out of place. */
-export function patternByte(at: number, salt: number): number {
-  return (at * 31 + (at >> 8) * 17 + (at >> 16) + salt) & 255;
-}
-
+/** Octets that show where a piece is missing, doubled or out of place. */
 export function pattern(length: number, salt = 0): Uint8Array {
   const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at++) bytes[at] = patternByte(at, salt);
+  for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8) * 17 + (at >> 16) + salt) & 255;
   return bytes;
 }
 

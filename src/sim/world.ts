@@ -5,13 +5,15 @@ import type { NeighbourHandler } from '../forwarding/neighbour.ts';
 import type { ControlPlane } from '../router/control-plane.ts';
 import { simulatedTrust } from '../routing/simulated-trust.ts';
 import type { SimulatedAuthority } from '../routing/simulated-trust.ts';
+import type { Consumer } from '../forwarding/leg.ts';
+import { Refusal } from '../services/tcp/listener.ts';
 import type { TcpListener } from '../services/tcp/listener.ts';
 import type { Checker } from './checkers/checker.ts';
 import { Dialler } from './dialler.ts';
 import { Machine } from './machine.ts';
 import { MessageTraffic } from './message-traffic.ts';
 import type { MessageObserver, MessageOffer, SentMessage, Taking } from './message-traffic.ts';
-import { treatmentPrefixes } from './plan.ts';
+import { refusingAddress, treatmentPrefixes } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { StreamTraffic } from './stream-traffic.ts';
@@ -154,7 +156,9 @@ export class World implements MessageObserver, StreamObserver {
     const process = machine.process;
     if (process === undefined || this.withdrawn.has(index)) return;
     if (address.startsWith(treatmentPrefixes.tcp)) {
-      if (process.control.forwarder.localConsumers(address) === 0) this.streams.serve(machine, process, address);
+      if (process.control.forwarder.localConsumers(address) > 0) return;
+      if (address === refusingAddress) process.control.forwarder.addConsumer(address, refuser);
+      else this.streams.serve(machine, process, address);
       return;
     }
     const known = this.offers[index];
@@ -203,3 +207,6 @@ export class World implements MessageObserver, StreamObserver {
 }
 
 const sampleEvery = 200;
+
+/** Gives everything back. */
+const refuser: Consumer = { outstanding: 0, deliver: (_head, upstream) => new Refusal(upstream) };

@@ -22,7 +22,7 @@ export class WorkerPool implements AsyncDisposable {
                 worker.off('message', received);
                 worker.off('error', reject);
                 resolve();
-              } else worker.postMessage(job.value);
+              } else worker.postMessage(job.value, []);
             };
             const received = (value: JobResult): void => {
               if (!stopped && !result(value)) stopped = true;

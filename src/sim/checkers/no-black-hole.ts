@@ -1,4 +1,4 @@
-import { treatmentPrefixes } from '../plan.ts';
+import { refusingAddress, treatmentPrefixes } from '../plan.ts';
 import type { World } from '../world.ts';
 import type { Checker } from './checker.ts';
 
@@ -26,7 +26,8 @@ export class NoBlackHole implements Checker {
       }
     }
     for (const stream of streams.sent.values()) {
-      if (stream.startedAtMs < this.#sinceMs || stream.mayReset || !offered.has(stream.address)) continue;
+      if (stream.startedAtMs < this.#sinceMs || stream.mayReset || !offered.has(stream.address) || stream.address === refusingAddress)
+        continue;
       const { client, downBytes, number, address, from } = stream;
       if (client.gone === 'end' && client.received === downBytes) continue;
       world.violate(

@@ -1,0 +1,112 @@
+/** A bug put into the source text while it is loaded: `find` must be there exactly once. */
+export interface PlantedBug {
+  readonly name: string;
+  /** From the project's folder. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Takes more than a dozen seeds to be noticed. */
+  readonly isSlow?: true;
+}
+
+/** What a router could do wrong, one thing each. The simulator has to notice every one of them. */
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a link counts as working though the other end does not hear',
+    file: 'src/routing/hello.ts',
+    find: 'const confirms = hello.seen.includes(selfId);',
+    replace: 'const confirms = hello.seen.length >= 0;',
+    isSlow: true,
+  },
+  {
+    name: 'routing follows the wall clock',
+    file: 'src/router/control-plane.ts',
+    find: 'this.#clock = clock;',
+    replace: `const apartMs = clock.wallMs() - clock.nowMs();
+    this.#clock = { nowMs: () => clock.wallMs() - apartMs, wallMs: () => clock.wallMs() };`,
+  },
+  {
+    name: 'multicast without the filter of origins',
+    file: 'src/forwarding/forwarder.ts',
+    find: 'if (!router.validOrigins.has(origin) || message.head.annotations.trace.includes(`0/${router.nextHop}`)) continue;',
+    replace: '',
+  },
+  {
+    name: 'the loss of a link is not told to those whose messages were on it',
+    file: 'src/forwarding/remote-leg.ts',
+    find: 'this.#upstream.update(state, true, 0, this.#neighbour.connection.opened ? undefined : linkLost);',
+    replace: 'if (state === DeliveryState.none) this.#upstream.update(state, true, 0, linkLost);',
+  },
+  {
+    name: 'credit of messages that are passed on is not returned',
+    file: 'src/forwarding/inbound-message.ts',
+    find: `    this.#replenish();
+    const routed`,
+    replace: '    const routed',
+    isSlow: true,
+  },
+  {
+    name: 'credit is not waited for',
+    file: 'src/amqp/outgoing-link.ts',
+    find: 'return this.#writing === undefined && this.#queue.length === 0 && this.#credit > 0 && this.session.remoteIncomingWindow > 0;',
+    replace: 'return this.#writing === undefined && this.#queue.length === 0 && this.session.remoteIncomingWindow > 0;',
+    isSlow: true,
+  },
+  {
+    name: 'a released stream is sent again without end',
+    file: 'src/services/tcp/listener.ts',
+    find: 'if (this.tcp.gone || this.#tries > maxRetries || nowMs - this.#failedFirstMs >= patienceMs) return false;',
+    replace: 'if (this.tcp.gone) return false;',
+  },
+  {
+    name: 'a stream is sent again after a server has answered',
+    file: 'src/services/tcp/listener.ts',
+    find: 'if (!this.#answered && settled && state !== DeliveryState.accepted) {',
+    replace: 'if (settled && state !== DeliveryState.accepted) {',
+    isSlow: true,
+  },
+  {
+    name: 'the outcome of a released message is lost',
+    file: 'src/forwarding/inbound-message.ts',
+    find: 'this.#delivery.update(state, settled, sectionOffset, error);',
+    replace: 'if (state !== 4) this.#delivery.update(state, settled, sectionOffset, error);',
+  },
+  {
+    name: 'the last octets of a stream are dropped when it is passed on',
+    file: 'src/forwarding/inbound-message.ts',
+    find: 'downstream.send(bytes, start, end, more);',
+    replace: 'downstream.send(bytes, more ? start : end, end, more);',
+  },
+  {
+    name: 'the end of a connection is not passed to the server',
+    file: 'src/services/tcp/tcp-stream.ts',
+    find: '    this.#inComplete = true;\n    socket.end();',
+    replace: '    this.#inComplete = true;',
+  },
+  {
+    name: 'messages that were lost with a link stay counted',
+    file: 'src/forwarding/remote-leg.ts',
+    find: `  lost(delivery: OutgoingDelivery): void {
+    this.#finish();`,
+    replace: '  lost(delivery: OutgoingDelivery): void {\n    this.#done = true;',
+  },
+  {
+    name: 'the first of several equally near consumers gets everything',
+    file: 'src/forwarding/forwarder.ts',
+    find: 'const turn = state.turn++;',
+    replace: 'const { turn } = state;',
+  },
+  {
+    name: 'a silent neighbour is given up far too late',
+    file: 'src/routing/hello.ts',
+    find: 'if (at.peerIntervalMs === undefined) return helloMaxAgeMs;',
+    replace: 'if (at.peerIntervalMs === undefined || helloMaxAgeMs > 0) return 100_000;',
+  },
+  {
+    name: 'a message is settled twice',
+    file: 'src/forwarding/remote-leg.ts',
+    find: 'this.#upstream.update(state, settled, sectionOffset, error);',
+    replace:
+      'this.#upstream.update(state, settled, sectionOffset, error);\n    if (settled) this.#upstream.update(state, settled, sectionOffset, error);',
+  },
+];
