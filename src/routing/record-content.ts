@@ -119,6 +119,7 @@ export function writeLinkState(content: LinkStateContent, room: number): { paylo
   let octets = 2 + 8 + 8 + 2 + 4 + site.length;
   for (const peer of content.peers) {
     const id = encoder.encode(peer.routerId);
+    if (id.length > 255) continue;
     if (octets + 6 + id.length > room || ids.length >= limits.peersPerRouter) break;
     octets += 6 + id.length;
     ids.push({ peer, id });

@@ -127,6 +127,7 @@ export function signRecord(fields: RecordFields, sign: (bytes: Uint8Array) => Ui
   const origin = encoder.encode(fields.origin);
   const signedOctets = fixedOctets + origin.length + fields.payload.length;
   const bytes = new Uint8Array(signedOctets + signatureOctets);
+  if (origin.length > 255) throw new Error(`bug: a router id of ${origin.length} octets cannot sign`);
   if (bytes.length > maxRecordOctets) throw new Error(`bug: a record of ${bytes.length} octets`);
   const view = new DataView(bytes.buffer);
   const afterOrigin = 7 + origin.length;
