@@ -4,9 +4,10 @@ import { printableLine } from './printable.ts';
 
 const marks: Readonly<Record<CheckResult, string>> = { ok: '√', info: 'ℹ', warning: '‼', error: '×', follows: '↳', skipped: '-' };
 
-/** Warnings as status shows them below what it tells: causes only, with the number of their consequences. */
+/** Warnings as status shows them below what it tells: causes only, with the number of their consequences. What is only good to know is left to `van check`. */
 export function formatWarnings(warnings: readonly RootCause[]): string {
   const told = warnings
+    .filter(({ warning }) => warning.severity !== 'info')
     .map(({ warning, follows }) => {
       const { severity, text, code, evidence, remedy } = warning;
       const more =

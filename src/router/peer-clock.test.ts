@@ -72,6 +72,7 @@ test('what concerns security becomes an event of the audit log, and nothing else
     router: 'x',
     site: 's',
     address: 'a',
+    right: 'consume',
   });
 });
 

@@ -13,8 +13,10 @@ export function auditedEvent(event: RoutingEvent): AuditEvent | undefined {
       };
     case 'credentialRefused':
       return { event: 'recordRefused', fields: { router: event.routerId, reason: 'its credential does not hold any more' } };
-    case 'grantViolation':
-      return { event: 'grantViolation', fields: { router: event.routerId, site: event.siteName, address: event.address } };
+    case 'grantViolation': {
+      const { routerId: router, siteName: site, address, right } = event;
+      return { event: 'grantViolation', fields: { router, site, address, right } };
+    }
     case 'unsignedRefused':
       return { event: 'unsignedRefused', fields: { router: event.routerId, neighbour: event.isNeighbour } };
     case 'identityConflict':

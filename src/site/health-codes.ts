@@ -247,7 +247,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     severity: 'info',
     expected: 'No link was refused',
     title: 'Somebody was refused who wanted to link',
-    dependsOn: ['clock-differs', 'certificate-ended'],
+    dependsOn: ['clock-differs'],
     dependsOnSame: ['router-quarantined', 'peer-clock-differs'],
     meaning:
       'A connection to the link port proved no identity, a wrong or revoked one, or did not sign where signing is required. A port that the whole Internet can reach is tried by strangers all day.',

@@ -152,6 +152,11 @@ for (const [what, changes, expected] of [
     ['version-differs'],
   ],
   ['a site that is gone', { lost: [{ routerId: 'west-1', name: 'west', lastSeenMs: wallMs - 1000 }] }, ['site-unreachable']],
+  [
+    'a site that was gone for a while',
+    { sites: [seenSite('west')], lost: [{ routerId: 'west-1', name: 'west', lastSeenMs: wallMs - 1000 }] },
+    [],
+  ],
   ['an address nobody offers', { services: [{ routingKey: 'db', connectors: 0, localListeners: 1 }] }, ['address-without-connector']],
   ['an address somebody offers', { services: [{ routingKey: 'db', connectors: 1, localListeners: 1 }] }, []],
   ['an address nobody here listens for', { services: [{ routingKey: 'db', connectors: 0, localListeners: 0 }] }, []],

@@ -276,7 +276,8 @@ function judgeNetwork({ sites, site, lost, van, wallMs, timeText }: HealthObserv
       remedy: 'upgrade the older one, then restart its site: van site stop; van site start',
     });
   }
-  for (const { routerId, name, lastSeenMs } of lost.slice(0, maxNamed)) {
+  // What is reached again need not have been told one by one.
+  for (const { routerId, name, lastSeenMs } of lost.filter((gone) => !byId.has(gone.routerId)).slice(0, maxNamed)) {
     report('site-unreachable', {
       subject: router(routerId),
       text: `'${name}' cannot be reached any more`,
