@@ -22,6 +22,15 @@ export class AddressGrant {
   }
 }
 
+/** Whether everything that `pattern` stands for is allowed by `patterns`. */
+export function addressPatternsCover(patterns: readonly string[], pattern: string): boolean {
+  if (pattern.endsWith('*')) {
+    const prefix = pattern.slice(0, -1);
+    return patterns.some((wider) => wider.endsWith('*') && prefix.startsWith(wider.slice(0, -1)));
+  }
+  return new AddressGrant(patterns).allows(pattern);
+}
+
 /** Patterns in one grant, and characters of each: a list that a person reads and every router keeps. */
 export const maxAddressPatterns = 64;
 export const maxAddressPatternLength = 253;

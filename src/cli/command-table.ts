@@ -16,6 +16,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     'site run': { summary: 'Runs the site in the foreground', load: () => import('./site-run.ts') },
     'site logs': { summary: 'Shows what the site wrote to its log', load: () => import('./site-logs.ts') },
     'site audit': { summary: 'Shows who was let in, who was refused and what was changed', load: () => import('./site-audit.ts') },
+    'site revoke': { summary: 'Shuts another site out of the network', load: () => import('./site-revoke.ts') },
     'site delete': { summary: 'Stops the site and deletes its state', load: () => import('./site-delete.ts') },
   },
   Links: {

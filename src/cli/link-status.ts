@@ -5,7 +5,9 @@ import type { ShownResource } from './site-session.ts';
 export const command: Command = {
   parameters: [{ name: 'NAME', meaning: 'only this one, in detail', optional: true }],
   options: {},
-  description: 'These are the links that this site makes to others. Links that others made to it are in "van network status".',
+  description:
+    'These are the links that this site makes to others. Links that others made to it are in "van network status". TRUST: what\n' +
+    'a "signed" neighbour says is verified by its signature; a "certified" one proves only who it is; an "unsigned" one neither.',
   examples: [
     { line: 'van link status', meaning: 'All links that this site makes' },
     { line: 'van link status --wait ready', meaning: 'Wait until all of them are up' },
@@ -20,7 +22,7 @@ export const command: Command = {
         ['COST', ({ spec }) => String(typeof spec['cost'] === 'number' ? spec['cost'] : 1)],
         ['TO', endpointCell],
         ['SITE', ({ status }) => (typeof status?.['remoteSiteName'] === 'string' ? status['remoteSiteName'] : '')],
-        ['TRUST', ({ spec }) => (spec['tlsCredentials'] === undefined ? 'certified' : 'unsigned')],
+        ['TRUST', ({ status }) => (typeof status?.['remoteTrust'] === 'string' ? status['remoteTrust'] : '')],
         ['MESSAGE', messageCell],
       ],
     }),

@@ -5,7 +5,20 @@ import { formatNetwork } from './network-status.ts';
 
 function site(name: string, given: Partial<NetworkSite>): NetworkSite {
   const unknown = { namespace: null, platform: null, version: null, location: null };
-  return { routerId: `${name}-id`, name, ...unknown, relation: 'direct', nextHop: null, cost: 1, signed: true, peers: [], ...given };
+  return {
+    routerId: `${name}-id`,
+    name,
+    ...unknown,
+    relation: 'direct',
+    nextHop: null,
+    cost: 1,
+    signed: true,
+    trust: 'signed',
+    advertise: null,
+    consume: null,
+    peers: [],
+    ...given,
+  };
 }
 
 function place(name: string): { routerId: string; name: string } {
@@ -19,7 +32,7 @@ test('the tree says what is direct, indirect and unsigned, and where services ar
     sites: [
       site('laptop', { relation: 'indirect', nextHop: place('azure'), cost: 2 }),
       site('remote', { relation: 'self', cost: 0, platform: 'linux', version: '1.0', peers: [{ ...place('azure'), cost: 1 }] }),
-      site('old', { cost: 9, signed: false }),
+      site('old', { cost: 9, signed: false, trust: 'unsigned' }),
       site('azure', {}),
     ],
     links: [{ from: place('azure'), to: place('remote'), cost: 1, owner: 'to-azure', direction: 'out' }],

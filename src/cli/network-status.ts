@@ -1,10 +1,11 @@
 import { WeatherError } from '../base/errors.ts';
 import type { NetworkService, NetworkSite, NetworkView } from '../supervisor/network-view.ts';
-import type { NetworkReport } from '../supervisor/site-requests.ts';
+import type { NetworkReport, RevokedSite } from '../supervisor/site-requests.ts';
 import type { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { formatWarnings } from './health-text.ts';
 import { printResult } from './output.ts';
+import { patternText } from './printable.ts';
 import { SiteSession } from './site-session.ts';
 import { formatTree, type TreeNode } from './table.ts';
 
@@ -12,18 +13,27 @@ export const command: Command = {
   parameters: [],
   options: {},
   description:
-    'Every site sees the whole network. "direct" sites have a link to this one; "indirect" ones are reached through others. Sites whose\n' +
-    'router cannot prove its identity, such as a skupper-router, are marked "unsigned".',
+    'Every site sees the whole network. "direct" sites have a link to this one; "indirect" ones are reached through others. What sites\n' +
+    'say is verified by a signature; "certified" ones prove who they are to their neighbours only; "unsigned" ones, such as a\n' +
+    'skupper-router, not at all.',
   examples: [
     { line: 'van network status', meaning: 'A tree of sites, links and services' },
     { line: 'van network status -o json', meaning: 'The same for programs' },
   ],
   async run(call) {
     const view = await askNetwork(call);
-    await printResult(call, view, () => `${formatNetwork(view)}${formatWarnings(view.warnings)}`);
+    await printResult(call, view, () => `${formatNetwork(view)}${formatRevoked(view.revokedSites)}${formatWarnings(view.warnings)}`);
     return 0;
   },
 };
+
+function formatRevoked(revokedSites: readonly RevokedSite[]): string {
+  if (revokedSites.length === 0) return '';
+  const children = revokedSites.map(({ name, routerId, revokedAt, reason }) => ({
+    text: `${name} (${routerId}), ${revokedAt}${reason === '' ? '' : `: ${reason}`}`,
+  }));
+  return formatTree([{ text: 'Revoked sites', children }]);
+}
 
 /** Asks the site of the namespace for its view of the network. */
 export async function askNetwork(call: Call): Promise<NetworkReport> {
@@ -50,6 +60,10 @@ function rank({ relation }: NetworkSite): number {
 
 function siteNode(site: NetworkSite, { links }: NetworkView): TreeNode {
   const facts = [site.platform, site.version, site.location].filter((fact) => fact !== null);
+  const limits = [
+    ...(limited(site.advertise) ? [`may offer ${patternText(site.advertise)}`] : []),
+    ...(limited(site.consume) ? [`may use ${patternText(site.consume)}`] : []),
+  ];
   const about = `router ${site.routerId}${facts.length === 0 ? '' : `, ${facts.join(' ')}`}`;
   const peers = site.peers.map(({ routerId, name, cost }): TreeNode => {
     const ends = new Set([site.routerId, routerId]);
@@ -57,11 +71,15 @@ function siteNode(site: NetworkSite, { links }: NetworkView): TreeNode {
     const dialled = site.relation !== 'self' || own?.direction == null ? '' : own.direction === 'out' ? ' (made here)' : ' (made there)';
     return { text: `link to ${name}, cost ${cost}${dialled}` };
   });
-  return { text: `${site.name}  [${relationText(site)}]`, children: [{ text: about }, ...peers] };
+  return { text: `${site.name}  [${relationText(site)}]`, children: [{ text: about }, ...limits.map((text) => ({ text })), ...peers] };
 }
 
-function relationText({ relation, nextHop, cost, signed }: NetworkSite): string {
-  const trust = signed ? '' : ', unsigned';
+function limited(patterns: readonly string[] | null): patterns is readonly string[] {
+  return patterns !== null && !patterns.includes('*');
+}
+
+function relationText({ relation, nextHop, cost, trust: proven }: NetworkSite): string {
+  const trust = proven === 'signed' ? '' : `, ${proven}`;
   if (relation === 'self') return 'this site';
   if (relation === 'direct') return `direct, cost ${cost}${trust}`;
   return `indirect by ${nextHop?.name ?? 'another site'}, cost ${cost}${trust}`;

@@ -1,3 +1,4 @@
+import { addressPatternProblem } from '../base/address-grant.ts';
 import { InputError } from '../base/errors.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { parseDuration } from '../site/duration.ts';
@@ -21,6 +22,19 @@ export function parseDurationMs(text: string, where: string): number {
   if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
   const remedy = /^\d{1,9}$/.test(text) && Number(text) > 0 ? { remedy: `write ${where} ${text}s for seconds` } : {};
   throw new InputError('bad-option', where, `must be a duration such as 60s, 2m or 1h30m, not '${text}'`, remedy);
+}
+
+/** Address patterns with commas between them; an empty text is none. */
+export function parsePatterns(text: string, where: string): readonly string[] {
+  const patterns = text.trim() === '' ? [] : text.split(',').map((pattern) => pattern.trim());
+  for (const pattern of patterns) {
+    const problem = addressPatternProblem(pattern);
+    if (problem === undefined) continue;
+    throw new InputError('bad-option', where, `the pattern '${pattern}' ${problem}`, {
+      remedy: 'use names such as db, beginnings such as db.*, or * for every address, with commas',
+    });
+  }
+  return patterns;
 }
 
 /** One of `choices`. */

@@ -16,3 +16,9 @@ export function printableText(text: string): string {
 export function printableLine(text: string): string {
   return printableText(text).replaceAll('\n', '\\n');
 }
+
+/** Address patterns as a person reads them. */
+export function patternText(patterns: readonly string[]): string {
+  if (patterns.includes('*')) return 'every address';
+  return patterns.length === 0 ? 'nothing' : patterns.join(', ');
+}

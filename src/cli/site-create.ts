@@ -23,6 +23,7 @@ export const command: Command = {
     },
     'link-access-port': { value: 'PORT', meaning: `port for links (default: ${defaultLinkPort})` },
     'bind-host': { value: 'ADDRESS', meaning: 'local address to accept links on (default: all)' },
+    'require-signed': { meaning: 'refuses neighbours that do not sign what they say, such as skupper-routers' },
     systemd: { meaning: 'writes a unit for systemd in place of starting the site' },
   },
   description:
@@ -42,7 +43,7 @@ export const command: Command = {
     const found = (await session.exists()) ? await session.resources() : undefined;
     const before = found?.resources.find(({ kind }) => kind === 'Site');
     if (before !== undefined && before.metadata.name !== name) throw otherSite(call, before.metadata.name);
-    const resources = wantedResources(name, access, before);
+    const resources = wantedResources(name, access, call.flag('require-signed'), before);
     if (resources.length > 0) {
       if (found === undefined) await session.applyStopped(resources, 'site create');
       else await session.apply(resources, 'site create');
@@ -93,9 +94,24 @@ function accessOptions(call: Call, name: string): LinkAccess | undefined {
 }
 
 /** The resources to apply; none when the site is there and nothing was said that could change it. */
-function wantedResources(name: string, access: LinkAccess | undefined, before: ShownResource | undefined): readonly Resource[] {
-  if (access === undefined) return before === undefined ? [{ kind: 'Site', metadata: { name }, spec: {} }] : [];
-  const site: Resource = { kind: 'Site', metadata: { name }, spec: { ...before?.spec, linkAccess: 'default' } };
+function wantedResources(
+  name: string,
+  access: LinkAccess | undefined,
+  requireSigned: boolean,
+  before: ShownResource | undefined,
+): readonly Resource[] {
+  if (access === undefined && !requireSigned && before !== undefined) return [];
+  const settings = before?.spec['settings'] as Readonly<Record<string, string>> | undefined;
+  const site: Resource = {
+    kind: 'Site',
+    metadata: { name },
+    spec: {
+      ...before?.spec,
+      ...(access === undefined ? {} : { linkAccess: 'default' }),
+      ...(requireSigned ? { settings: { ...settings, 'require-signed': 'true' } } : {}),
+    },
+  };
+  if (access === undefined) return [site];
   const { hosts, port, bindHost } = access;
   if (hosts.length === 0 && port === undefined && bindHost === undefined) return [site];
   // A site that is reached by a loopback address alone has no reason to listen elsewhere.

@@ -4,6 +4,7 @@ import { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { formatWarnings } from './health-text.ts';
 import { printResult } from './output.ts';
+import { patternText } from './printable.ts';
 import { SiteSession, noSite, type ShownResource, type SiteReport, type ShownStatus } from './site-session.ts';
 import { formatFields, formatTable } from './table.ts';
 import { waitForResources } from './wait-for-resources.ts';
@@ -78,9 +79,14 @@ function formatSite(call: Call, site: FoundSite): string {
     ['Sites in network', typeof status?.['sitesInNetwork'] === 'number' ? String(status['sitesInNetwork']) : ''],
     ['Router', report.site.routerId],
     ['Accepts links at', endpoints.map(({ host, port }) => `${host}:${port}`).join(', ')],
+    ['Revoked', trust.revoked ?? ''],
     ['May issue tokens', trust.networkId === null ? '' : String(trust.mayIssue)],
+    ['May offer', trust.advertise === null ? '' : patternText(trust.advertise)],
+    ['May use', trust.consume === null ? '' : patternText(trust.consume)],
+    ['Signs', trust.networkId === null ? '' : String(trust.signs)],
     ['Certificate until', trust.leafExpires ?? ''],
     ['Member until', trust.membershipEnds ?? ''],
+    ['Revoked sites', trust.revokedSites.map(({ name, routerId }) => `${name} (${routerId})`).join(', ')],
   ];
   return formatFields(fields.filter(([, value]) => value !== ''));
 }

@@ -11,7 +11,7 @@ import { identityFromSubjectAltName } from '../pki/identity.ts';
 import { maxResponseBytes, parseAdmission, redeemPathPrefix, renewPath } from '../pki/redemption-protocol.ts';
 import type { Admission } from '../pki/redemption-protocol.ts';
 import { explainTlsFailure } from './peer-identity.ts';
-import type { TrustStore } from './trust-store.ts';
+import type { PendingRedemption, TrustStore } from './trust-store.ts';
 
 /** Time for the whole exchange with an issuer, the TLS handshake included. */
 const exchangeTimeoutMs = 10_000;
@@ -38,8 +38,17 @@ export interface RedeemedToken {
  * `issuer-unreachable`, `issuer-untrusted`, `issuer-timeout`, `issuer-failed`, `too-many-tries`, `bad-admission`, `disk-full`.
  */
 export async function redeemToken(store: TrustStore, token: AccessToken, options: RedeemOptions): Promise<RedeemedToken> {
-  const pending = await store.beginRedemption(token, options.siteName, options.hosts);
-  const admission = await exchange(token, `${redeemPathPrefix}${token.grantId}`, pending.request, token.ca, options.signal);
+  const path = `${redeemPathPrefix}${token.grantId}`;
+  const attempt = async (): Promise<{ pending: PendingRedemption; admission: Admission }> => {
+    const pending = await store.beginRedemption(token, options.siteName, options.hosts);
+    const admission = await hearingOfRevocation(store, exchange(token, path, pending.request, token.ca, options.signal));
+    return { pending, admission };
+  };
+  const { pending, admission } = await attempt().catch((error: unknown) => {
+    // A site that learns only now that it was revoked joins anew; the token has not been used up.
+    if (error instanceof IssuerRefusal && error.revocation !== undefined && store.ownRevocation !== undefined) return attempt();
+    throw error;
+  });
   await store.adopt(pending, admission);
   const { linkCost } = token;
   return { links: admission.links, linkCost, joined: pending.request.membership === undefined };
@@ -49,7 +58,27 @@ export async function redeemToken(store: TrustStore, token: AccessToken, options
 export async function renewAtIssuer(store: TrustStore, issuer: LinkEndpoint, signal?: AbortSignal): Promise<void> {
   const request = await store.beginRenewal();
   const ca = store.tlsCredentials()?.ca ?? '';
-  await store.adoptRenewal(await exchange(issuer, renewPath, request, ca, signal));
+  await store.adoptRenewal(await hearingOfRevocation(store, exchange(issuer, renewPath, request, ca, signal)));
+}
+
+/** An issuer's refusal because this site was revoked carries the statement: the site then knows, whoever it asks next. */
+async function hearingOfRevocation(store: TrustStore, exchanged: Promise<Admission>): Promise<Admission> {
+  try {
+    return await exchanged;
+  } catch (error) {
+    if (error instanceof IssuerRefusal && error.revocation !== undefined) await store.revocations?.decided(error.revocation);
+    throw error;
+  }
+}
+
+class IssuerRefusal extends WeatherError {
+  /** The statement that revokes this site. Not verified. */
+  readonly revocation: Uint8Array | undefined;
+
+  constructor(code: string, message: string, remedy: string | undefined, revocation: Uint8Array | undefined) {
+    super(code, message, remedy === undefined ? {} : { remedy });
+    this.revocation = revocation;
+  }
 }
 
 async function exchange(
@@ -173,25 +202,21 @@ function connectionFailure(where: string, cause: unknown, timedOut: boolean): We
 }
 
 function refusal(where: string, path: string, status: number, text: string): WeatherError {
-  const { code, message, remedy } = parseRefusal(text);
+  const { code, message, remedy, revocation } = parseRefusal(text);
   if (status === 429) return new WeatherError('too-many-tries', `${where}: ${message}`, { remedy: 'wait a minute' });
   if (path === renewPath) {
-    return new WeatherError('renewal-refused', `${where} refused the renewal: ${message}`, { remedy: remedy ?? 'redeem a new token' });
+    return new IssuerRefusal('renewal-refused', `${where} refused the renewal: ${message}`, remedy ?? 'redeem a new token', revocation);
   }
   if (status === 404) {
     return new WeatherError('token-refused', `${where}: ${message}`, {
       remedy: 'ask for a new token: tokens last 15 minutes and one use unless issued otherwise',
     });
   }
-  return new WeatherError(
-    'issuer-failed',
-    `${where} could not redeem the token: ${message} (${code})`,
-    remedy === undefined ? {} : { remedy },
-  );
+  return new IssuerRefusal('issuer-failed', `${where} could not redeem the token: ${message} (${code})`, remedy, revocation);
 }
 
 /** An issuer's explanation, cut to what fits a line of a terminal. */
-function parseRefusal(text: string): { code: string; message: string; remedy: string | undefined } {
+function parseRefusal(text: string): { code: string; message: string; remedy: string | undefined; revocation: Uint8Array | undefined } {
   let fields: Record<string, unknown> = {};
   try {
     const value: unknown = JSON.parse(text);
@@ -208,5 +233,6 @@ function parseRefusal(text: string): { code: string; message: string; remedy: st
     code: short(fields['code']) ?? 'unknown',
     message: short(fields['message']) ?? 'no explanation',
     remedy: short(fields['remedy']),
+    revocation: typeof fields['revocation'] === 'string' ? new Uint8Array(Buffer.from(fields['revocation'], 'base64')) : undefined,
   };
 }

@@ -13,7 +13,8 @@ import {
 } from '../pki/redemption-protocol.ts';
 import type { Admission, RedemptionRequest, RenewalRequest } from '../pki/redemption-protocol.ts';
 import { FailedTries } from './failed-tries.ts';
-import type { RedeemResult } from './trust-store.ts';
+import { RevokedError } from './trust-revocation.ts';
+import type { RedeemResult } from './trust-issuing.ts';
 
 /** What the server asks of the trust store. */
 interface RedemptionHandler {
@@ -85,7 +86,14 @@ export function createRedemptionServer(options: RedemptionServerOptions): Redemp
       if (!(error instanceof WeatherError)) throw error;
       failedTries.add(remoteAddress);
       log.warn('request refused', { path: isRenewal ? renewPath : redeemPathPrefix, remoteAddress, reason: error.message });
-      return send(response, statusOf(error), { code: error.code, message: error.message, remedy: error.remedy });
+      const statement = error instanceof RevokedError ? error.statement : undefined;
+      const { code, message, remedy } = error;
+      return send(response, statusOf(error), {
+        code,
+        message,
+        remedy,
+        ...(statement === undefined ? {} : { revocation: Buffer.from(statement).toString('base64') }),
+      });
     }
   }
 

@@ -120,6 +120,15 @@ export class Revocations implements AsyncDisposable {
     return 'pending';
   }
 
+  /** As `verdictOf`, once it is known. */
+  async decided(bytes: Uint8Array): Promise<'accepted' | 'refused'> {
+    for (let verdict = this.verdictOf(bytes); ; verdict = this.verdictOf(bytes)) {
+      if (verdict !== 'pending') return verdict;
+      // Without room for one more, the first that is done makes some.
+      await (this.#pending.get(hashOf(bytes)) ?? Promise.race(this.#pending.values()));
+    }
+  }
+
   async #verify(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const { crypto, root, log } = this.#options;
     const revocation = await verifyRevocation(crypto, bytes, root);

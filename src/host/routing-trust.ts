@@ -15,6 +15,7 @@ import type { Credential, RoutingTrust } from '../routing/trust.ts';
 import { writeFailure, writeFileAtomic } from './atomic-file.ts';
 import { issuersOfChain } from './certificate-issuers.ts';
 import type { Revocations } from './revocations.ts';
+import type { KnownMember } from './trust-revocation.ts';
 
 /** PEM: the network's root, the membership chain that certifies the key, and the Ed25519 key. */
 export interface SigningCredentials {
@@ -50,6 +51,8 @@ type Judgement =
   | {
       readonly state: 'verified';
       readonly credential: Credential;
+      /** SHA-256 of the site's SubjectPublicKeyInfo, in hex. */
+      readonly publicKeyHash: string;
       readonly issuers: readonly IssuerInChain[];
       readonly notBeforeMs: number;
       readonly notAfterMs: number;
@@ -124,6 +127,18 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
 
   get statements(): readonly Uint8Array[] {
     return this.#options.revocations.statements;
+  }
+
+  /** The routers whose credentials hold, this one included. */
+  get members(): readonly KnownMember[] {
+    const members = new Map<string, KnownMember>();
+    for (const judgement of this.#judged.values()) {
+      if (judgement.state !== 'verified' || !this.#holds(judgement)) continue;
+      const { credential, publicKeyHash, issuers } = judgement;
+      const { routerId, siteName, advertise, consume } = credential;
+      members.set(routerId, { routerId, siteName, publicKeyHash, issuers, advertise: advertise.patterns, consume: consume.patterns });
+    }
+    return [...members.values()];
   }
 
   /** Takes a renewed membership for the same key. Throws InputError `bad-pem`. */
@@ -211,6 +226,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
           consume: new AddressGrant(rights.consume),
           key: publicKeyObject(rights.signingKey),
         },
+        publicKeyHash: issuersOfChain(chain.slice(0, 1))[0]?.keyHash ?? '',
         issuers: [...issuersOfChain(chain.slice(1)), ...this.#rootIssuer],
         notBeforeMs: startMs - clockSkewMs,
         notAfterMs: endMs + clockSkewMs,

@@ -16,6 +16,9 @@ export interface KnownMember {
   readonly publicKeyHash: string;
   /** The issuers above its membership, up to the root, where that was seen. */
   readonly issuers?: readonly IssuerInChain[];
+  /** Address patterns of its credential, where that was seen. */
+  readonly advertise?: readonly string[];
+  readonly consume?: readonly string[];
 }
 
 /** Names that an error lists. */

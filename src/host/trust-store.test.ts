@@ -288,3 +288,56 @@ test('a site from before signing gets its key at the next start, and signs from 
   assert.notEqual(member.signingCredentials, undefined);
   assert.deepEqual([member.membershipNeedsExtension, member.renewalDueAtMs !== 0], [false, true]);
 });
+
+test('an issuer below the root gives no more addresses than it has', async () => {
+  await using sites = await newSites();
+  const [aws, azure, laptop] = [await sites.open('aws'), await sites.open('azure'), await sites.open('laptop')];
+  await aws.foundNetwork('aws', []);
+  await joinDirectly(aws, azure, await aws.issueToken(endpoint, { issuer: true, advertise: ['db.*'] }), 'azure');
+  for (const advertise of [['*'], ['db*'], ['db.x', 'web']]) {
+    await assert.rejects(azure.issueToken(endpoint, { advertise }), { code: 'not-granted' });
+  }
+  await joinDirectly(azure, laptop, await azure.issueToken(endpoint, { consume: ['web'] }), 'laptop');
+  assert.deepEqual([laptop.rights?.advertise, laptop.rights?.consume], [['db.*'], ['web']]);
+});
+
+test('a site is revoked by name or router id, for ever, and with it those that it admitted', async () => {
+  await using sites = await newSites();
+  const names = ['aws', 'azure', 'laptop', 'spare'] as const;
+  const [aws, azure, laptop, spare] = await Promise.all([
+    sites.open(names[0]),
+    sites.open(names[1]),
+    sites.open(names[2]),
+    sites.open(names[3]),
+  ]);
+  await aws.foundNetwork('aws', []);
+  await joinDirectly(aws, azure, await aws.issueToken(endpoint, { issuer: true }), 'azure');
+  await joinDirectly(azure, laptop, await azure.issueToken(endpoint, {}), 'laptop');
+  await joinDirectly(aws, spare, await aws.issueToken(endpoint, { siteName: 'azure' }), 'spare');
+  await assert.rejects(aws.revokeSite('azure', '', []), { code: 'ambiguous-site', remedy: new RegExp(azure.routerId ?? '') });
+  await assert.rejects(aws.revokeSite('azuer', '', []), { code: 'unknown-site' });
+  await assert.rejects(aws.revokeSite('aws', '', []), { code: 'own-site' });
+  await assert.rejects(laptop.revokeSite('aws', '', []), { code: 'not-an-issuer' });
+  const founder = { routerId: aws.routerId ?? '', siteName: 'aws', publicKeyHash: '', issuers: [] };
+  await assert.rejects(azure.revokeSite('aws', '', [founder]), { code: 'not-admitted-here' });
+
+  const revocation = await aws.revokeSite(azure.routerId ?? '', 'sold', []);
+  assert.equal(await aws.revokeSite(azure.routerId ?? '', 'again', []), revocation);
+  for (const store of [azure, laptop]) {
+    await assert.rejects(aws.renew(await store.beginRenewal(), '192.0.2.1'), { code: 'membership-refused' });
+  }
+  await aws.renew(await spare.beginRenewal(), '192.0.2.1');
+
+  // The revoked issuer that has heard of it admits nobody, and may join again as somebody else.
+  const [statement] = aws.revocations?.statements ?? [];
+  assert.ok(statement);
+  assert.equal(await azure.revocations?.decided(statement), 'accepted');
+  await assert.rejects(azure.issueToken(endpoint, {}), { code: 'site-revoked' });
+  assert.deepEqual([azure.ownRevocation?.reason, azure.renewalDueAtMs], ['sold', Infinity]);
+  const before = azure.routerId;
+  await joinDirectly(aws, azure, await aws.issueToken(endpoint, {}), 'azure');
+  assert.notEqual(azure.routerId, before);
+  assert.equal(azure.ownRevocation, undefined);
+  assert.equal(await laptop.revocations?.decided(statement), 'accepted');
+  assert.equal(laptop.ownRevocation?.reason, 'sold');
+});

@@ -2,34 +2,31 @@ import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { silentAudit } from '../base/audit.ts';
 import type { Audit } from '../base/audit.ts';
-import { InputError, WeatherError, assert } from '../base/errors.ts';
+import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccessToken } from '../pki/access-token.ts';
-import { issue, prepareRedemption, prepareRenewal } from '../pki/admission.ts';
-import type { Issuer, PreparedAdmission } from '../pki/admission.ts';
 import { createCertificateRequest } from '../pki/certificate-request.ts';
 import { checkAdmission } from '../pki/check-admission.ts';
-import { createGrant, hashCode, judgeRedemption } from '../pki/grant.ts';
-import type { Grant, GrantOptions, GrantVerdict, LinkEndpoint, Redemption } from '../pki/grant.ts';
+import type { Grant, GrantOptions, LinkEndpoint, Redemption } from '../pki/grant.ts';
 import type { RouterIdentity } from '../pki/identity.ts';
-import { clockSkewMs, issuerExpired } from '../pki/issue-certificate.ts';
+import { clockSkewMs } from '../pki/issue-certificate.ts';
 import { generatePrivateKey, importPrivateKey, publicKeyOf } from '../pki/keys.ts';
 import type { MembershipRights } from '../pki/membership.ts';
 import { decodeOnePem } from '../pki/pem.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { parseHosts } from '../pki/redemption-protocol.ts';
 import type { Admission, RedemptionRequest, RenewalRequest } from '../pki/redemption-protocol.ts';
-import { createRevocation } from '../pki/revocation.ts';
 import type { IssuerInChain, VerifiedRevocation } from '../pki/revocation.ts';
 import { generateSigningKey, proveSigningKey, signingPublicKey } from '../pki/signing-key.ts';
-import { issuersOfChain } from './certificate-issuers.ts';
 import { Revocations } from './revocations.ts';
 import type { SigningCredentials } from './routing-trust.ts';
-import { foundIdentity, issuerOf, membershipFacts, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
+import { foundIdentity, membershipFacts, planJoin, renewOwn, withEndpoints } from './site-identity.ts';
 import { TrustFolder } from './trust-folder.ts';
 import type { StoredIdentity } from './trust-folder.ts';
 import { TrustGrants } from './trust-grants.ts';
-import { issuersAbove, memberToRevoke, ownRevocationError, refuseRevoked } from './trust-revocation.ts';
+import { TrustIssuing } from './trust-issuing.ts';
+import type { IssuingSite, RedeemResult } from './trust-issuing.ts';
+import { issuersAbove } from './trust-revocation.ts';
 import type { KnownMember } from './trust-revocation.ts';
 
 export interface TrustStoreOptions {
@@ -47,10 +44,6 @@ export interface TlsCredentials {
   readonly cert: string;
   readonly key: string;
 }
-
-export type RedeemResult =
-  | { readonly outcome: 'admitted'; readonly admission: Admission }
-  | { readonly outcome: 'refused'; readonly verdict: Exclude<GrantVerdict, 'accepted'> };
 
 /** Keys made for a request that has not been answered yet. They are kept in memory only until the answer is adopted. */
 export interface PendingRedemption {
@@ -70,8 +63,8 @@ export class TrustStore implements AsyncDisposable {
   readonly #crypto: PkiCrypto;
   readonly #wallMs: () => number;
   readonly #log: Logger;
-  readonly #audit: Audit;
   readonly #grants: TrustGrants;
+  readonly #issuing: TrustIssuing;
   readonly #listeners: Set<() => void> = new Set<() => void>();
   #identity: StoredIdentity | undefined;
   /** What the present membership says. */
@@ -88,8 +81,8 @@ export class TrustStore implements AsyncDisposable {
     this.#crypto = options.crypto;
     this.#wallMs = options.wallMs;
     this.#log = options.log;
-    this.#audit = options.audit ?? silentAudit;
     this.#grants = new TrustGrants(folder, options.wallMs, options.log);
+    this.#issuing = new TrustIssuing(this.#issuingSite(options), this.#grants);
   }
 
   /** Opens the folder, which is made when it is not there. Throws as `TrustFolder.open` does, and InputError `state-damaged`. */
@@ -168,7 +161,7 @@ export class TrustStore implements AsyncDisposable {
 
   /** Sites admitted by this one. */
   get members(): readonly Redemption[] {
-    return this.grants.flatMap((grant) => grant.redemptions.filter((redemption) => redemption.admitted));
+    return this.#issuing.members;
   }
 
   /** Issuers that this site knows an address of. */
@@ -243,120 +236,26 @@ export class TrustStore implements AsyncDisposable {
     });
   }
 
-  /**
-   * Issues a token that leads to `endpoint` and gives redeemers `links` to dial (default: the endpoint itself).
-   * The code is in the returned token only. Throws WeatherError `no-network`, `not-an-issuer`, `too-many-tokens`, `disk-full`.
-   */
-  async issueToken(endpoint: LinkEndpoint, options: GrantOptions & { links?: readonly LinkEndpoint[] }): Promise<AccessToken> {
-    return this.#change(async () => {
-      const identity = this.#inNetwork();
-      const issuer = await this.#issuer();
-      if (options.issuer === true && (options.pathLength ?? 0) >= issuer.pathLength) {
-        throw new InputError('path-length', '--issuer', 'this site may admit sites, but not sites that admit others', {
-          remedy: 'issue the token at the site that founded the network',
-        });
-      }
-      await this.#grants.makeRoom();
-      const { code, grant } = await createGrant(this.#crypto, identity.networkId, options.links ?? [endpoint], options, this.#wallMs());
-      await this.#grants.add(grant);
-      this.#audit.record({
-        event: 'tokenIssued',
-        fields: {
-          token: grant.name,
-          uses: grant.redemptionsAllowed,
-          issuer: grant.mayIssue,
-          advertise: grant.advertise,
-          consume: grant.consume,
-        },
-      });
-      this.#log.info('token issued', { token: grant.name, grant: grant.id, uses: grant.redemptionsAllowed, issuer: grant.mayIssue });
-      return { name: grant.name, ...endpoint, grantId: grant.id, code, ca: identity.root, linkCost: grant.linkCost };
-    });
+  // What a site does as an issuer is told at `TrustIssuing`.
+
+  issueToken(endpoint: LinkEndpoint, options: GrantOptions & { links?: readonly LinkEndpoint[] }): Promise<AccessToken> {
+    return this.#issuing.issueToken(endpoint, options);
   }
 
-  /** Makes a token unusable. Its redemptions stay on record. */
-  async revokeToken(grantId: string): Promise<void> {
-    await this.#change(async () => {
-      const grant = this.#grants.get(grantId);
-      if (grant === undefined) throw new InputError('unknown-token', 'token', `no token ${grantId}`);
-      await this.#grants.end(grant);
-      this.#audit.record({ event: 'tokenRevoked', fields: { token: grant.name } });
-    });
+  revokeToken(grantId: string): Promise<void> {
+    return this.#issuing.revokeToken(grantId);
   }
 
-  /**
-   * Revokes a site, by its name or router id. `seen`: members that are known beside those admitted here. It is on the disk when
-   * the promise resolves. Throws InputError as `memberToRevoke` does and `bad-reason`, WeatherError `not-an-issuer`, `disk-full`.
-   */
-  async revokeSite(name: string, reason: string, seen: readonly KnownMember[]): Promise<VerifiedRevocation> {
-    return this.#change(async () => {
-      const { routerId, siteName, networkId } = this.#inNetwork();
-      const issuer = await this.#issuer();
-      const revocations = this.#revocations;
-      assert(revocations !== undefined, 'a site in a network has its revocations');
-      const [{ keyHash: issuerKeyHash } = { keyHash: '' }] = issuersOfChain([issuer.authority.certificate]);
-      const member = memberToRevoke(name, [...this.members, ...seen], { routerId, siteName, issuerKeyHash });
-      const known = revocations.all.find((other) => other.routerId === member.routerId && other.issuerKeyHash === issuerKeyHash);
-      if (known !== undefined) return known;
-      const statement = await createRevocation(this.#crypto, issuer, { networkId, ...member }, reason, this.#wallMs());
-      const revocation = await revocations.add(statement);
-      this.#audit.record({ event: 'siteRevoked', fields: { site: member.siteName, router: member.routerId, reason } });
-      return revocation;
-    });
+  revokeSite(name: string, reason: string, seen: readonly KnownMember[]): Promise<VerifiedRevocation> {
+    return this.#issuing.revokeSite(name, reason, seen);
   }
 
-  /**
-   * The issuer's side of a redemption. A use is on the disk before anything is signed, so a crash at any moment leaves the
-   * token either unused or used up, never used twice. Throws InputError for a bad request with the right code (the token
-   * stays unused) and WeatherError `disk-full`.
-   */
-  async redeem(grantId: string, request: RedemptionRequest, remoteAddress: string): Promise<RedeemResult> {
-    const codeHash = await hashCode(this.#crypto, request.code);
-    const known = this.#grants.get(grantId);
-    const verdict = judgeRedemption(known, codeHash, this.#wallMs());
-    if (verdict === 'expired' && known?.endedAtMs === undefined) await this.#change(() => this.#grants.endExpired(grantId));
-    if (verdict !== 'accepted' || known === undefined) return this.#refuse(grantId, remoteAddress, verdict);
-    const issuer = await this.#issuer();
-    const prepared = await prepareRedemption(this.#crypto, issuer, known, request, this.#wallMs());
-    this.#refuseRevoked(prepared, request.membership);
-
-    return this.#change(async () => {
-      const grant = this.#grants.get(grantId);
-      const wallMs = this.#wallMs();
-      const verdictNow = judgeRedemption(grant, codeHash, wallMs);
-      if (verdictNow !== 'accepted' || grant === undefined) return this.#refuse(grantId, remoteAddress, verdictNow);
-      await this.#grants.useUp(grant, {
-        routerId: prepared.identity.routerId,
-        siteName: prepared.identity.siteName,
-        publicKeyHash: prepared.publicKeyHash,
-        mayIssue: grant.mayIssue,
-        remoteAddress,
-        atMs: wallMs,
-        admitted: prepared.admitted,
-      });
-      const issued = await issue(this.#crypto, issuer, prepared, wallMs);
-      this.#audit.record({
-        event: 'tokenRedeemed',
-        fields: { token: grant.name, site: prepared.identity.siteName, router: prepared.identity.routerId, from: remoteAddress },
-      });
-      this.#log.info('token redeemed', { token: grant.name, grant: grantId, router: prepared.identity.routerId, remoteAddress });
-      const { siteName, routerId, networkId: network } = prepared.identity;
-      const { links, linkCost } = grant;
-      return { outcome: 'admitted', admission: { network, siteName, routerId, ca: this.#inNetwork().root, ...issued, links, linkCost } };
-    });
+  redeem(grantId: string, request: RedemptionRequest, remoteAddress: string): Promise<RedeemResult> {
+    return this.#issuing.redeem(grantId, request, remoteAddress);
   }
 
-  /** The issuer's side of a renewal. Throws InputError `membership-refused` and WeatherError `not-an-issuer`. */
-  async renew(request: RenewalRequest, remoteAddress: string): Promise<Admission> {
-    const issuer = await this.#issuer();
-    const { root } = this.#inNetwork();
-    const wallMs = this.#wallMs();
-    const prepared = await prepareRenewal(this.#crypto, issuer, request, wallMs);
-    this.#refuseRevoked(prepared, request.membership);
-    const issued = await issue(this.#crypto, issuer, prepared, wallMs);
-    const { siteName, routerId, networkId: network } = prepared.identity;
-    this.#log.info('certificate renewed', { router: routerId, remoteAddress, membership: prepared.membership !== undefined });
-    return { network, siteName, routerId, ca: root, ...issued, links: [], linkCost: 1 };
+  renew(request: RenewalRequest, remoteAddress: string): Promise<Admission> {
+    return this.#issuing.renew(request, remoteAddress);
   }
 
   /**
@@ -460,30 +359,35 @@ export class TrustStore implements AsyncDisposable {
   async renewLocally(): Promise<void> {
     await this.#change(async () => {
       const present = this.#inNetwork();
-      await this.#setIdentity(await renewOwn(this.#crypto, present, await this.#issuer(), this.#wallMs()));
+      await this.#setIdentity(await renewOwn(this.#crypto, present, await this.#issuing.issuer(), this.#wallMs()));
     });
+  }
+
+  #issuingSite({ crypto, log, wallMs, audit = silentAudit }: TrustStoreOptions): IssuingSite {
+    // Getters of an object literal have a `this` of their own.
+    const store = (): TrustStore => this;
+    return {
+      crypto,
+      log,
+      audit,
+      wallMs,
+      identity: () => this.#inNetwork(),
+      change: (change) => this.#change(change),
+      get revocations() {
+        return store().#revocations;
+      },
+      get ownRevocation() {
+        return store().ownRevocation;
+      },
+      get rights() {
+        return store().#rights;
+      },
+    };
   }
 
   #inNetwork(): StoredIdentity {
     if (this.#identity !== undefined) return this.#identity;
     throw new WeatherError('no-network', 'this site is in no network', { remedy: 'issue a token here, or redeem one from another site' });
-  }
-
-  #refuseRevoked({ identity, publicKeyHash }: PreparedAdmission, membership: string | undefined): void {
-    const issuers = membership === undefined ? [] : issuersAbove(membership, this.#inNetwork().root);
-    refuseRevoked(this.#revocations, { ...identity, publicKeyHash }, issuers);
-  }
-
-  async #issuer(): Promise<Issuer> {
-    const { ownRevocation } = this;
-    if (ownRevocation !== undefined) throw ownRevocationError(ownRevocation);
-    const issuer = await issuerOf(this.#crypto, this.#inNetwork());
-    // Looked at before a token is used up, which it would be in vain.
-    if (issuer !== undefined && this.#wallMs() >= issuer.notAfterMs) throw issuerExpired();
-    if (issuer !== undefined) return issuer;
-    throw new WeatherError('not-an-issuer', 'this site may not issue tokens', {
-      remedy: 'issue the token at another site, or redeem one here that was issued with --issuer',
-    });
   }
 
   async #publicKey(privateKeyPem: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -495,13 +399,6 @@ export class TrustStore implements AsyncDisposable {
     // A site that was revoked is in no network as far as joining goes: it gets another identity.
     const present = this.ownRevocation === undefined ? this.#identity : undefined;
     return planJoin(this.#crypto, present, this.members.length, ownGrant, token);
-  }
-
-  #refuse(grant: string, remoteAddress: string, verdict: GrantVerdict): RedeemResult {
-    const reason = verdict === 'accepted' ? 'wrong-code' : verdict;
-    this.#audit.record({ event: 'tokenRefused', fields: { from: remoteAddress, reason } });
-    this.#log.warn('token refused', { grant: grant.slice(0, 64), remoteAddress, reason });
-    return { outcome: 'refused', verdict: reason };
   }
 
   async #setIdentity(identity: StoredIdentity): Promise<void> {

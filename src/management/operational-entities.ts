@@ -11,6 +11,8 @@ export interface RouterRow {
   readonly nodeCount: number;
   readonly addressCount: number;
   readonly connectionCount: number;
+  /** How often it has computed the ways through the network since its start. */
+  readonly pathComputations: number;
 }
 
 /** A router of the network as this one sees it. */
@@ -26,6 +28,14 @@ export interface RouterNodeRow {
   readonly linkState: Readonly<Record<string, number>>;
   /** Whether a certificate of its network proves its id. Nothing proves a skupper-router's. */
   readonly signed: boolean;
+  /**
+   * `signed`: what it says is verified with a key that its membership certifies. `certified`: a TLS certificate of its network proves its id,
+   * at its neighbours. `unsigned`: nothing does.
+   */
+  readonly trust: 'signed' | 'certified' | 'unsigned';
+  /** Address patterns that it may announce and send to; null when it does not sign. */
+  readonly advertise: readonly string[] | null;
+  readonly consume: readonly string[] | null;
   /** What that router says about its site. */
   readonly site: Readonly<Record<string, unknown>>;
 }

@@ -15,7 +15,7 @@ import type { Router } from './router.ts';
 /** What a router says about itself: one row per entity, configuration and state together. Times are whole seconds. */
 
 export function routerRow(router: Router, version: string): RouterRow {
-  const { routers } = router.routingStatus;
+  const { routers, pathComputations } = router.routingStatus;
   return {
     id: router.routerId,
     mode: router.configuration.router.mode,
@@ -25,12 +25,14 @@ export function routerRow(router: Router, version: string): RouterRow {
     nodeCount: 1 + routers.filter(({ path }) => path !== null).length,
     addressCount: addressRows(router).length,
     connectionCount: router.openConnections,
+    pathComputations,
   };
 }
 
 /** This router and every one that can be reached, nearest first. */
 export function nodeRows(router: Router, ownSite: Readonly<Record<string, unknown>>): readonly RouterNodeRow[] {
   const status = router.routingStatus;
+  const { members } = router;
   const own: RouterNodeRow = {
     id: status.routerId,
     nextHop: null,
@@ -38,24 +40,33 @@ export function nodeRows(router: Router, ownSite: Readonly<Record<string, unknow
     instance: status.instance,
     linkState: Object.fromEntries([...status.neighbours].map(([id, { cost }]) => [id, cost])),
     signed: true,
+    ...trustOf(members, status.routerId, true),
     site: ownSite,
   };
   const proven = new Set(router.links.map((link) => link.peer.routerId));
   const others: RouterNodeRow[] = [];
   for (const { routerId, path, instance, peers, site } of status.routers) {
     if (path === null) continue;
+    // A neighbour proves its id with its certificate. Of others it is known only whether they are of the kind that does.
+    const signed = path.nextHop === routerId ? proven.has(routerId) : site !== null;
     others.push({
       id: routerId,
       nextHop: path.nextHop === routerId ? null : path.nextHop,
       cost: path.cost,
       instance: instance ?? 0,
       linkState: Object.fromEntries(peers),
-      // A neighbour proves its id with its certificate. Of others it is known only whether they are of the kind that does.
-      signed: path.nextHop === routerId ? proven.has(routerId) : site !== null,
+      signed,
+      ...trustOf(members, routerId, signed),
       site: site === null ? {} : plainData(site),
     });
   }
   return [own, ...others.sort((a, b) => a.cost - b.cost || (a.id < b.id ? -1 : 1))];
+}
+
+function trustOf(members: Router['members'], routerId: string, certified: boolean): Pick<RouterNodeRow, 'trust' | 'advertise' | 'consume'> {
+  const member = members.get(routerId);
+  if (member === undefined) return { trust: certified ? 'certified' : 'unsigned', advertise: null, consume: null };
+  return { trust: 'signed', advertise: member.advertise ?? null, consume: member.consume ?? null };
 }
 
 /** Service addresses with a consumer anywhere. */

@@ -12,6 +12,7 @@ import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
 import { TurnQueue } from '../host/turn.ts';
 import type { TurnTask } from '../host/turn.ts';
 import type { LogThreshold } from '../host/log-filter.ts';
+import type { KnownMember } from '../host/trust-revocation.ts';
 import { applyChange, ChangeRefused } from '../management/configuration-change.ts';
 import type { ConfigurationChange } from '../management/configuration-change.ts';
 import { entitiesOf } from '../management/entities.ts';
@@ -391,6 +392,15 @@ export class Router implements TurnTask, AsyncDisposable {
 
   tcpConnector(name: string): TcpConnectorOffer | undefined {
     return this.#tcpConnectors.get(name);
+  }
+
+  /** Whether this router signs, and the members of its network whose credentials hold, by router id. */
+  get signs(): boolean {
+    return this.#dependencies.signing !== undefined;
+  }
+
+  get members(): ReadonlyMap<string, KnownMember> {
+    return new Map(this.#dependencies.signing?.trust.members.map((member) => [member.routerId, member]));
   }
 
   /** Changes the data about the site that other routers are told. */

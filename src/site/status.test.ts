@@ -379,13 +379,13 @@ test('Listener, Connector and RouterAccess show what they found', () => {
 
 test('a Link shows the remote site, or the router when its site is not known', () => {
   const connectors = new Map([connected('a'), connected('a/2')]);
-  const sitesByRouter = new Map([['east-1', { id: 'id-of-east', name: 'east' }]]);
+  const sitesByRouter = new Map([['east-1', { id: 'id-of-east', name: 'east', trust: 'signed' }]]);
   const known = statusOf(link, { connectors, sitesByRouter });
-  assert.deepEqual([known.remoteSiteId, known.remoteSiteName], ['id-of-east', 'east']);
+  assert.deepEqual([known.remoteSiteId, known.remoteSiteName, known.remoteTrust], ['id-of-east', 'east', 'signed']);
   const unknown = statusOf(link, { connectors });
   assert.deepEqual([unknown.remoteSiteId, unknown.remoteSiteName], ['', 'east-1']);
   const lost = statusOf(link, { sitesByRouter });
-  assert.deepEqual([lost.remoteSiteId, lost.remoteSiteName], ['', '']);
+  assert.deepEqual([lost.remoteSiteId, lost.remoteSiteName, lost.remoteTrust], ['', '', '']);
 });
 
 test('a grant shows how it is redeemed, a token whether it is', () => {

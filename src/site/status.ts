@@ -70,7 +70,7 @@ export interface ObservedSite {
   /** Sites of the network, this one included. */
   readonly network: readonly SiteRecord[];
   /** Site id and name by router id. */
-  readonly sitesByRouter: ReadonlyMap<string, { readonly id: string; readonly name: string }>;
+  readonly sitesByRouter: ReadonlyMap<string, { readonly id: string; readonly name: string; readonly trust: string }>;
   /** Where this site accepts links, as other sites reach it, by listener name. */
   readonly endpoints: ReadonlyMap<string, readonly AccessEndpoint[]>;
   readonly grants: ReadonlyMap<string, GrantState>;
@@ -102,6 +102,8 @@ export interface MultiKeyListenerStatus extends BaseStatus {
 export interface LinkStatus extends BaseStatus {
   readonly remoteSiteId: string;
   readonly remoteSiteName: string;
+  /** `signed`, `certified` or `unsigned`: how it is known who is at the other end. Empty while the link is down. */
+  readonly remoteTrust: string;
 }
 
 export interface RouterAccessStatus extends BaseStatus {
@@ -259,7 +261,8 @@ function linkStatus(link: ResourceOf<'Link'>, observed: ObservedSite, moment: St
   };
   const router = connected?.remoteContainer ?? '';
   const remote = observed.sitesByRouter.get(router);
-  return { ...statusOf(findings, 'Ready', moment), remoteSiteId: remote?.id ?? '', remoteSiteName: remote?.name ?? router };
+  const remoteTrust = remote?.trust ?? '';
+  return { ...statusOf(findings, 'Ready', moment), remoteSiteId: remote?.id ?? '', remoteSiteName: remote?.name ?? router, remoteTrust };
 }
 
 function accessStatus(access: ResourceOf<'RouterAccess'>, observed: ObservedSite, moment: StatusMoment): RouterAccessStatus {

@@ -4,7 +4,19 @@ import type { RouterNodeRow } from '../management/operational-entities.ts';
 import { networkView } from './network-view.ts';
 
 function node(id: string, changes: Partial<RouterNodeRow>): RouterNodeRow {
-  return { id, nextHop: null, cost: 0, instance: 1, linkState: {}, signed: true, site: { name: id.slice(0, -2) }, ...changes };
+  return {
+    id,
+    nextHop: null,
+    cost: 0,
+    instance: 1,
+    linkState: {},
+    signed: true,
+    trust: 'signed',
+    advertise: null,
+    consume: null,
+    site: { name: id.slice(0, -2) },
+    ...changes,
+  };
 }
 
 /** remote - azure - laptop, and a skupper-router behind azure. */
@@ -14,7 +26,7 @@ const sources = {
     node('remote-1', { linkState: { 'azure-1': 1 }, site: { name: 'remote', listeners: ['greeting'], version: '1', location: 'Bonn' } }),
     node('azure-1', { cost: 1, linkState: { 'remote-1': 4, 'laptop-1': 2, qdr: 1 } }),
     node('laptop-1', { cost: 3, nextHop: 'azure-1', linkState: { 'azure-1': 2 }, site: { name: 'laptop', listeners: 'not a list' } }),
-    node('qdr', { cost: 2, nextHop: 'azure-1', linkState: { 'azure-1': 1 }, signed: false, site: {} }),
+    node('qdr', { cost: 2, nextHop: 'azure-1', linkState: { 'azure-1': 1 }, signed: false, trust: 'unsigned', site: {} }),
   ],
   addresses: [
     {

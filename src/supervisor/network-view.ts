@@ -27,6 +27,10 @@ export interface NetworkSite {
   readonly cost: number;
   /** False for routers whose identity no certificate of the network proves, such as a skupper-router. */
   readonly signed: boolean;
+  readonly trust: RouterNodeRow['trust'];
+  /** Address patterns that the site may announce and send to; null when it does not sign. */
+  readonly advertise: readonly string[] | null;
+  readonly consume: readonly string[] | null;
   /** Its neighbours, as it says. */
   readonly peers: readonly { readonly routerId: string; readonly name: string; readonly cost: number }[];
 }
@@ -85,7 +89,7 @@ function placeOf(nodes: readonly RouterNodeRow[]): Place {
 }
 
 function siteView(node: RouterNodeRow, ownId: string, place: Place): NetworkSite {
-  const { id, nextHop, cost, signed, site, linkState } = node;
+  const { id, nextHop, cost, signed, trust, advertise, consume, site, linkState } = node;
   return {
     ...place(id),
     namespace: text(site, 'namespace'),
@@ -96,6 +100,9 @@ function siteView(node: RouterNodeRow, ownId: string, place: Place): NetworkSite
     nextHop: nextHop === null ? null : place(nextHop),
     cost,
     signed,
+    trust,
+    advertise,
+    consume,
     peers: Object.entries(linkState)
       .map(([peer, peerCost]) => ({ ...place(peer), cost: peerCost }))
       .sort(byName),

@@ -1,8 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { AuditLog } from '../host/audit-log.ts';
+import { describeRevocation } from '../host/revocations.ts';
 import type { TrustStore } from '../host/trust-store.ts';
 import type { ConnectorState } from '../management/operational-entities.ts';
 import type { Router } from '../router/router.ts';
+import { revokedPrefix } from '../router/trust-enforcement.ts';
 import { acceptsLinks } from '../site/derive.ts';
 import type { HealthCode } from '../site/health-codes.ts';
 import type { HealthObservation, Problem, SeenClock, SeenProbes } from '../site/health-observation.ts';
@@ -52,9 +54,11 @@ export function observeHealth(sources: HealthSources): HealthObservation {
       leafExpiresAtMs: trust.leafExpiresAtMs,
       renewalDueAtMs: trust.renewalDueAtMs,
       membershipEndsAtMs: trust.membershipEndsAtMs,
-      revoked: undefined,
+      revoked: ownRevocation(trust, router),
       isFenced: monitor.isFenced,
-      revokedSites: [],
+      revokedSites: (trust.revocations?.all ?? [])
+        .filter(({ routerId }) => routerId !== trust.routerId)
+        .map((revocation) => ({ routerId: revocation.routerId, name: revocation.siteName, text: describeRevocation(revocation) })),
     },
     clocks: peerClocks(router, clock, network),
     events: monitor.events,
@@ -65,6 +69,16 @@ export function observeHealth(sources: HealthSources): HealthObservation {
     audit: { lost, failure: failure === undefined ? undefined : { code: failure.code, text: failure.reason } },
     probes: sources.probes,
   };
+}
+
+/** By whom this site was revoked, when and why: from the statement, or as neighbours tell it when they refuse the link. */
+export function ownRevocation(trust: TrustStore, router: Router | undefined): string | undefined {
+  if (trust.ownRevocation !== undefined) return describeRevocation(trust.ownRevocation);
+  for (const { connectionMsg } of connectorStates(router).values()) {
+    const at = connectionMsg.indexOf(revokedPrefix);
+    if (at !== -1) return `a neighbour says: ${connectionMsg.slice(at)}`;
+  }
+  return undefined;
 }
 
 function connectorStates(router: Router | undefined): ReadonlyMap<string, ConnectorState> {

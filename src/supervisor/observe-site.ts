@@ -43,7 +43,7 @@ export function observeSite(sources: ObservationSources): ObservedSite {
       ...services.filter(({ connectors }) => connectors.length > 0).map(({ routingKey }) => routingKey),
     ]),
     network: network === undefined ? [] : siteRecords(network, resources),
-    sitesByRouter: new Map(network?.sites.map(({ routerId, name }) => [routerId, { id: routerId, name }])),
+    sitesByRouter: new Map(network?.sites.map(({ routerId, name, trust }) => [routerId, { id: routerId, name, trust }])),
     endpoints: endpointsOf(sources),
     grants: sources.grants,
     tokens: sources.tokens,

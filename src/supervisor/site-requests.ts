@@ -1,8 +1,10 @@
+import { maxAddressPatternLength } from '../base/address-grant.ts';
 import { InputError } from '../base/errors.ts';
 import { respond, statusCodes, type ManagementRequest, type ManagementResponse } from '../management/management-protocol.ts';
-import { flag, integer, optional, record, required, text, withDefault, type Fields } from '../management/schema.ts';
+import { flag, integer, list, optional, record, required, text, withDefault, type Fields } from '../management/schema.ts';
 import { defaultExpirationWindowMs, maxRedemptions, type GrantOptions } from '../pki/grant.ts';
 import { maxPathLength } from '../pki/membership.ts';
+import { maxReasonLength, type VerifiedRevocation } from '../pki/revocation.ts';
 import { failure } from '../router/management.ts';
 import { rootCauses, type RootCause } from '../site/health.ts';
 import { plainResource, siteName } from '../site/resources.ts';
@@ -16,8 +18,9 @@ import type { SiteSupervisor } from './site-supervisor.ts';
  *     APPLY          {resources: YAML, where?}           -> {resources: [{kind, name, result}]}
  *     REMOVE         {kind, name}                        -> {}
  *     ISSUE-TOKEN    {name?, redemptionsAllowed?, expirationWindowMs?, issuer?, pathLength?, linkCost?, siteName?,
- *                     certificateLifetimeMs?, membershipLifetimeMs?} -> IssuedToken
+ *                     certificateLifetimeMs?, membershipLifetimeMs?, advertise?, consume?} -> IssuedToken
  *     REDEEM-TOKEN   {token: YAML, linkCost?, name?, where?} -> RedeemedLink
+ *     REVOKE-SITE    {name, reason?}                     -> RevokedSite
  *     GENERATE-LINK  {name, cost?}                       -> StaticLink
  *     NETWORK        {}                                  -> NetworkReport
  *     CHECK          {}                                  -> CheckReport
@@ -48,6 +51,15 @@ export interface SiteStatusBody {
     readonly leafExpires: string | null;
     readonly membershipEnds: string | null;
     readonly mayIssue: boolean;
+    /** Whether the router signs what it says. */
+    readonly signs: boolean;
+    /** Addresses that the site may announce and send to; null in no network. */
+    readonly advertise: readonly string[] | null;
+    readonly consume: readonly string[] | null;
+    /** By whom this site was revoked, when and why; null when it was not. */
+    readonly revoked: string | null;
+    /** Sites of the network that were revoked. */
+    readonly revokedSites: readonly RevokedSite[];
   };
   /** What is wrong: the causes, each with what follows from it. */
   readonly warnings: readonly RootCause[];
@@ -56,6 +68,7 @@ export interface SiteStatusBody {
 /** The network as the site sees it, and what is wrong. */
 export interface NetworkReport extends NetworkView {
   readonly warnings: readonly RootCause[];
+  readonly revokedSites: readonly RevokedSite[];
 }
 
 export interface SiteRequestContext {
@@ -71,6 +84,9 @@ const where = withDefault(text({ maximumLength: shortTextLength }), 'input', 'na
 const cost = integer(1, 9999);
 /** Ranges of lifetimes are the grant's to check. */
 const lifetime = integer(1, Number.MAX_SAFE_INTEGER);
+
+/** What a pattern may be is the grant's to check. */
+const patterns = list(text({ maximumLength: maxAddressPatternLength }));
 
 const attributes = {
   apply: schema<{ resources: string; where: string }>({ resources: required(text({ maximumLength: 1024 * 1024 }), 'YAML'), where }),
@@ -88,12 +104,18 @@ const attributes = {
     siteName: optional(siteName, 'name that the redeemer gets'),
     certificateLifetimeMs: optional(lifetime, 'life of each TLS certificate of the redeemer'),
     membershipLifetimeMs: optional(lifetime, 'how long the redeemer may renew'),
+    advertise: optional(patterns, 'address patterns that the redeemer may announce'),
+    consume: optional(patterns, 'address patterns that the redeemer may send to'),
   }),
   redeem: schema<{ token: string; linkCost?: number; name?: string; where: string }>({
     token: required(text({ maximumLength: 64 * 1024, secret: true }), 'YAML of an AccessToken'),
     linkCost: optional(cost, 'cost of the link'),
     name: optional(siteName, 'name of the Link'),
     where,
+  }),
+  revoke: schema<{ name: string; reason: string }>({
+    name: required(text({ maximumLength: 128 }), 'name or router id of the site'),
+    reason: withDefault(text({ minimumLength: 0, maximumLength: maxReasonLength }), '', 'why, for everybody to read'),
   }),
   generate: schema<{ name: string; cost: number }>({
     name: required(siteName, 'name of the Link'),
@@ -114,6 +136,8 @@ interface IssueAttributes {
   readonly siteName?: string;
   readonly certificateLifetimeMs?: number;
   readonly membershipLifetimeMs?: number;
+  readonly advertise?: readonly string[];
+  readonly consume?: readonly string[];
 }
 
 function schema<T extends object>(fields: Fields<T>): (request: ManagementRequest) => T {
@@ -143,6 +167,10 @@ export async function handleSiteRequest(context: SiteRequestContext, request: Ma
       case 'REDEEM-TOKEN': {
         const { token, where: place, ...options } = attributes.redeem(request);
         return ok(await supervisor.redeem(token, place, options));
+      }
+      case 'REVOKE-SITE': {
+        const { name, reason } = attributes.revoke(request);
+        return ok(revokedSite(await supervisor.revokeSite(name, reason)));
       }
       case 'GENERATE-LINK':
         return ok(await supervisor.generateLink(attributes.generate(request)));
@@ -180,7 +208,12 @@ function statusBody({ supervisor, version }: SiteRequestContext): SiteStatusBody
       routerId: trust.routerId ?? null,
       leafExpires: dateText(trust.leafExpiresAtMs),
       membershipEnds: dateText(trust.membershipEndsAtMs),
-      mayIssue: trust.mayIssue,
+      mayIssue: trust.mayIssue && trust.ownRevocation === undefined,
+      signs: trust.signingCredentials !== undefined,
+      advertise: trust.rights?.advertise ?? null,
+      consume: trust.rights?.consume ?? null,
+      revoked: supervisor.ownRevocation ?? null,
+      revokedSites: revokedSites(supervisor),
     },
     warnings: rootCauses(supervisor.warnings()),
   };
@@ -188,7 +221,26 @@ function statusBody({ supervisor, version }: SiteRequestContext): SiteStatusBody
 
 function networkReport(supervisor: SiteSupervisor): NetworkReport | null {
   const network = supervisor.network();
-  return network === undefined ? null : { ...network, warnings: rootCauses(supervisor.warnings()) };
+  return network === undefined ? null : { ...network, warnings: rootCauses(supervisor.warnings()), revokedSites: revokedSites(supervisor) };
+}
+
+/** A revocation as status shows it. */
+export interface RevokedSite {
+  readonly routerId: string;
+  readonly name: string;
+  /** RFC 3339. */
+  readonly revokedAt: string;
+  readonly reason: string;
+  /** Router id of the issuer that revoked it; null for the network's root. */
+  readonly by: string | null;
+}
+
+function revokedSites({ trust }: SiteSupervisor): readonly RevokedSite[] {
+  return (trust.revocations?.all ?? []).map(revokedSite);
+}
+
+function revokedSite({ routerId, siteName, revokedAtMs, reason, issuerRouterId }: VerifiedRevocation): RevokedSite {
+  return { routerId, name: siteName, revokedAt: new Date(revokedAtMs).toISOString(), reason, by: issuerRouterId ?? null };
 }
 
 function grantOptions(given: IssueAttributes): GrantOptions {

@@ -15,6 +15,7 @@ import type { ManagementRequest, ManagementResponse } from '../management/manage
 import { parseAccessToken } from '../pki/access-token.ts';
 import type { GrantOptions } from '../pki/grant.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
+import type { VerifiedRevocation } from '../pki/revocation.ts';
 import { deriveSite, type DerivedSite } from '../site/derive.ts';
 import type { Problem } from '../site/health-observation.ts';
 import type { CheckReport } from '../site/health-report.ts';
@@ -157,7 +158,9 @@ export class SiteSupervisor implements AsyncDisposable {
     const audit = owned.use(new AuditLog({ path: layout.auditFile, clock }));
     const monitor = new HealthMonitor(audit, () => clock.nowMs());
     const records = await TokenRecords.open(`${layout.runtimeFolder}/redeemed-tokens.json`);
-    const trust = owned.use(await TrustStore.open(layout.pkiFolder, { wallMs: () => clock.wallMs(), crypto, log: log.child('trust') }));
+    const trust = owned.use(
+      await TrustStore.open(layout.pkiFolder, { wallMs: () => clock.wallMs(), crypto, log: log.child('trust'), audit: monitor }),
+    );
     const supervisor = new SiteSupervisor(options, lock, trust, records, resources, audit, monitor, unexpectedStarts);
     owned.use(supervisor);
     await supervisor.#change(() => supervisor.#refresh());
@@ -242,6 +245,16 @@ export class SiteSupervisor implements AsyncDisposable {
   /** Issues a token that leads to this site, and founds a network when the site is in none. */
   issueToken(options: GrantOptions): Promise<IssuedToken> {
     return this.#change(() => this.#tokens.issue(options));
+  }
+
+  /** Revokes a site of the network, by its name or router id. Throws as `TrustStore.revokeSite` does. */
+  revokeSite(name: string, reason: string): Promise<VerifiedRevocation> {
+    return this.#change(() => this.trust.revokeSite(name, reason, this.#router.signing?.trust.members ?? []));
+  }
+
+  /** By whom this site was revoked, when and why: from the statement, or as neighbours tell it when they refuse the link. */
+  get ownRevocation(): string | undefined {
+    return this.#view.ownRevocation;
   }
 
   /** Redeems a token: joins its network, and links to the site that issued it. `where` names the text in errors. */

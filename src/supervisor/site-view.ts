@@ -12,7 +12,7 @@ import type { AccessGrants } from './access-grants.ts';
 import type { AccessPoint } from './access-points.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import { networkView, type NetworkView } from './network-view.ts';
-import { observeHealth } from './observe-health.ts';
+import { observeHealth, ownRevocation } from './observe-health.ts';
 import { observeSite } from './observe-site.ts';
 import type { SiteRouter } from './site-router.ts';
 import type { TokenRecords } from './token-records.ts';
@@ -117,6 +117,12 @@ export class SiteView {
       failure: state.failure,
       ...(probes === undefined ? {} : { probes }),
     });
+  }
+
+  /** By whom this site was revoked, when and why: from the statement, or as neighbours tell it when they refuse the link. */
+  get ownRevocation(): string | undefined {
+    const { trust, router } = this.#sources;
+    return ownRevocation(trust, router.router);
   }
 
   warnings(state: SiteState): readonly HealthWarning[] {

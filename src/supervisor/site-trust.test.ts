@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { NetworkReport, RevokedSite, SiteStatusBody } from './site-requests.ts';
+import { ask, connectorYaml, freePort, listenerYaml, statusOf, TestSites, until } from './site-fixtures.test.ts';
+import type { SiteSupervisor } from './site-supervisor.ts';
+
+async function trustOf(site: SiteSupervisor): Promise<SiteStatusBody['trust']> {
+  return ((await ask(site, 'STATUS')).body as SiteStatusBody).trust;
+}
+
+function linkMessage(site: SiteSupervisor): string {
+  const [link] = site.report().filter(({ kind }) => kind === 'Link');
+  return statusOf(site, 'Link', link?.metadata.name ?? '').message;
+}
+
+/** East founds a network and accepts links; west is linked to it. */
+async function twoSites(sites: TestSites, grant: object = {}): Promise<{ east: SiteSupervisor; west: SiteSupervisor }> {
+  const east = await sites.start('east', await freePort());
+  const west = await sites.start('west');
+  const { body } = await ask(east, 'ISSUE-TOKEN', grant);
+  await west.redeem((body as { token: string }).token, 'token.yaml', {});
+  await until('the link is up', () => east.network()?.sites.length === 2 && west.network()?.sites.length === 2);
+  return { east, west };
+}
+
+test('sites of a network sign, and each sees what the other may do', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites, { advertise: ['db.*'], consume: [] });
+  const { signs, advertise, consume, revoked, revokedSites } = await trustOf(west);
+  assert.deepEqual([signs, advertise, consume, revoked, revokedSites], [true, ['db.*'], [], null, []]);
+  const seen = async (): Promise<unknown> => {
+    const { sites: all } = (await ask(east, 'NETWORK')).body as NetworkReport;
+    return all.map((site) => [site.name, site.trust, site.advertise, site.consume]);
+  };
+  await until('east has verified west', async () => JSON.stringify(await seen()).includes('db.*'));
+  assert.deepEqual(await seen(), [
+    ['east', 'signed', ['*'], ['*']],
+    ['west', 'signed', ['db.*'], []],
+  ]);
+  assert.match(await readFile(sites.layout('west').routerConfigurationFile, 'utf8'), /\["signing",\{"name":"signing"/);
+});
+
+test('a service that the token did not grant is not announced, and its resource says what to do', async () => {
+  await using sites = await TestSites.create();
+  const { west } = await twoSites(sites, { advertise: ['db.*'], consume: ['metrics'] });
+  await west.apply(connectorYaml('web', 1), 'west.yaml');
+  await west.apply(connectorYaml('db.main', 1), 'west.yaml');
+  await west.apply(listenerYaml('web', await freePort()), 'west.yaml');
+  assert.match(statusOf(west, 'Connector', 'web').message, /not granted: this site may advertise db\.\*; .*--advertise web/);
+  assert.match(statusOf(west, 'Listener', 'web').message, /not granted: this site may consume metrics; .*--consume web/);
+  const { body } = await ask(west, 'QUERY', {}, 'tcpConnector');
+  assert.match(JSON.stringify(body), /db\.main/);
+  assert.doesNotMatch(JSON.stringify(body), /"web"/);
+});
+
+test('a revoked site is cut off, learns it, and stays out until it joins anew', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites);
+  const before = west.routerId;
+  const answer = await ask(east, 'REVOKE-SITE', { name: 'west', reason: 'stolen' });
+  assert.equal((answer.body as RevokedSite).routerId, before);
+  await until('the link is cut', () => east.network()?.sites.length === 1);
+  await until('west knows', async () => (await trustOf(west)).revoked !== null);
+  assert.match((await trustOf(west)).revoked ?? '', /revoked by the network root at .*: stolen/);
+  assert.deepEqual(
+    (await trustOf(east)).revokedSites.map(({ name, reason }) => [name, reason]),
+    [['west', 'stolen']],
+  );
+  assert.ok(west.warnings().some(({ code }) => code === 'site-revoked'));
+
+  // Neither a restart of one nor of the other lets it in again.
+  await sites.stop(east);
+  const again = await sites.open('east');
+  await until('the link is refused', () => linkMessage(west).includes('this site was revoked'));
+  assert.equal(again.network()?.sites.length, 1);
+  await assert.rejects(again.trust.renew(await west.trust.beginRenewal(), '127.0.0.1'), { code: 'membership-refused' });
+
+  const { token } = await again.issueToken({});
+  await west.redeem(token, 'token.yaml', {});
+  assert.notEqual(west.routerId, before);
+  await until('it is back under a new identity', () => again.network()?.sites.length === 2);
+  assert.equal((await trustOf(west)).revoked, null);
+});
+
+test('what cannot be revoked is refused with a reason', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites);
+  const refusal = async (site: SiteSupervisor, name: string): Promise<unknown> =>
+    ((await ask(site, 'REVOKE-SITE', { name })).body as { code?: string }).code;
+  assert.equal(await refusal(east, 'east'), 'own-site');
+  assert.equal(await refusal(east, 'wets'), 'unknown-site');
+  assert.equal(await refusal(west, 'east'), 'not-an-issuer');
+});
