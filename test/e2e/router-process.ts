@@ -73,6 +73,10 @@ export class RouterProcess implements AsyncDisposable {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  get processId(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   /** Starts the process, again if it has ended, and waits until it says that it runs. */
   async run(): Promise<void> {
     const { command = [process.execPath, commandLineFile, 'router', '--config'], parameters = [] } = this.#options;

@@ -1,5 +1,9 @@
 import type { Row } from './row.ts';
+import { stalledReceivers } from './rows/d7-stalled-receivers.ts';
 import { halfClose } from './rows/d8-half-close.ts';
+import { manyConnections } from './rows/l1-many-connections.ts';
+import { connectionChurn } from './rows/l2-churn.ts';
+import { fileDescriptors } from './rows/l3-file-descriptors.ts';
 import { codecFuzz } from './rows/p1-codec-fuzz.ts';
 import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
@@ -10,7 +14,11 @@ import { tokenTricks } from './rows/s4-token-tricks.ts';
 
 /** Rows about delivery, load, hostile input and certificates, in the order of the scoreboard. */
 export const limitRows: readonly Row[] = [
+  stalledReceivers,
   halfClose,
+  manyConnections,
+  connectionChurn,
+  fileDescriptors,
   codecFuzz,
   amplificationLimits,
   controlPlaneFuzz,
