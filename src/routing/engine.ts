@@ -6,7 +6,7 @@ import { DuplicateFilter, floodLinks, isTooFar, linksInTrace, multicastLinks } f
 import { helloExtension, withHelloExtension } from './hello-extension.ts';
 import { LinkTable, type Neighbour } from './hello.ts';
 import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
-import { defaultTimers, echoOfPreviousLifeMs, limits, type RoutingTimers } from './limits.ts';
+import { defaultTimers, echoOfPreviousLifeMs, firstLinkStateGatherMs, limits, type RoutingTimers } from './limits.ts';
 import {
   differentialUpdateBody,
   helloBody,
@@ -112,7 +112,8 @@ export class RoutingEngine {
     this.#links = new LinkTable(this.#timers);
     this.#outbox = new Outbox(options.routerId);
     const { sequenceStart = 0 } = options;
-    this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart);
+    const gatherMs = options.trust === undefined ? 0 : firstLinkStateGatherMs;
+    this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart, gatherMs);
     const { routerIndex = new RouterIndex(), pathScratch = new PathScratch() } = options;
     this.#topology = new Topology(new LinkStateGraph(routerIndex, this.#id), pathScratch);
     const directory = new AddressDirectory();
@@ -497,7 +498,7 @@ export class RoutingEngine {
       this.#signed.topologyChanged = false;
       this.#exchange.topologyChanged = true;
     }
-    if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#nowMs)) return;
+    if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#speaksLegacy, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
     this.#pathsUrgent = false;
     this.#topologyChangedMs = this.#nowMs;

@@ -184,15 +184,20 @@ test('the extension of HELLO: bounds, foreign keys, and echoes across the wrap o
 
 test('paths are computed at once after quiet, then with growing pauses, and at once when it is urgent', () => {
   const schedule = new PathSchedule();
+  const signing = new PathSchedule();
   const runsAt = (fromMs: number, toMs: number): number[] => {
     const runs: number[] = [];
-    for (let nowMs = fromMs; nowMs < toMs; nowMs++) if (schedule.take(false, nowMs)) runs.push(nowMs - fromMs);
+    for (let nowMs = fromMs; nowMs < toMs; nowMs++) if (schedule.take(false, true, nowMs)) runs.push(nowMs - fromMs);
     return runs;
   };
   assert.equal(runsAt(0, 10_000).length, 10_000, 'a router that has just started learns');
+  assert.deepEqual(
+    [0, 1, 20, 21, 120].map((nowMs) => signing.take(false, false, nowMs)),
+    [true, false, true, false, true],
+  );
   assert.deepEqual(runsAt(20_000, 80_000).slice(0, 8), [0, 20, 120, 620, 2_620, 7_620, 12_620, 17_620]);
-  assert.equal(schedule.take(false, 80_000), false);
-  assert.equal(schedule.take(true, 80_000), true);
+  assert.equal(schedule.take(false, true, 80_000), false);
+  assert.equal(schedule.take(true, true, 80_000), true);
   assert.deepEqual(runsAt(81_000, 91_000), [4_000, 9_000], 'the urgent one counts');
   assert.deepEqual(runsAt(101_000, 101_200), [0, 20, 120], 'quiet');
   assert.deepEqual(runsAt(102_200, 102_400), [0, 20, 120], 'a short burst is soon forgotten');

@@ -93,3 +93,9 @@ export const duplicateWindowMs = 1_000;
 
 /** Until this old, a router may still hear echoes of its previous life: its own id with another instance means nothing yet. */
 export const echoOfPreviousLifeMs = 5_000;
+
+/**
+ * The first neighbours of a router that signs are told together when they come within this time: each record of a new origin costs every
+ * router of the network a verification. Several round trips between sites; nobody relies on a router that has just started.
+ */
+export const firstLinkStateGatherMs = 100;

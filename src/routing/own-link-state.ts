@@ -16,14 +16,23 @@ export class OwnLinkState {
   #peers: ReadonlyMap<string, number> = new Map();
   #site: ControlMap | undefined;
   #pending = false;
+  readonly #gatherMs: number;
+  /** When the first neighbours are told; undefined before there are any. */
+  #gatheredAtMs: number | undefined;
+  /** There is nobody to tell, and nobody has been told. */
+  #alone = true;
   /** Somebody may still count on a link that is gone. */
   #urgent = false;
 
-  /** The first link state that is told has the sequence after `sequenceStart`. */
-  constructor(routerId: string, instance: number, sequenceStart: number) {
+  /**
+   * The first link state that is told has the sequence after `sequenceStart`. The first neighbours are told together when they come within
+   * `gatherMs`: the links of a router that starts come up one after the other.
+   */
+  constructor(routerId: string, instance: number, sequenceStart: number, gatherMs: number) {
     this.routerId = routerId;
     this.instance = instance;
     this.#sequence = sequenceStart;
+    this.#gatherMs = gatherMs;
   }
 
   get sequence(): number {
@@ -46,14 +55,19 @@ export class OwnLinkState {
   setNeighbours(neighbours: ReadonlyMap<string, Neighbour>): void {
     if (!sameCosts(neighbours, this.#peers)) this.#pending = true;
     if (isWorse(neighbours, this.#peers)) this.#urgent = true;
+    this.#alone = neighbours.size === 0 && this.#peers.size === 0;
   }
 
   /** Puts the neighbours as they are under a new sequence, if there is a change and it may be told now. True if so. */
   advance(neighbours: ReadonlyMap<string, Neighbour>, nowMs: number): boolean {
+    if (!this.#pending || this.#alone) return false;
+    if (this.#peers.size === 0) this.#gatheredAtMs ??= nowMs + this.#gatherMs;
+    if (nowMs < (this.#gatheredAtMs ?? nowMs)) return false;
     // A loss follows a gain that has been told within the budget: there cannot be more of them than of those.
-    if (!this.#pending || (!this.#budget.take(nowMs) && !this.#urgent)) return false;
+    if (!this.#budget.take(nowMs) && !this.#urgent) return false;
     this.#pending = false;
     this.#urgent = false;
+    this.#gatheredAtMs = undefined;
     this.#sequence++;
     this.#peers = costs(neighbours);
     return true;
@@ -61,8 +75,8 @@ export class OwnLinkState {
 
   /** When `advance` will do something. */
   dueMs(nowMs: number): number {
-    if (this.#pending && this.#urgent) return nowMs;
-    return this.#pending ? this.#budget.availableAtMs(nowMs) : Infinity;
+    if (!this.#pending || this.#alone) return Infinity;
+    return this.#urgent ? nowMs : Math.max(this.#gatheredAtMs ?? nowMs, this.#budget.availableAtMs(nowMs));
   }
 
   body(): ControlMap {

@@ -28,7 +28,7 @@ export class OwnRecords {
   readonly #slots: AddressSlot[] = [];
   readonly #slotOf = new Map<string, number>();
   /** Slots to be signed again. */
-  readonly #due = new Set<number>([credentialSlot, linkStateSlot]);
+  readonly #due = new Set<number>([credentialSlot]);
   /** Less than others admit of one origin (record-quotas.ts): 160 in a row, then 32 a second. */
   readonly #budget = new RateBudget(160, 31);
   readonly #refreshMs: number;
@@ -36,6 +36,7 @@ export class OwnRecords {
   #addressOctets = 0;
   #peers: readonly RecordPeer[] = [];
   #site: ControlMap | undefined;
+  /** 0 before there is anything to say. */
   #linkStateSequence = 0;
   #credential: Uint8Array;
   #sequence = 0;
@@ -144,7 +145,7 @@ export class OwnRecords {
       if (this.#slots.length >= maxSlots - firstAddressSlot) return undefined;
       slot = this.#slots.length;
       this.#slots.push({ addresses: new Map(), octets: 0, mobileSequence: 0 });
-      this.#due.add(linkStateSlot);
+      this.#linkStateDue();
     }
     const content = this.#slots[slot];
     if (content !== undefined) content.octets += octets;
@@ -159,9 +160,14 @@ export class OwnRecords {
     this.#due.add(slot + firstAddressSlot);
   }
 
+  /** There is none to be signed before the first neighbour: it would be the first thing that everybody hears. */
+  #linkStateDue(): void {
+    if (this.#linkStateSequence > 0) this.#due.add(linkStateSlot);
+  }
+
   #allDue(): void {
     this.#due.add(credentialSlot);
-    this.#due.add(linkStateSlot);
+    this.#linkStateDue();
     for (let slot = 0; slot < this.#slots.length; slot++) this.#due.add(slot + firstAddressSlot);
   }
 }

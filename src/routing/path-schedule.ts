@@ -2,7 +2,10 @@
 const pausesMs: readonly number[] = [20, 100, 500, 2_000, 5_000];
 /** After at least this long without a computation, and twice the last pause, the next change is acted upon at once again. */
 const leastQuietMs = 1_000;
-/** A router this young learns the network step by step, and each step needs paths: it pauses only for what comes at the same moment. */
+/**
+ * A router this young among routers that do not sign learns the network step by step, and each step needs paths: it pauses only for what
+ * comes at the same moment. Signed records need no paths; they come in hundreds, and paths for each few would cost more than all else.
+ */
 const learningMs = 10_000;
 const learningPauseMs = 1;
 
@@ -18,12 +21,12 @@ export class PathSchedule {
   /** Computations so far. */
   runs = 0;
 
-  /** There is something to compute: true if now is the time, which counts as done. */
-  take(urgent: boolean, nowMs: number): boolean {
+  /** There is something to compute: true if now is the time, which counts as done. `stepwise`: what is asked for needs paths first. */
+  take(urgent: boolean, stepwise: boolean, nowMs: number): boolean {
     if (!urgent && nowMs < this.#nextMs) return false;
     this.#startedMs ??= nowMs;
     if (nowMs >= this.#quietAtMs) this.#level = 0;
-    const learning = nowMs - this.#startedMs < learningMs;
+    const learning = stepwise && nowMs - this.#startedMs < learningMs;
     const pauseMs = learning ? learningPauseMs : (pausesMs[this.#level] ?? 0);
     this.#level = Math.min(this.#level + 1, pausesMs.length - 1);
     this.#nextMs = nowMs + pauseMs;
