@@ -7,6 +7,14 @@ export class BoundedSet {
     this.#limit = limit;
   }
 
+  has(text: string): boolean {
+    return this.#items.has(text);
+  }
+
+  delete(text: string): void {
+    this.#items.delete(text);
+  }
+
   /** True if the text was not in the set. */
   add(text: string): boolean {
     if (this.#items.has(text)) return false;

@@ -1,38 +1,27 @@
-import { isRouterId, nodeName, parseControlAddress, routerIdOfNode, type ControlScope } from './control-address.ts';
+import { Announcer } from './announcer.ts';
+import { isRouterId, nodeName, parseControlAddress, type ControlScope } from './control-address.ts';
 import type { ControlMap, ControlMessage } from './control-message.ts';
 import { RoutingDiagnostics, type NeighbourLoss, type RoutingEvent } from './events.ts';
 import { Exchange } from './exchange.ts';
-import { DuplicateFilter, floodLinks, isTooFar, linksInTrace, multicastLinks } from './flooding.ts';
+import { isTooFar } from './flooding.ts';
 import { helloExtension, withHelloExtension } from './hello-extension.ts';
 import { LinkTable, type Neighbour } from './hello.ts';
 import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
 import { defaultTimers, echoOfPreviousLifeMs, firstLinkStateGatherMs, limits, type RoutingTimers } from './limits.ts';
-import {
-  differentialUpdateBody,
-  helloBody,
-  linkStateVersion,
-  makerOf,
-  mobileAddressVersion,
-  parseHello,
-  parseRouterAdvertisement,
-  routerAdvertisementBody,
-  versionOf,
-  type Hello,
-} from './message-body.ts';
+import { helloBody, linkStateVersion, makerOf, mobileAddressVersion, parseHello, versionOf, type Hello } from './message-body.ts';
 import { Outbox, type ControlTransmit } from './outbox.ts';
 import { AddressDirectory } from './mobile-addresses.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
 import { PathSchedule } from './path-schedule.ts';
-import { RateBudget } from './rate-budget.ts';
 import { PathScratch } from './path-scratch.ts';
 import { RouteTableBuilder } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import type { RecordPeer } from './record-content.ts';
-import { withRecords } from './record-text.ts';
 import { RouterIndex } from './router-index.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
 import { Topology } from './topology.ts';
 import { SignedRouting } from './signed-routing.ts';
+import { Transit } from './transit.ts';
 import type { RoutingTrust } from './trust.ts';
 
 export interface RoutingOptions {
@@ -80,11 +69,8 @@ export class RoutingEngine {
   readonly #signed: SignedRouting | undefined;
   /** Links whose peers do not sign although they must. */
   readonly #refusedLinks = new Set<number>();
-  /** Whether routers that do not sign are known: only then are messages for them sent. */
-  #speaksLegacy = true;
-  readonly #duplicates = new DuplicateFilter();
-  /** Changes of local addresses are told at once, ten in a row, then twenty a second. */
-  readonly #addressBudget = new RateBudget(10, 50);
+  readonly #transit: Transit;
+  readonly #announcer: Announcer;
   readonly #duplicateInstances = new Set<number>();
 
   #nowMs = 0;
@@ -99,8 +85,6 @@ export class RoutingEngine {
   /** A link in use is lost: paths are computed at once. */
   #pathsUrgent = false;
   readonly #losses = new Map<string, NeighbourLoss>();
-  #advertisementPending = false;
-  #advertisedAtMs = 0;
   #topologyChangedMs = -Infinity;
   readonly #topology: Topology;
   readonly #tables: RouteTableBuilder;
@@ -122,9 +106,10 @@ export class RoutingEngine {
       const { graph } = this.#topology;
       const machine = { graph, directory, outbox: this.#outbox, diagnostics: this.#diagnostics };
       this.#signed = new SignedRouting({ selfId: this.#id, instance, trust, requireSigned, ...machine });
-      this.#speaksLegacy = false;
     }
+    this.#transit = new Transit(this.#id, this.#outbox, this.#diagnostics);
     this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics, sequenceStart, directory, this.#signed);
+    this.#announcer = new Announcer(this.#own, this.#exchange, this.#outbox, this.#timers, this.#signed);
     this.#tables = new RouteTableBuilder(this.#topology, directory, this.#exchange.local, this.#signed);
     if (options.site !== undefined) this.#setSite(options.site);
   }
@@ -174,7 +159,9 @@ export class RoutingEngine {
         this.#diagnostics.ignored('too far', link, opcode);
         return;
       }
-      this.#passOn(link, to, message);
+      const { table } = this.#tables;
+      const view = { table, neighbours: this.#neighbours, topologyVersion: this.#topology.version };
+      this.#transit.passOn(link, to, message, view, this.#nowMs);
       if (to.scope === 'all') this.#read(link, to, message);
     }
   }
@@ -241,7 +228,7 @@ export class RoutingEngine {
   handleTimeout(nowMs: number): void {
     this.#advance(nowMs);
     this.#advanceLinks();
-    if (this.#nowMs >= this.#nextAdvertisementMs()) this.#advertisementPending = true;
+    if (this.#nowMs >= this.#advertisementDueMs()) this.#announcer.advertiseSoon();
     if (this.#nowMs >= this.#nextQuickHelloMs) this.#sendQuickHellos();
     if (this.#nowMs < this.#nextTickMs) return;
     this.#nextTickMs = this.#nowMs + this.#timers.helloIntervalMs;
@@ -249,7 +236,7 @@ export class RoutingEngine {
     const { linkStateMaxAgeMs, unreachableHoldoffMs } = this.#timers;
     this.#exchange.sweep(new Set(this.#links.confirmed().values()), this.#nowMs, linkStateMaxAgeMs, unreachableHoldoffMs);
     this.#signed?.sweep(this.#timers.helloIntervalMs, linkStateMaxAgeMs, this.#nowMs);
-    this.#duplicates.expire(this.#nowMs);
+    this.#transit.expire(this.#nowMs);
     // Without links and without memory there is nothing to do until the next link.
     const knowsNobody = this.#exchange.database.size === 0 && (this.#signed?.isAlone ?? true);
     if (this.#links.size === 0 && knowsNobody) this.#nextTickMs = Infinity;
@@ -258,9 +245,9 @@ export class RoutingEngine {
   /** When `handleTimeout` is next needed; Infinity for never. */
   nextDeadlineMs(): number {
     this.#settle();
-    const addressesDueMs = this.#exchange.local.hasChanges ? this.#addressBudget.availableAtMs(this.#nowMs) : Infinity;
+    const addressesDueMs = this.#announcer.addressesDueMs(this.#nowMs);
     const signedDueMs = this.#signed?.dueMs(this.#nowMs) ?? Infinity;
-    const ownDueMs = Math.min(this.#nextAdvertisementMs(), this.#own.dueMs(this.#nowMs), addressesDueMs, signedDueMs);
+    const ownDueMs = Math.min(this.#advertisementDueMs(), this.#own.dueMs(this.#nowMs), addressesDueMs, signedDueMs);
     const pathsDueMs = this.#exchange.topologyChanged ? this.#pathSchedule.dueMs : Infinity;
     this.#promisedMs = Math.min(this.#nextTickMs, this.#nextQuickHelloMs, this.#links.dueMs, pathsDueMs, ownDueMs, this.#exchange.dueMs);
     return this.#promisedMs;
@@ -312,7 +299,7 @@ export class RoutingEngine {
     this.#promisedMs = Infinity;
     if (this.#startedMs === undefined) {
       this.#startedMs = this.#nowMs;
-      this.#advertisedAtMs = this.#nowMs;
+      this.#announcer.started(this.#nowMs);
     }
   }
 
@@ -446,43 +433,18 @@ export class RoutingEngine {
     this.#diagnostics.emit({ type: 'ignoredVersion', routerId, opcode: opcode.slice(0, 16), version });
   }
 
-  /** A message of another router for others. What this router does not understand goes on all the same. */
-  #passOn(link: number, to: ControlScope, message: ControlMessage): void {
-    const excluded = linksInTrace(message.trace, this.#neighbours).add(link);
-    if (to.scope === 'router') {
-      const nextLink = this.#tables.table.routers.get(to.routerId)?.link;
-      if (nextLink === undefined) this.#diagnostics.ignored('no route', link, message.opcode);
-      else if (excluded.has(nextLink)) this.#diagnostics.ignored('loop', link, message.opcode);
-      else this.#outbox.passOn([nextLink], message);
-    } else if (to.endpoint === 'qdrouter.ma') {
-      const origin = message.ingress === null ? this.#id : routerIdOfNode(message.ingress);
-      if (origin !== undefined) this.#outbox.passOn(multicastLinks(this.#tables.table, origin, excluded), message);
-    } else if (to.endpoint === 'qdrouter' && !this.#isCopy(message)) {
-      this.#outbox.passOn(floodLinks(this.#tables.table, excluded), message);
-    }
-  }
-
-  #isCopy(message: ControlMessage): boolean {
-    const body: unknown = message.body;
-    if (message.opcode !== 'RA' || !(body instanceof Map)) return false;
-    const advertisement = parseRouterAdvertisement(message.body);
-    if (advertisement === undefined) return false;
-    return !this.#duplicates.admit(advertisement, message.trace.length, this.#topology.version, this.#nowMs);
-  }
-
   // Consequences: done once for all inputs since the last output.
 
   #settle(): void {
     this.#recompute();
     this.#links.shortenHolds((routerId) => this.#tables.table.routers.has(routerId));
     if (this.#own.advance(this.#neighbours, this.#nowMs)) {
-      this.#advertisementPending = true;
+      this.#announcer.advertiseSoon();
       this.#signed?.setOwnLinkState(this.#ownPeers(), this.#own.site, this.#own.sequence);
     }
     if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#tables.table, this.#nowMs);
-    if (this.#exchange.local.hasChanges && this.#addressBudget.take(this.#nowMs)) this.#announceAddresses();
+    this.#announcer.send(this.#tables.table, this.#nowMs);
     this.#signed?.settle(this.#nowMs);
-    if (this.#advertisementPending) this.#advertise();
     if (this.#signed?.rightsChanged === true) {
       this.#signed.rightsChanged = false;
       this.#tables.addressesChanged([]);
@@ -498,7 +460,7 @@ export class RoutingEngine {
       this.#signed.topologyChanged = false;
       this.#exchange.topologyChanged = true;
     }
-    if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#speaksLegacy, this.#nowMs)) return;
+    if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#announcer.speaksLegacy, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
     this.#pathsUrgent = false;
     this.#topologyChangedMs = this.#nowMs;
@@ -519,11 +481,9 @@ export class RoutingEngine {
   #updateUnsigned(signed: SignedRouting): void {
     const ownUnsigned = [...this.#neighbours].filter(([, { link }]) => !signed.isSignerOn(link)).map(([routerId]) => routerId);
     const { database } = this.#exchange;
-    for (const routerId of signed.updateAnchors(ownUnsigned, (id) => database.get(id)?.peers))
-      this.#exchange.grantsChanged(routerId, this.#nowMs);
-    const speaksLegacy = ownUnsigned.length > 0 || signed.hasUnsigned;
-    if (speaksLegacy && !this.#speaksLegacy) this.#advertisementPending = true;
-    this.#speaksLegacy = speaksLegacy;
+    const changed = signed.updateAnchors(ownUnsigned, (id) => database.get(id)?.peers);
+    for (const routerId of changed) this.#exchange.grantsChanged(routerId, this.#nowMs);
+    this.#announcer.setSpeaksLegacy(ownUnsigned.length > 0 || signed.hasUnsigned);
   }
 
   #ownPeers(): RecordPeer[] {
@@ -556,39 +516,8 @@ export class RoutingEngine {
     else this.#tables.linksChanged(this.#links);
   }
 
-  /** The update goes out before the advertisement of its sequence, or every router would ask for it. */
-  #announceAddresses(): void {
-    const { local } = this.#exchange;
-    const { add, del } = local.takeChange();
-    this.#signed?.changeOwnAddresses(add, del, local.sequence);
-    this.#signed?.settle(this.#nowMs);
-    if (this.#speaksLegacy) {
-      const body = differentialUpdateBody(this.#id, local.sequence, add, del);
-      const carried = this.#signed === undefined ? body : withRecords(body, this.#signed.ownRecords('MAU', local.sequence - 1));
-      this.#outbox.toAll(floodLinks(this.#tables.table, new Set()), 'MAU', carried);
-    }
-    this.#advertisementPending = true;
-  }
-
-  #advertise(): void {
-    this.#advertisementPending = false;
-    this.#advertisedAtMs = this.#nowMs;
-    if (!this.#speaksLegacy) return;
-    const body = routerAdvertisementBody({
-      id: this.#id,
-      instance: this.#own.instance,
-      linkStateSequence: this.#own.sequence,
-      mobileSequence: this.#exchange.local.sequence,
-    });
-    this.#outbox.toAll(floodLinks(this.#tables.table, new Set()), 'RA', body);
-  }
-
-  #nextAdvertisementMs(): number {
-    if (this.#links.size === 0 || !this.#speaksLegacy) return Infinity;
-    const { advertisementFluxIntervalMs, advertisementIntervalMs } = this.#timers;
-    const fluxMs = this.#advertisedAtMs + advertisementFluxIntervalMs;
-    const inFlux = fluxMs - this.#topologyChangedMs <= 2 * advertisementFluxIntervalMs;
-    return inFlux ? fluxMs : this.#advertisedAtMs + advertisementIntervalMs;
+  #advertisementDueMs(): number {
+    return this.#links.size === 0 ? Infinity : this.#announcer.advertisementDueMs(this.#topologyChangedMs);
   }
 }
 

@@ -1,3 +1,4 @@
+import { BoundedSet } from './bounded-set.ts';
 import type { RoutingDiagnostics } from './events.ts';
 import { limits } from './limits.ts';
 import { hasRoom, OriginQuotas } from './origin-quota.ts';
@@ -52,6 +53,8 @@ export class SignedDatabase {
   /** By origin and slot: records of origins whose credential is pending. */
   readonly #pending = new Map<string, Map<number, Waiting>>();
   #pendingOctets = 0;
+  /** Routers whose credential was found not to hold any more: nothing unsigned is believed of them either. */
+  readonly #outcasts = new BoundedSet(limits.signedRouters);
   /** By origin and slot. */
   readonly #deferred = new Map<string, Waiting>();
 
@@ -83,9 +86,15 @@ export class SignedDatabase {
     return typeof verdict === 'string' ? undefined : verdict;
   }
 
-  /** Whether a router is known to sign: a valid credential of it is held, or is being checked. */
+  /** Whether a router is known to sign: a valid credential of it is held, or is being checked, or was held and is refused now. */
   isSigner(routerId: string): boolean {
-    return this.store.of(routerId)?.credential !== undefined || this.#pending.has(routerId);
+    return this.store.of(routerId)?.credential !== undefined || this.#pending.has(routerId) || this.#outcasts.has(routerId);
+  }
+
+  /** Drops a router whose credential does not hold any more. */
+  castOut(origin: number): void {
+    this.#outcasts.add(this.#index.idOf(origin));
+    this.store.remove(origin);
   }
 
   /** A record from a neighbour. */
@@ -114,6 +123,7 @@ export class SignedDatabase {
     const number = this.#index.indexOf(record.origin);
     this.#quotas.countUpdate(number);
     const after = this.store.put(number, record);
+    if (record.slot === credentialSlot) this.#outcasts.delete(record.origin);
     this.#accepted(record, state, after, fromLink);
     return 'accepted';
   }

@@ -330,7 +330,7 @@ export class SignedRouting implements ConsumeRights {
   /** A record of this router's own identity. */
   #hearOwn(record: SignedRecord): void {
     const state = this.database.store.of(this.#selfId);
-    if (state === undefined || !state.wants(record)) return;
+    if (state === undefined || record.epoch < this.#own.epoch || !state.wants(record)) return;
     const credential = record.slot === credentialSlot ? this.#trust.credentialOf(record.payload) : (this.#ownCredential() ?? 'pending');
     if (typeof credential === 'string' || credential.routerId !== this.#selfId) return;
     if (!this.#trust.verify(credential, record.signed, record.signature)) return;
@@ -494,6 +494,7 @@ export class SignedRouting implements ConsumeRights {
     for (const origin of this.database.refused()) {
       if (origin === this.#graph.self) continue;
       const routerId = this.#index.idOf(origin);
+      this.database.castOut(origin);
       this.#drop(origin);
       this.#diagnostics.emit({ type: 'credentialRefused', routerId });
       for (const { link, routerId: neighbour } of this.#flood.signers()) {
