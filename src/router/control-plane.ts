@@ -213,10 +213,7 @@ export class ControlPlane implements NeighbourHandler {
   drive(): boolean {
     this.#dirty = false;
     const routing = this.#routing;
-    for (let transmit = routing.nextTransmit(); transmit !== undefined; transmit = routing.nextTransmit()) {
-      const encoded = encodeControlMessage(this.#writer, transmit.message);
-      for (const link of transmit.links) this.#neighbours.get(link)?.sendControl(encoded);
-    }
+    this.transmit();
     for (let event = routing.nextEvent(); event !== undefined; event = routing.nextEvent()) {
       this.#logEvent(event);
       // The socket may take many minutes to notice; what waits on it has a better way, or is told now.
@@ -232,6 +229,15 @@ export class ControlPlane implements NeighbourHandler {
     const changed = this.#servicesChanged;
     this.#servicesChanged = false;
     return changed;
+  }
+
+  /** Sends what routing has to say now, where that cannot wait for the end of the turn. */
+  transmit(): void {
+    const routing = this.#routing;
+    for (let transmit = routing.nextTransmit(); transmit !== undefined; transmit = routing.nextTransmit()) {
+      const encoded = encodeControlMessage(this.#writer, transmit.message);
+      for (const link of transmit.links) this.#neighbours.get(link)?.sendControl(encoded);
+    }
   }
 
   /** Neighbours that routing will not have are cut off. */

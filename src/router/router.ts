@@ -1,4 +1,3 @@
-import type { AmqpError } from '../amqp/performatives.ts';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
 import { silentAudit } from '../base/audit.ts';
 import type { Audit } from '../base/audit.ts';
@@ -132,7 +131,7 @@ export class Router implements TurnTask, AsyncDisposable {
         signing,
         control: this.#control,
         links: () => this.#links.values(),
-        fence: (error) => this.#fence(error),
+        fence: () => this.#fence(),
         log: this.#log,
         audit: dependencies.audit ?? silentAudit,
       });
@@ -334,10 +333,9 @@ export class Router implements TurnTask, AsyncDisposable {
   }
 
   /** Another process has this router's identity and goes on: this one keeps out of the network. */
-  #fence(error: AmqpError): void {
+  #fence(): void {
     for (const connector of this.#connectors.values()) connector.stop();
     for (const listener of this.#listeners.values()) listener.stopAccepting();
-    for (const link of this.#links.values()) link.close(error);
   }
 
   endOfTurn(): void {

@@ -1,5 +1,4 @@
 import { Condition } from '../amqp/constants.ts';
-import type { AmqpError } from '../amqp/performatives.ts';
 import type { Audit } from '../base/audit.ts';
 import type { Logger } from '../base/log.ts';
 import { describeRevocation } from '../host/revocations.ts';
@@ -14,8 +13,8 @@ export interface TrustEnforcementOptions {
   readonly signing: RouterSigning;
   readonly control: ControlPlane;
   readonly links: () => Iterable<Link>;
-  /** Ends every link and makes none any more. */
-  readonly fence: (error: AmqpError) => void;
+  /** No links are made any more. Those that stand are ended by the control plane. */
+  readonly fence: () => void;
   readonly log: Logger;
   readonly audit: Audit;
 }
@@ -43,8 +42,9 @@ export class TrustEnforcement {
     const { signing, control } = options;
     signing.trust.changed = (): void => this.#changed();
     this.#stopListening = signing.revocations.onAdded((added) => {
-      // Passed on first: so a neighbour that is revoked still hears why before its link ends.
       for (const bytes of added) control.addStatement(bytes);
+      // Before links end: so a neighbour that is revoked still gets the statement itself.
+      control.transmit();
       this.#changed();
     });
   }
@@ -79,16 +79,7 @@ export class TrustEnforcement {
   heard(event: RoutingEvent): void {
     if (event.type === 'epochNeeded') this.#needEpoch(event.above);
     else if (event.type === 'fenced') {
-      this.#options.fence({ condition: Condition.notAllowed, description: 'another process runs with the identity of this router' });
-    } else if (event.type === 'unsignedRefused' && event.isNeighbour) this.#endUnsigned(event.link);
-  }
-
-  #endUnsigned(linkNumber: number): void {
-    if (!this.#options.signing.entity.requireSigned) return;
-    for (const link of this.#options.links()) {
-      if (link.neighbour.linkNumber !== linkNumber) continue;
-      this.#options.log.warn('link refused: the neighbour does not sign, and this site requires it', { router: link.neighbour.routerId });
-      link.close({ condition: Condition.unauthorizedAccess, description: 'this site accepts only routers that sign what they say' });
+      this.#options.fence();
     }
   }
 

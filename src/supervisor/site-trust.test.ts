@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { silentLogger } from '../base/log.ts';
+import { processClock } from '../host/process-clock.ts';
+import { processRandom } from '../host/process-random.ts';
+import { configurationOf, entitiesOf } from '../management/entities.ts';
+import { parseRouterConfiguration } from '../management/router-configuration.ts';
+import { Router } from '../router/router.ts';
+import { openSigning } from '../router/signing.ts';
 import type { NetworkReport, RevokedSite, SiteStatusBody } from './site-requests.ts';
-import { ask, connectorYaml, freePort, listenerYaml, statusOf, TestSites, until } from './site-fixtures.test.ts';
+import { ask, connectorYaml, freePort, listenerYaml, siteYaml, statusOf, TestSites, until } from './site-fixtures.test.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
 
 async function trustOf(site: SiteSupervisor): Promise<SiteStatusBody['trust']> {
@@ -61,7 +68,8 @@ test('a revoked site is cut off, learns it, and stays out until it joins anew', 
   const answer = await ask(east, 'REVOKE-SITE', { name: 'west', reason: 'stolen' });
   assert.equal((answer.body as RevokedSite).routerId, before);
   await until('the link is cut', () => east.network()?.sites.length === 1);
-  await until('west knows', async () => (await trustOf(west)).revoked !== null);
+  // It gets the statement itself before its link ends.
+  await until('west knows', () => west.trust.ownRevocation !== undefined);
   assert.match((await trustOf(west)).revoked ?? '', /revoked by the network root at .*: stolen/);
   assert.deepEqual(
     (await trustOf(east)).revokedSites.map(({ name, reason }) => [name, reason]),
@@ -91,4 +99,58 @@ test('what cannot be revoked is refused with a reason', async () => {
   assert.equal(await refusal(east, 'east'), 'own-site');
   assert.equal(await refusal(east, 'wets'), 'unknown-site');
   assert.equal(await refusal(west, 'east'), 'not-an-issuer');
+});
+
+/** Runs what a site's router was last told to be, without the site; `signs` says whether with its signing entity. */
+async function runDerived(sites: TestSites, name: string, signs: boolean): Promise<{ router: Router } & AsyncDisposable> {
+  const text = await readFile(sites.layout(name).routerConfigurationFile, 'utf8');
+  const read = parseRouterConfiguration(text, 'router.json');
+  const configuration = configurationOf(
+    read.router,
+    entitiesOf(read).filter(({ type }) => signs || type !== 'signing'),
+  );
+  const dependencies = { clock: processClock, random: processRandom(), log: silentLogger };
+  const { signing: entity } = configuration;
+  const signing = entity === undefined ? undefined : await openSigning(entity, dependencies);
+  const router = new Router(configuration, { ...dependencies, version: '0', ...(signing === undefined ? {} : { signing }) });
+  await router.start();
+  return {
+    router,
+    async [Symbol.asyncDispose]() {
+      await router.stop();
+      await signing?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('a site that requires signatures refuses a member that does not sign, and takes the same one signing', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites);
+  await sites.stop(west);
+  await east.apply(`${siteYaml('east').replace('{}', "{settings: {require-signed: 'true'}}")}`, 'site.yaml');
+  await until('west is gone', () => east.network()?.sites.length === 1);
+  {
+    await using unsigned = await runDerived(sites, 'west', false);
+    const connector = unsigned.router.configuration.connectors[0]?.name ?? '';
+    const message = (): string => unsigned.router.connector(connector)?.state.connectionMsg ?? '';
+    await until('the link is refused', () => /amqp:unauthorized-access.*sign/.test(message()));
+    assert.equal(east.network()?.sites.length, 1);
+  }
+  await using _signed = await runDerived(sites, 'west', true);
+  await until('the link is up', () => east.network()?.sites.length === 2);
+});
+
+test('a member that does not sign is linked where signatures are not required, and shown as certified', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites);
+  await sites.stop(west);
+  await until('west is gone', () => east.network()?.sites.length === 1);
+  await sites.stop(east);
+  const again = await sites.open('east');
+  await using _unsigned = await runDerived(sites, 'west', false);
+  await until('the link is up', () => again.network()?.sites.length === 2);
+  assert.deepEqual(
+    again.network()?.sites.map(({ trust }) => trust),
+    ['signed', 'certified'],
+  );
 });
