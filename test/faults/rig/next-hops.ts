@@ -57,8 +57,9 @@ async function allMistakes(graph: Graph, routers: readonly FaultRouter[]): Promi
 /** What a Caravan router knows of the links of all: with a wrong next hop it tells whether the map is wrong or the way through it. */
 async function knownLinks(router: FaultRouter): Promise<string> {
   if (router.kind.name !== 'caravan') return router.program.tail(5);
-  const { results } = await router.manage<{ results: { id: string; linkState: object }[] }>('QUERY', 'router.node');
-  return `${router.name} knows ${results.map(({ id, linkState }) => `${id}: ${Object.keys(linkState).join(' ')}`).join('; ')}`;
+  type Node = { readonly id: string; readonly cost: number; readonly linkState: Readonly<Record<string, number>> };
+  const { results } = await router.manage<{ results: Node[] }>('QUERY', 'router.node');
+  return `${router.name} knows ${results.map(({ id, cost, linkState }) => `${id} at ${cost}: ${JSON.stringify(linkState)}`).join('; ')}`;
 }
 
 /** Routers that agree stay that way for this long before it is believed. */

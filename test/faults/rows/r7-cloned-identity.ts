@@ -16,7 +16,7 @@ const fenceTimeoutMs = 30_000;
 /** After one process has given way: long enough for what was under way. */
 const settleMs = 1000;
 const watchMs = 4000;
-const fenced = /fenced routerId=|another process has the identity of this router.*"fenced"|: fenced/;
+const fenced = /another process has the identity of this router.* reason=/;
 
 interface Clone {
   readonly fencedMs: number;
