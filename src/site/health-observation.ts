@@ -19,6 +19,8 @@ export interface HealthObservation {
   readonly connectors: ReadonlyMap<string, ConnectorState>;
   /** Sites that can be reached, this one included. */
   readonly sites: readonly SeenSite[];
+  /** Links that only one of two reachable routers reports. */
+  readonly oneSided: readonly OneSidedLink[];
   readonly services: readonly SeenService[];
   readonly trust: SeenTrust;
   /** Clocks of others, as they told when their link came up. */
@@ -51,6 +53,14 @@ export interface SeenSite {
   readonly signed: boolean;
   /** Its neighbours, as it says. */
   readonly peers: readonly { readonly routerId: string; readonly name: string }[];
+}
+
+export interface OneSidedLink {
+  /** Router id of the end that reports it. */
+  readonly from: string;
+  readonly to: string;
+  /** How long it has been seen so. While a link comes up one end is always the first. */
+  readonly sinceMs: number;
 }
 
 export interface SeenService {

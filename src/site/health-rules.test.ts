@@ -21,6 +21,7 @@ const good: HealthObservation = {
   refusals: new Map(),
   connectors: new Map(),
   sites: [],
+  oneSided: [],
   services: [],
   trust: {
     networkId: 'n',
@@ -131,21 +132,8 @@ for (const [what, changes, expected] of [
   ['a membership that has ended', { trust: { ...good.trust, membershipEndsAtMs: wallMs } }, ['membership-ended']],
   ['two losses', { losses: [{ routerId: 'west-1', name: 'west', count: 2 }] }, []],
   ['three losses', { losses: [{ routerId: 'west-1', name: 'west', count: 3 }] }, ['link-unstable']],
-  [
-    'a link that one end reports',
-    { sites: [seenSite('west', { peers: [{ routerId: 'north-1', name: 'north' }] }), seenSite('north')] },
-    ['link-one-sided'],
-  ],
-  [
-    'a link that both report',
-    {
-      sites: [
-        seenSite('west', { peers: [{ routerId: 'north-1', name: 'north' }] }),
-        seenSite('north', { peers: [{ routerId: 'west-1', name: 'west' }] }),
-      ],
-    },
-    [],
-  ],
+  ['a link that one end reports', { oneSided: [{ from: 'a-1', to: 'b-1', sinceMs: 5000 }] }, ['link-one-sided']],
+  ['a link that one end was the first to report', { oneSided: [{ from: 'a-1', to: 'b-1', sinceMs: 4999 }] }, []],
   [
     'another version',
     { sites: [seenSite('west', { version: '0.1.0' }), seenSite('self', { version: '9', relation: 'self' })] },

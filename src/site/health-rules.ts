@@ -9,6 +9,8 @@ import type { ReportedResource } from './status.ts';
 const membershipNoticeMs: number = 14 * 24 * 3_600_000;
 /** Clocks further apart are reported. Certificates have minutes of tolerance at their start; a host with a time service is within a second. */
 export const clockToleranceMs = 30_000;
+/** A link that one end reports for this long is no link that just comes up: its other end tells within a second or two. */
+export const oneSidedMs = 5000;
 /** Losses of one neighbour within the time that is watched. One is a restart, two may be. */
 const unstableLosses = 3;
 /** Starts after an unexpected end. */
@@ -253,20 +255,16 @@ function judgeLinks(seen: HealthObservation, report: Report): void {
 }
 
 /** What the routers of the network say of one another. */
-function judgeNetwork({ sites, site, lost, van, wallMs, timeText }: HealthObservation, report: Report): void {
+function judgeNetwork({ sites, oneSided, site, lost, van, wallMs, timeText }: HealthObservation, report: Report): void {
   const byId = new Map(sites.map((seen) => [seen.routerId, seen]));
-  let oneSided = 0;
-  for (const { routerId, name, peers } of sites) {
-    for (const peer of peers) {
-      const other = byId.get(peer.routerId);
-      if (other === undefined || other.peers.some((back) => back.routerId === routerId) || ++oneSided > maxNamed) continue;
-      report('link-one-sided', {
-        subject: router(peer.routerId),
-        related: [router(routerId)],
-        text: `'${name}' says that it has a link to '${peer.name}', which does not say so`,
-        remedy: 'van check, at both sites',
-      });
-    }
+  const nameOf = (routerId: string): string => byId.get(routerId)?.name ?? routerId;
+  for (const { from, to } of oneSided.filter(({ sinceMs }) => sinceMs >= oneSidedMs).slice(0, maxNamed)) {
+    report('link-one-sided', {
+      subject: router(to),
+      related: [router(from)],
+      text: `'${nameOf(from)}' says that it has a link to '${nameOf(to)}', which does not say so`,
+      remedy: 'van check, at both sites',
+    });
   }
   const others = sites.filter(({ version, relation }) => relation !== 'self' && version !== null && version !== site.version);
   for (const { routerId, name, version } of others.slice(0, maxNamed)) {

@@ -1,11 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { TrustStore } from '../host/trust-store.ts';
 import type { HealthObservation, SeenProbes } from '../site/health-observation.ts';
 import { checkReport, type CheckReport } from '../site/health-report.ts';
-import { judgeHealth } from '../site/health-rules.ts';
+import { judgeHealth, oneSidedMs } from '../site/health-rules.ts';
 import type { Resource } from '../site/resource-types.ts';
 import { probeSite } from './check-probes.ts';
 import { skippedChecks } from './observe-health.ts';
+
+const settlePollMs = 100;
+/** Links that come and go all the time are not waited for longer. */
+const settleLimitMs: number = 2 * oneSidedMs;
 
 export interface CheckOptions {
   readonly namespace: string;
@@ -23,6 +28,12 @@ export interface CheckOptions {
 export async function checkSite(options: CheckOptions): Promise<CheckReport> {
   const { namespace, siteName, resources, trust, clock, nameOf, signal } = options;
   const probes = await probeSite({ resources, credentials: trust.tlsCredentials(), networkId: trust.networkId, clock, nameOf, signal });
-  const seen = options.observe(probes);
+  const endMs = clock.nowMs() + settleLimitMs;
+  let seen = options.observe(probes);
+  // What is in motion is looked at again: a link that comes up is told by one end before the other.
+  while (seen.oneSided.some(({ sinceMs }) => sinceMs < oneSidedMs) && !signal.aborted && clock.nowMs() < endMs) {
+    await sleep(settlePollMs, undefined, { signal }).catch(() => undefined);
+    seen = options.observe(probes);
+  }
   return checkReport({ namespace, site: siteName, warnings: judgeHealth(seen), skipped: skippedChecks(seen) });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AuditEvent } from '../base/audit.ts';
 import type { RoutingEvent } from '../routing/events.ts';
+import type { SeenSite } from '../site/health-observation.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { noteStart } from './start-record.ts';
 
@@ -75,6 +76,24 @@ test('however many peers misbehave, a bounded number is remembered', () => {
   for (const list of [monitor.events, monitor.lost, monitor.losses]) assert.equal(list.length, 256);
   for (let index = 0; index < 1000; index++) tell({ type: 'neighbourDown', routerId: 'one', link: index, reason: 'silent' });
   assert.ok((monitor.losses.at(-1)?.count ?? 0) <= 64);
+});
+
+test('a link that one end reports is remembered until the other does', () => {
+  const { monitor, at } = monitored();
+  const site = (routerId: string, peers: readonly string[]): SeenSite => ({
+    routerId,
+    name: routerId,
+    version: null,
+    relation: 'direct',
+    signed: true,
+    peers: peers.map((peer) => ({ routerId: peer, name: peer })),
+  });
+  const half = [site('a', ['b', 'unknown']), site('b', [])];
+  assert.deepEqual(monitor.oneSidedLinks(half), [{ from: 'a', to: 'b', sinceMs: 0 }]);
+  at(7000);
+  assert.deepEqual(monitor.oneSidedLinks(half), [{ from: 'a', to: 'b', sinceMs: 7000 }]);
+  assert.deepEqual(monitor.oneSidedLinks([site('a', ['b']), site('b', ['a'])]), []);
+  assert.deepEqual(monitor.oneSidedLinks(half), [{ from: 'a', to: 'b', sinceMs: 0 }]);
 });
 
 test('a new router is not fenced any more', () => {

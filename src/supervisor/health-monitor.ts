@@ -1,6 +1,6 @@
 import type { Audit, AuditEvent, AuditEventName } from '../base/audit.ts';
 import type { RoutingEvent } from '../routing/events.ts';
-import type { HealthObservation, SeenEvent } from '../site/health-observation.ts';
+import type { HealthObservation, OneSidedLink, SeenEvent, SeenSite } from '../site/health-observation.ts';
 
 /** Losses of a neighbour, limits and events count for this long: what happened before is in the log. */
 const watchedMs: number = 10 * 60_000;
@@ -42,6 +42,8 @@ export class HealthMonitor implements Audit {
   readonly #events = new Map<string, Remembered>();
   /** Sites that cannot be reached any more: name, and when that was seen. */
   readonly #lost = new Map<string, { readonly name: string; readonly atMs: number; readonly lastSeenMs: number }>();
+  /** Links that one end reports, with the time since when. */
+  #oneSided: ReadonlyMap<string, number> = new Map();
   #isFenced = false;
 
   constructor(next: Audit, nowMs: () => number) {
@@ -93,6 +95,26 @@ export class HealthMonitor implements Audit {
     this.#isFenced = false;
     this.#lost.clear();
     this.#losses.clear();
+    this.#oneSided = new Map();
+  }
+
+  /** Links that only one of two reachable routers reports, and how long they have been seen so by whoever asks here. */
+  oneSidedLinks(sites: readonly SeenSite[]): readonly OneSidedLink[] {
+    const nowMs = this.#nowMs();
+    const peers = new Map(sites.map((site) => [site.routerId, new Set(site.peers.map(({ routerId }) => routerId))]));
+    const links: OneSidedLink[] = [];
+    const since = new Map<string, number>();
+    for (const [from, itsPeers] of peers) {
+      for (const to of itsPeers) {
+        if (peers.get(to)?.has(from) !== false || links.length === maxRemembered) continue;
+        const key = `${from} ${to}`;
+        const firstMs = this.#oneSided.get(key) ?? nowMs;
+        since.set(key, firstMs);
+        links.push({ from, to, sinceMs: nowMs - firstMs });
+      }
+    }
+    this.#oneSided = since;
+    return links;
   }
 
   get isFenced(): boolean {

@@ -44,6 +44,7 @@ export function observeHealth(sources: HealthSources): HealthObservation {
     refusals: sources.refusals,
     connectors: connectorStates(router),
     sites: network?.sites ?? [],
+    oneSided: monitor.oneSidedLinks(network?.sites ?? []),
     services: (network?.services ?? []).map(({ routingKey, connectors, localListeners }) => ({
       routingKey,
       connectors: connectors.length,
