@@ -20,6 +20,7 @@ export const healthCodeNames = [
   'site-revoked',
   'identity-conflict',
   'site-fenced',
+  'site-not-signing',
   'site-revoked-elsewhere',
   'router-quarantined',
   'routing-refused',
@@ -199,6 +200,17 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     meaning:
       'Of two processes with one identity this one stepped back: its addresses are withdrawn and its links closed, so that traffic reaches only one of them.',
     cure: 'Stop the other process, then restart this site; or delete this site and redeem a new token.',
+  },
+  'site-not-signing': {
+    category: 'trust',
+    severity: 'warning',
+    expected: 'What this site says about itself is signed',
+    title: 'This site does not sign what it says',
+    dependsOn: ['router-not-configured', 'disk-full', 'membership-ended', 'site-revoked'],
+    dependsOnSame: [],
+    meaning:
+      'No issuer has certified the signing key of the site yet: its state is from a version that had none, or the issuer is. Others believe it as far as the grants of its neighbours reach, and networks that require signatures refuse it.',
+    cure: 'Upgrade the issuer and make it reachable: the next renewal certifies the key.',
   },
   'site-revoked-elsewhere': {
     category: 'trust',

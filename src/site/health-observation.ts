@@ -79,6 +79,8 @@ export interface SeenTrust {
   /** By whom this site was revoked and when, as text. */
   readonly revoked: string | undefined;
   readonly isFenced: boolean;
+  /** Whether what the site says is signed; undefined in no network. */
+  readonly isSigning: boolean | undefined;
   /** Other sites that are revoked. */
   readonly revokedSites: readonly { readonly routerId: string; readonly name: string; readonly text: string }[];
 }

@@ -30,6 +30,7 @@ const good: HealthObservation = {
     membershipEndsAtMs: wallMs + 300 * 24 * hourMs,
     revoked: undefined,
     isFenced: false,
+    isSigning: true,
     revokedSites: [],
   },
   clocks: [],
@@ -114,6 +115,7 @@ for (const [what, changes, expected] of [
   ['one neighbour of three with another time', { clocks: [clock('a', 0), clock('b', hourMs), clock('c', 10)] }, ['peer-clock-differs']],
   ['a revoked site', { trust: { ...good.trust, revoked: 'by west at noon' } }, ['site-revoked']],
   ['a fenced site', { trust: { ...good.trust, isFenced: true } }, ['site-fenced']],
+  ['a site whose key nobody has certified', { trust: { ...good.trust, isSigning: false } }, ['site-not-signing']],
   [
     'another site that is revoked',
     { trust: { ...good.trust, revokedSites: [{ routerId: 'x-1', name: 'x', text: 'by west' }] } },

@@ -131,6 +131,13 @@ function judgeTrust(seen: HealthObservation, report: Report): void {
       remedy: `stop the other process, then ${van} site stop and ${van} site start`,
     });
   }
+  if (trust.isSigning === false) {
+    report('site-not-signing', {
+      subject: thisSite,
+      text: 'this site does not sign what it says: no issuer has certified its signing key yet',
+      remedy: `upgrade the issuer and make it reachable; ${van} site status shows when the site signs`,
+    });
+  }
   for (const { routerId, name, text } of trust.revokedSites.slice(0, maxNamed)) {
     report('site-revoked-elsewhere', {
       subject: router(routerId),

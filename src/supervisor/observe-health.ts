@@ -57,6 +57,7 @@ export function observeHealth(sources: HealthSources): HealthObservation {
       membershipEndsAtMs: trust.membershipEndsAtMs,
       revoked: ownRevocation(trust, router),
       isFenced: monitor.isFenced,
+      isSigning: trust.networkId === undefined ? undefined : trust.signingCredentials !== undefined,
       revokedSites: (trust.revocations?.all ?? [])
         .filter(({ routerId }) => routerId !== trust.routerId)
         .map((revocation) => ({ routerId: revocation.routerId, name: revocation.siteName, text: describeRevocation(revocation) })),
@@ -115,6 +116,7 @@ export function skippedChecks({ resources, trust, sites, probes, clocks, service
     'site-revoked',
     'identity-conflict',
     'site-fenced',
+    'site-not-signing',
     'site-revoked-elsewhere',
     'grant-violation',
     'routing-refused',
