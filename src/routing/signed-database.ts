@@ -99,7 +99,7 @@ export class SignedDatabase {
 
   /** A record from a neighbour. */
   receive(record: SignedRecord, fromLink: number): RecordVerdict {
-    const origin = this.#index.find(record.origin);
+    const origin = record.numberIn(this.#index);
     const state = origin < 0 ? undefined : this.store.at(origin);
     if (state !== undefined && !state.wants(record)) return 'known';
     if (state === undefined && this.store.size >= limits.signedRouters) {

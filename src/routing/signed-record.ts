@@ -1,6 +1,7 @@
 import { isRouterId } from './control-address.ts';
 import type { OriginState } from './origin-state.ts';
 import { readAddresses, readLinkState, type AddressContent, type LinkStateContent } from './record-content.ts';
+import type { RouterIndex } from './router-index.ts';
 
 /*
  * A signed record: one numbered slot of what an origin says about itself. Numbers are big-endian.
@@ -65,6 +66,8 @@ export class SignedRecord implements RecordFields {
   readonly digest: number;
   /** The state of an origin of which only this record is held; kept here to be shared. */
   firstState: OriginState | undefined = undefined;
+  #numberedBy: RouterIndex | undefined;
+  #number = -1;
   #linkState: LinkStateContent | 'malformed' | undefined;
   #addresses: AddressContent | 'malformed' | undefined;
 
@@ -79,6 +82,16 @@ export class SignedRecord implements RecordFields {
     this.sequence = fields.sequence;
     this.payload = fields.payload;
     this.digest = new DataView(this.signature.buffer, this.signature.byteOffset, 4).getUint32(0);
+  }
+
+  /** Number of its origin in an index; -1 if it has none. */
+  numberIn(index: RouterIndex): number {
+    if (this.#numberedBy === index) return this.#number;
+    const number = index.find(this.origin);
+    if (number < 0) return -1;
+    this.#numberedBy = index;
+    this.#number = number;
+    return number;
   }
 
   /** Content of slot 0; undefined if it is malformed. */

@@ -1,11 +1,12 @@
 import type { ControlMap, ControlMessage, ControlValue } from './control-message.ts';
-import type { RoutingDiagnostics, ViolationReason } from './events.ts';
+import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
 import { IdentityFence } from './identity-fence.ts';
 import { limits } from './limits.ts';
-import type { LinkStateGraph } from './link-state-graph.ts';
+import { placeOf, type LinkStateGraph } from './link-state-graph.ts';
 import type { Hello } from './message-body.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
+import { NeighbourConduct } from './neighbour-conduct.ts';
 import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
 import { OwnRecords } from './own-records.ts';
@@ -15,14 +16,12 @@ import type { RouteTable, Treatment } from './route-table.ts';
 import type { ConsumeRights } from './route-table-builder.ts';
 import type { RouterIndex } from './router-index.ts';
 import { SignedAddresses } from './signed-addresses.ts';
-import { SignedDatabase, type RecordVerdict } from './signed-database.ts';
+import { SignedDatabase } from './signed-database.ts';
 import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
 import { Statements } from './statements.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
 import { UnsignedRouters } from './unsigned-routers.ts';
 
-/** Records with a signature that does not hold, from one neighbour within a minute, before it counts as an attack. */
-const maxInvalidSignatures = 16;
 /** Records in one message: the shortest take about 120 octets. */
 const maxRecordsPerMessage = 1_024;
 /** Link number of records made here. */
@@ -58,14 +57,13 @@ export class SignedRouting implements ConsumeRights {
   readonly #directory: AddressDirectory;
   readonly #own: OwnRecords;
   readonly #flood: Flood;
+  readonly #conduct: NeighbourConduct;
   readonly #fence: IdentityFence;
   readonly #addresses: SignedAddresses;
   /** Origins whose link state the graph has yet to take. */
   readonly #changed = new Set<number>();
   /** Origins that name neighbours which do not sign. */
   readonly #nearUnsigned = new Set<number>();
-  readonly #invalidSignatures = new Map<number, number>();
-  readonly #violators = new Set<number>();
   /** Credentials of routers that have sent messages through here. */
   readonly #consumers = new Map<string, Credential>();
   #sweeps = 0;
@@ -90,6 +88,7 @@ export class SignedRouting implements ConsumeRights {
     this.database = new SignedDatabase(graph.index, trust, diagnostics, (...accepted) => this.#accepted(...accepted));
     this.#own = new OwnRecords(selfId, instance, trust);
     this.#flood = new Flood(selfId, outbox);
+    this.#conduct = new NeighbourConduct(diagnostics, (link) => this.#flood.signerOn(link));
     this.#fence = new IdentityFence(trust.nonce);
     this.#addresses = new SignedAddresses(directory, diagnostics);
   }
@@ -230,8 +229,7 @@ export class SignedRouting implements ConsumeRights {
 
   linkDown(link: number): void {
     this.#flood.linkDown(link);
-    this.#invalidSignatures.delete(link);
-    this.#violators.delete(link);
+    this.#conduct.linkDown(link);
   }
 
   /** REC or SUM; false if it is malformed. */
@@ -253,7 +251,7 @@ export class SignedRouting implements ConsumeRights {
     if (records === undefined) return false;
     for (const bytes of records) {
       const record = parseRecord(bytes);
-      if (record === undefined) this.#refuse('malformed record', link, 'malformed record');
+      if (record === undefined) this.#conduct.malformed(link);
       else this.#judge(record, link);
     }
     return true;
@@ -297,34 +295,7 @@ export class SignedRouting implements ConsumeRights {
       return;
     }
     const verdict = this.database.receive(record, link);
-    if (verdict !== 'accepted' && verdict !== 'known') this.#refused(verdict, record, link);
-  }
-
-  #refused(verdict: RecordVerdict, record: SignedRecord, link: number): void {
-    // Certificates end and are revoked at different moments in different places: only that of the neighbour itself is its fault.
-    const ofNeighbour = record.origin === this.#flood.signerOn(link);
-    let violation: ViolationReason | undefined;
-    if (verdict === 'forged') violation = 'forged record';
-    else if (verdict === 'malformed' && ofNeighbour) violation = 'malformed record';
-    else if (verdict === 'credential refused' && ofNeighbour) violation = 'credential refused';
-    else if (verdict === 'invalid signature') {
-      const count = (this.#invalidSignatures.get(link) ?? 0) + 1;
-      this.#invalidSignatures.set(link, count);
-      if (count > maxInvalidSignatures) violation = 'invalid signatures';
-    }
-    this.#refuse(verdict, link, violation);
-  }
-
-  #refuse(reason: string, link: number, violation: ViolationReason | undefined): void {
-    this.#diagnostics.refusedRecord(reason);
-    if (violation !== undefined) this.#violation(link, violation);
-  }
-
-  #violation(link: number, reason: ViolationReason): void {
-    const routerId = this.#flood.signerOn(link);
-    if (routerId === undefined || this.#violators.has(link)) return;
-    this.#violators.add(link);
-    this.#diagnostics.emit({ type: 'violation', routerId, link, reason });
+    if (verdict !== 'accepted' && verdict !== 'known') this.#conduct.refused(verdict, record, link);
   }
 
   /** A record of this router's own identity. */
@@ -368,15 +339,15 @@ export class SignedRouting implements ConsumeRights {
   #accepted(record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number): void {
     this.#flood.spread(record, fromLink, this.#nowMs);
     const { slot } = record;
-    if (slot === linkStateSlot) this.#linkStateChanged(before, after);
+    if (slot === linkStateSlot) this.#linkStateChanged(record, before, after);
     if (slot === credentialSlot) this.#credentialChanged(after);
     if (after.size > firstAddressSlot || (before?.size ?? 0) > firstAddressSlot) {
       this.#addresses.change(before, after, this.database.credentialOf(after.origin));
     }
   }
 
-  #linkStateChanged(before: OriginState | undefined, after: OriginState): void {
-    const origin = this.#index.find(after.origin);
+  #linkStateChanged(record: SignedRecord, before: OriginState | undefined, after: OriginState): void {
+    const origin = record.numberIn(this.#index);
     const content = after.linkState?.linkState;
     const lastInstance = before?.linkState?.linkState?.instance;
     if (lastInstance !== undefined && content !== undefined && content.instance !== lastInstance) {
@@ -387,9 +358,9 @@ export class SignedRouting implements ConsumeRights {
     this.#changed.add(origin);
     // Others may have named this router before it had a number.
     if (before?.linkState === undefined) {
-      for (const { routerId } of content?.peers ?? []) {
-        const peer = this.#index.find(routerId);
-        if (peer >= 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
+      for (const peer of content?.graphState(this.#index).peers ?? []) {
+        const state = this.#graph.linkState(peer);
+        if (state !== undefined && placeOf(state.peers, origin) < 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
       }
     }
     this.topologyChanged = true;
@@ -471,7 +442,7 @@ export class SignedRouting implements ConsumeRights {
   sweep(intervalMs: number, maxAgeMs: number, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#sweeps++;
-    if (this.#sweeps % 60 === 0) this.#invalidSignatures.clear();
+    if (this.#sweeps % 60 === 0) this.#conduct.minutePassed();
     this.database.refill((record, link) => this.#judge(record, link));
     for (const origin of this.database.store.sweep(Math.min(255, Math.ceil(maxAgeMs / intervalMs)))) {
       this.#drop(origin);
@@ -498,7 +469,7 @@ export class SignedRouting implements ConsumeRights {
       this.#drop(origin);
       this.#diagnostics.emit({ type: 'credentialRefused', routerId });
       for (const { link, routerId: neighbour } of this.#flood.signers()) {
-        if (neighbour === routerId) this.#violation(link, 'credential refused');
+        if (neighbour === routerId) this.#conduct.violation(link, 'credential refused');
       }
     }
   }

@@ -4,8 +4,8 @@ import { SeededRandom } from './seeded-random.ts';
 
 /** Links of each router. */
 const degree = 4;
-/** Nothing has changed anywhere for this long: what was to come has come. Longer than HELLO's age and the common pauses of paths. */
-const quietMs = 3_000;
+/** Nothing has changed anywhere for this long: what was to come has come, and changes before count no more for the pauses of paths. */
+const quietMs = 12_000;
 /** A network that has not come to rest by then does not converge. */
 const patienceMs = 60_000;
 
