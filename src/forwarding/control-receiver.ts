@@ -7,8 +7,8 @@ import type { ControlMessage } from '../routing/control-message.ts';
 import { decodeControlMessage } from './control-codec.ts';
 import { GatheredBytes } from './gathered-bytes.ts';
 
-/** Largest routing message: 10,000 addresses of 100 bytes. */
-export const maxControlMessageBytes = 1_048_576;
+/** Largest routing message: 10,000 addresses of 100 bytes, and the signed records that say the same once more as text. */
+export const maxControlMessageBytes = 3_145_728;
 
 /** Puts one routing message together. */
 export class ControlReceiver implements DeliverySink {

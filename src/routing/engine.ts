@@ -8,7 +8,8 @@ import { helloExtension, withHelloExtension } from './hello-extension.ts';
 import { LinkTable, type Neighbour } from './hello.ts';
 import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
 import { defaultTimers, echoOfPreviousLifeMs, firstLinkStateGatherMs, limits, type RoutingTimers } from './limits.ts';
-import { helloBody, linkStateVersion, makerOf, mobileAddressVersion, parseHello, versionOf, type Hello } from './message-body.ts';
+import { helloBody, linkStateVersion, makerOf, mobileAddressVersion, parseHello, versionOf } from './message-body.ts';
+import { sameNeighbours, tellNeighbourChanges } from './neighbour-changes.ts';
 import { Outbox, type ControlTransmit } from './outbox.ts';
 import { AddressDirectory } from './mobile-addresses.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
@@ -16,7 +17,6 @@ import { PathSchedule } from './path-schedule.ts';
 import { PathScratch } from './path-scratch.ts';
 import { RouteTableBuilder } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
-import type { RecordPeer } from './record-content.ts';
 import { RouterIndex } from './router-index.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
 import { Topology } from './topology.ts';
@@ -48,7 +48,7 @@ export interface RoutingOptions {
 
 /**
  * The link-state routing protocol of skupper-router: neighbours by HELLO, link states by RA, LSR and LSU, addresses by MAR and
- * MAU, and the route table that follows from them.
+ * MAU, and the route table that follows from them. With a trust, signed records between neighbours that sign too (signed-routing.ts).
  *
  *     linkUp linkDown receive localAddress handleTimeout  ->  [ machine ]  ->  nextTransmit nextEvent table nextDeadlineMs
  *
@@ -67,8 +67,6 @@ export class RoutingEngine {
   readonly #exchange: Exchange;
   /** Undefined where this router does not sign: then it verifies nothing either. */
   readonly #signed: SignedRouting | undefined;
-  /** Links whose peers do not sign although they must. */
-  readonly #refusedLinks = new Set<number>();
   readonly #transit: Transit;
   readonly #announcer: Announcer;
   readonly #duplicateInstances = new Set<number>();
@@ -135,7 +133,6 @@ export class RoutingEngine {
   linkDown(link: number, nowMs: number): void {
     this.#advance(nowMs);
     this.#signed?.linkDown(link);
-    this.#refusedLinks.delete(link);
     const routerId = this.#links.remove(link, this.#nowMs);
     if (routerId !== undefined) this.#loseLink(routerId, 'link lost');
   }
@@ -385,7 +382,7 @@ export class RoutingEngine {
   #receiveHello(link: number, body: ControlMap): boolean {
     const hello = parseHello(body);
     if (hello === undefined) return false;
-    if (this.#refusesUnsigned(link, hello)) return true;
+    if (this.#signed?.refusesNeighbour(link, hello) === true) return true;
     const outcome = this.#links.receive(link, hello, this.#id, this.#nowMs);
     if (outcome.wrongPeer) {
       this.#diagnostics.ignored('wrong peer on link', link, 'HELLO');
@@ -402,16 +399,6 @@ export class RoutingEngine {
     // A neighbour that signs says everything in its records.
     const record = signs ? undefined : this.#exchange.learn(hello.id, true);
     if (record !== undefined) this.#exchange.noteInstance(record, hello.instance, this.#nowMs);
-    return true;
-  }
-
-  /** Where signatures are required, a neighbour that does not sign is never confirmed; the owner is told to close its link. */
-  #refusesUnsigned(link: number, hello: Hello): boolean {
-    if (this.#signed?.requireSigned !== true || hello.extension?.fields.has('digest') === true) return false;
-    if (!this.#refusedLinks.has(link)) {
-      this.#refusedLinks.add(link);
-      this.#diagnostics.emit({ type: 'unsignedRefused', routerId: hello.id, link, isNeighbour: true });
-    }
     return true;
   }
 
@@ -440,7 +427,7 @@ export class RoutingEngine {
     this.#links.shortenHolds((routerId) => this.#tables.table.routers.has(routerId));
     if (this.#own.advance(this.#neighbours, this.#nowMs)) {
       this.#announcer.advertiseSoon();
-      this.#signed?.setOwnLinkState(this.#ownPeers(), this.#own.site, this.#own.sequence);
+      this.#signed?.setOwnLinkState(this.#neighbours, this.#own.site, this.#own.sequence);
     }
     if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#tables.table, this.#nowMs);
     this.#announcer.send(this.#tables.table, this.#nowMs);
@@ -486,29 +473,13 @@ export class RoutingEngine {
     this.#announcer.setSpeaksLegacy(ownUnsigned.length > 0 || signed.hasUnsigned);
   }
 
-  #ownPeers(): RecordPeer[] {
-    const signed = this.#signed;
-    return [...this.#neighbours].map(([routerId, { link, cost }]) => {
-      return { routerId, cost: Math.max(1, cost), isUnsigned: signed?.isSignerOn(link) !== true };
-    });
-  }
-
   #updateNeighbours(): void {
     this.#neighboursChanged = false;
     const before = this.#neighbours;
     this.#neighbours = this.#links.neighbours();
-    for (const [routerId, { link, cost }] of this.#neighbours) {
-      const known = before.get(routerId);
-      if (known === undefined) this.#diagnostics.emit({ type: 'neighbourUp', routerId, link, cost });
-      else if (known.link !== link) this.#diagnostics.emit({ type: 'neighbourLinkChanged', routerId, link, cost });
-    }
     const confirmed = this.#links.confirmed();
-    for (const [routerId, { link }] of before) {
-      if (!confirmed.has(link)) this.#pathsUrgent = true;
-      if (this.#neighbours.has(routerId)) continue;
-      const reason = this.#losses.get(routerId) ?? 'link lost';
-      this.#diagnostics.emit({ type: 'neighbourDown', routerId, link, reason });
-    }
+    for (const { link } of before.values()) if (!confirmed.has(link)) this.#pathsUrgent = true;
+    tellNeighbourChanges(this.#diagnostics, before, this.#neighbours, this.#losses);
     this.#losses.clear();
     this.#own.setNeighbours(this.#neighbours);
     // Also where only the link to a neighbour changed: the table names links.
@@ -519,13 +490,4 @@ export class RoutingEngine {
   #advertisementDueMs(): number {
     return this.#links.size === 0 ? Infinity : this.#announcer.advertisementDueMs(this.#topologyChangedMs);
   }
-}
-
-function sameNeighbours(a: ReadonlyMap<string, Neighbour>, b: ReadonlyMap<string, Neighbour>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [routerId, { link, cost }] of a) {
-    const other = b.get(routerId);
-    if (other?.link !== link || other.cost !== cost) return false;
-  }
-  return true;
 }

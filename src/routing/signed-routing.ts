@@ -1,6 +1,7 @@
 import type { ControlMap, ControlMessage, ControlValue } from './control-message.ts';
 import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
+import type { Neighbour } from './hello.ts';
 import { IdentityFence } from './identity-fence.ts';
 import { limits } from './limits.ts';
 import { placeOf, type LinkStateGraph } from './link-state-graph.ts';
@@ -10,7 +11,6 @@ import { NeighbourConduct } from './neighbour-conduct.ts';
 import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
 import { OwnRecords } from './own-records.ts';
-import type { RecordPeer } from './record-content.ts';
 import { isInRange, readSummary, summarise } from './record-summary.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import type { ConsumeRights } from './route-table-builder.ts';
@@ -133,7 +133,10 @@ export class SignedRouting implements ConsumeRights {
     return (this.database.store.digest + this.statements.digest) >>> 0;
   }
 
-  setOwnLinkState(peers: readonly RecordPeer[], site: ControlMap | undefined, linkStateSequence: number): void {
+  setOwnLinkState(neighbours: ReadonlyMap<string, Neighbour>, site: ControlMap | undefined, linkStateSequence: number): void {
+    const peers = [...neighbours].map(([routerId, { link, cost }]) => {
+      return { routerId, cost: Math.max(1, cost), isUnsigned: !this.isSignerOn(link) };
+    });
     this.#own.setLinkState(peers, site, linkStateSequence);
   }
 
@@ -202,6 +205,13 @@ export class SignedRouting implements ConsumeRights {
   }
 
   // ---- what neighbours say ----
+
+  /** Where signatures are required, a neighbour that does not sign is never confirmed; the owner is told to close its link. */
+  refusesNeighbour(link: number, hello: Hello): boolean {
+    if (!this.requireSigned || hello.extension?.fields.has('digest') === true) return false;
+    this.#conduct.unsigned(link, hello.id);
+    return true;
+  }
 
   /** HELLO of a neighbour; false if it does not sign. */
   receiveHello(link: number, hello: Hello, nowMs: number): boolean {
