@@ -23,10 +23,17 @@ const maxLocalAddresses = 10_000;
 /** What this router knows of an address itself. */
 class AddressState {
   readonly consumers: Consumer[] = [];
+  /** Those of them that other routers are not told of. */
+  readonly concealed: Set<Consumer> = new Set();
   /** Unsettled messages of this address by the neighbour's link number. */
   readonly outstanding: Map<number, number> = new Map();
   /** Whose turn it is among equals. */
   turn = 0;
+
+  /** Whether other routers are told of consumers here. */
+  get isAnnounced(): boolean {
+    return this.consumers.length > this.concealed.size;
+  }
 
   get isEmpty(): boolean {
     return this.consumers.length === 0 && this.outstanding.size === 0;
@@ -118,8 +125,9 @@ export class Forwarder {
       this.#localAddresses++;
       state = this.#state(key);
     }
+    const wasAnnounced = state.isAnnounced;
     state.consumers.push(consumer);
-    if (state.consumers.length === 1) this.#handler.localAddress(key, this.treatment(name));
+    if (!wasAnnounced) this.#handler.localAddress(key, this.treatment(name));
     return true;
   }
 
@@ -128,16 +136,27 @@ export class Forwarder {
     const state = this.#addresses.get(key);
     const index = state?.consumers.indexOf(consumer) ?? -1;
     if (state === undefined || index < 0) return;
+    const wasAnnounced = state.isAnnounced;
     state.consumers.splice(index, 1);
-    if (state.consumers.length > 0) return;
-    this.#localAddresses--;
-    this.#handler.localAddressGone(key);
+    state.concealed.delete(consumer);
+    if (state.consumers.length === 0) this.#localAddresses--;
+    if (wasAnnounced && !state.isAnnounced) this.#handler.localAddressGone(key);
+  }
+
+  /** Other routers are told that this consumer is gone; it takes what still comes, until `removeConsumer`. */
+  concealConsumer(address: string, consumer: Consumer): void {
+    const { key } = this.#service(address);
+    const state = this.#addresses.get(key);
+    if (state === undefined || !state.consumers.includes(consumer)) return;
+    const wasAnnounced = state.isAnnounced;
+    state.concealed.add(consumer);
+    if (wasAnnounced && !state.isAnnounced) this.#handler.localAddressGone(key);
   }
 
   /** The configured treatment of addresses has changed: those with consumers here are announced again. */
   rulesChanged(): void {
-    for (const [key, { consumers }] of this.#addresses) {
-      if (consumers.length > 0) this.#handler.localAddress(key, this.treatment(key.slice(1)));
+    for (const [key, { isAnnounced }] of this.#addresses) {
+      if (isAnnounced) this.#handler.localAddress(key, this.treatment(key.slice(1)));
     }
   }
 

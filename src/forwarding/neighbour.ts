@@ -79,6 +79,9 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   heldBytes = 0;
   /** Legs whose sources wait for this connection to drain. */
   readonly waiting: Set<RemoteLeg> = new Set();
+  /** Streams to this neighbour under way, and all that there have been. */
+  activeStreams = 0;
+  streamsBegun = 0;
   #controlIn: IncomingLink | undefined;
   #controlOut: OutgoingLink | undefined;
   #isUp = false;
@@ -257,8 +260,14 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
 
   /** A link that carries no other stream; give it back with `releaseStream`. Undefined when the session has no room for another. */
   acquireStream(): OutgoingLink | undefined {
-    const idle = this.#idleStreams.pop();
-    if (idle !== undefined) return idle;
+    const link = this.#idleStreams.pop() ?? this.#attachStream();
+    if (link === undefined) return undefined;
+    this.activeStreams++;
+    this.streamsBegun++;
+    return link;
+  }
+
+  #attachStream(): OutgoingLink | undefined {
     try {
       let session = this.#streamSession;
       if (session === undefined || session.endSent) {
@@ -273,6 +282,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   }
 
   releaseStream(link: OutgoingLink): void {
+    this.activeStreams--;
     if (link.detachSent || this.#isDown) return;
     link.handler = this;
     if (this.#idleStreams.length < maxIdleStreams) this.#idleStreams.push(link);

@@ -22,6 +22,8 @@ import { fastDetectionTimers } from '../routing/limits.ts';
 import type { RoutingStatus } from '../routing/status.ts';
 import { treatmentRule } from './address-rules.ts';
 import { ControlPlane } from './control-plane.ts';
+import { drain } from './drain.ts';
+import type { Leaving } from './drain.ts';
 import type { LinkContext } from './link-context.ts';
 import { LinkConnector } from './link-connector.ts';
 import { LinkListener } from './link-listener.ts';
@@ -56,8 +58,6 @@ export interface RouterDependencies {
   readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
 }
 
-/** While draining, open connections are counted this often. */
-const drainPollMs = 50;
 /** Sequences by which routing is ahead for each millisecond in the second of its start: more than it can use up in that time. */
 const sequencesPerMs = 16;
 /** Peers get this long to answer the close of a link. */
@@ -416,20 +416,36 @@ export class Router implements TurnTask, AsyncDisposable {
     return count;
   }
 
-  /** Takes nothing new, lets connections finish until `deadlineMs` from now has passed, then stops. */
+  /** Leaves the network without loss, as far as connections end until `deadlineMs` from now has passed, then stops. */
   async drain(deadlineMs: number): Promise<void> {
-    for (const listener of this.#tcpListeners.values()) listener.stopAccepting();
-    for (const offer of this.#tcpConnectors.values()) offer.withdraw();
-    for (const listener of this.#listeners.values()) listener.stopAccepting();
-    const { clock } = this.#dependencies;
-    const endMs = clock.nowMs() + deadlineMs;
-    while (this.openConnections > 0 && clock.nowMs() < endMs) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, Math.min(drainPollMs, Math.max(1, endMs - clock.nowMs())));
-      });
-    }
+    await drain(this.#leaving(), deadlineMs);
     if (this.openConnections > 0) this.#log.warn('connections cut off at the end of the drain time', { count: this.openConnections });
     await this.stop();
+  }
+
+  #leaving(): Leaving {
+    const { clock } = this.#dependencies;
+    return {
+      nowMs: () => clock.nowMs(),
+      pause: (durationMs) =>
+        new Promise((resolve) => {
+          setTimeout(resolve, durationMs);
+        }),
+      announce: () => {
+        for (const offer of this.#tcpConnectors.values()) offer.conceal();
+        this.#control.discourageTransit();
+      },
+      stopAccepting: () => {
+        for (const listener of this.#tcpListeners.values()) listener.stopAccepting();
+        for (const offer of this.#tcpConnectors.values()) offer.withdraw();
+        for (const listener of this.#listeners.values()) listener.stopAccepting();
+      },
+      hasLinks: () => this.#links.size > 0,
+      openConnections: () => this.openConnections,
+      connectionsTaken: () => sum(this.#tcpConnectors.values(), ({ service }) => service.opened),
+      streams: () => sum(this.#links.keys(), ({ activeStreams }) => activeStreams),
+      streamsBegun: () => sum(this.#links.keys(), ({ streamsBegun }) => streamsBegun),
+    };
   }
 
   /** Ends everything: connections of services are cut, links are closed in order. */
@@ -459,4 +475,10 @@ export class Router implements TurnTask, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+function sum<T>(parts: Iterable<T>, count: (part: T) => number): number {
+  let total = 0;
+  for (const part of parts) total += count(part);
+  return total;
 }

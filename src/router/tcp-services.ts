@@ -248,6 +248,11 @@ export class TcpConnectorOffer {
     };
   }
 
+  /** Tells the network that this server is gone, and serves whoever has not heard. */
+  conceal(): void {
+    if (this.#offered) this.#context.forwarder.concealConsumer(this.entity.address, this.service);
+  }
+
   /** Takes no new connections. */
   withdraw(): void {
     if (this.#offered) this.#context.forwarder.removeConsumer(this.entity.address, this.service);

@@ -92,3 +92,47 @@ test('streams that do not end are cut at the deadline, and the exit code is 0', 
   for (const { events } of streams) assert.deepEqual(events, ['reset'], 'a stream that was cut does not look complete');
   assert.match(network.router('near').log, /connections cut off at the end of the drain time.*count=5/);
 });
+
+test('routers that are restarted one after the other cost no request', { timeout: 115_000 }, async () => {
+  await using server = await TcpServer.greeting('hello');
+  const port = await freePort();
+  // a reaches both servers' sites, c and e, by b or by d.
+  await using network = await Network.start({
+    links: [
+      { from: 'a', to: 'b' },
+      { from: 'a', to: 'd', cost: 2 },
+      { from: 'c', to: 'b' },
+      { from: 'c', to: 'd', cost: 2 },
+      { from: 'e', to: 'b' },
+      { from: 'e', to: 'd', cost: 2 },
+    ],
+    entities: {
+      a: [tcpListener('quick', port)],
+      b: [],
+      c: [tcpConnector('quick', server.port)],
+      d: [],
+      e: [tcpConnector('quick', server.port)],
+    },
+  });
+  for (const name of ['b', 'd']) await network.router(name).logged(/(link is up[^]*){3}/);
+  await answering(port);
+  const load = new RequestLoad(port, 200);
+  await runFor(500);
+  for (const name of ['b', 'c', 'd', 'e', 'b']) {
+    const router = network.router(name);
+    const startMs = performance.now();
+    router.signal('SIGTERM');
+    assert.deepEqual(await router.ended, { code: 0, signal: null });
+    const endedMs = performance.now() - startMs;
+    const from = router.log.length;
+    await router.run();
+    await router.logged(name === 'b' || name === 'd' ? /(link is up[^]*){3}/ : /(link is up[^]*){2}/, 10_000, from);
+    await runFor(500);
+    console.log(
+      `# ${name} ended ${Math.round(endedMs)} ms after SIGTERM; ${load.lost.length} of ${load.records.length} requests lost so far`,
+    );
+  }
+  await load.stop();
+  assert.ok(load.records.length > 1000);
+  assert.deepEqual(load.lost, []);
+});
