@@ -1,12 +1,23 @@
 import { maxTokenBytes, parseAccessToken } from '../pki/access-token.ts';
 import { decodeOnePem } from '../pki/pem.ts';
 import type { RedeemedLink } from '../supervisor/site-supervisor.ts';
+import type { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { parseInteger } from './option-values.ts';
 import { printDone } from './output.ts';
+import { printableLine } from './printable.ts';
 import { readTextFile } from './read-text-file.ts';
 import { SiteSession } from './site-session.ts';
 import { waitForResources } from './wait-for-resources.ts';
+
+/** The token says which addresses the site may use: what it has beyond them is said now, not only in status. */
+async function tellUngranted(call: Call, session: SiteSession): Promise<void> {
+  const { resources } = await session.resources();
+  for (const { kind, metadata, status } of resources) {
+    if (status?.message.startsWith('not granted') !== true) continue;
+    call.shell.writeError(`${kind} "${metadata.name}" has no effect: ${printableLine(status.message)}\n`);
+  }
+}
 
 export const command: Command = {
   parameters: [{ name: 'FILE', meaning: 'token file of another site; - for standard input' }],
@@ -41,6 +52,7 @@ export const command: Command = {
       ...(name === undefined ? {} : { name }),
     });
     if (level !== 'none') await waitForResources(call, session, [{ kind: 'Link', name: link }], level);
+    await tellUngranted(call, session);
     const state = level === 'ready' ? ' and up' : '';
     await printDone(call, `Token "${token.name}" has been redeemed. Link "${link}" to ${token.host}:${token.port} is made${state}.`, {
       link,

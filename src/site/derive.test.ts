@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { AddressGrant } from '../base/address-grant.ts';
 import { configurationOf, type RouterConfiguration } from '../management/entities.ts';
 import { attributesOf } from '../management/entity-schema.ts';
 import { acceptsLinks, deriveSite, entityNames, routingKeysOf, type CertificateFiles, type SiteIdentity } from './derive.ts';
@@ -296,6 +297,45 @@ function readOrNothing(value: unknown): readonly Resource[] {
     return [];
   }
 }
+
+const signingFiles = { caCertFile: '/s/ca.crt', membershipFile: '/s/m.crt', privateKeyFile: '/s/key', stateFolder: '/state', ordinal: 2 };
+
+function memberWith(more: Partial<NonNullable<SiteIdentity['network']>>): SiteIdentity {
+  return { ...member, network: { id: '0123456789abcdef', certificates: certificates('own'), ...more } };
+}
+
+test('a member with a certified key signs, and takes only neighbours that do where the Site says so', () => {
+  const signs = memberWith({ signing: signingFiles });
+  const { signing } = configure(signs, resource('Site', 'west', {}));
+  assert.deepEqual(signing, { type: 'signing', name: 'signing', ...signingFiles, requireSigned: false });
+  const strict = resource('Site', 'west', { linkAccess: 'default', settings: { 'require-signed': 'true' } });
+  assert.equal(configure(signs, strict).signing?.requireSigned, true);
+  assert.equal(configure(member, resource('Site', 'west', {})).signing, undefined);
+  const { configuration, withheld } = deriveSite({ resources: [strict], identity: member });
+  assert.deepEqual([configuration.listeners, withheld.get('Site/west')?.reason], [[], 'Pending']);
+});
+
+test('services that the membership does not grant are withheld, each with what it may do', () => {
+  const identity = memberWith({ grants: { advertise: new AddressGrant(['db.*']), consume: new AddressGrant(['web', 'db.*']) } });
+  const place = { host: 'localhost', port: 80 };
+  const resources = [
+    resource('Connector', 'a', { routingKey: 'db.main', ...place }),
+    resource('Connector', 'b', { routingKey: 'web', ...place }),
+    resource('Listener', 'a', { routingKey: 'web', ...place }),
+    resource('Listener', 'b', { routingKey: 'mail', ...place }),
+    resource('MultiKeyListener', 'c', { ...place, strategy: { priority: { routingKeys: ['web', 'mail'] } } }),
+  ];
+  const { configuration, withheld } = deriveSite({ resources, identity });
+  assert.deepEqual([...withheld.keys()], ['Connector/b', 'Listener/b', 'MultiKeyListener/c']);
+  assert.deepEqual(
+    [configuration.tcpConnectors, configuration.tcpListeners].map((entities) => entities.map(({ name }) => name)),
+    [['a'], ['a']],
+  );
+  assert.equal(
+    withheld.get('Listener/b')?.message,
+    'not granted: this site may consume web, db.*; redeem a token that was issued with --consume mail',
+  );
+});
 
 test('whatever is accepted as resources, a router accepts as configuration, now and once there is a network', () => {
   let accepted = 0;

@@ -73,12 +73,22 @@ const noNetwork: Withheld = {
   message: 'the site belongs to no network yet; issue a token here or redeem one of another site',
 };
 
+const noSigningKey: Withheld = {
+  reason: 'Pending',
+  message: 'the site requires signatures, and no issuer has certified its own signing key yet',
+};
+
 /** Turns resources into the configuration of the site's router. The same input gives the same output, in the same order. */
 export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
   const withheld = new Map<string, Withheld>();
   const [site] = resourcesOf(resources, 'Site');
   const usedCredentials = new Set<string>();
+  const mustWait = requiresSigned(site) && identity.network !== undefined && identity.network.signing === undefined;
   const links = [...resourcesOf(resources, 'RouterAccess'), ...resourcesOf(resources, 'Link')].flatMap((resource) => {
+    if (mustWait) {
+      withheld.set(resourceKey(resource), noSigningKey);
+      return [];
+    }
     const profile = profileOf(resource.spec.tlsCredentials, resource.kind, identity);
     if (typeof profile !== 'string') {
       withheld.set(resourceKey(resource), profile);
@@ -96,7 +106,7 @@ export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
     readEntity('address', { prefix: 'mc', distribution: 'multicast' }),
     ...signingEntities(identity, site),
     ...profileEntities(identity, usedCredentials),
-    ...siteListeners(resources, identity, withheld),
+    ...siteListeners(resources, identity, mustWait ? noSigningKey : undefined, withheld),
     ...links,
     ...resourcesOf(granted, 'Listener').map(({ metadata, spec }) =>
       readEntity('tcpListener', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
@@ -179,8 +189,8 @@ function profileOf(name: string | undefined, kind: 'Link' | 'RouterAccess', iden
   return identity.network === undefined ? noNetwork : ownProfile;
 }
 
-/** What other sites need of this one before they link to it: whether it insists on signatures. */
-export function requiresSigned(site: ResourceOf<'Site'> | undefined): boolean {
+/** Whether the site takes only neighbours that sign. */
+function requiresSigned(site: ResourceOf<'Site'> | undefined): boolean {
   return site?.spec.settings?.['require-signed'] === 'true';
 }
 
@@ -200,11 +210,17 @@ function profileEntities({ network, credentials }: SiteIdentity, used: ReadonlyS
 }
 
 /** Site.linkAccess, unless a RouterAccess says it in detail. */
-function siteListeners(resources: readonly Resource[], identity: SiteIdentity, withheld: Map<string, Withheld>): Entity[] {
+function siteListeners(
+  resources: readonly Resource[],
+  identity: SiteIdentity,
+  hindrance: Withheld | undefined,
+  withheld: Map<string, Withheld>,
+): Entity[] {
   const [site] = resourcesOf(resources, 'Site');
   if (site === undefined || !acceptsLinks(site) || resourcesOf(resources, 'RouterAccess').length > 0) return [];
-  if (identity.network === undefined) {
-    withheld.set(resourceKey(site), noNetwork);
+  const reason = identity.network === undefined ? noNetwork : hindrance;
+  if (reason !== undefined) {
+    withheld.set(resourceKey(site), reason);
     return [];
   }
   const host = site.spec.linkAccess === 'local' ? '127.0.0.1' : '0.0.0.0';

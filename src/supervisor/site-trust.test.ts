@@ -127,7 +127,7 @@ test('a site that requires signatures refuses a member that does not sign, and t
   await using sites = await TestSites.create();
   const { east, west } = await twoSites(sites);
   await sites.stop(west);
-  await east.apply(`${siteYaml('east').replace('{}', "{settings: {require-signed: 'true'}}")}`, 'site.yaml');
+  await east.apply(siteYaml('east').replace('{}', "{settings: {require-signed: 'true'}}"), 'site.yaml');
   await until('west is gone', () => east.network()?.sites.length === 1);
   {
     await using unsigned = await runDerived(sites, 'west', false);
