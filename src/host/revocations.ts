@@ -99,6 +99,11 @@ export class Revocations implements AsyncDisposable {
     return [...this.#kept.values()].map(({ revocation }) => revocation);
   }
 
+  /** The revocations that are kept with these octets. */
+  revocationsOf(statements: readonly Uint8Array[]): readonly VerifiedRevocation[] {
+    return [...this.#kept.values()].filter(({ bytes }) => statements.includes(bytes)).map(({ revocation }) => revocation);
+  }
+
   /** The octets of a revocation that is kept. */
   statementFor(revocation: VerifiedRevocation): Uint8Array | undefined {
     return [...this.#kept.values()].find((kept) => kept.revocation === revocation)?.bytes;

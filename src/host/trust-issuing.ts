@@ -114,9 +114,7 @@ export class TrustIssuing {
       const known = revocations.all.find((other) => other.routerId === member.routerId && other.issuerKeyHash === issuerKeyHash);
       if (known !== undefined) return known;
       const statement = await createRevocation(this.#site.crypto, issuer, { networkId, ...member }, reason, this.#site.wallMs());
-      const revocation = await revocations.add(statement);
-      this.#site.audit.record({ event: 'siteRevoked', fields: { site: member.siteName, router: member.routerId, reason } });
-      return revocation;
+      return revocations.add(statement);
     });
   }
 

@@ -63,6 +63,7 @@ export class TrustStore implements AsyncDisposable {
   readonly #crypto: PkiCrypto;
   readonly #wallMs: () => number;
   readonly #log: Logger;
+  readonly #audit: Audit;
   readonly #grants: TrustGrants;
   readonly #issuing: TrustIssuing;
   readonly #listeners: Set<() => void> = new Set<() => void>();
@@ -81,6 +82,7 @@ export class TrustStore implements AsyncDisposable {
     this.#crypto = options.crypto;
     this.#wallMs = options.wallMs;
     this.#log = options.log;
+    this.#audit = options.audit ?? silentAudit;
     this.#grants = new TrustGrants(folder, options.wallMs, options.log);
     this.#issuing = new TrustIssuing(this.#issuingSite(options), this.#grants);
   }
@@ -411,9 +413,15 @@ export class TrustStore implements AsyncDisposable {
     await this.#revocations?.[Symbol.asyncDispose]();
     const root = decodeOnePem('CERTIFICATE', identity.root, 'root');
     const folder = join(this.#folder.path, 'signing', identity.networkId, 'revocations');
-    this.#revocations = await Revocations.open(folder, { crypto: this.#crypto, root, log: this.#log });
-    // A certificate that its issuer's revocation ends is to be replaced at once.
-    this.#revocations.onAdded((added) => {
+    const revocations = await Revocations.open(folder, { crypto: this.#crypto, root, log: this.#log });
+    this.#revocations = revocations;
+    revocations.onAdded((added) => {
+      for (const { siteName: site, routerId: router, reason, issuerRouterId: by = 'the network root' } of revocations.revocationsOf(
+        added,
+      )) {
+        this.#audit.record({ event: 'siteRevoked', fields: { site, router, reason, by } });
+      }
+      // A certificate that its issuer's revocation ends is to be replaced at once.
       if (added.length > 0) for (const listener of this.#listeners) listener();
     });
   }

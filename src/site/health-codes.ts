@@ -177,7 +177,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     dependsOn: [],
     dependsOnSame: [],
     meaning: 'An issuer of the network has revoked this site: every other site refuses its links, its routing and its renewals, for good.',
-    cure: 'If that was a mistake: delete the site, create it again and redeem a new token, so that it gets a new identity.',
+    cure: 'If that was a mistake: redeem a new token. The site gets a new identity with it.',
   },
   'identity-conflict': {
     category: 'trust',
@@ -228,7 +228,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     expected: 'No router is quarantined',
     title: 'A router is quarantined',
     dependsOn: ['site-revoked'],
-    dependsOnSame: [],
+    dependsOnSame: ['site-revoked-elsewhere'],
     meaning:
       'A neighbour sent what no honest router sends, such as a record with a wrong signature. Its link was closed, and it is refused for a while, longer each time.',
     cure: 'Find out what runs there. Revoke the site if it is not what it should be.',
@@ -239,7 +239,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     expected: 'No routing information was refused',
     title: 'Routing information was refused',
     dependsOn: ['identity-conflict', 'clock-differs'],
-    dependsOnSame: ['router-quarantined', 'peer-clock-differs'],
+    dependsOnSame: ['router-quarantined', 'peer-clock-differs', 'site-revoked-elsewhere'],
     meaning: 'Records or messages in the name of a router could not be verified and were not believed. The audit log has each case.',
     cure: 'See in the audit log by which link they came, and what runs there.',
   },
@@ -249,7 +249,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     expected: 'Sites keep to the addresses they are granted',
     title: 'A site goes beyond its grants',
     dependsOn: [],
-    dependsOnSame: ['router-quarantined'],
+    dependsOnSame: ['router-quarantined', 'site-revoked-elsewhere'],
     meaning:
       'A site announces an address, or sends to one, that its membership does not allow. What it announced is not used, what it sent was refused.',
     cure: 'Give the site a token with the right grants, or delete its connector or listener.',
@@ -260,7 +260,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     expected: 'No link was refused',
     title: 'Somebody was refused who wanted to link',
     dependsOn: ['clock-differs'],
-    dependsOnSame: ['router-quarantined', 'peer-clock-differs'],
+    dependsOnSame: ['router-quarantined', 'peer-clock-differs', 'site-revoked-elsewhere'],
     meaning:
       'A connection to the link port proved no identity, a wrong or revoked one, or did not sign where signing is required. A port that the whole Internet can reach is tried by strangers all day.',
     cure: 'If it is one of your sites: let it redeem a new token. Otherwise close the port to strangers.',
@@ -352,7 +352,13 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     expected: 'Every link of this site is up',
     title: 'A link is down',
     dependsOn: [...causesOfNoLink, 'clock-differs'],
-    dependsOnSame: ['link-endpoint-unreachable', 'link-peer-not-proven', 'router-quarantined', 'peer-clock-differs'],
+    dependsOnSame: [
+      'link-endpoint-unreachable',
+      'link-peer-not-proven',
+      'router-quarantined',
+      'peer-clock-differs',
+      'site-revoked-elsewhere',
+    ],
     meaning: 'A Link of this site is not connected, and trying has failed at least once. It is tried again all the time.',
     cure: 'See the evidence: it is what the last try ended with.',
   },
@@ -362,7 +368,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     expected: 'Links are stable',
     title: 'A link goes up and down',
     dependsOn: ['restarted-often', 'identity-conflict'],
-    dependsOnSame: ['router-quarantined', 'link-down', 'peer-clock-differs'],
+    dependsOnSame: ['router-quarantined', 'link-down', 'peer-clock-differs', 'site-revoked-elsewhere'],
     meaning:
       'The connection to a neighbour was lost at least three times within ten minutes. Paths by such a link are used with a delay that grows.',
     cure: 'See the reasons in the logs of both sites; look at the network between them.',

@@ -13,6 +13,8 @@ export interface HealthObservation {
   readonly resources: readonly ReportedResource[];
   /** Why the router is not as the resources say. */
   readonly failure: Problem | undefined;
+  /** Keys of the resources that have no part in the configuration: not granted, or contradicting others. */
+  readonly withheld: ReadonlySet<string>;
   /** Changes that the router refused, by entity: `listener/link-access`. */
   readonly refusals: ReadonlyMap<string, string>;
   /** States of the router's connectors by name. */

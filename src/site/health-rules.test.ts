@@ -18,6 +18,7 @@ const good: HealthObservation = {
   site: { name: 'east', routerId: 'east-1', version: '0.2.0' },
   resources: [],
   failure: undefined,
+  withheld: new Set(),
   refusals: new Map(),
   connectors: new Map(),
   sites: [],
@@ -247,5 +248,10 @@ test('resources that failed are told by what they are', () => {
       ['resource-failed', "AccessToken 'x': port in use"],
       ['resource-failed', 'sslProfile/y: cannot be read'],
     ],
+  );
+  // A listener that is not granted has no port that could be open.
+  assert.deepEqual(
+    judgeHealth({ ...good, resources: resources.slice(0, 1), withheld: new Set(['Listener/x']) }).map(({ code }) => code),
+    ['resource-failed'],
   );
 });

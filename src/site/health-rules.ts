@@ -2,7 +2,7 @@ import { entityNames } from './derive.ts';
 import type { HealthCode } from './health-codes.ts';
 import type { HealthObservation, SeenClock, SeenEvent } from './health-observation.ts';
 import { healthWarning, type Finding, type HealthSubject, type HealthWarning } from './health.ts';
-import { resourcesOf } from './resource-types.ts';
+import { resourceKey, resourcesOf } from './resource-types.ts';
 import type { ReportedResource } from './status.ts';
 
 /** The end of a membership is told this long before: time to get a token from somebody. */
@@ -121,7 +121,7 @@ function judgeTrust(seen: HealthObservation, report: Report): void {
       subject: thisSite,
       text: 'this site was revoked: no other site accepts it any more',
       evidence: trust.revoked,
-      remedy: `${van} site delete, then create it again and redeem a new token`,
+      remedy: `get a new token and ${van} token redeem FILE: the site gets a new identity`,
     });
   }
   if (trust.isFenced) {
@@ -293,7 +293,7 @@ function judgeNetwork({ sites, oneSided, site, lost, van, wallMs, timeText }: He
 }
 
 /** Resources that say themselves that something about them is wrong. */
-function judgeResources({ resources, refusals, van }: HealthObservation, report: Report): void {
+function judgeResources({ resources, refusals, withheld, van }: HealthObservation, report: Report): void {
   const told = new Set<string>();
   for (const resource of resources) {
     const message = failureOf(resource);
@@ -306,7 +306,9 @@ function judgeResources({ resources, refusals, van }: HealthObservation, report:
       related: routingKeyOf(resource),
       text: `${kind} '${name}': ${message}`,
     } as const;
-    if (kind === 'Listener' || kind === 'MultiKeyListener') {
+    if (withheld.has(resourceKey(resource))) {
+      report('resource-failed', { ...finding, remedy: `mend it and ${van} apply -f FILE, or delete it` });
+    } else if (kind === 'Listener' || kind === 'MultiKeyListener') {
       report('listener-port-closed', { ...finding, remedy: `${van} listener delete ${name}, then create it with another port or --host` });
     } else if (kind === 'RouterAccess' || kind === 'Site') {
       report('link-port-closed', { ...finding, remedy: 'ss -ltnp shows what uses the port; or choose another port' });

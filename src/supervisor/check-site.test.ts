@@ -173,6 +173,34 @@ test('something else that answers at a link endpoint', async () => {
   assert.match(checksOf(report).get('link-peer-not-proven')?.problems[0]?.evidence ?? '', /not issued in this network|of network/);
 });
 
+test('a revocation is in the audit log of every site, and explains what follows from it', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await linked(sites);
+  const north = await sites.start('north');
+  await join(east, north);
+  await east.revokeSite('west', 'stolen');
+  const events = async (name: string, event: string): Promise<readonly unknown[]> => {
+    const records = await Array.fromAsync(readAudit({ path: sites.layout(name).auditFile }));
+    return records.filter((record) => record.event === event).map(({ fields }) => [fields['site'], fields['reason'], fields['by']]);
+  };
+  for (const name of ['east', 'west', 'north']) {
+    await until(`${name} keeps it`, async () => (await events(name, 'siteRevoked')).length > 0);
+    assert.deepEqual(await events(name, 'siteRevoked'), [['west', 'stolen', 'the network root']]);
+  }
+  assert.equal((await events('east', 'tokenRedeemed')).length, 2);
+  await until('the link is cut', () => west.warnings().some(({ code }) => code === 'link-down'));
+  assert.deepEqual(
+    wrong(await west.check()).filter((check) => !check.endsWith('follows')),
+    ['site-revoked error'],
+  );
+  for (const site of [east, north]) {
+    assert.deepEqual(
+      wrong(await site.check()).filter((check) => !check.endsWith('follows')),
+      ['site-revoked-elsewhere info'],
+    );
+  }
+});
+
 test('what is changed is in the audit log', async () => {
   await using sites = await TestSites.create();
   const east = await sites.start('east');

@@ -20,6 +20,7 @@ export interface HealthSources {
   readonly clock: Clock;
   readonly trust: TrustStore;
   readonly router: Router | undefined;
+  readonly withheld: ReadonlySet<string>;
   readonly refusals: ReadonlyMap<string, string>;
   readonly monitor: HealthMonitor;
   readonly audit: Pick<AuditLog, 'state'>;
@@ -41,6 +42,7 @@ export function observeHealth(sources: HealthSources): HealthObservation {
     site: { name: siteName, routerId: router?.routerId ?? '', version },
     resources: sources.resources,
     failure: sources.failure,
+    withheld: sources.withheld,
     refusals: sources.refusals,
     connectors: connectorStates(router),
     sites: network?.sites ?? [],

@@ -292,6 +292,7 @@ export class SiteSupervisor implements AsyncDisposable {
       putLink: async (link) => {
         await this.#folder.change([{ put: link }]);
         this.#resources = [...this.#resources.filter((resource) => resourceKey(resource) !== resourceKey(link)), link];
+        this.#changed('token redeemed', 'Link', link.metadata.name);
         await this.#refresh();
       },
     };

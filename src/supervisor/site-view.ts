@@ -108,6 +108,7 @@ export class SiteView {
       clock,
       trust,
       router: router.router,
+      withheld: new Set(this.#withheld(state).keys()),
       refusals: router.refusals,
       monitor,
       audit,
