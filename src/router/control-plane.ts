@@ -246,7 +246,8 @@ export class ControlPlane implements NeighbourHandler {
       const neighbour = this.#neighbours.get(event.link);
       // Whose id is not proven cannot be kept out: another would be kept out in its place.
       const proven = neighbour?.provenRouterId;
-      if (proven !== undefined) {
+      // Nor a router whose credential does not hold: once it has a better one it is welcome.
+      if (proven !== undefined && event.reason !== 'credential refused') {
         const durationMs = this.#quarantine.add(proven, this.#clock.nowMs());
         this.#audit.record({ event: 'quarantined', fields: { router: proven, seconds: durationMs / 1000, reason: event.reason } });
       }

@@ -53,6 +53,15 @@ export class OriginState {
     return record.epoch === linkState.epoch && slot < (linkState.linkState?.slots ?? 0) ? record : undefined;
   }
 
+  /** Sequence under which routers that do not sign were last told of the addresses. */
+  mobileSequence(): number {
+    let latest = 0;
+    for (let slot = firstAddressSlot; slot < this.size; slot++) {
+      latest = Math.max(latest, this.addressSlot(slot)?.addresses?.mobileSequence ?? 0);
+    }
+    return latest;
+  }
+
   /** Records held: the credential first, because the others cannot be verified without it. */
   *records(): Generator<SignedRecord, void> {
     if (this.credential !== undefined) yield this.credential;

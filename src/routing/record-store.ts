@@ -76,9 +76,11 @@ export class RecordStore {
     this.#reachable[origin] = 0;
   }
 
-  /** Whether a neighbour that lacks the records of an origin is to get them: it can be reached, or its records have just come. */
-  isCurrent(origin: number): boolean {
-    return this.#states[origin] !== undefined && (this.#reachable[origin] === 1 || this.#idleSweeps[origin] === 0);
+  /** What a neighbour that lacks it is to get: origins that can be reached, and those whose records have just come. */
+  *current(): Generator<OriginState, void> {
+    for (const [origin, state] of this.#states.entries()) {
+      if (state !== undefined && (this.#reachable[origin] === 1 || this.#idleSweeps[origin] === 0)) yield state;
+    }
   }
 
   isReachable(origin: number): boolean {

@@ -24,6 +24,8 @@ import { UnsignedRouters } from './unsigned-routers.ts';
 
 /** Records in one message: the shortest take about 120 octets. */
 const maxRecordsPerMessage = 1_024;
+/** Credentials are judged again at most this often: those of a large network are decided one by one. */
+const judgeIntervalMs = 50;
 /** Link number of records made here. */
 const ownLink = -1;
 
@@ -67,6 +69,9 @@ export class SignedRouting implements ConsumeRights {
   /** Credentials of routers that have sent messages through here. */
   readonly #consumers = new Map<string, Credential>();
   #sweeps = 0;
+  /** When everything was last judged, or is to be. */
+  #judgedMs = -Infinity;
+  #judgePending = false;
   #fenced = false;
   #conflictReported = false;
   #nowMs = 0;
@@ -103,7 +108,8 @@ export class SignedRouting implements ConsumeRights {
   }
 
   dueMs(nowMs: number): number {
-    return Math.min(this.#flood.dueMs, this.#fenced ? Infinity : this.#own.dueMs(nowMs));
+    const judgeDueMs = this.#judgePending ? this.#judgedMs : Infinity;
+    return Math.min(this.#flood.dueMs, judgeDueMs, this.#fenced ? Infinity : this.#own.dueMs(nowMs));
   }
 
   isSigner(routerId: string): boolean {
@@ -163,6 +169,7 @@ export class SignedRouting implements ConsumeRights {
   /** Signs what is due and sends what is to be sent. */
   settle(nowMs: number): void {
     this.#nowMs = nowMs;
+    if (this.#judgePending && nowMs >= this.#judgedMs) this.#judgeAll();
     if (!this.#fenced && nowMs >= this.#own.dueMs(nowMs)) {
       for (const record of this.#own.issue(nowMs)) {
         this.database.putOwn(record);
@@ -196,12 +203,7 @@ export class SignedRouting implements ConsumeRights {
   }
 
   mobileSequenceOf(routerId: string): number {
-    const state = this.database.store.of(routerId);
-    let latest = 0;
-    for (let slot = firstAddressSlot; slot < (state?.size ?? 0); slot++) {
-      latest = Math.max(latest, state?.addressSlot(slot)?.addresses?.mobileSequence ?? 0);
-    }
-    return latest;
+    return this.database.store.of(routerId)?.mobileSequence() ?? 0;
   }
 
   // ---- what neighbours say ----
@@ -227,12 +229,7 @@ export class SignedRouting implements ConsumeRights {
   }
 
   #sendSummary(link: number): void {
-    const held: OriginState[] = [];
-    const { store } = this.database;
-    for (let origin = 0; origin < store.end; origin++) {
-      const state = store.at(origin);
-      if (state !== undefined && store.isCurrent(origin)) held.push(state);
-    }
+    const held = [...this.database.store.current()];
     held.sort((one, other) => (one.origin < other.origin ? -1 : 1));
     this.#flood.summarise(link, summarise(held), this.statements.names());
   }
@@ -278,10 +275,8 @@ export class SignedRouting implements ConsumeRights {
       this.#flood.answerStatements(link, this.statements.missingFrom(body.get('statements')), this.#nowMs);
     }
     const { store } = this.database;
-    for (let origin = 0; origin < store.end; origin++) {
-      const state = store.at(origin);
-      if (state === undefined || !store.isCurrent(origin) || !isInRange(state.origin, { after, upTo })) continue;
-      this.#flood.answer(link, state.records(), listed.get(state.origin), this.#nowMs);
+    for (const state of store.current()) {
+      if (isInRange(state.origin, { after, upTo })) this.#flood.answer(link, state.records(), listed.get(state.origin), this.#nowMs);
     }
     // Of the routers that the other end believes to reach, this one may hold newer records without a path of its own to them.
     for (const [routerId, slots] of listed) {
@@ -463,6 +458,14 @@ export class SignedRouting implements ConsumeRights {
   trustChanged(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#own.credentialChanged();
+    if (this.#judgePending) return;
+    this.#judgePending = true;
+    this.#judgedMs = Math.max(nowMs, this.#judgedMs + judgeIntervalMs);
+    if (this.#judgedMs <= nowMs) this.#judgeAll();
+  }
+
+  #judgeAll(): void {
+    this.#judgePending = false;
     for (const { bytes, fromLink } of this.statements.takePending()) this.#receiveStatement(bytes, fromLink);
     this.#judgeAgain();
     this.database.retryPending((record, link) => this.#judge(record, link));

@@ -60,7 +60,9 @@ export class Statements {
       if (!this.#pending.has(name) && this.#pending.size < maxPending) this.#pending.set(name, { bytes: bytes.slice(), fromLink });
       return 'pending';
     }
-    return this.add(bytes) ? 'new' : 'known';
+    // The trust may have handed it to its owner, and the owner back to routing, before it answered.
+    this.add(bytes);
+    return 'new';
   }
 
   /** Those that were pending, to be received again. */
