@@ -200,3 +200,8 @@ function textOf(bytes: Uint8Array): string | undefined {
     return undefined;
   }
 }
+
+/** As hexadecimal digits, for people. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('');
+}

@@ -11,13 +11,14 @@ import { NeighbourConduct } from './neighbour-conduct.ts';
 import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
 import { OwnRecords } from './own-records.ts';
+import { hasSameLinks } from './record-content.ts';
 import { isInRange, readSummary, summarise } from './record-summary.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import type { ConsumeRights } from './route-table-builder.ts';
 import type { RouterIndex } from './router-index.ts';
 import { SignedAddresses } from './signed-addresses.ts';
 import { SignedDatabase } from './signed-database.ts';
-import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
+import { credentialSlot, firstAddressSlot, hexOf, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
 import { Statements } from './statements.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
 import { UnsignedRouters } from './unsigned-routers.ts';
@@ -360,6 +361,8 @@ export class SignedRouting implements ConsumeRights {
     }
     if (content?.hasUnsigned === true) this.#nearUnsigned.add(origin);
     else this.#nearUnsigned.delete(origin);
+    // Most often only slots have been added, or everything was signed again.
+    if (before?.linkState !== undefined && hasSameLinks(before.linkState.linkState, content, this.#index)) return;
     this.#changed.add(origin);
     // Others may have named this router before it had a number.
     if (before?.linkState === undefined) {
@@ -495,8 +498,4 @@ export class SignedRouting implements ConsumeRights {
     this.#changed.add(origin);
     this.topologyChanged = true;
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('');
 }
