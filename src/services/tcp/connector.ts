@@ -10,6 +10,7 @@ import type { MessageHead } from '../../forwarding/message-head.ts';
 import { Refusal } from './listener.ts';
 import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
+import { WindowBudget } from './window-budget.ts';
 
 /** Opens a connection to the server; exactly one of the callbacks is called, later. The returned function gives up. */
 export type ConnectServer = (connected: (socket: StreamSocket) => void, failed: (error: Error) => void) => () => void;
@@ -19,6 +20,7 @@ export class TcpConnector implements Consumer {
   readonly #forwarder: Forwarder;
   readonly #connect: ConnectServer;
   readonly #log: Logger;
+  readonly #windows: WindowBudget;
   readonly #streams = new Set<ServerStream>();
   opened = 0;
   failed = 0;
@@ -28,7 +30,8 @@ export class TcpConnector implements Consumer {
   /** Why the last connection to the server failed; undefined after a success. */
   lastFailure: string | undefined;
 
-  constructor(forwarder: Forwarder, connect: ConnectServer, log: Logger) {
+  constructor(forwarder: Forwarder, connect: ConnectServer, log: Logger, windows: WindowBudget = new WindowBudget()) {
+    this.#windows = windows;
     this.#forwarder = forwarder;
     this.#connect = connect;
     this.#log = log;
@@ -55,7 +58,9 @@ export class TcpConnector implements Consumer {
   deliver(head: MessageHead, upstream: Upstream): Downstream {
     if (head.contentType !== octetStream || head.replyTo === null) return new Refusal(upstream);
     this.opened++;
-    const stream = new ServerStream(this.#forwarder, head.replyTo, upstream, (ended, failure) => this.#ended(ended, failure));
+    const stream = new ServerStream(this.#forwarder, head.replyTo, upstream, this.#windows, (ended, failure) =>
+      this.#ended(ended, failure),
+    );
     this.#streams.add(stream);
     return stream.start(head.bodyStart - head.annotationsEnd, this.#connect, () => (this.lastFailure = undefined));
   }
@@ -94,13 +99,14 @@ class ServerStream implements Upstream, Downstream {
     forwarder: Forwarder,
     replyTo: string,
     upstream: Upstream,
+    windows: WindowBudget,
     done: (stream: ServerStream, failure: string | undefined) => void,
   ) {
     this.#forwarder = forwarder;
     this.#replyTo = replyTo;
     this.#upstream = upstream;
     this.#done = done;
-    this.tcp = new TcpStream(this);
+    this.tcp = new TcpStream(this, windows);
   }
 
   start(headBytes: number, connect: ConnectServer, succeeded: () => void): Downstream {

@@ -10,6 +10,7 @@ import type { MessageHead } from '../../forwarding/message-head.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
+import { WindowBudget } from './window-budget.ts';
 
 /** Connections one listener carries at a time. */
 export const maxConnections = 65_536;
@@ -24,6 +25,7 @@ export class TcpListener {
   readonly #chooseAddress: () => string | undefined;
   readonly #correlationId: () => string;
   readonly #log: Logger;
+  readonly #windows: WindowBudget;
   readonly #streams = new Set<ClientStream>();
   readonly #retries: RetryQueue<ClientStream>;
   opened = 0;
@@ -40,7 +42,9 @@ export class TcpListener {
     clock: Clock,
     retryAt: (dueMs: number) => void,
     log: Logger,
+    windows: WindowBudget = new WindowBudget(),
   ) {
+    this.#windows = windows;
     this.#forwarder = forwarder;
     this.#chooseAddress = chooseAddress;
     this.#correlationId = correlationId;
@@ -76,7 +80,9 @@ export class TcpListener {
       return;
     }
     this.opened++;
-    const stream = new ClientStream(this.#forwarder, this.#retries, (ended, failure) => this.#ended(ended, address, failure));
+    const stream = new ClientStream(this.#forwarder, this.#retries, this.#windows, (ended, failure) =>
+      this.#ended(ended, address, failure),
+    );
     this.#streams.add(stream);
     stream.start(socket, address, this.#correlationId());
   }
@@ -132,11 +138,16 @@ class ClientStream implements Consumer, Upstream {
   #failedFirstMs = Infinity;
   #failure: string | undefined;
 
-  constructor(forwarder: Forwarder, retries: RetryQueue<ClientStream>, done: (stream: ClientStream, failure: string | undefined) => void) {
+  constructor(
+    forwarder: Forwarder,
+    retries: RetryQueue<ClientStream>,
+    windows: WindowBudget,
+    done: (stream: ClientStream, failure: string | undefined) => void,
+  ) {
     this.#forwarder = forwarder;
     this.#retries = retries;
     this.#done = done;
-    this.tcp = new TcpStream(this);
+    this.tcp = new TcpStream(this, windows);
   }
 
   start(socket: StreamSocket, address: string, correlationId: string): void {

@@ -4,6 +4,7 @@ import { DeliveryState } from '../../amqp/performatives.ts';
 import type { StreamSocket, StreamSocketHandler } from '../../base/stream-socket.ts';
 import type { Downstream } from '../../forwarding/leg.ts';
 import { TcpStream, acknowledgeStepBytes, windowBytes } from './tcp-stream.ts';
+import { WindowBudget } from './window-budget.ts';
 
 class Socket implements StreamSocket {
   handler: StreamSocketHandler | undefined;
@@ -65,7 +66,7 @@ function stand(): {
 } {
   let ended = 0;
   const heard: [DeliveryState, boolean, number][] = [];
-  const stream = new TcpStream({ ended: (): void => void ended++ });
+  const stream = new TcpStream({ ended: (): void => void ended++ }, new WindowBudget());
   const socket = new Socket();
   const network = new Network();
   stream.attachSocket(socket);

@@ -2,14 +2,17 @@ import { DeliveryState } from '../../amqp/performatives.ts';
 import type { StreamSocket, StreamSocketHandler } from '../../base/stream-socket.ts';
 import type { Downstream, Upstream } from '../../forwarding/leg.ts';
 import { bodyMarkBytes } from './stream-message.ts';
+import type { WindowBudget } from './window-budget.ts';
 
 /**
  * Octets read from a socket and not yet acknowledged by the far side. With the largest read (64 KiB) on top, at most 1 MiB is held per
  * direction; below the 1,042,432 that skupper-router's receivers expect at most.
  */
 export const windowBytes = 983_040;
-/** The receiver tells how far it has written each time it is this much further (skupper-router: 521,216; more often is allowed). */
-export const acknowledgeStepBytes = 262_144;
+/** The receiver tells how far it has written each time it is this much further. Small, so that windows can be. */
+export const acknowledgeStepBytes = 65_536;
+/** skupper-router tells after so much. A window must hold what a receiver waits for; it is less once the receiver has told earlier. */
+const largestAcknowledgeStepBytes = 521_216;
 
 const nothing = new Uint8Array(0);
 
@@ -22,7 +25,7 @@ export interface TcpStreamOwner {
  * One TCP connection at this router: octets from the socket go to `downstream`, octets from the network come in as a `Downstream`
  * of the far side and go to the socket.
  *
- *     socket ──received──► out: downstream.send          (stops at windowBytes unacknowledged, or when the way is congested)
+ *     socket ──received──► out: downstream.send          (stops at a full window, or when the way is congested)
  *     socket ◄──write───── in:  NetworkEnd.send          (acknowledges what the kernel took)
  *
  * Each direction ends by itself (half-close): end of the socket's input completes the outgoing message; a complete incoming message ends
@@ -30,11 +33,14 @@ export interface TcpStreamOwner {
  */
 export class TcpStream implements StreamSocketHandler, Upstream {
   readonly #owner: TcpStreamOwner;
+  readonly #budget: WindowBudget;
   #socket: StreamSocket | undefined;
   // Out: socket to network.
   #downstream: Downstream | undefined;
   #sentBytes = 0;
   #acknowledgedBytes = 0;
+  /** The least that the receiver has told of at a time: it never waits for more. */
+  #acknowledgeStep = largestAcknowledgeStepBytes;
   /** Nothing is read before the answer has started. */
   #flowing = false;
   #paused = true;
@@ -54,8 +60,9 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   /** Destroy the socket as soon as what came for it has been written. */
   #closeWhenWritten = false;
 
-  constructor(owner: TcpStreamOwner) {
+  constructor(owner: TcpStreamOwner, budget: WindowBudget) {
     this.#owner = owner;
+    this.#budget = budget;
   }
 
   get bytesFromSocket(): number {
@@ -116,13 +123,15 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     const downstream = this.#downstream;
     if (downstream === undefined || this.#outComplete) return;
     this.#sentBytes += bytes.length;
+    this.#budget.sent(bytes.length);
     downstream.send(bytes, 0, bytes.length, true);
     this.#checkWindow();
   }
 
   #checkWindow(): void {
     if (!this.#flowing || this.#socketGone || this.#outSettled) return;
-    const full = this.#sentBytes - this.#acknowledgedBytes >= windowBytes || (this.#downstream?.congested ?? true);
+    const window = Math.max(this.#acknowledgeStep, this.#budget.bytes);
+    const full = this.#sentBytes - this.#acknowledgedBytes >= window || (this.#downstream?.congested ?? true);
     if (full === this.#paused) return;
     this.#paused = full;
     if (full) this.#socket?.pause();
@@ -148,13 +157,16 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     if (this.#outSettled) return;
     if (state === DeliveryState.received) {
       if (sectionOffset > this.#acknowledgedBytes && sectionOffset <= this.#sentBytes) {
+        const step = sectionOffset - this.#acknowledgedBytes;
+        this.#acknowledgeStep = Math.max(acknowledgeStepBytes, Math.min(this.#acknowledgeStep, step));
         this.#acknowledgedBytes = sectionOffset;
+        this.#budget.acknowledged(step);
         if (this.#paused) this.#checkWindow();
       }
       if (!settled) return;
     }
     if (!settled && state === DeliveryState.none) return;
-    this.#outSettled = true;
+    this.#settleOut();
     if (!settled) this.#downstream?.forget();
     this.#downstream = undefined;
     if (state === DeliveryState.accepted && this.#outComplete) {
@@ -166,6 +178,13 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     if (this.#socketGone) this.#checkEnded();
     else if (this.#inComplete) this.#closeAfterWriting();
     else this.#destroy(true);
+  }
+
+  /** No outcome of the outgoing message follows any more: it holds nothing of the shared windows. */
+  #settleOut(): void {
+    if (this.#outSettled) return;
+    this.#outSettled = true;
+    this.#budget.acknowledged(this.#sentBytes - this.#acknowledgedBytes);
   }
 
   // ---- network to socket ----
@@ -240,7 +259,7 @@ export class TcpStream implements StreamSocketHandler, Upstream {
   stop(): void {
     this.#destroy(true);
     if (this.#outSettled) return;
-    this.#outSettled = true;
+    this.#settleOut();
     const downstream = this.#downstream;
     this.#downstream = undefined;
     downstream?.forget();
@@ -264,11 +283,11 @@ export class TcpStream implements StreamSocketHandler, Upstream {
     if (this.#socketGone) return;
     this.#socketGone = true;
     const downstream = this.#downstream;
-    if (downstream === undefined) this.#outSettled = true;
+    if (downstream === undefined) this.#settleOut();
     else if (!this.#outComplete) {
       this.#outComplete = true;
       if (broken) {
-        this.#outSettled = true;
+        this.#settleOut();
         this.#downstream = undefined;
         downstream.abort();
       } else downstream.send(nothing, 0, 0, false);
