@@ -33,6 +33,12 @@ export function linkStateOf(index: RouterIndex, neighbours: Iterable<readonly [s
   return { peers, costs, open };
 }
 
+/** Whether two link states say the same. */
+export function sameLinks(one: LinkState, other: LinkState): boolean {
+  if (one.open !== other.open || one.peers.length !== other.peers.length) return false;
+  return one.peers.every((peer, place) => other.peers[place] === peer && other.costs[place] === one.costs[place]);
+}
+
 /** Lists up to this long are searched from the start: routers have few links, and that is faster than halving. */
 const shortList = 8;
 

@@ -1,7 +1,7 @@
 import { isRouterId } from './control-address.ts';
 import type { ControlMap, ControlValue } from './control-message.ts';
 import { limits } from './limits.ts';
-import { linkStateOf, type LinkState } from './link-state-graph.ts';
+import { linkStateOf, sameLinks, type LinkState } from './link-state-graph.ts';
 import { isMobileKey, isSmall } from './message-body.ts';
 import { treatmentOfHint } from './mobile-addresses.ts';
 import type { Treatment } from './route-table.ts';
@@ -81,6 +81,12 @@ export class LinkStateContent {
     this.#graphState = state;
     return state;
   }
+}
+
+/** Whether the paths cannot tell two link states of one origin from each other, and neither names a router that does not sign. */
+export function hasSameLinks(one: LinkStateContent | undefined, other: LinkStateContent | undefined, index: RouterIndex): boolean {
+  if (one === undefined || other === undefined || one.hasUnsigned || other.hasUnsigned) return false;
+  return one.peers.length === other.peers.length && sameLinks(one.graphState(index), other.graphState(index));
 }
 
 export interface AddressContent {

@@ -1,7 +1,8 @@
 import type { ControlMessage } from '../routing/control-message.ts';
 import { RoutingEngine } from '../routing/engine.ts';
 import { PathScratch } from '../routing/path-scratch.ts';
-import type { RouterRoutes } from '../routing/route-table.ts';
+import type { RouteTable } from '../routing/route-table.ts';
+import { Treatment } from '../routing/route-table.ts';
 import { RouterIndex } from '../routing/router-index.ts';
 import { simulatedTrust } from '../routing/simulated-trust.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -42,12 +43,13 @@ export class ScaleNetwork {
   readonly index: RouterIndex = new RouterIndex();
   readonly cables: Cable[] = [];
   readonly counts: ScaleCounts = { messages: 0, hellos: 0, records: 0, octets: 0 };
-  /** By router: when its routes last became others. */
+  /** By router: when its routes, and when anything in its route table, last became others. */
   readonly routesChangedMs: Float64Array;
+  readonly tableChangedMs: Float64Array;
   nowMs = 0;
   readonly #engines: (RoutingEngine | undefined)[] = [];
   readonly #cablesOf: Cable[][] = [];
-  readonly #routes: (RouterRoutes | undefined)[] = [];
+  readonly #tables: (RouteTable | undefined)[] = [];
   readonly #arrivals = new Map<number, Arrivals>();
   readonly #timers = new Map<number, number[]>();
   /** By router: the earliest time that it is in `#timers`. */
@@ -58,6 +60,7 @@ export class ScaleNetwork {
   /** `size` routers that sign, without links. */
   constructor(size: number, seed: number) {
     this.routesChangedMs = new Float64Array(size);
+    this.tableChangedMs = new Float64Array(size);
     this.#dueMs = new Float64Array(size).fill(Infinity);
     this.#isTouched = new Uint8Array(size);
     const authority = simulatedTrust(seed);
@@ -68,7 +71,7 @@ export class ScaleNetwork {
       const trust = authority.router({ routerId, epoch: 1 });
       this.#engines.push(new RoutingEngine({ routerId, instance, trust, routerIndex: this.index, pathScratch }));
       this.#cablesOf.push([]);
-      this.#routes.push(undefined);
+      this.#tables.push(undefined);
     }
   }
 
@@ -117,6 +120,13 @@ export class ScaleNetwork {
   crash(router: number): void {
     this.#engines[router] = undefined;
     for (const cable of this.cablesOf(router)) this.cut(cable);
+  }
+
+  /** A service is offered at a router. */
+  announce(router: number, key: string): void {
+    this.#engines[router]?.localAddress(key, Treatment.balanced, 0, this.nowMs);
+    this.#touch(router);
+    this.#driveTouched();
   }
 
   run(durationMs: number): void {
@@ -174,10 +184,12 @@ export class ScaleNetwork {
       for (const link of out.links) this.#send(router, this.cables[link], out.message);
     }
     while (engine.nextEvent() !== undefined);
-    const { routers } = engine.table;
-    if (routers !== this.#routes[router]) {
-      this.#routes[router] = routers;
-      this.routesChangedMs[router] = this.nowMs;
+    const { table } = engine;
+    const before = this.#tables[router];
+    if (table !== before) {
+      this.#tables[router] = table;
+      this.tableChangedMs[router] = this.nowMs;
+      if (table.routers !== before?.routers) this.routesChangedMs[router] = this.nowMs;
     }
     const dueMs = Math.max(this.nowMs + 1, Math.ceil(engine.nextDeadlineMs()));
     if (dueMs < this.#dueMs[router]) {

@@ -9,6 +9,9 @@ const quietMs = 12_000;
 /** A network that has not come to rest by then does not converge. */
 const patienceMs = 60_000;
 
+/** Hash key of the service that is offered at the end. */
+const address = 'Mbackend';
+
 /** What the process uses, as only its owner can say. */
 export interface ScaleResources {
   cpuSeconds(): number;
@@ -23,10 +26,10 @@ export interface ScaleOptions {
 
 /** What one change did to the network. */
 export interface ScalePhase {
-  readonly change: 'start' | 'cut' | 'crash';
-  /** Virtual time from the change until the last router had its last routes. */
+  readonly change: 'start' | 'cut' | 'crash' | 'address';
+  /** Virtual time from the change until the last router had its last routes; of an address: until the last router knew it. */
   readonly convergedMs: number;
-  /** Routers whose routes changed. */
+  /** Routers whose routes, or table, changed. */
   readonly routersChanged: number;
   /** Routing messages other than HELLO over all links, and the signed records in them. */
   readonly messages: number;
@@ -54,7 +57,7 @@ export interface ScaleReport {
 }
 
 /**
- * A large network starts all at once; then a link is cut; then a router dies. Calls `print` with a line for each change and at the end
+ * A large network starts all at once; then a link is cut; then a router dies; then a service is offered. Calls `print` with a line for each change and at the end
  * with the report as JSON.
  */
 export function runScale(options: ScaleOptions, print: (line: string) => void): ScaleReport {
@@ -75,6 +78,7 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
   phase('start', () => connectAtRandom(network, degree, random.split('links')));
   phase('cut', () => network.cut(random.split('cut').pick(network.cables)));
   phase('crash', () => network.crash(random.split('crash').below(routers)));
+  phase('address', () => network.announce(random.split('address').pick(network.running), address));
   const report: ScaleReport = {
     seed,
     routers,
@@ -100,17 +104,18 @@ function observe(
   const before = { ...network.counts };
   const runsBefore = pathRuns(network);
   act();
+  const changes = change === 'address' ? network.tableChangedMs : network.routesChangedMs;
   let lastMs = startMs;
   do {
     network.run(250);
-    for (const changedMs of network.routesChangedMs) lastMs = Math.max(lastMs, changedMs);
+    for (const changedMs of changes) lastMs = Math.max(lastMs, changedMs);
   } while (network.nowMs - lastMs < quietMs && network.nowMs - startMs < patienceMs);
   const { counts } = network;
   const { residentMiB, heapMiB } = resources.memory();
   return {
     change,
     convergedMs: lastMs - startMs,
-    routersChanged: network.routesChangedMs.reduce((sum, changedMs) => sum + (changedMs > startMs ? 1 : 0), 0),
+    routersChanged: changes.reduce((sum, changedMs) => sum + (changedMs > startMs ? 1 : 0), 0),
     messages: counts.messages - before.messages,
     records: counts.records - before.records,
     recordMiB: round((counts.octets - before.octets) / 1024 / 1024),
@@ -119,7 +124,7 @@ function observe(
     cpuSeconds: round(resources.cpuSeconds() - startedSeconds),
     residentMiB: Math.round(residentMiB),
     heapMiB: Math.round(heapMiB),
-    wrong: [...wrongDatabases(network), ...wrongRoutes(network, random.split('walks'))],
+    wrong: [...wrongDatabases(network), ...(change === 'address' ? wrongAddresses(network) : wrongRoutes(network, random.split('walks')))],
   };
 }
 
@@ -132,6 +137,13 @@ function wrongDatabases(network: ScaleNetwork): string[] {
     if (size !== running.length - 1 && wrong.length < 10) wrong.push(`router ${router} reaches ${size} of ${running.length - 1} others`);
   }
   return wrong;
+}
+
+/** Which routers do not know the address. */
+function wrongAddresses(network: ScaleNetwork): string[] {
+  const lacking = network.running.filter((router) => network.engine(router)?.table.addresses.has(address) === false);
+  // The router that offers it does not count itself.
+  return lacking.length === 1 ? [] : [`${lacking.length} routers do not know the address`];
 }
 
 function pathRuns(network: ScaleNetwork): number {

@@ -27,7 +27,7 @@ const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N]
   --shrink           leave out what a failing schedule does not need; --write FILE keeps the rest
   --night            seeds without end, from --seed on, until interrupted
   --stop-at-first    end with the first seed that fails
-  --scale            routing alone in a large network (default 1,000 routers): a start, a cut and a crash
+  --scale            routing alone in a large network (default 1,000 routers): a start, a cut, a crash, an address
 `;
 
 /** Options that cannot be understood end the program with their reason. */
