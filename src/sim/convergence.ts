@@ -1,3 +1,4 @@
+import { AddressGrant } from '../base/address-grant.ts';
 import { defaultTimers } from '../routing/limits.ts';
 import { dialTimeoutMs, maximumPauseMs } from './dialler.ts';
 import type { World } from './world.ts';
@@ -73,7 +74,8 @@ export class Expectation {
   /** Routers of the core, other than this one, where somebody takes messages of an address. */
   offeringRouters(address: string, except: number): number[] {
     const { plan } = this.#world;
-    const routers = new Set(plan.offers.filter((offer) => offer.address === address).map(({ router }) => router));
+    const mayOffer = plan.grants.map(({ advertise }) => new AddressGrant(advertise).allows(address));
+    const routers = new Set(plan.offers.filter((offer) => offer.address === address && mayOffer[offer.router]).map(({ router }) => router));
     return plan.core.filter((number) => number !== except && routers.has(number) && this.costBetween(except, number) < Infinity);
   }
 

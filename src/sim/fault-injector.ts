@@ -1,5 +1,5 @@
 import type { Fault } from './fault.ts';
-import type { HostilePeer } from './hostile-peer.ts';
+import type { HostileRouter } from './hostile-router.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { Direction } from './virtual-link.ts';
 import type { World } from './world.ts';
@@ -8,10 +8,10 @@ import type { World } from './world.ts';
 export class FaultInjector {
   readonly #world: World;
   readonly #random: SeededRandom;
-  readonly #hostile: HostilePeer | undefined;
+  readonly #hostile: HostileRouter | undefined;
   #healed = false;
 
-  constructor(world: World, random: SeededRandom, hostile: HostilePeer | undefined) {
+  constructor(world: World, random: SeededRandom, hostile: HostileRouter | undefined) {
     this.#world = world;
     this.#random = random;
     this.#hostile = hostile;

@@ -8,6 +8,7 @@ import { Treatment } from '../routing/route-table.ts';
 import type { SimulatedAuthority } from '../routing/simulated-trust.ts';
 import { VirtualDisk } from './disk.ts';
 import { treatmentPrefixes } from './plan.ts';
+import type { PlannedGrant } from './plan.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { VirtualNetwork } from './virtual-network.ts';
 import type { VirtualRouter } from './virtual-router.ts';
@@ -25,6 +26,8 @@ export interface MachineOptions {
   readonly random: SeededRandom;
   /** Signs its link state with this authority's credentials; undefined = does not sign. */
   readonly authority: SimulatedAuthority | undefined;
+  readonly grant: PlannedGrant;
+  readonly requireSigned: boolean;
   readonly log: (machine: Machine) => Logger;
   readonly observe: (machine: Machine, control: ControlPlane) => NeighbourHandler;
   /** A process has been started: offer its services, dial its links. */
@@ -107,7 +110,8 @@ export class Machine {
     if (authority === undefined) return {};
     const nonce = new Uint8Array(8);
     random.fill(nonce);
-    return { trust: authority.router({ routerId: this.id, epoch: this.#nextEpoch(0), nonce }) };
+    const { grant, requireSigned } = this.#options;
+    return { trust: authority.router({ routerId: this.id, ...grant, epoch: this.#nextEpoch(0), nonce }), requireSigned };
   }
 
   /** An epoch above all that have been used, durable before it is used. */

@@ -22,6 +22,12 @@ export interface PlannedOffer {
   readonly router: number;
 }
 
+/** Patterns of addresses that a router may announce, and that it may send to. */
+export interface PlannedGrant {
+  readonly advertise: readonly string[];
+  readonly consume: readonly string[];
+}
+
 /** How much traffic there is. */
 export interface PlannedTraffic {
   readonly messagesPerSecond: number;
@@ -44,6 +50,14 @@ export interface Plan {
   readonly traffic: PlannedTraffic;
   /** Routers that sign their link state. */
   readonly signed: readonly boolean[];
+  /** All of them do: then nothing may happen that is not granted. */
+  readonly isStrict: boolean;
+  /** Nobody takes a router that does not sign. */
+  readonly requireSigned: boolean;
+  /** What each router is granted. */
+  readonly grants: readonly PlannedGrant[];
+  /** The hostile router has a credential. */
+  readonly hostileSigns: boolean;
   /** The router that a hostile peer is linked to; undefined without one. */
   readonly hostileAt: number | undefined;
   readonly faults: readonly Fault[];
@@ -77,6 +91,8 @@ export function planOf(options: PlanOptions): Plan {
   const signed = Array.from({ length: routers }, () => mode === 'all' || (mode === 'some' && trust.chance(0.6)));
   const hostile = random.split('hostile');
   const hostileAt = hostile.chance(0.4) ? hostile.below(routers) : undefined;
+  const hostileSigns = mode === 'all' && hostile.chance(0.6);
+  const requireSigned = mode === 'all' && ((hostileAt !== undefined && !hostileSigns) || hostile.chance(0.3));
   const faults =
     options.faults ?? drawFaults(random.split('faults'), { routers, cables: cables.length, offers: offers.length, safetyMs, hostileAt });
   return {
@@ -87,6 +103,10 @@ export function planOf(options: PlanOptions): Plan {
     offers,
     traffic: drawTraffic(random.split('traffic')),
     signed,
+    isStrict: mode === 'all',
+    requireSigned,
+    grants: drawGrants(random.split('grants'), routers, offers, cables, mode === 'all'),
+    hostileSigns,
     hostileAt,
     faults,
     lingerMs: shape.chance(0.06) ? 66_000 : 0,
@@ -127,6 +147,29 @@ function drawOffers(random: SeededRandom, routers: number): PlannedOffer[] {
   }
   if (random.chance(0.3)) offers.push({ address: refusingAddress, router: random.below(routers) });
   return offers;
+}
+
+/** Everything, or what a router offers and some of what there is to send to. */
+function drawGrants(
+  random: SeededRandom,
+  routers: number,
+  offers: readonly PlannedOffer[],
+  cables: readonly PlannedCable[],
+  restrict: boolean,
+): PlannedGrant[] {
+  const everything = { advertise: ['*'], consume: ['*'] };
+  if (!restrict || random.chance(0.5)) return Array.from({ length: routers }, () => everything);
+  const addresses = [...new Set(offers.map(({ address }) => address))];
+  return Array.from({ length: routers }, (_, number) => ({
+    // Now and then a router offers what it may not. Not one that others' messages pass: it may hand them to consumers of its own.
+    advertise: offers
+      .filter(
+        ({ router }) =>
+          router === number && (random.chance(0.85) || cables.filter(({ from, to }) => from === number || to === number).length > 1),
+      )
+      .map(({ address }) => address),
+    consume: random.chance(0.5) ? ['*'] : addresses.filter(() => random.chance(0.7)),
+  }));
 }
 
 function drawTraffic(random: SeededRandom): PlannedTraffic {

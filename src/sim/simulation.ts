@@ -1,7 +1,7 @@
 import { allCheckers } from './checkers/all.ts';
 import { Expectation, convergenceBoundMs, cutBoundMs, pathBackOffMs, repairBoundMs } from './convergence.ts';
 import { FaultInjector } from './fault-injector.ts';
-import { HostilePeer } from './hostile-peer.ts';
+import { HostileRouter } from './hostile-router.ts';
 import type { Machine } from './machine.ts';
 import { planOf, treatmentPrefixes } from './plan.ts';
 import type { Plan, PlanOptions } from './plan.ts';
@@ -54,7 +54,7 @@ export class Simulation {
     this.#random = random.split('traffic');
     for (const machine of this.world.machines) machine.start();
     const hostile =
-      this.plan.hostileAt === undefined ? undefined : new HostilePeer(this.world.network, this.world.machines[this.plan.hostileAt]);
+      this.plan.hostileAt === undefined ? undefined : new HostileRouter(this.world, this.world.machines[this.plan.hostileAt], this.world);
     this.#injector = new FaultInjector(this.world, random.split('injector'), hostile);
     this.#scheduleTraffic(this.plan.traffic.messagesPerSecond, this.#random.split('message times'), () => this.#sendMessage());
     this.#scheduleTraffic(this.plan.traffic.streamsPerSecond, this.#random.split('stream times'), () => this.#openStream());

@@ -10,6 +10,7 @@ import { Refusal } from '../services/tcp/listener.ts';
 import type { TcpListener } from '../services/tcp/listener.ts';
 import type { Checker } from './checkers/checker.ts';
 import { Dialler } from './dialler.ts';
+import type { HostileObserver } from './hostile-router.ts';
 import { Machine } from './machine.ts';
 import { MessageTraffic } from './message-traffic.ts';
 import type { MessageObserver, MessageOffer, SentMessage, Taking } from './message-traffic.ts';
@@ -32,7 +33,7 @@ export interface Violation {
 const maxViolations = 5;
 
 /** Everything of one run: machines, cables, traffic, and who watches them. */
-export class World implements MessageObserver, StreamObserver {
+export class World implements MessageObserver, StreamObserver, HostileObserver {
   readonly plan: Plan;
   readonly network: VirtualNetwork;
   readonly machines: readonly Machine[];
@@ -100,6 +101,8 @@ export class World implements MessageObserver, StreamObserver {
       number,
       random,
       authority: this.plan.signed[number] ? this.authority : undefined,
+      grant: this.plan.grants[number],
+      requireSigned: this.plan.requireSigned,
       log: (): Logger => silentLogger,
       observe: (machine, control) => this.#watch(machine, control),
       started: (machine, process) => this.#started(machine, process),
@@ -204,6 +207,10 @@ export class World implements MessageObserver, StreamObserver {
   }
 
   streamGone(): void {}
+
+  hostileTook(address: string): void {
+    for (const checker of this.#checkers) checker.hostileTook?.(this, address);
+  }
 }
 
 const sampleEvery = 200;

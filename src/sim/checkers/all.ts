@@ -7,6 +7,8 @@ import { DeliveryGuarantees } from './delivery-guarantees.ts';
 import { LoopFree } from './loop-free.ts';
 import { MonotoneEpochs } from './monotone-epochs.ts';
 import { NoBlackHole } from './no-black-hole.ts';
+import { NoUnauthorisedDelivery } from './no-unauthorised-delivery.ts';
+import { NoUnauthorisedState } from './no-unauthorised-state.ts';
 import { WorkBounds } from './work-bounds.ts';
 
 /** A new set of all checkers. */
@@ -15,6 +17,8 @@ export function allCheckers(): readonly Checker[] {
     new LoopFree(),
     new NoBlackHole(),
     new DatabaseAgreement(),
+    new NoUnauthorisedState(),
+    new NoUnauthorisedDelivery(),
     new Conservation(),
     new DeliveryGuarantees(),
     new CreditAndBuffers(),

@@ -26,6 +26,8 @@ export interface Checker {
   streamServed?(world: World, stream: SentStream, server: ServerSide): void;
   streamEnded?(world: World, stream: SentStream, side: 'client' | 'server', received: number): void;
   streamCorrupt?(world: World, stream: SentStream | undefined, reason: string): void;
+  /** The hostile router was given a message or connection to this address. */
+  hostileTook?(world: World, address: string): void;
 
   /** The core has been healed and its routers agree. */
   converged?(world: World): void;

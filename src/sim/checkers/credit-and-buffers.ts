@@ -3,7 +3,7 @@ import { Condition } from '../../amqp/constants.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
 import { maxHeldBytes } from '../../forwarding/inbound-message.ts';
 import type { Neighbour } from '../../forwarding/neighbour.ts';
-import { hostileId } from '../hostile-peer.ts';
+import { hostileId } from '../hostile-router.ts';
 import type { Machine } from '../machine.ts';
 import type { World } from '../world.ts';
 import type { Checker } from './checker.ts';

@@ -25,6 +25,8 @@ export class DatabaseAgreement implements Checker {
       return status === undefined ? [] : [[machines[number].id, status]];
     });
     const inCore = new Set(states.map(([id]) => id));
+    /** What the first holder has of an origin that signs. */
+    const records = new Map<string, string>();
     for (const [origin, own] of states) {
       for (const [holder, status] of states) {
         if (holder === origin) continue;
@@ -33,7 +35,12 @@ export class DatabaseAgreement implements Checker {
           if (machines.length > 1) world.violate(this, `${holder} holds nothing of ${origin}`);
           continue;
         }
-        if (held.mobileSequence !== 0 && own.mobileSequence !== 0 && held.mobileSequence !== own.mobileSequence) {
+        const signed = JSON.stringify(held.signed);
+        if (plan.isStrict && (records.get(origin) ?? signed) !== signed) {
+          world.violate(this, `${holder} holds ${signed} of ${origin}, others ${records.get(origin)}`);
+        }
+        records.set(origin, signed);
+        if (held.signed === null && own.mobileSequence !== 0 && held.mobileSequence !== own.mobileSequence) {
           world.violate(this, `${holder} holds addresses ${held.mobileSequence} of ${origin}, which is at ${own.mobileSequence}`);
         }
         const peers = [...held.peers].toSorted(byName).join(' ');

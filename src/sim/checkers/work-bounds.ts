@@ -10,14 +10,14 @@ export class WorkBounds implements Checker {
   readonly name = 'work bounds';
   #sinceMs = 0;
   #messages = 0;
-  readonly #epochs = new Map<number, number>();
+  readonly #computations = new Map<number, number>();
 
   converged(world: World): void {
     this.#sinceMs = world.network.nowMs;
     this.#messages = world.controlMessages;
-    this.#epochs.clear();
+    this.#computations.clear();
     for (const { number, process } of world.machines)
-      if (process !== undefined) this.#epochs.set(number, process.control.forwarder.table.epoch);
+      if (process !== undefined) this.#computations.set(number, process.control.routingStatus.pathComputations);
   }
 
   quiescent(world: World): void {
@@ -28,9 +28,9 @@ export class WorkBounds implements Checker {
     const bound = (periods + 1) * plan.routers * plan.cables.length * 2 * 2;
     const messages = world.controlMessages - this.#messages;
     if (messages > bound) world.violate(this, `${messages} routing messages in a quiet network; at most ${bound} are refreshes`);
-    for (const [number, epoch] of this.#epochs) {
-      const tables = (world.machines[number].process?.control.forwarder.table.epoch ?? epoch) - epoch;
-      if (tables > 2) world.violate(this, `${world.machines[number].id} has computed ${tables} tables in a quiet network`);
+    for (const [number, before] of this.#computations) {
+      const runs = (world.machines[number].process?.control.routingStatus.pathComputations ?? before) - before;
+      if (runs > 3) world.violate(this, `${world.machines[number].id} has computed paths ${runs} times in a quiet network`);
     }
   }
 }
