@@ -413,3 +413,23 @@ test('credentials that are being checked hold back what rests on them, and no lo
   assert.equal(network.cost('A', 'B'), 1);
   assert.deepEqual(network.routersOf('A', 'Mx'), ['B']);
 });
+
+test('a link that its far end names before it is known, and confirms only later, is used', () => {
+  const { network, authority } = { network: new TestNetwork(), authority: simulatedTrust(1) };
+  for (const id of ['near', 'middle', 'far', 'side']) addSigner(network, authority, id);
+  network.connect('near', 'middle');
+  network.connect('far', 'side');
+  network.run(2_000);
+  // The middle knows that the far router hears it, and the far one not yet that the middle does.
+  network.lose = ({ from, to, message }) => {
+    const seen = message.body.get('seen');
+    return from === 'middle' && to === 'far' && Array.isArray(seen) && seen.includes('far');
+  };
+  network.connect('far', 'middle');
+  network.run(300);
+  network.connect('side', 'near', 5);
+  network.run(500);
+  assert.equal(network.cost('near', 'far'), 6);
+  network.lose = () => false;
+  network.runUntil(() => network.cost('near', 'far') === 2, 10_000);
+});

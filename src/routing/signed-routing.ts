@@ -364,12 +364,10 @@ export class SignedRouting implements ConsumeRights {
     // Most often only slots have been added, or everything was signed again.
     if (before?.linkState !== undefined && hasSameLinks(before.linkState.linkState, content, this.#index)) return;
     this.#changed.add(origin);
-    // Others may have named this router before it had a number.
-    if (before?.linkState === undefined) {
-      for (const peer of content?.graphState(this.#index).peers ?? []) {
-        const state = this.#graph.linkState(peer);
-        if (state !== undefined && placeOf(state.peers, origin) < 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
-      }
+    // Others may have named this router before it had a number. Its first link state need not name them yet: each one is looked at.
+    for (const peer of content?.graphState(this.#index).peers ?? []) {
+      const state = this.#graph.linkState(peer);
+      if (state !== undefined && placeOf(state.peers, origin) < 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
     }
     this.topologyChanged = true;
   }
