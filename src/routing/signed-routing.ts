@@ -30,7 +30,6 @@ const judgeIntervalMs = 50;
 /** Link number of records made here. */
 const ownLink = -1;
 
-/** Where this router stands, for those who make and judge records. */
 export interface SignedRoutingOptions {
   readonly selfId: string;
   readonly instance: number;
@@ -78,6 +77,8 @@ export class SignedRouting implements ConsumeRights {
   #nowMs = 0;
   /** Set when link states of others have changed; cleared by the owner. */
   topologyChanged = false;
+  /** Set with it when a link state leads to a router without a path; cleared by the owner. */
+  hasNewWay = false;
   /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
   rightsChanged = false;
 
@@ -314,8 +315,8 @@ export class SignedRouting implements ConsumeRights {
     const { epochAbove, conflict, fenced } = this.#fence.hear(record.epoch, record.nonce, this.#own.epoch, this.#nowMs);
     if (conflict && !this.#conflictReported) {
       this.#conflictReported = true;
-      const [nonce, otherNonce] = [hexOf(this.#trust.nonce), hexOf(record.nonce)];
-      this.#diagnostics.emit({ type: 'identityConflict', routerId: this.#selfId, nonce, otherNonce });
+      const nonces = { nonce: hexOf(this.#trust.nonce), otherNonce: hexOf(record.nonce) };
+      this.#diagnostics.emit({ type: 'identityConflict', routerId: this.#selfId, ...nonces });
     }
     if (fenced && !this.#fenced) {
       this.#fenced = true;
@@ -368,8 +369,18 @@ export class SignedRouting implements ConsumeRights {
     for (const peer of content?.graphState(this.#index).peers ?? []) {
       const state = this.#graph.linkState(peer);
       if (state !== undefined && placeOf(state.peers, origin) < 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
+      this.hasNewWay ||= this.#leadsOn(origin, peer);
     }
     this.topologyChanged = true;
+  }
+
+  /** Whether the edge from `origin`, as it just told, leads from a router with a path to one without, and `peer` tells of it too. */
+  #leadsOn(origin: number, peer: number): boolean {
+    const { store } = this.database;
+    if (peer === this.#graph.self) return !store.isReachable(origin);
+    if (store.isReachable(origin) === store.isReachable(peer)) return false;
+    const other = store.at(peer)?.linkState?.linkState?.graphState(this.#index);
+    return other !== undefined && placeOf(other.peers, origin) >= 0;
   }
 
   #credentialChanged(state: OriginState): void {
