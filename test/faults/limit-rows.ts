@@ -5,6 +5,8 @@ import { halfClose } from './rows/d8-half-close.ts';
 import { manyConnections } from './rows/l1-many-connections.ts';
 import { connectionChurn } from './rows/l2-churn.ts';
 import { fileDescriptors } from './rows/l3-file-descriptors.ts';
+import { stateOnDisk } from './rows/l4-state-on-disk.ts';
+import { badLine } from './rows/l5-bad-line.ts';
 import { codecFuzz } from './rows/p1-codec-fuzz.ts';
 import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
@@ -21,6 +23,8 @@ export const limitRows: readonly Row[] = [
   manyConnections,
   connectionChurn,
   fileDescriptors,
+  stateOnDisk,
+  badLine,
   codecFuzz,
   amplificationLimits,
   controlPlaneFuzz,
