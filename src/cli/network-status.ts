@@ -22,17 +22,17 @@ export const command: Command = {
   ],
   async run(call) {
     const view = await askNetwork(call);
-    await printResult(call, view, () => `${formatNetwork(view)}${formatRevoked(view.revokedSites)}${formatWarnings(view.warnings)}`);
+    await printResult(call, view, () => `${formatNetwork(view, view.revokedSites)}${formatWarnings(view.warnings)}`);
     return 0;
   },
 };
 
-function formatRevoked(revokedSites: readonly RevokedSite[]): string {
-  if (revokedSites.length === 0) return '';
+function revokedNodes(revokedSites: readonly RevokedSite[]): readonly TreeNode[] {
+  if (revokedSites.length === 0) return [];
   const children = revokedSites.map(({ name, routerId, revokedAt, reason }) => ({
     text: `${name} (${routerId}), ${revokedAt}${reason === '' ? '' : `: ${reason}`}`,
   }));
-  return formatTree([{ text: 'Revoked sites', children }]);
+  return [{ text: 'Revoked sites', children }];
 }
 
 /** Asks the site of the namespace for its view of the network. */
@@ -44,12 +44,13 @@ export async function askNetwork(call: Call): Promise<NetworkReport> {
   });
 }
 
-export function formatNetwork(view: NetworkView): string {
+export function formatNetwork(view: NetworkView, revokedSites: readonly RevokedSite[] = []): string {
   const { networkId, sites, services } = view;
   const ordered = [...sites].sort((a, b) => rank(a) - rank(b) || a.cost - b.cost || (a.name < b.name ? -1 : 1));
   const tree: TreeNode[] = [
     { text: 'Sites', children: ordered.map((site) => siteNode(site, view)) },
     { text: services.length === 0 ? 'Services: none' : 'Services', children: services.map((service) => serviceNode(service, sites)) },
+    ...revokedNodes(revokedSites),
   ];
   return `${heading(networkId, sites.length)}\n${formatTree(tree)}`;
 }

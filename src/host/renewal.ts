@@ -12,10 +12,14 @@ export interface RenewalOptions {
   readonly log: Logger;
   /** More issuers to try, such as those the site is linked to now. Asked anew on each renewal. */
   readonly issuers?: () => readonly LinkEndpoint[];
+  /** Whether other sites refuse the present certificate for its issuer: then another one is asked for before its time. */
+  readonly isRefused?: () => boolean;
 }
 
-/** The wall clock is looked at this often, so that a host that wakes from sleep renews soon. */
-const pollMs = 20_000;
+/** The wall clock, and whether the certificate is refused, are looked at this often: so a host that wakes from sleep renews soon. */
+const pollMs = 5000;
+/** A certificate that is refused is renewed at most this often: the reason given may be somebody's lie. */
+const refusedPauseMs = 60_000;
 const firstRetryMs = 1000;
 const lastRetryMs: number = 5 * 60_000;
 
@@ -36,12 +40,19 @@ export function startRenewal(store: TrustStore, options: RenewalOptions): AsyncD
 
 async function run(store: TrustStore, options: RenewalOptions, signal: AbortSignal): Promise<void> {
   let retryMs = firstRetryMs;
+  let refusedMs = -Infinity;
+  let attempt = 0;
+  // Something about the site's trust is new: what is due may have changed.
+  let wake = new AbortController();
+  using _woken = disposable(store.onCredentials(() => wake.abort()));
   while (!signal.aborted) {
-    let pauseMs = Math.min(waitMs(store, options), pollMs);
+    const isRefused = options.wallMs() - refusedMs >= refusedPauseMs && options.isRefused?.() === true;
+    if (isRefused) refusedMs = options.wallMs();
+    let pauseMs = isRefused ? 0 : Math.min(waitMs(store, options), pollMs);
     if (pauseMs <= 0) {
       let failure: Error | undefined = new Error('no issuer could give what is missing');
       try {
-        await renewOnce(store, options, signal);
+        await renewOnce(store, options, signal, attempt++);
         failure = waitMs(store, options) > 0 ? undefined : failure;
       } catch (error) {
         if (signal.aborted) return;
@@ -55,8 +66,14 @@ async function run(store: TrustStore, options: RenewalOptions, signal: AbortSign
         options.log.warn('certificate not renewed', { reason: String(failure), retryInMs: Math.round(pauseMs) });
       }
     }
-    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+    // What changed during the renewal was its own doing.
+    wake = new AbortController();
+    await sleep(pauseMs, undefined, { signal: AbortSignal.any([signal, wake.signal]) }).catch(() => undefined);
   }
+}
+
+function disposable(dispose: () => void): Disposable {
+  return { [Symbol.dispose]: dispose };
 }
 
 function waitMs(store: TrustStore, { wallMs }: RenewalOptions): number {
@@ -64,11 +81,16 @@ function waitMs(store: TrustStore, { wallMs }: RenewalOptions): number {
   return dueAtMs === undefined ? Infinity : Math.max(0, dueAtMs - wallMs());
 }
 
-/** Renews now. Throws the last issuer's WeatherError when none renewed. */
-export async function renewOnce(store: TrustStore, options: RenewalOptions, signal?: AbortSignal): Promise<void> {
+/**
+ * Renews now. Throws the last issuer's WeatherError when none renewed. `first`: which of the known issuers is asked first, so
+ * that one whose certificates are of no use does not stand in the way of the others.
+ */
+export async function renewOnce(store: TrustStore, options: RenewalOptions, signal?: AbortSignal, first = 0): Promise<void> {
   const renewedHere = store.mayIssue && (await renewHere(store, options.log));
   if (renewedHere && !store.membershipNeedsExtension) return;
-  const failure = await renewElsewhere(store, [...(options.issuers?.() ?? []), ...store.renewAt], signal);
+  const issuers = [...(options.issuers?.() ?? []), ...store.renewAt];
+  const from = issuers.length === 0 ? 0 : first % issuers.length;
+  const failure = await renewElsewhere(store, [...issuers.slice(from), ...issuers.slice(0, from)], signal);
   // With a fresh TLS certificate of its own making, the membership's extension can wait for the next time.
   if (failure !== undefined && !renewedHere) throw failure;
 }

@@ -25,6 +25,9 @@ const epochRetryMs = 1000;
 /** How a revoked router is told; what it shows to its people begins with this. */
 export const revokedPrefix = 'this site was revoked';
 
+/** How a router is told whose certificate comes from a revoked issuer. Its membership may stand: then another issuer gives it another one. */
+export const revokedIssuerPrefix = 'the certificate comes from an issuer that was';
+
 /**
  * Between the trust of a router and its links and routing: statements that come to hold are passed on and end the links of those they revoke,
  * and what routing asks of the owner of its identity is done.
@@ -70,8 +73,7 @@ export class TrustEnforcement {
     const fields = { router: routerId, from: link.remoteHost.slice(0, link.remoteHost.lastIndexOf(':')), reason: how };
     log.warn('link of a revoked site ended', fields);
     audit.record({ event: 'linkRefused', fields });
-    // A site whose own membership stands is only under an issuer that was revoked: it gets another certificate by itself.
-    const told = revocation.routerId === routerId ? `${revokedPrefix}: ${how}` : `${revokedPrefix} with its issuer: ${how}`;
+    const told = revocation.routerId === routerId ? `this site was ${how}` : `${revokedIssuerPrefix} ${how}`;
     link.close({ condition: Condition.unauthorizedAccess, description: told });
     return true;
   }

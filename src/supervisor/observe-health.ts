@@ -85,7 +85,7 @@ export function ownRevocation(trust: TrustStore, router: Router | undefined): st
   return undefined;
 }
 
-function connectorStates(router: Router | undefined): ReadonlyMap<string, ConnectorState> {
+export function connectorStates(router: Router | undefined): ReadonlyMap<string, ConnectorState> {
   const states = new Map<string, ConnectorState>();
   for (const { name } of router?.configuration.connectors ?? []) {
     const state = router?.connector(name)?.state;

@@ -356,6 +356,7 @@ export class SiteSupervisor implements AsyncDisposable {
       wallMs: () => clock.wallMs(),
       random,
       log: log.child('renewal'),
+      isRefused: () => this.#view.isCertificateRefused,
       issuers: () =>
         resourcesOf(this.#resources, 'Link')
           .filter(({ spec }) => spec.tlsCredentials === undefined)

@@ -91,6 +91,21 @@ test('a revoked site is cut off, learns it, and stays out until it joins anew', 
   assert.equal((await trustOf(west)).revoked, null);
 });
 
+test('a site whose certificate comes from an issuer that was revoked meanwhile gets another one', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites);
+  const issuer = await sites.start('issuer');
+  const { token } = await east.issueToken({ issuer: true });
+  await issuer.redeem(token, 'token.yaml', {});
+  await west.trust.adoptRenewal(await issuer.trust.renew(await west.trust.beginRenewal(), '127.0.0.1'));
+  await sites.stop(west);
+  await east.revokeSite('issuer', '');
+  const again = await sites.open('west');
+  await until('the link is refused', () => linkMessage(again).includes('an issuer that was revoked'));
+  assert.equal((await trustOf(again)).revoked, null);
+  await until('another issuer has renewed', () => again.network()?.sites.length === 2, 20_000);
+});
+
 test('what cannot be revoked is refused with a reason', async () => {
   await using sites = await TestSites.create();
   const { east, west } = await twoSites(sites);

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { AuditLog } from '../host/audit-log.ts';
 import type { TrustStore } from '../host/trust-store.ts';
+import { revokedIssuerPrefix } from '../router/trust-enforcement.ts';
 import { addressRows, connectionRows, nodeRows, tcpListenerRows } from '../router/management-rows.ts';
 import { acceptsLinks, entityNames, routingKeysOf, type Withheld } from '../site/derive.ts';
 import type { HealthObservation, Problem, SeenProbes } from '../site/health-observation.ts';
@@ -12,7 +13,7 @@ import type { AccessGrants } from './access-grants.ts';
 import type { AccessPoint } from './access-points.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import { networkView, type NetworkView } from './network-view.ts';
-import { observeHealth, ownRevocation } from './observe-health.ts';
+import { connectorStates, observeHealth, ownRevocation } from './observe-health.ts';
 import { observeSite } from './observe-site.ts';
 import type { SiteRouter } from './site-router.ts';
 import type { TokenRecords } from './token-records.ts';
@@ -124,6 +125,12 @@ export class SiteView {
   get ownRevocation(): string | undefined {
     const { trust, router } = this.#sources;
     return ownRevocation(trust, router.router);
+  }
+
+  /** Whether a neighbour refuses this site's certificate for the issuer that it comes from. */
+  get isCertificateRefused(): boolean {
+    const { router } = this.#sources.router;
+    return [...connectorStates(router).values()].some(({ connectionMsg }) => connectionMsg.includes(revokedIssuerPrefix));
   }
 
   warnings(state: SiteState): readonly HealthWarning[] {
