@@ -1,5 +1,6 @@
 import type { Row } from './row.ts';
 import { messageDelivery } from './rows/d3-message-delivery.ts';
+import { multicastMesh } from './rows/d5-multicast.ts';
 import { stalledReceivers } from './rows/d7-stalled-receivers.ts';
 import { halfClose } from './rows/d8-half-close.ts';
 import { manyConnections } from './rows/l1-many-connections.ts';
@@ -18,6 +19,7 @@ import { tokenTricks } from './rows/s4-token-tricks.ts';
 /** Rows about delivery, load, hostile input and certificates, in the order of the scoreboard. */
 export const limitRows: readonly Row[] = [
   messageDelivery,
+  multicastMesh,
   stalledReceivers,
   halfClose,
   manyConnections,
