@@ -72,7 +72,7 @@ export class LinkStateGraph implements LinkStates {
   /** Index of this router. */
   readonly self: number;
   readonly #states: (LinkState | undefined)[] = [];
-  readonly #before = new Map<number, LinkState | undefined>();
+  #before = new Map<number, LinkState | undefined>();
   #open = 0;
 
   constructor(index: RouterIndex, selfId: string) {
@@ -113,8 +113,8 @@ export class LinkStateGraph implements LinkStates {
 
   /** Link states before the changes since the last call, by router. The caller owns the map. */
   takeChanges(): Map<number, LinkState | undefined> {
-    const before = new Map(this.#before);
-    this.#before.clear();
+    const before = this.#before;
+    this.#before = new Map();
     return before;
   }
 

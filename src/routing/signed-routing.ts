@@ -92,7 +92,9 @@ export class SignedRouting implements ConsumeRights {
     this.#diagnostics = diagnostics;
     this.#directory = directory;
     this.statements = new Statements(trust);
-    this.database = new SignedDatabase(graph.index, trust, diagnostics, (...accepted) => this.#accepted(...accepted));
+    this.database = new SignedDatabase(graph.index, trust, diagnostics, (record, before, after, link) => {
+      this.#accepted(record, before, after, link);
+    });
     this.#own = new OwnRecords(selfId, instance, trust);
     this.#flood = new Flood(selfId, outbox);
     this.#conduct = new NeighbourConduct(diagnostics, (link) => this.#flood.signerOn(link));
@@ -387,7 +389,7 @@ export class SignedRouting implements ConsumeRights {
     this.rightsChanged = true;
     this.#consumers.delete(state.origin);
     // What was learned of the router before it was known to sign is void.
-    this.#addresses.install(state, this.database.credentialOf(state.origin));
+    this.#addresses.install(state, state.size > firstAddressSlot ? this.database.credentialOf(state.origin) : undefined);
   }
 
   /** Brings the link states of signing routers into the graph. */
