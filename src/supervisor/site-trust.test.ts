@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
 import { processClock } from '../host/process-clock.ts';
@@ -168,4 +168,24 @@ test('a member that does not sign is linked where signatures are not required, a
     again.network()?.sites.map(({ trust }) => trust),
     ['signed', 'certified'],
   );
+});
+
+test('of two processes with one identity one keeps out of the network and says why', async () => {
+  await using sites = await TestSites.create();
+  const { east, west } = await twoSites(sites);
+  // As a copied virtual machine has it: the state, but not what belongs to the running process.
+  const copy = sites.layout('copy');
+  await cp(sites.layout('west').folder, copy.folder, { recursive: true, filter: (path) => !/\.(?:sock|pid)$/.test(path) });
+  await rm(`${copy.pkiFolder}/lock`, { force: true });
+  await rm(`${copy.runtimeFolder}/lock`, { force: true });
+  const other = await sites.open('copy');
+  assert.equal(other.routerId, west.routerId);
+  const codes = (site: SiteSupervisor): string =>
+    site
+      .warnings()
+      .map(({ code }) => code)
+      .join();
+  await until('one has fenced itself', () => [west, other].some((site) => codes(site).includes('site-fenced')), 20_000);
+  await until('one is in the network', () => [west, other].filter((site) => site.network()?.sites.length === 2).length === 1);
+  await until('the other sites see one', () => east.network()?.sites.length === 2);
 });
