@@ -14,6 +14,7 @@ export const auditEventNames = [
   'fenced',
   'recordRefused',
   'grantViolation',
+  'deliveryRefused',
   'quarantined',
   'configurationChanged',
   'unsignedRefused',

@@ -60,10 +60,15 @@ interface Routing {
   readonly state: AddressState | undefined;
 }
 
+/** Why a message of a neighbour is not only undeliverable but nothing that an honest router sends. */
+export type RefusedDelivery = 'cannot have come this way' | 'management is no address of the network';
+
 /** Hears when the set of local consumers changes, to announce it. */
 export interface ForwarderHandler {
   localAddress(key: string, treatment: Treatment): void;
   localAddressGone(key: string): void;
+  /** A message was refused that `origin` is said to have sent. Once per message. */
+  refused?(reason: RefusedDelivery, from: Neighbour, origin: string, address: string): void;
 }
 
 /** How an address is treated here when it is configured; undefined = not configured. */
@@ -240,6 +245,7 @@ export class Forwarder {
     const origin = ingress === null ? (from?.routerId ?? this.routerId) : ingress.slice(ingress.indexOf('/') + 1);
     if (from !== undefined && !this.#table.isFeasibleIngress(from.routerId, origin)) {
       this.refusals.infeasible++;
+      this.#handler.refused?.('cannot have come this way', from, origin, parsed.name);
       return DeliveryState.released;
     }
     switch (parsed.addressClass) {
@@ -250,6 +256,7 @@ export class Forwarder {
         }
         return this.#forwardService(parsed, head, more, preSettled, from, upstream);
       case AddressClass.local:
+        if (from !== undefined) this.#lookForManagement(parsed.name, from, origin);
         return this.#temporary.get(parsed.name)?.deliver(head, upstream) ?? DeliveryState.released;
       case AddressClass.router: {
         const router = this.#table.routers.get(parsed.name);
@@ -262,6 +269,11 @@ export class Forwarder {
     }
   }
 
+  /** There is none: nobody is delivered to. A skupper-router would be asked for its configuration like this. */
+  #lookForManagement(name: string, from: Neighbour, origin: string): void {
+    if (name.startsWith('$')) this.#handler.refused?.('management is no address of the network', from, origin, name);
+  }
+
   #forwardService(
     { key, name }: ParsedAddress,
     head: MessageHead,
@@ -270,15 +282,18 @@ export class Forwarder {
     from: Neighbour | undefined,
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
+    const { ingress } = head.annotations;
+    const origin = ingress === null ? this.routerId : ingress.slice(ingress.indexOf('/') + 1);
     const route = this.#table.addresses.get(key);
-    if (route === undefined && (this.#addresses.get(key)?.consumers.length ?? 0) === 0) return DeliveryState.released;
+    if (route === undefined && (this.#addresses.get(key)?.consumers.length ?? 0) === 0) {
+      if (from !== undefined) this.#lookForManagement(name, from, ingress === null ? from.routerId : origin);
+      return DeliveryState.released;
+    }
     const rule = this.#rule(name);
     const treatment = rule?.treatment ?? route?.treatment ?? Treatment.balanced;
     if (treatment === Treatment.unavailable) return DeliveryState.released;
     const state = this.#state(key);
     const remotes = route?.routers ?? [];
-    const { ingress } = head.annotations;
-    const origin = ingress === null ? this.routerId : ingress.slice(ingress.indexOf('/') + 1);
     const message: Routing = { head, more, preSettled, priority: rule?.priority ?? head.priority, state };
     if (treatment === Treatment.multicastOnce || treatment === Treatment.multicastFlood) {
       return this.#multicast(state, remotes, origin, message, from, upstream);

@@ -73,6 +73,9 @@ export class ControlPlane implements NeighbourHandler {
           this.#routing.localAddressGone(key, clock.nowMs());
           this.servicesChanged();
         },
+        refused: (reason, { routerId: router }, origin, address): void => {
+          this.#audit.record({ event: 'deliveryRefused', fields: { router, origin, address, reason } });
+        },
       },
       rule,
       random,

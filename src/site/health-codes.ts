@@ -251,7 +251,7 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     dependsOn: [],
     dependsOnSame: ['router-quarantined', 'site-revoked-elsewhere'],
     meaning:
-      'A site announces an address, or sends to one, that its membership does not allow. What it announced is not used, what it sent was refused.',
+      'A site announces an address, or sends to one, that its membership does not allow; or it sends messages in the name of others or to the management of a router. What it announced is not used, what it sent was refused.',
     cure: 'Give the site a token with the right grants, or delete its connector or listener.',
   },
   'link-refused': {

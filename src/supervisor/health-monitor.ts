@@ -18,6 +18,7 @@ const watched: Readonly<Partial<Record<AuditEventName, { readonly kind: SeenEven
   quarantined: { kind: 'router-quarantined', about: ['router'] },
   recordRefused: { kind: 'routing-refused', about: ['router'] },
   grantViolation: { kind: 'grant-violation', about: ['router'] },
+  deliveryRefused: { kind: 'grant-violation', about: ['router'] },
   linkRefused: { kind: 'link-refused', about: ['router', 'from'] },
   unsignedRefused: { kind: 'link-refused', about: ['router', 'from'] },
 };
