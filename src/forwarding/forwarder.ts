@@ -6,6 +6,7 @@ import { Treatment } from '../routing/route-table.ts';
 import type { RemoteRouter, RouteTable } from '../routing/route-table.ts';
 import { AddressClass, parseAddress } from './address.ts';
 import type { ParsedAddress } from './address.ts';
+import { DeliveryCounters } from './delivery-counters.ts';
 import { InboundMessage } from './inbound-message.ts';
 import type { IncomingDelivery } from '../amqp/delivery.ts';
 import type { Consumer, Downstream, Upstream } from './leg.ts';
@@ -79,6 +80,9 @@ export type TreatmentRule = (address: string) => { readonly treatment: Treatment
  */
 export class Forwarder {
   readonly routerId: string;
+  /** Messages from neighbours, and to them. */
+  readonly incoming: DeliveryCounters = new DeliveryCounters();
+  readonly outgoing: DeliveryCounters = new DeliveryCounters();
   #table: RouteTable;
   readonly #handler: ForwarderHandler;
   readonly #rule: TreatmentRule;
@@ -401,7 +405,7 @@ export class Forwarder {
     const link = more ? neighbour.acquireStream() : neighbour.priorityLink(priority);
     if (link === undefined) return undefined;
     state?.sent(router.link);
-    const leg = new RemoteLeg(neighbour, link, more, preSettled, state, upstream);
+    const leg = new RemoteLeg(neighbour, link, more, preSettled, state, this.outgoing, upstream);
     return new AnnotatedLeg(leg, this.#annotate(head.annotations), () => !this.#table.neighbours.has(router.link));
   }
 

@@ -4,6 +4,7 @@ import type { DeliverySink, IncomingDelivery } from '../amqp/delivery.ts';
 import { DeliveryState } from '../amqp/performatives.ts';
 import type { AmqpError } from '../amqp/performatives.ts';
 import { ValueReader } from '../amqp/value-reader.ts';
+import type { UnsettledEnd } from './delivery-counters.ts';
 import type { Forwarder } from './forwarder.ts';
 import { GatheredBytes } from './gathered-bytes.ts';
 import { HeadScanner } from './head-scanner.ts';
@@ -31,14 +32,31 @@ export class InboundMessage implements DeliverySink, Upstream {
   /** Neither awaited nor wanted any more: settled, aborted, or routed to nowhere. What still comes is dropped. */
   #over = false;
   #replenished = false;
+  #complete = false;
+  #counted = false;
 
   constructor(forwarder: Forwarder, neighbour: Neighbour, delivery: IncomingDelivery) {
     this.#forwarder = forwarder;
     this.#neighbour = neighbour;
     this.#delivery = delivery;
+    forwarder.incoming.begin();
   }
 
-  transfer(_delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+  /** Counts the end of the message, which may be told more than once. */
+  #count(outcome: DeliveryState | UnsettledEnd): void {
+    if (this.#counted) return;
+    this.#counted = true;
+    this.#forwarder.incoming.end(outcome);
+  }
+
+  transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    this.#pass(bytes, start, end, more);
+    if (more) return;
+    this.#complete = true;
+    if (delivery.settled) this.#count('forgotten');
+  }
+
+  #pass(bytes: Uint8Array, start: number, end: number, more: boolean): void {
     const downstream = this.#downstream;
     if (downstream !== undefined) {
       downstream.send(bytes, start, end, more);
@@ -134,6 +152,7 @@ export class InboundMessage implements DeliverySink, Upstream {
 
   aborted(): void {
     this.#over = true;
+    this.#count('aborted');
     this.#dropHeld();
     this.#replenish();
     const downstream = this.#downstream;
@@ -142,12 +161,14 @@ export class InboundMessage implements DeliverySink, Upstream {
   }
 
   senderSettled(): void {
+    if (this.#complete) this.#count('forgotten');
     this.#downstream?.forget();
   }
 
   update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void {
     this.#delivery.update(state, settled, sectionOffset, error);
     if (!settled) return;
+    this.#count(state);
     this.#downstream = undefined;
     this.#over = true;
   }

@@ -2,6 +2,7 @@ import type { OutgoingDelivery, DeliverySource } from '../amqp/delivery.ts';
 import type { IncomingLink, OutgoingLink, OutgoingLinkHandler } from '../amqp/link.ts';
 import { DeliveryState } from '../amqp/performatives.ts';
 import type { AmqpError } from '../amqp/performatives.ts';
+import type { DeliveryCounters, UnsettledEnd } from './delivery-counters.ts';
 import type { Downstream, Upstream } from './leg.ts';
 import type { Neighbour } from './neighbour.ts';
 
@@ -31,6 +32,7 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
   readonly #link: OutgoingLink;
   readonly #streaming: boolean;
   readonly #counter: OutstandingCounter | undefined;
+  readonly #totals: DeliveryCounters;
   readonly #upstream: Upstream;
   readonly #delivery: OutgoingDelivery;
   #done = false;
@@ -44,12 +46,15 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
     streaming: boolean,
     preSettled: boolean,
     counter: OutstandingCounter | undefined,
+    totals: DeliveryCounters,
     upstream: Upstream,
   ) {
     this.#neighbour = neighbour;
     this.#link = link;
     this.#streaming = streaming;
     this.#counter = counter;
+    this.#totals = totals;
+    totals.begin();
     this.#upstream = upstream;
     this.#delivery = link.deliver(preSettled, this);
     if (streaming) link.handler = this;
@@ -86,12 +91,12 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
 
   send(bytes: Uint8Array, start: number, end: number, more: boolean): void {
     this.#delivery.send(bytes, start, end, more);
-    if (!more && this.#delivery.settled) this.#finish();
+    if (!more && this.#delivery.settled) this.#finish('forgotten');
   }
 
   abort(): void {
     this.#cutOff();
-    this.#finish();
+    this.#finish('aborted');
   }
 
   /** Takes back what has not been written. */
@@ -101,7 +106,7 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
 
   forget(): void {
     this.#delivery.forget();
-    if (this.#delivery.complete) this.#finish();
+    if (this.#delivery.complete) this.#finish('forgotten');
   }
 
   disposition(
@@ -114,21 +119,22 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
     if (settled) {
       // A receiver that settles early wants no more: the rest is cut off, so that the link is free again.
       this.#cutOff();
-      this.#finish();
+      this.#finish(state);
     }
     this.#upstream.update(state, settled, sectionOffset, error);
   }
 
   lost(delivery: OutgoingDelivery): void {
-    this.#finish();
     // Released: the consumer cannot have seen it. Modified: it may have.
     const state = delivery.id < 0 ? DeliveryState.released : DeliveryState.modified;
+    this.#finish(state);
     this.#upstream.update(state, true, 0, this.#neighbour.connection.opened ? undefined : linkLost);
   }
 
-  #finish(): void {
+  #finish(outcome: DeliveryState | UnsettledEnd): void {
     if (this.#done) return;
     this.#done = true;
+    this.#totals.end(outcome);
     this.#counter?.settled(this.#neighbour.linkNumber);
     if (this.#streaming) {
       if (this.#delivery.pending === undefined) this.#neighbour.releaseStream(this.#link);

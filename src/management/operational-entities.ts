@@ -13,6 +13,24 @@ export interface RouterRow {
   readonly connectionCount: number;
   /** How often it has computed the ways through the network since its start. */
   readonly pathComputations: number;
+  /** Messages from neighbours and to them since its start: for TCP services one in each direction of a connection. */
+  readonly incomingDeliveries: DeliveryCountsRow;
+  readonly outgoingDeliveries: DeliveryCountsRow;
+}
+
+/** Messages by how they ended. `begun` is the sum of all others. */
+export interface DeliveryCountsRow {
+  readonly begun: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly released: number;
+  readonly modified: number;
+  /** Whose sender wanted no outcome, or could not hear it any more. */
+  readonly forgotten: number;
+  /** Taken back by the sender, or cut off. */
+  readonly aborted: number;
+  /** Under way. */
+  readonly inFlight: number;
 }
 
 /** A router of the network as this one sees it. */

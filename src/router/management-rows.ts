@@ -26,6 +26,8 @@ export function routerRow(router: Router, version: string): RouterRow {
     addressCount: addressRows(router).length,
     connectionCount: router.openConnections,
     pathComputations,
+    incomingDeliveries: router.forwarder.incoming.counts(),
+    outgoingDeliveries: router.forwarder.outgoing.counts(),
   };
 }
 
