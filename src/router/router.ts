@@ -32,6 +32,7 @@ import type { HttpAcceptor } from './link-listener.ts';
 import type { Link } from './link.ts';
 import { auditedEvent } from './routing-audit.ts';
 import type { RouterSigning } from './signing.ts';
+import { WindowBudget } from '../services/tcp/window-budget.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { ServiceContext } from './tcp-services.ts';
 import { loadTlsProfile } from './tls-profiles.ts';
@@ -156,6 +157,7 @@ export class Router implements TurnTask, AsyncDisposable {
       clock,
       random,
       log,
+      windows: new WindowBudget(),
       nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
     };
     // First in every turn, so that what routing says leaves in the same turn.

@@ -12,6 +12,7 @@ import type { ListenerAddressEntity, TcpConnectorEntity, TcpListenerEntity } fro
 import type { ListenerState, TcpCounters } from '../management/operational-entities.ts';
 import { TcpConnector } from '../services/tcp/connector.ts';
 import { TcpListener } from '../services/tcp/listener.ts';
+import type { WindowBudget } from '../services/tcp/window-budget.ts';
 
 /** A port that could not be bound is tried again this often. */
 const rebindMs = 1000;
@@ -24,6 +25,8 @@ export interface ServiceContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Shared by all services of the router. */
+  readonly windows: WindowBudget;
   /** A new identity for a connection. */
   nextFlowId(): string;
 }
@@ -52,6 +55,7 @@ export class TcpListenerPort {
       context.clock,
       (dueMs) => this.#retryAt(dueMs),
       context.log.child('tcp'),
+      context.windows,
     );
   }
 
@@ -225,6 +229,7 @@ export class TcpConnectorOffer {
         };
       },
       context.log.child(`tcpConnector ${name}`),
+      context.windows,
     );
   }
 

@@ -1,6 +1,7 @@
 import type { Row } from './row.ts';
 import { messageDelivery } from './rows/d3-message-delivery.ts';
 import { multicastMesh } from './rows/d5-multicast.ts';
+import { conservation } from './rows/d6-conservation.ts';
 import { stalledReceivers } from './rows/d7-stalled-receivers.ts';
 import { halfClose } from './rows/d8-half-close.ts';
 import { manyConnections } from './rows/l1-many-connections.ts';
@@ -20,6 +21,7 @@ import { tokenTricks } from './rows/s4-token-tricks.ts';
 export const limitRows: readonly Row[] = [
   messageDelivery,
   multicastMesh,
+  conservation,
   stalledReceivers,
   halfClose,
   manyConnections,

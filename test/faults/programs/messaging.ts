@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs';
 import { ValueReader } from '../../../src/amqp/value-reader.ts';
 import { DeliveryState } from '../../../src/amqp/performatives.ts';
 import { silentLogger } from '../../../src/base/log.ts';
+import type { DeliveryCounts } from '../../../src/forwarding/delivery-counters.ts';
 import type { Consumer, Downstream, Upstream } from '../../../src/forwarding/leg.ts';
 import { decodeHead } from '../../../src/forwarding/message-head.ts';
 import type { MessageHead } from '../../../src/forwarding/message-head.ts';
@@ -58,6 +59,9 @@ export interface ProducerReport {
 }
 
 export interface MessagingReport {
+  /** What the peer's own router counted. */
+  readonly incoming: DeliveryCounts;
+  readonly outgoing: DeliveryCounts;
   readonly consumers: readonly ConsumerReport[];
   readonly producers: readonly ProducerReport[];
 }
@@ -207,6 +211,8 @@ const producers: NumberedProducer[] = [];
 function report(): MessagingReport {
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
   return {
+    incoming: router.forwarder.incoming.counts(),
+    outgoing: router.forwarder.outgoing.counts(),
     consumers: consumers.map(({ address, counts }) => ({ address, counts: base64(counts) })),
     producers: producers.map(({ question, done, sends, released, modified, rejected, finished }) => {
       const { address, preSettled } = question;

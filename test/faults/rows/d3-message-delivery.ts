@@ -9,10 +9,10 @@ import type { Measured, Row, RowContext } from '../row.ts';
 
 const host = '127.0.0.1';
 const names = ['one', 'two', 'three'];
-const kills = { full: 100, fast: 6 };
+const kills = { full: 100, fast: 3 };
 const killEveryMs = 4000;
 /** Numbered messages of each kind. */
-const messages = { full: 1_000_000, fast: 40_000 };
+const messages = { full: 1_000_000, fast: 20_000 };
 /** Beside this, what was lost is sent again. */
 const window = 100;
 /** After the last kill everything must be accepted within this time. */
