@@ -22,7 +22,7 @@ export interface RouterEntity {
   readonly mode: RouterMode;
   readonly helloIntervalSeconds: number;
   readonly helloMaxAgeSeconds: number;
-  /** How soon a Caravan neighbour that falls silent is left: 1.2 s (default) or 0.3 s (fast). */
+  /** How soon a Caravan neighbour that falls silent is left: 1 s (default) or 0.3 s (fast). */
   readonly failureDetection: FailureDetection;
   readonly raIntervalSeconds: number;
   readonly raIntervalFluxSeconds: number;

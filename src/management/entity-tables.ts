@@ -74,7 +74,7 @@ export const routerTable: EntityTable<RouterEntity> = {
     failureDetection: withDefault(
       choice(failureDetections),
       'default',
-      'a silent neighbour of the same kind is left after 1.2 s, or 0.3 s if both are fast; the two settings above are for others',
+      'a silent neighbour of the same kind is left after 1 s, or 0.3 s if both are fast; the two settings above are for others',
     ),
     raIntervalSeconds: withDefault(number(1, 3600), 30, 'time between router advertisements in a stable network'),
     raIntervalFluxSeconds: withDefault(number(1, 3600), 4, 'time between router advertisements while the network changes'),

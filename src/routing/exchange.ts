@@ -33,6 +33,8 @@ export class Exchange {
   readonly local: LocalAddresses;
   /** Set when the graph of link states has changed; cleared by the owner once the paths are computed. */
   topologyChanged = false;
+  /** Set with it when a link state leads to a router without a path; cleared by the owner. */
+  hasNewWay = false;
   readonly #own: OwnLinkState;
   readonly #signed: SignedRouting | undefined;
   readonly #outbox: Outbox;
@@ -117,7 +119,10 @@ export class Exchange {
     this.noteInstance(record, update.instance, nowMs);
     record.lastHeardMs = nowMs;
     if (update.linkStateSequence > record.linkStateSequence) {
-      if (this.database.update(record, update.linkStateSequence, update.peers, update.site)) this.topologyChanged = true;
+      if (this.database.update(record, update.linkStateSequence, update.peers, update.site)) {
+        this.topologyChanged = true;
+        this.hasNewWay ||= this.#completesWay(record);
+      }
       for (const peer of update.peers.keys()) if (peer !== this.#own.routerId) this.learn(peer, false);
     }
     if (record.linkStateSequence >= record.advertisedLinkStateSequence) record.linkStateRequest.answered();
@@ -128,6 +133,19 @@ export class Exchange {
     }
     this.#dirty = true;
     return true;
+  }
+
+  /** Whether an edge leads from a router with a path to one without, that tells of it too or has not told anything yet. */
+  #completesWay({ routerId, reachable, peers }: RouterRecord): boolean {
+    for (const peer of peers.keys()) {
+      if (peer === this.#own.routerId) {
+        if (!reachable) return true;
+        continue;
+      }
+      const other = this.database.get(peer);
+      if (other === undefined || (other.reachable !== reachable && (other.peers.has(routerId) || other.peers.size === 0))) return true;
+    }
+    return false;
   }
 
   /** MAR. Answered if the other router is behind. */

@@ -23,8 +23,8 @@ export interface RoutingTimers {
 export const defaultTimers: RoutingTimers = {
   helloIntervalMs: 1_000,
   helloMaxAgeMs: 3_000,
-  quickHelloIntervalMs: 300,
-  quickHelloMaxAgeMs: 1_200,
+  quickHelloIntervalMs: 250,
+  quickHelloMaxAgeMs: 1_000,
   advertisementIntervalMs: 30_000,
   advertisementFluxIntervalMs: 4_000,
   linkStateMaxAgeMs: 60_000,

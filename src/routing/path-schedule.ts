@@ -8,6 +8,8 @@ const leastQuietMs = 1_000;
  */
 const learningMs = 10_000;
 const learningPauseMs = 1;
+/** Who could not be reached and now can waits no longer than this: nobody gains by the pause, and somebody may have no other way. */
+const newWayPauseMs = 100;
 
 /**
  * When paths are computed anew (in the spirit of RFC 8405): at once after quiet, then with growing pauses while the network does not
@@ -18,6 +20,7 @@ export class PathSchedule {
   #level = 0;
   #nextMs = -Infinity;
   #quietAtMs = -Infinity;
+  #lastMs = -Infinity;
   /** Computations so far. */
   runs = 0;
 
@@ -29,10 +32,16 @@ export class PathSchedule {
     const learning = stepwise && nowMs - this.#startedMs < learningMs;
     const pauseMs = learning ? learningPauseMs : (pausesMs[this.#level] ?? 0);
     this.#level = Math.min(this.#level + 1, pausesMs.length - 1);
+    this.#lastMs = nowMs;
     this.#nextMs = nowMs + pauseMs;
     this.#quietAtMs = nowMs + Math.max(leastQuietMs, 2 * pauseMs);
     this.runs++;
     return true;
+  }
+
+  /** What waits to be computed leads to somebody who could not be reached. */
+  hasten(): void {
+    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + newWayPauseMs);
   }
 
   /** When `take` will succeed; may be in the past. */

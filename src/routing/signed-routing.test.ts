@@ -127,11 +127,11 @@ test('a record that its origin has not signed is refused, and the neighbour that
   // A later sequence under the signature of somebody else, first in another life of C, then in the life that is known.
   const fields = { slot: 0, origin: 'C', epoch: 2, nonce: new Uint8Array(8), sequence: 99, payload: held.payload };
   send(signRecord(fields, (bytes) => evil.sign(bytes)));
-  network.run(100);
+  network.run(300);
   assert.deepEqual(belief(network, 'A'), before);
   assert.deepEqual(eventsOf(network, 'A', 'violation'), []);
   send(signRecord({ ...fields, epoch: held.epoch, nonce: held.nonce }, (bytes) => evil.sign(bytes)));
-  network.run(100);
+  network.run(300);
   assert.deepEqual(belief(network, 'A'), before);
   assert.deepEqual(eventsOf(network, 'A', 'violation'), [{ type: 'violation', routerId: 'B', link: 1, reason: 'forged record' }]);
 });
