@@ -1,5 +1,7 @@
 import type { NeighbourLoss, RoutingDiagnostics } from './events.ts';
 import type { Neighbour } from './hello.ts';
+import { limits } from './limits.ts';
+import type { RouteTable } from './route-table.ts';
 
 type Neighbours = ReadonlyMap<string, Neighbour>;
 
@@ -29,4 +31,18 @@ export function sameNeighbours(one: Neighbours, other: Neighbours): boolean {
     if (counterpart?.link !== link || counterpart.cost !== cost) return false;
   }
   return true;
+}
+
+/** Tells which of these routers have come into reach and which have gone out of it, by the table; of many at once only how many. */
+export function tellReachability(diagnostics: RoutingDiagnostics, changed: readonly string[], { routers }: RouteTable): void {
+  if (changed.length > limits.reachabilityEvents) {
+    const reachable = changed.filter((routerId) => routers.has(routerId)).length;
+    diagnostics.emit({ type: 'reachabilityChanged', reachable, unreachable: changed.length - reachable });
+    return;
+  }
+  for (const routerId of changed) {
+    const route = routers.get(routerId);
+    if (route === undefined) diagnostics.emit({ type: 'routerUnreachable', routerId });
+    else diagnostics.emit({ type: 'routerReachable', routerId, cost: route.cost, hops: route.hops, nextHop: route.nextHop });
+  }
 }

@@ -7,6 +7,7 @@ import { limits } from './limits.ts';
 import { placeOf, type LinkStateGraph } from './link-state-graph.ts';
 import type { Hello } from './message-body.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
+import { tellReachability } from './neighbour-changes.ts';
 import { NeighbourConduct } from './neighbour-conduct.ts';
 import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
@@ -412,17 +413,11 @@ export class SignedRouting implements ConsumeRights {
       store.setReachable(origin, !store.isReachable(origin));
       changed.push(origin);
     }
-    if (changed.length > limits.reachabilityEvents) {
-      const reachable = changed.filter((origin) => store.isReachable(origin)).length;
-      this.#diagnostics.emit({ type: 'reachabilityChanged', reachable, unreachable: changed.length - reachable });
-      return;
-    }
-    for (const origin of changed) {
-      const routerId = this.#index.idOf(origin);
-      const route = store.isReachable(origin) ? table.routers.get(routerId) : undefined;
-      if (route === undefined) this.#diagnostics.emit({ type: 'routerUnreachable', routerId });
-      else this.#diagnostics.emit({ type: 'routerReachable', routerId, cost: route.cost, hops: route.hops, nextHop: route.nextHop });
-    }
+    tellReachability(
+      this.#diagnostics,
+      changed.map((origin) => this.#index.idOf(origin)),
+      table,
+    );
   }
 
   /** Works out again which signing routers stand for those that do not sign; the latter's ids whose grants have changed. */
