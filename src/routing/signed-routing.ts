@@ -3,7 +3,6 @@ import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
 import type { Neighbour } from './hello.ts';
 import { IdentityFence } from './identity-fence.ts';
-import { limits } from './limits.ts';
 import { placeOf, type LinkStateGraph } from './link-state-graph.ts';
 import type { Hello } from './message-body.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
@@ -73,11 +72,12 @@ export class SignedRouting implements ConsumeRights {
   /** When everything was last judged, or is to be. */
   #judgedMs = -Infinity;
   #judgePending = false;
-  #fenced = false;
   #conflictReported = false;
   #nowMs = 0;
   /** Set when link states of others have changed; cleared by the owner. */
   topologyChanged = false;
+  /** This router has given way to another process with its identity. Only changed here. */
+  isFenced = false;
   /** Set with it when a link state leads to a router without a path; cleared by the owner. */
   hasNewWay = false;
   /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
@@ -103,10 +103,6 @@ export class SignedRouting implements ConsumeRights {
     this.#addresses = new SignedAddresses(directory, diagnostics);
   }
 
-  get isFenced(): boolean {
-    return this.#fenced;
-  }
-
   /** Whether only this router and nobody else is known. */
   get isAlone(): boolean {
     return this.database.store.size <= 1;
@@ -114,7 +110,7 @@ export class SignedRouting implements ConsumeRights {
 
   dueMs(nowMs: number): number {
     const judgeDueMs = this.#judgePending ? this.#judgedMs : Infinity;
-    return Math.min(this.#flood.dueMs, judgeDueMs, this.#fenced ? Infinity : this.#own.dueMs(nowMs));
+    return Math.min(this.#flood.dueMs, judgeDueMs, this.isFenced ? Infinity : this.#own.dueMs(nowMs));
   }
 
   isSigner(routerId: string): boolean {
@@ -175,7 +171,7 @@ export class SignedRouting implements ConsumeRights {
   settle(nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.#judgePending && nowMs >= this.#judgedMs) this.#judgeAll();
-    if (!this.#fenced && nowMs >= this.#own.dueMs(nowMs)) {
+    if (!this.isFenced && nowMs >= this.#own.dueMs(nowMs)) {
       for (const record of this.#own.issue(nowMs)) {
         this.database.putOwn(record);
         this.#flood.spread(record, ownLink, nowMs);
@@ -234,8 +230,7 @@ export class SignedRouting implements ConsumeRights {
   }
 
   #sendSummary(link: number): void {
-    const held = [...this.database.store.current()];
-    held.sort((one, other) => (one.origin < other.origin ? -1 : 1));
+    const held = [...this.database.store.current()].sort((one, other) => (one.origin < other.origin ? -1 : 1));
     this.#flood.summarise(link, summarise(held), this.statements.names());
   }
 
@@ -321,11 +316,11 @@ export class SignedRouting implements ConsumeRights {
       const nonces = { nonce: hexOf(this.#trust.nonce), otherNonce: hexOf(record.nonce) };
       this.#diagnostics.emit({ type: 'identityConflict', routerId: this.#selfId, ...nonces });
     }
-    if (fenced && !this.#fenced) {
-      this.#fenced = true;
+    if (fenced && !this.isFenced) {
+      this.isFenced = true;
       this.#diagnostics.emit({ type: 'fenced', routerId: this.#selfId, reason: 'another process has the same identity' });
     }
-    if (epochAbove !== undefined && !this.#fenced) this.#diagnostics.emit({ type: 'epochNeeded', above: epochAbove });
+    if (epochAbove !== undefined && !this.isFenced) this.#diagnostics.emit({ type: 'epochNeeded', above: epochAbove });
   }
 
   #receiveStatement(bytes: Uint8Array, link: number): void {
@@ -406,10 +401,9 @@ export class SignedRouting implements ConsumeRights {
   /** Takes over which routers can be reached, and tells of changes. */
   noteReachability(reaches: (origin: number) => boolean, table: RouteTable): void {
     const { store } = this.database;
-    const self = this.#graph.self;
     const changed: number[] = [];
     for (let origin = 0; origin < store.end; origin++) {
-      if (store.at(origin) === undefined || origin === self || store.isReachable(origin) === reaches(origin)) continue;
+      if (store.at(origin) === undefined || origin === this.#graph.self || store.isReachable(origin) === reaches(origin)) continue;
       store.setReachable(origin, !store.isReachable(origin));
       changed.push(origin);
     }
