@@ -339,8 +339,6 @@ export class SignedRouting implements ConsumeRights {
     this.#judgeAgain();
   }
 
-  // ---- what follows ----
-
   #accepted(record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number): void {
     this.#flood.spread(record, fromLink, this.#nowMs);
     const { slot } = record;
