@@ -98,12 +98,12 @@ function randomMessage(random: SeededRandom): Uint8Array {
 }
 
 /** Each message behind its length in two octets. */
-function frameOf(message: Uint8Array): Uint8Array {
+export function frameOf(message: Uint8Array): Uint8Array {
   const bytes = message.length > maxMessageBytes ? message.subarray(0, maxMessageBytes) : message;
   return join(Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes);
 }
 
-function messagesOf(input: Uint8Array): Uint8Array[] {
+export function messagesOf(input: Uint8Array): Uint8Array[] {
   const messages: Uint8Array[] = [];
   for (let at = 0; at + 2 <= input.length && messages.length < maxMessages;) {
     const length = (input[at] << 8) | input[at + 1];
@@ -114,8 +114,8 @@ function messagesOf(input: Uint8Array): Uint8Array[] {
 }
 
 /** What of a status counts as state: everything but the counters of what was refused. */
-function stateOf(engine: RoutingEngine): string {
-  const counters = new Set(['ignored', 'limitsReached', 'eventsLost', 'messagesDropped', 'signedRecords']);
+export function stateOf(engine: RoutingEngine): string {
+  const counters = new Set(['ignored', 'limitsReached', 'eventsLost', 'messagesDropped', 'refusedRecords']);
   return JSON.stringify(engine.status(), (key, value: unknown) => {
     if (counters.has(key)) return undefined;
     return value instanceof Map ? [...(value as ReadonlyMap<unknown, unknown>)] : value;

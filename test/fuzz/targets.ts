@@ -1,8 +1,9 @@
 import { amqpTargets } from './amqp-targets.ts';
 import { controlPlaneTarget } from './control-plane-target.ts';
+import { signedRecordsTarget } from './signed-records-target.ts';
 import { routerTargets } from './router-targets.ts';
 import type { FuzzTarget } from './target.ts';
 import { textTargets } from './text-targets.ts';
 
 /** Every decoder of input from outside has a target here. */
-export const targets: readonly FuzzTarget[] = [...amqpTargets, ...routerTargets, controlPlaneTarget, ...textTargets];
+export const targets: readonly FuzzTarget[] = [...amqpTargets, ...routerTargets, controlPlaneTarget, signedRecordsTarget, ...textTargets];
