@@ -97,7 +97,8 @@ export class VirtualNode {
     const atMs = this.#nextDeadlineMs() - this.clockOffsetMs;
     if (atMs >= this.#timerAtMs) return;
     this.#timerAtMs = atMs;
-    this.after(Math.max(0, atMs - this.network.nowMs), () => {
+    // As the timers of a process: whole milliseconds, at least one.
+    this.after(Math.max(1, Math.ceil(atMs - this.network.nowMs)), () => {
       if (this.#timerAtMs !== atMs) return;
       this.#timerAtMs = Infinity;
       this.#handleTimeouts();

@@ -4,6 +4,7 @@ import { Conservation } from './conservation.ts';
 import { CreditAndBuffers } from './credit-and-buffers.ts';
 import { DatabaseAgreement } from './database-agreement.ts';
 import { DeliveryGuarantees } from './delivery-guarantees.ts';
+import { IdempotentReplay } from './idempotent-replay.ts';
 import { LoopFree } from './loop-free.ts';
 import { MonotoneEpochs } from './monotone-epochs.ts';
 import { NoBlackHole } from './no-black-hole.ts';
@@ -25,5 +26,6 @@ export function allCheckers(): readonly Checker[] {
     new Balance(),
     new WorkBounds(),
     new MonotoneEpochs(),
+    new IdempotentReplay(),
   ];
 }

@@ -42,6 +42,7 @@ export class NoUnauthorisedState implements Checker {
       }
       for (const { routerId, signed } of process.control.routingStatus.routers) {
         const epochs = byId.get(routerId)?.epochs;
+        if (epochs === undefined && routerId !== hostileId) world.violate(this, `${id} keeps records of a router ${routerId}`);
         if (signed === null || epochs === undefined || signed.epoch === 0 || epochs.includes(signed.epoch)) continue;
         world.violate(this, `${id} holds link state of ${routerId} of epoch ${signed.epoch}, which it has never used`);
       }

@@ -1,0 +1,50 @@
+import type { Neighbour } from '../../forwarding/neighbour.ts';
+import type { ControlMessage } from '../../routing/control-message.ts';
+import { hostileId } from '../hostile-router.ts';
+import type { Machine } from '../machine.ts';
+import type { VirtualRouter } from '../virtual-router.ts';
+import type { World } from '../world.ts';
+import type { Checker } from './checker.ts';
+
+interface Heard {
+  readonly process: VirtualRouter;
+  readonly neighbour: Neighbour;
+  readonly message: ControlMessage;
+}
+
+/** Messages of each machine that are played back. */
+const maxHeard = 30;
+
+/** Records that come once more, however old, change nothing. */
+export class IdempotentReplay implements Checker {
+  readonly name = 'idempotent replay';
+  readonly #heard = new Map<string, Heard[]>();
+
+  controlMessage(_world: World, machine: Machine, neighbour: Neighbour, message: ControlMessage): void {
+    const { process } = machine;
+    if (message.opcode !== 'REC' || process === undefined || neighbour.routerId === hostileId) return;
+    const heard = this.#heard.get(machine.id) ?? [];
+    if (heard.length >= maxHeard) heard.shift();
+    heard.push({ process, neighbour, message });
+    this.#heard.set(machine.id, heard);
+  }
+
+  quiescent(world: World): void {
+    if (!world.plan.isStrict || world.plan.hostileAt !== undefined || world.plan.core.length < world.plan.routers) return;
+    for (const machine of world.machines) {
+      const { process } = machine;
+      if (process === undefined) continue;
+      const before = process.control.forwarder.table;
+      const passedOn = world.controlMessages;
+      for (const { process: of, neighbour, message } of this.#heard.get(machine.id) ?? []) {
+        if (of === process && neighbour.isUp) process.control.controlMessage(neighbour, message);
+      }
+      process.touch();
+      world.network.run(300);
+      if (process.control.forwarder.table !== before) world.violate(this, `what ${machine.id} has heard before makes a new table`);
+      // A few refreshes and summaries may fall into the time.
+      const more = world.controlMessages - passedOn;
+      if (more > 2 * world.plan.cables.length + 4) world.violate(this, `what ${machine.id} has heard before makes ${more} more messages`);
+    }
+  }
+}
