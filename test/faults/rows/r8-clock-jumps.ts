@@ -18,7 +18,7 @@ const day = 24 * hour;
 /** Each step is a jump from the one before. */
 const aheadSeconds: readonly number[] = [hour, 0, -hour, 400 * day, 0];
 /** Longer than a silent neighbour is believed in. */
-const holdMs = { full: 6000, fast: 4000 };
+const holdMs = { full: 6000, fast: 2500 };
 const clockToleranceMs = 2500;
 const clockProbe = join(import.meta.dirname, '../programs/clock-probe.ts');
 const restartTimeoutMs = 60_000;

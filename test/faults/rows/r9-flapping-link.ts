@@ -95,7 +95,7 @@ function ratio({ before, during }: Flapping): number {
 }
 
 async function run(context: RowContext): Promise<Measured> {
-  const [forMs, baselineMs] = context.fast ? [20_000, 10_000] : [60_000, 30_000];
+  const [forMs, baselineMs] = context.fast ? [15_000, 8_000] : [60_000, 30_000];
   const peers: Record<string, PeerFigures> = {};
   let own: Flapping | undefined;
   for (const kind of routerKinds(context.peers)) {
