@@ -88,7 +88,7 @@ function medianGap(silences: readonly Silence[]): number {
 }
 
 async function run(context: RowContext): Promise<Measured> {
-  const times = context.fast ? 2 : 6;
+  const times = context.fast ? 1 : 6;
   const lossMs = context.fast ? 0 : 180_000;
   const peers: Record<string, PeerFigures> = {};
   let own: Silences | undefined;

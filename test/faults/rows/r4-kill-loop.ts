@@ -87,7 +87,7 @@ function asPeer({ summary }: Kills): PeerFigures {
 }
 
 async function run(context: RowContext): Promise<Measured> {
-  const forMs = context.fast ? 30_000 : 300_000;
+  const forMs = context.fast ? 20_000 : 300_000;
   const peers: Record<string, PeerFigures> = {};
   let own: Kills | undefined;
   for (const kind of routerKinds(context.peers)) {
