@@ -446,11 +446,11 @@ export class RoutingEngine {
     if (this.#signed?.topologyChanged === true) {
       this.#signed.topologyChanged = false;
       this.#exchange.topologyChanged = true;
-      this.#exchange.hasNewWay ||= this.#signed.hasNewWay;
-      this.#signed.hasNewWay = false;
+      this.#exchange.isPressing ||= this.#signed.isPressing;
+      this.#signed.isPressing = false;
     }
-    if (this.#exchange.hasNewWay) this.#pathSchedule.hasten();
-    this.#exchange.hasNewWay = false;
+    if (this.#exchange.isPressing) this.#pathSchedule.hasten();
+    this.#exchange.isPressing = false;
     if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#announcer.speaksLegacy, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
     this.#pathsUrgent = false;
@@ -489,7 +489,7 @@ export class RoutingEngine {
     // Also where only the link to a neighbour changed: the table names links.
     if (!sameNeighbours(before, this.#neighbours)) this.#exchange.topologyChanged = true;
     else this.#tables.linksChanged(this.#links);
-    for (const routerId of this.#neighbours.keys()) if (!this.#tables.table.routers.has(routerId)) this.#exchange.hasNewWay = true;
+    for (const routerId of this.#neighbours.keys()) if (!this.#tables.table.routers.has(routerId)) this.#exchange.isPressing = true;
   }
 
   #advertisementDueMs(): number {

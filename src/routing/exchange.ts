@@ -33,8 +33,8 @@ export class Exchange {
   readonly local: LocalAddresses;
   /** Set when the graph of link states has changed; cleared by the owner once the paths are computed. */
   topologyChanged = false;
-  /** Set with it when a link state leads to a router without a path; cleared by the owner. */
-  hasNewWay = false;
+  /** Set with it when a link state leads to a router without a path, or its maker wants no transit any more; cleared by the owner. */
+  isPressing = false;
   readonly #own: OwnLinkState;
   readonly #signed: SignedRouting | undefined;
   readonly #outbox: Outbox;
@@ -119,9 +119,10 @@ export class Exchange {
     this.noteInstance(record, update.instance, nowMs);
     record.lastHeardMs = nowMs;
     if (update.linkStateSequence > record.linkStateSequence) {
+      const before = record.peers;
       if (this.database.update(record, update.linkStateSequence, update.peers, update.site)) {
         this.topologyChanged = true;
-        this.hasNewWay ||= this.#completesWay(record);
+        this.isPressing ||= discouragesTransit(before, update.peers) || this.#completesWay(record);
       }
       for (const peer of update.peers.keys()) if (peer !== this.#own.routerId) this.learn(peer, false);
     }
@@ -371,4 +372,12 @@ function isNewAnswer(given: AnswerGiven, sequence: number, nowMs: number): boole
   given.sequence = sequence;
   given.atMs = nowMs;
   return true;
+}
+
+/** Whether a router that was passed through is about to leave: it waits for others to find another way. */
+function discouragesTransit(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): boolean {
+  for (const [peer, cost] of after) {
+    if (cost >= limits.transitDiscouragement && (before.get(peer) ?? Infinity) < limits.transitDiscouragement) return true;
+  }
+  return false;
 }

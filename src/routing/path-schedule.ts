@@ -8,8 +8,11 @@ const leastQuietMs = 1_000;
  */
 const learningMs = 10_000;
 const learningPauseMs = 1;
-/** Who could not be reached and now can waits no longer than this: nobody gains by the pause, and somebody may have no other way. */
-const newWayPauseMs = 100;
+/**
+ * Who could not be reached and now can, or what passes through a router that is about to leave, waits no longer than this: nobody gains by
+ * the pause, and somebody may have no other way.
+ */
+const pressingPauseMs = 100;
 
 /**
  * When paths are computed anew (in the spirit of RFC 8405): at once after quiet, then with growing pauses while the network does not
@@ -41,7 +44,7 @@ export class PathSchedule {
 
   /** What waits to be computed leads to somebody who could not be reached. */
   hasten(): void {
-    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + newWayPauseMs);
+    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + pressingPauseMs);
   }
 
   /** When `take` will succeed; may be in the past. */

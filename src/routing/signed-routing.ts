@@ -3,7 +3,8 @@ import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
 import type { Neighbour } from './hello.ts';
 import { IdentityFence } from './identity-fence.ts';
-import { placeOf, type LinkStateGraph } from './link-state-graph.ts';
+import { placeOf, type LinkState, type LinkStateGraph } from './link-state-graph.ts';
+import { limits } from './limits.ts';
 import type { Hello } from './message-body.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
 import { tellReachability } from './neighbour-changes.ts';
@@ -78,8 +79,8 @@ export class SignedRouting implements ConsumeRights {
   topologyChanged = false;
   /** This router has given way to another process with its identity. Only changed here. */
   isFenced = false;
-  /** Set with it when a link state leads to a router without a path; cleared by the owner. */
-  hasNewWay = false;
+  /** Set with it when a link state leads to a router without a path, or its maker wants no transit any more; cleared by the owner. */
+  isPressing = false;
   /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
   rightsChanged = false;
 
@@ -361,11 +362,12 @@ export class SignedRouting implements ConsumeRights {
     // Most often only slots have been added, or everything was signed again.
     if (before?.linkState !== undefined && hasSameLinks(before.linkState.linkState, content, this.#index)) return;
     this.#changed.add(origin);
+    this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), content?.graphState(this.#index));
     // Others may have named this router before it had a number. Its first link state need not name them yet: each one is looked at.
     for (const peer of content?.graphState(this.#index).peers ?? []) {
       const state = this.#graph.linkState(peer);
       if (state !== undefined && placeOf(state.peers, origin) < 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
-      this.hasNewWay ||= this.#leadsOn(origin, peer);
+      this.isPressing ||= this.#leadsOn(origin, peer);
     }
     this.topologyChanged = true;
   }
@@ -496,4 +498,11 @@ export class SignedRouting implements ConsumeRights {
     this.#changed.add(origin);
     this.topologyChanged = true;
   }
+}
+
+/** Whether a router that was passed through is about to leave: it waits for others to find another way. */
+function discouragesTransit(before: LinkState | undefined, after: LinkState | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  const isDear = (cost: number): boolean => cost >= limits.transitDiscouragement;
+  return after.costs.some(isDear) && !before.costs.every(isDear);
 }
