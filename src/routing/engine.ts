@@ -79,6 +79,8 @@ export class RoutingEngine {
   #promisedMs = Infinity;
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #neighboursChanged = false;
+  /** Nothing has come in since all consequences were drawn. */
+  #isSettled = false;
   readonly #pathSchedule = new PathSchedule();
   /** A link in use is lost: paths are computed at once. */
   #pathsUrgent = false;
@@ -289,6 +291,7 @@ export class RoutingEngine {
   }
 
   #advance(nowMs: number): void {
+    this.#isSettled = false;
     this.#nowMs = Math.max(this.#nowMs, nowMs);
     const { quickHelloIntervalMs, helloIntervalMs } = this.#timers;
     // Inputs come late when this process has been stopped or busy: then what others said meanwhile is still to be read.
@@ -423,6 +426,7 @@ export class RoutingEngine {
   // Consequences: done once for all inputs since the last output.
 
   #settle(): void {
+    if (this.#isSettled) return;
     this.#recompute();
     this.#links.shortenHolds((routerId) => this.#tables.table.routers.has(routerId));
     if (this.#own.advance(this.#neighbours, this.#nowMs)) {
@@ -438,6 +442,7 @@ export class RoutingEngine {
     }
     const { directory } = this.#exchange;
     if (directory.hasChanges) this.#tables.addressesChanged(directory.takeChanged());
+    this.#isSettled = !this.#neighboursChanged && !this.#exchange.topologyChanged && this.#signed?.hasConsequences !== true;
   }
 
   /** Brings neighbours, paths and table up to date. */
@@ -449,7 +454,7 @@ export class RoutingEngine {
       this.#exchange.isPressing ||= this.#signed.isPressing;
       this.#signed.isPressing = false;
     }
-    if (this.#exchange.isPressing) this.#pathSchedule.hasten();
+    if (this.#exchange.isPressing) this.#pathSchedule.hasten(this.#topology.graph.size);
     this.#exchange.isPressing = false;
     if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#announcer.speaksLegacy, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;

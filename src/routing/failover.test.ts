@@ -208,7 +208,7 @@ test('a new way to somebody without one is computed 100 ms after the last comput
   for (let nowMs = 0; nowMs < 10_000; nowMs += 10) schedule.take(false, false, nowMs);
   assert.ok(schedule.dueMs > 11_000);
   schedule.take(true, false, 10_000);
-  schedule.hasten();
+  schedule.hasten(0);
   assert.equal(schedule.dueMs, 10_100);
 });
 

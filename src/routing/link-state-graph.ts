@@ -55,6 +55,12 @@ export function placeOf(peers: Int32Array, router: number): number {
   return -1;
 }
 
+/** Routers whose link state is another now, and what it was, at the same place. */
+export interface LinkStateChanges {
+  readonly routers: readonly number[];
+  readonly before: readonly (LinkState | undefined)[];
+}
+
 /** Link states at one moment, by router index. */
 export interface LinkStates {
   linkState(router: number): LinkState | undefined;
@@ -72,7 +78,10 @@ export class LinkStateGraph implements LinkStates {
   /** Index of this router. */
   readonly self: number;
   readonly #states: (LinkState | undefined)[] = [];
-  #before = new Map<number, LinkState | undefined>();
+  /** Routers whose link state has changed, what it was before at the same place, and a mark for each of them by router. */
+  #changed: number[] = [];
+  #before: (LinkState | undefined)[] = [];
+  #isChanged = new Uint8Array(0);
   #open = 0;
 
   constructor(index: RouterIndex, selfId: string) {
@@ -96,7 +105,7 @@ export class LinkStateGraph implements LinkStates {
   }
 
   get changed(): boolean {
-    return this.#before.size > 0;
+    return this.#changed.length > 0;
   }
 
   /** Replaces a link state; undefined: the router is not known, and no edge leads to it. The same object changes nothing. */
@@ -107,15 +116,24 @@ export class LinkStateGraph implements LinkStates {
     this.#states[router] = state;
     if (before?.open === true) this.#open--;
     if (state?.open === true) this.#open++;
-    if (!this.#before.has(router)) this.#before.set(router, before);
-    else if (this.#before.get(router) === state) this.#before.delete(router);
+    if (this.#isChanged[router] === 1) return;
+    if (router >= this.#isChanged.length) {
+      const marks = new Uint8Array(Math.max(router + 1, this.index.size));
+      marks.set(this.#isChanged);
+      this.#isChanged = marks;
+    }
+    this.#isChanged[router] = 1;
+    this.#changed.push(router);
+    this.#before.push(before);
   }
 
-  /** Link states before the changes since the last call, by router. The caller owns the map. */
-  takeChanges(): Map<number, LinkState | undefined> {
-    const before = this.#before;
-    this.#before = new Map();
-    return before;
+  /** The changes since the last call. The caller owns the lists. */
+  takeChanges(): LinkStateChanges {
+    const changes = { routers: this.#changed, before: this.#before };
+    for (const router of this.#changed) this.#isChanged[router] = 0;
+    this.#changed = [];
+    this.#before = [];
+    return changes;
   }
 
   /** Cost of the edge between two routers as it counts; Infinity if it does not. */

@@ -13,6 +13,8 @@ const learningPauseMs = 1;
  * the pause, and somebody may have no other way.
  */
 const pressingPauseMs = 100;
+/** That pause is longer by a millisecond for so many routers: where all paths take milliseconds, the pause stays a hundred times that. */
+const routersPerPauseMs = 20;
 
 /**
  * When paths are computed anew (in the spirit of RFC 8405): at once after quiet, then with growing pauses while the network does not
@@ -42,9 +44,9 @@ export class PathSchedule {
     return true;
   }
 
-  /** What waits to be computed leads to somebody who could not be reached. */
-  hasten(): void {
-    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + pressingPauseMs);
+  /** What waits to be computed leads to somebody who could not be reached, in a network of so many routers. */
+  hasten(routers: number): void {
+    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + pressingPauseMs + routers / routersPerPauseMs);
   }
 
   /** When `take` will succeed; may be in the past. */

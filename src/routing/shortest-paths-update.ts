@@ -1,4 +1,4 @@
-import { edgeCost, placeOf, type LinkState, type LinkStateGraph, type LinkStates } from './link-state-graph.ts';
+import { edgeCost, placeOf, type LinkState, type LinkStateChanges, type LinkStateGraph, type LinkStates } from './link-state-graph.ts';
 import type { PathScratch } from './path-scratch.ts';
 import { improves, offer, relax, shortestPaths, type PathTree } from './shortest-paths.ts';
 
@@ -6,8 +6,7 @@ import { improves, offer, relax, shortestPaths, type PathTree } from './shortest
 const largeChange = 8;
 
 /**
- * The tree after changes of link states: `before` has the state before of each router whose link state is another now. The given tree if
- * nothing in it changes. Equal to what `shortestPaths` makes.
+ * The tree after changes of link states; the given tree if nothing in it changes. Equal to what `shortestPaths` makes.
  *
  *     1  an edge of the tree is gone or dearer   ->  its far side and all behind it lose their paths
  *     2  each of those                           ->  best path by a neighbour that has kept its own
@@ -17,19 +16,15 @@ const largeChange = 8;
  * The work is in proportion to the routers whose path changes and their neighbours; a change that matters to no path costs what
  * reading the link states costs.
  */
-export function updatedPaths(
-  graph: LinkStateGraph,
-  tree: PathTree,
-  before: ReadonlyMap<number, LinkState | undefined>,
-  scratch: PathScratch,
-): PathTree {
+export function updatedPaths(graph: LinkStateGraph, tree: PathTree, changes: LinkStateChanges, scratch: PathScratch): PathTree {
   // Edges to open routers cannot be found from their far end. It is so only for a moment, or among routers that do not sign.
   let open = graph.hasOpen;
-  for (const state of before.values()) open ||= state?.open === true;
-  if (open || before.size * largeChange > graph.size) {
+  for (const state of changes.before) open ||= state?.open === true;
+  if (open || changes.routers.length * largeChange > graph.size) {
     const anew = shortestPaths(graph, tree.root, scratch);
     return sameTree(tree, anew) ? tree : anew;
   }
+  const before = new Map(changes.routers.map((router, place) => [router, changes.before[place]]));
   return new Update(graph, tree, before, scratch).run();
 }
 

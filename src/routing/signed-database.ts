@@ -120,7 +120,7 @@ export class SignedDatabase {
       return 'over quota';
     }
     // Only who has a credential gets a number: the index cannot be filled with invented names.
-    const number = this.#index.indexOf(record.origin);
+    const number = origin >= 0 ? origin : this.#index.indexOf(record.origin);
     this.#quotas.countUpdate(number);
     const after = this.store.put(number, record);
     if (record.slot === credentialSlot) this.#outcasts.delete(record.origin);

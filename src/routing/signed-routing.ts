@@ -109,6 +109,11 @@ export class SignedRouting implements ConsumeRights {
     return this.database.store.size <= 1;
   }
 
+  /** Whether the owner has something to draw from what this has noted. */
+  get hasConsequences(): boolean {
+    return this.topologyChanged || this.rightsChanged;
+  }
+
   dueMs(nowMs: number): number {
     const judgeDueMs = this.#judgePending ? this.#judgedMs : Infinity;
     return Math.min(this.#flood.dueMs, judgeDueMs, this.isFenced ? Infinity : this.#own.dueMs(nowMs));
