@@ -39,12 +39,20 @@ function openFiles(router: RouterProcess): number {
   return readdirSync(`/proc/${router.processId}/fd`).length;
 }
 
-/** Slope of the second half of the samples, by least squares. */
+/** Samples are looked at in spans, of which the least counts: a heap grows until it is collected. */
+const spans = 6;
+
+/** Slope of the least values in the second half of the samples, by least squares. */
 function slope(samples: readonly (readonly [minutes: number, mib: number])[]): number {
   const half = samples.slice(samples.length >> 1);
-  const [meanX, meanY] = [0, 1].map((axis) => half.reduce((sum, sample) => sum + sample[axis], 0) / half.length);
-  const over = half.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
-  return over / half.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  const length = Math.max(1, Math.floor(half.length / spans));
+  const least: (readonly [number, number])[] = [];
+  for (let at = 0; at + length <= half.length; at += length) {
+    least.push(half.slice(at, at + length).reduce((low, sample) => (sample[1] < low[1] ? sample : low)));
+  }
+  const [meanX, meanY] = [0, 1].map((axis) => least.reduce((sum, sample) => sum + sample[axis], 0) / least.length);
+  const over = least.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  return over / least.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
 }
 
 async function churn(context: RowContext, kind: RouterKind): Promise<Churn> {
