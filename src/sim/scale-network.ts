@@ -32,7 +32,7 @@ export interface ScaleCounts {
   octets: number;
 }
 
-/** Instance of a router's first life, as any boot time. */
+/** Instance of a router's first life, like some boot time. */
 const instance = 1_700_000_000;
 
 /**
