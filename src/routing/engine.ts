@@ -269,6 +269,12 @@ export class RoutingEngine {
     return this.#tables.table;
   }
 
+  /** A digest of the signed records held of routers in reach, equal at routers that hold the same; undefined without `trust`. */
+  get recordDigest(): number | undefined {
+    this.#settle();
+    return this.#signed?.digest;
+  }
+
   /** How often paths have been computed. */
   get pathComputations(): number {
     return this.#pathSchedule.runs;

@@ -139,10 +139,11 @@ export class SignedRouting implements ConsumeRights {
   /** Goes into HELLO: says that this router signs, and what it holds. */
   addToHello(extension: Map<string, ControlValue>): void {
     extension.set('epoch', this.#own.epoch);
-    extension.set('digest', this.#digest());
+    extension.set('digest', this.digest);
   }
 
-  #digest(): number {
+  /** Of the statements, and of the records of routers in reach: equal at routers that hold the same. */
+  get digest(): number {
     return (this.database.store.digest + this.statements.digest) >>> 0;
   }
 
@@ -231,7 +232,7 @@ export class SignedRouting implements ConsumeRights {
       return false;
     }
     const confirmed = hello.seen.includes(this.#selfId);
-    if (this.#flood.heard(link, hello.id, confirmed, digest, this.#digest(), nowMs)) this.#sendSummary(link);
+    if (this.#flood.heard(link, hello.id, confirmed, digest, this.digest, nowMs)) this.#sendSummary(link);
     return true;
   }
 

@@ -128,10 +128,12 @@ function observe(
   };
 }
 
-/** Which routers do not know as many others as there are. */
+/** Which routers do not know as many others as there are, and whether all hold the same records. */
 function wrongDatabases(network: ScaleNetwork): string[] {
   const wrong: string[] = [];
   const running = network.running;
+  const digests = new Set(running.map((router) => network.engine(router)?.recordDigest));
+  if (digests.size > 1) wrong.push(`there are ${digests.size} different databases`);
   for (const router of running) {
     const { size } = network.engine(router)?.table.routers ?? { size: 0 };
     if (size !== running.length - 1 && wrong.length < 10) wrong.push(`router ${router} reaches ${size} of ${running.length - 1} others`);
