@@ -11,12 +11,13 @@ test('each message ends once in the counters of every router, whatever becomes o
   const { network, alpha, beta, gamma } = line();
   const consumer = consume(gamma, 'queue');
   network.runUntil(() => alpha.control.forwarder.reachable('queue'), 3000);
-  const counts = (): { incoming: object; outgoing: object }[] =>
-    [alpha, beta, gamma].map(({ control: { forwarder } }) => ({
-      incoming: forwarder.incoming.counts(),
-      outgoing: forwarder.outgoing.counts(),
-    }));
-  const total = (): ReturnType<typeof imbalance> => imbalance(counts() as Parameters<typeof imbalance>[0]);
+  const total = (): Imbalance =>
+    imbalance(
+      [alpha, beta, gamma].map(({ control: { forwarder } }) => ({
+        incoming: forwarder.incoming.counts(),
+        outgoing: forwarder.outgoing.counts(),
+      })),
+    );
 
   for (const state of [accepted, rejected, released, modified, accepted]) {
     produce(alpha, 'queue', 100);
