@@ -63,6 +63,11 @@ export class LinkStateContent {
     this.hasUnsigned = fields.peers.some(({ isUnsigned }) => isUnsigned);
   }
 
+  /** Whether all neighbours had a number when `graphState` was last asked for. */
+  get isComplete(): boolean {
+    return !this.#unresolved;
+  }
+
   /**
    * The link state as the graph wants it. Neighbours without a number in the index are left out: nothing is known of them, so that the
    * edge could not count. They are looked for again when the index has grown.

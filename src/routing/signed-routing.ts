@@ -28,6 +28,7 @@ import { UnsignedRouters } from './unsigned-routers.ts';
 const maxRecordsPerMessage = 1_024;
 /** Credentials are judged again at most this often: those of a large network are decided one by one. */
 const judgeIntervalMs = 50;
+const noPeers = new Int32Array(0);
 /** Link number of records made here. */
 const ownLink = -1;
 
@@ -65,6 +66,8 @@ export class SignedRouting implements ConsumeRights {
   readonly #addresses: SignedAddresses;
   /** Origins whose link state the graph has yet to take. */
   readonly #changed = new Set<number>();
+  /** Origins that name neighbours which have no number yet. */
+  readonly #incomplete = new Set<number>();
   /** Origins that name neighbours which do not sign. */
   readonly #nearUnsigned = new Set<number>();
   /** Credentials of routers that have sent messages through here. */
@@ -369,12 +372,10 @@ export class SignedRouting implements ConsumeRights {
     if (before?.linkState !== undefined && hasSameLinks(before.linkState.linkState, content, this.#index)) return;
     this.#changed.add(origin);
     this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), content?.graphState(this.#index));
+    const peers = content?.graphState(this.#index).peers ?? noPeers;
     // Others may have named this router before it had a number. Its first link state need not name them yet: each one is looked at.
-    for (const peer of content?.graphState(this.#index).peers ?? []) {
-      const state = this.#graph.linkState(peer);
-      if (state !== undefined && placeOf(state.peers, origin) < 0 && this.database.store.at(peer) !== undefined) this.#changed.add(peer);
-      this.isPressing ||= this.#leadsOn(origin, peer);
-    }
+    if (this.#incomplete.size > 0) for (const peer of peers) if (this.#incomplete.has(peer)) this.#changed.add(peer);
+    for (let place = 0; place < peers.length && !this.isPressing; place++) this.isPressing = this.#leadsOn(origin, peers[place] ?? origin);
     this.topologyChanged = true;
   }
 
@@ -398,8 +399,10 @@ export class SignedRouting implements ConsumeRights {
   writeTo(graph: LinkStateGraph): void {
     for (const origin of this.#changed) {
       if (origin === graph.self) continue;
-      const state = this.database.store.at(origin);
-      graph.set(origin, state?.linkState?.linkState?.graphState(graph.index));
+      const content = this.database.store.at(origin)?.linkState?.linkState;
+      graph.set(origin, content?.graphState(graph.index));
+      if (content?.isComplete === false) this.#incomplete.add(origin);
+      else this.#incomplete.delete(origin);
     }
     this.#changed.clear();
   }
