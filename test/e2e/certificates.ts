@@ -75,8 +75,8 @@ export class Authority implements AsyncDisposable {
     return credentials;
   }
 
-  /** A membership with a key to sign with, and the entity for it; its state lies in `stateFolder`. */
-  async signing(routerId: string, stateFolder: string): Promise<Entity> {
+  /** A membership with a key to sign with, and the entity for it; its state lies in `stateFolder`. `addresses`: patterns of all that it may use. */
+  async signing(routerId: string, stateFolder: string, addresses: readonly string[] = everyAddress): Promise<Entity> {
     const publicKey = await publicKeyOf(pkiCrypto, await importPrivateKey(pkiCrypto, await generatePrivateKey(pkiCrypto)));
     const signingKeyPem = await generateSigningKey(pkiCrypto);
     const signingKey = await signingPublicKey(pkiCrypto, signingKeyPem);
@@ -87,7 +87,7 @@ export class Authority implements AsyncDisposable {
       {
         publicKey,
         identity: { networkId: this.networkId, siteName, routerId },
-        rights: { mayIssue: false, pathLength: 0, leafLifetimeMs: dayMs, signingKey, advertise: everyAddress, consume: everyAddress },
+        rights: { mayIssue: false, pathLength: 0, leafLifetimeMs: dayMs, signingKey, advertise: addresses, consume: addresses },
         wallMs: Date.now() - dayMs,
         lifetimeMs: membershipMs,
       },

@@ -1,0 +1,13 @@
+import type { EvilRouter } from './evil-router.ts';
+
+/** One way to harm a network from within. */
+export interface Attack {
+  readonly name: string;
+  /** What it tries, and what becomes of that. */
+  readonly tries: string;
+  readonly expected: 'kept out' | 'no effect';
+  /** What it needs: a key of the network, or none. */
+  readonly signs: boolean;
+  /** Does its work in steps; each gives the milliseconds until the next. It is cut off when its time is over. */
+  readonly run: (evil: EvilRouter) => Generator<number, void, void>;
+}
