@@ -15,7 +15,6 @@ import { readCertificate } from '../pki/read-certificate.ts';
 import type { CertificateFacts } from '../pki/read-certificate.ts';
 import { generateSigningKey, signingPublicKey } from '../pki/signing-key.ts';
 import { maxChainLength } from '../pki/verify-chain.ts';
-import { loadX509 } from '../pki/x509-library.ts';
 import type { StoredIdentity } from './trust-folder.ts';
 
 /** Issuers remembered for renewal. The first that answers is enough. */
@@ -82,7 +81,7 @@ export async function issuerOf(crypto: PkiCrypto, identity: StoredIdentity): Pro
  * lacks the signing key.
  */
 export async function renewOwn(crypto: PkiCrypto, identity: StoredIdentity, issuer: Issuer, wallMs: number): Promise<StoredIdentity> {
-  const membership = await membershipFacts(crypto, identity);
+  const membership = membershipFacts(identity);
   const leafLifetimeMs = membership?.rights?.leafLifetimeMs ?? defaultLeafLifetimeMs;
   const lifetimeMs = defaultMembershipLifetimeMs;
   const { networkId, siteName, routerId, hosts, siteKey } = identity;
@@ -108,9 +107,9 @@ export async function renewOwn(crypto: PkiCrypto, identity: StoredIdentity, issu
 }
 
 /** What the membership says. Throws InputError `bad-certificate`. */
-export async function membershipFacts(crypto: PkiCrypto, identity: StoredIdentity): Promise<CertificateFacts | undefined> {
+export function membershipFacts(identity: StoredIdentity): CertificateFacts | undefined {
   const [der] = decodePem('CERTIFICATE', identity.membership, 'membership', maxChainLength + 1);
-  return der === undefined ? undefined : factsOf(crypto, der, 'membership');
+  return der === undefined ? undefined : factsOf(der, 'membership');
 }
 
 /**
@@ -126,7 +125,7 @@ export async function planJoin(
   token: AccessToken,
 ): Promise<'join' | 'link'> {
   const root = decodeOnePem('CERTIFICATE', token.ca, 'token: spec.ca');
-  const { publicKey } = await factsOf(crypto, root, 'token: spec.ca');
+  const { publicKey } = factsOf(root, 'token: spec.ca');
   if (present === undefined) return 'join';
   if (constantTimeEqual(root, decodeOnePem('CERTIFICATE', present.root, 'root'))) {
     if (!ownGrant) return 'link';
@@ -162,13 +161,13 @@ async function issuerFor(
   key: string,
 ): Promise<Issuer> {
   const certificate = chain[0] ?? root;
-  const { pathLength, notAfterMs } = await factsOf(crypto, certificate, 'issuer certificate');
+  const { pathLength, notAfterMs } = factsOf(certificate, 'issuer certificate');
   const authority = { certificate, privateKey: await importPrivateKey(crypto, key) };
   return { networkId, root, authority, chain, pathLength, notAfterMs };
 }
 
-async function factsOf(crypto: PkiCrypto, der: Uint8Array<ArrayBuffer>, where: string): Promise<CertificateFacts> {
-  const facts = readCertificate(await loadX509(crypto), der);
+function factsOf(der: Uint8Array<ArrayBuffer>, where: string): CertificateFacts {
+  const facts = readCertificate(der);
   if (typeof facts === 'string') throw new InputError('bad-certificate', where, facts);
   return facts;
 }

@@ -427,7 +427,7 @@ export class TrustStore implements AsyncDisposable {
   }
 
   async #take(identity: StoredIdentity): Promise<void> {
-    const rights = (await membershipFacts(this.#crypto, identity))?.rights;
+    const rights = membershipFacts(identity)?.rights;
     const { signingKey } = identity;
     const ownKey = signingKey === undefined ? undefined : await signingPublicKey(this.#crypto, signingKey);
     if (this.#identity?.networkId !== identity.networkId) await this.#openRevocations(identity);

@@ -1,5 +1,6 @@
 import type * as Asn1 from 'asn1js';
 import { addressPatternProblem, maxAddressPatterns } from '../base/address-grant.ts';
+import { DerReader, DerTag } from './der.ts';
 import type { X509Library } from './x509-library.ts';
 
 /**
@@ -78,48 +79,36 @@ export function encodeMembershipRights(library: X509Library, rights: MembershipR
 }
 
 /** Returns undefined when the bytes are not of that form or out of range. */
-export function decodeMembershipRights(library: X509Library, der: Uint8Array<ArrayBuffer>): MembershipRights | undefined {
-  const { asn1 } = library;
-  const parsed = asn1.fromBER(der);
-  if (parsed.offset !== der.length || !(parsed.result instanceof asn1.Sequence)) return undefined;
-  const fields: Asn1.AsnType[] = parsed.result.valueBlock.value;
-  const [mayIssue, pathLength, leafLifetimeSeconds, ...signing] = fields;
-  if ((fields.length !== 3 && fields.length !== 6) || !(mayIssue instanceof asn1.Boolean)) return undefined;
-  if (!(pathLength instanceof asn1.Integer) || !(leafLifetimeSeconds instanceof asn1.Integer)) return undefined;
-  const signingRights = fields.length === 3 ? { advertise: everyAddress, consume: everyAddress } : decodeSigningRights(library, signing);
-  if (signingRights === undefined) return undefined;
-  const rights = {
-    mayIssue: mayIssue.valueBlock.value,
-    pathLength: pathLength.valueBlock.valueDec,
-    leafLifetimeMs: leafLifetimeSeconds.valueBlock.valueDec * 1000,
-    ...signingRights,
-  };
-  if (rights.pathLength < 0 || rights.pathLength > maxPathLength) return undefined;
+export function decodeMembershipRights(der: Uint8Array<ArrayBuffer>): MembershipRights | undefined {
+  let rights: MembershipRights;
+  try {
+    rights = readRights(der);
+  } catch {
+    return undefined;
+  }
+  if (rights.pathLength > maxPathLength) return undefined;
   if (rights.leafLifetimeMs < minLeafLifetimeMs || rights.leafLifetimeMs > maxLeafLifetimeMs) return undefined;
+  if (rights.signingKey !== undefined && rights.signingKey.length !== signingKeyLength) return undefined;
+  if (patternListProblem(rights.advertise) !== undefined || patternListProblem(rights.consume) !== undefined) return undefined;
   return rights;
 }
 
-function decodeSigningRights(
-  library: X509Library,
-  [key, advertise, consume]: readonly Asn1.AsnType[],
-): Pick<MembershipRights, 'signingKey' | 'advertise' | 'consume'> | undefined {
-  const { asn1 } = library;
-  if (!(key instanceof asn1.OctetString)) return undefined;
-  const signingKey = new Uint8Array(key.valueBlock.valueHexView);
-  const [mayAdvertise, mayConsume] = [decodePatterns(library, advertise), decodePatterns(library, consume)];
-  if (mayAdvertise === undefined || mayConsume === undefined) return undefined;
-  const lists = { advertise: mayAdvertise, consume: mayConsume };
-  if (signingKey.length === 0) return lists;
-  return signingKey.length === signingKeyLength ? { signingKey, ...lists } : undefined;
+function readRights(der: Uint8Array<ArrayBuffer>): MembershipRights {
+  const outer = new DerReader(der);
+  const fields = outer.inside(DerTag.sequence);
+  outer.end();
+  const basic = { mayIssue: fields.boolean(), pathLength: fields.smallInteger(), leafLifetimeMs: fields.smallInteger() * 1000 };
+  if (fields.isDone) return { ...basic, advertise: everyAddress, consume: everyAddress };
+  const signingKey = fields.content(DerTag.octetString).slice();
+  const rights = { ...basic, advertise: readPatterns(fields), consume: readPatterns(fields) };
+  fields.end();
+  return signingKey.length === 0 ? rights : { ...rights, signingKey };
 }
 
-function decodePatterns(library: X509Library, value: Asn1.AsnType | undefined): readonly string[] | undefined {
-  const { asn1 } = library;
-  if (!(value instanceof asn1.Sequence) || value.valueBlock.value.length > maxAddressPatterns) return undefined;
+/** One more than may be granted at most: the list is refused then. */
+function readPatterns(fields: DerReader): readonly string[] {
+  const list = fields.inside(DerTag.sequence);
   const patterns: string[] = [];
-  for (const item of value.valueBlock.value) {
-    if (!(item instanceof asn1.Utf8String)) return undefined;
-    patterns.push(item.valueBlock.value);
-  }
-  return patternListProblem(patterns) === undefined ? patterns : undefined;
+  while (!list.isDone && patterns.length <= maxAddressPatterns) patterns.push(list.text(DerTag.utf8String));
+  return patterns;
 }

@@ -8,7 +8,6 @@ import type { PkiCrypto } from './pki-crypto.ts';
 import { readCertificate } from './read-certificate.ts';
 import type { CertificateFacts } from './read-certificate.ts';
 import { maxChainLength, verifyChain } from './verify-chain.ts';
-import { loadX509 } from './x509-library.ts';
 
 /**
  * A statement that a router does not belong to the network any more, signed by an issuer. Every router passes it on and keeps it
@@ -102,7 +101,7 @@ export async function verifyRevocation(
   const parsed = parseStatement(bytes);
   if (typeof parsed === 'string') return parsed;
   const { revocation, signed, signature, chain } = parsed;
-  const rootFacts = readCertificate(await loadX509(crypto), root);
+  const rootFacts = readCertificate(root);
   if (typeof rootFacts === 'string') return rootFacts;
   if (revocation.network !== (await networkIdOfKey(crypto, rootFacts.publicKey))) return 'it is of another network';
   let signer: CertificateFacts = rootFacts;
@@ -119,10 +118,9 @@ export async function verifyRevocation(
 
 /** The issuers in a chain of certificates (DER, from the lowest), as revocation looks at them. Nothing is verified here. */
 export async function issuersOf(crypto: PkiCrypto, chain: readonly Uint8Array<ArrayBuffer>[]): Promise<readonly IssuerInChain[]> {
-  const library = await loadX509(crypto);
   const issuers: IssuerInChain[] = [];
   for (const der of chain) {
-    const facts = readCertificate(library, der);
+    const facts = readCertificate(der);
     if (typeof facts === 'string') continue;
     const [uri = ''] = facts.uris;
     issuers.push({ keyHash: (await sha256(crypto, facts.publicKey)).toHex(), routerId: parseIdentity(uri)?.routerId });

@@ -1,12 +1,10 @@
 import { parseIdentity } from './identity.ts';
 import type { RouterIdentity } from './identity.ts';
 import { networkIdOfKey } from './issue-certificate.ts';
-import { constantTimeEqual } from './pki-crypto.ts';
+import { constantTimeEqual, sha256 } from './pki-crypto.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
 import { readCertificate } from './read-certificate.ts';
 import type { CertificateFacts } from './read-certificate.ts';
-import { loadX509 } from './x509-library.ts';
-import type { X509Library } from './x509-library.ts';
 
 /**
  * The trust rules of a network, in one place:
@@ -38,13 +36,135 @@ type ChainRefusalCode =
   | 'no-identity';
 
 export type ChainVerdict =
-  | { readonly accepted: true; readonly identity: RouterIdentity; readonly subject: CertificateFacts; readonly issuerPathLength: number }
+  | {
+      readonly accepted: true;
+      readonly identity: RouterIdentity;
+      readonly subject: CertificateFacts;
+      /** The certificates above the subject's, from the nearest to the root. */
+      readonly issuers: readonly CertificateFacts[];
+      readonly issuerPathLength: number;
+    }
   | { readonly accepted: false; readonly code: ChainRefusalCode; readonly reason: string };
 
+/** Issuers that a `ChainVerifier` keeps: those of a large network, and some that were renewed. */
+const maxKnownIssuers = 256;
+
+const signing = { name: 'ECDSA', hash: 'SHA-256' } as const;
+
+/** A certificate that may have issued others, with its key in the form that is checked with; undefined when the key is no point of the curve. */
+interface IssuingCertificate {
+  readonly facts: CertificateFacts;
+  /** SHA-256 of the certificate, in hex. */
+  readonly hash: string;
+  readonly key: CryptoKey | undefined;
+}
+
+interface KnownIssuer extends IssuingCertificate {
+  /** Hash of the certificate whose key has signed it. */
+  readonly signedBy: string;
+}
+
 /**
- * Checks a chain (DER, the subject's certificate first; the root may be left out) against the network's root at a time.
- * Never throws for what the chain holds.
+ * Checks chains against one network's root. Reads the root and each issuer once and checks their signatures once, however many
+ * chains they are in; whether they may issue and what time it is are looked at for each chain.
  */
+export class ChainVerifier {
+  readonly #crypto: PkiCrypto;
+  readonly #root: Uint8Array<ArrayBuffer>;
+  /** By hash. Only who holds an issuer's key can add to it. The least recently used goes first. */
+  readonly #issuers = new Map<string, KnownIssuer>();
+  #anchor: Promise<Anchor | Refusal> | undefined;
+
+  /** `root`: DER. */
+  constructor(crypto: PkiCrypto, root: Uint8Array<ArrayBuffer>) {
+    this.#crypto = crypto;
+    this.#root = root;
+  }
+
+  /**
+   * Checks a chain (DER, the subject's certificate first; the root may be left out) at a time; without one, at the first at which all
+   * its certificates have begun. Never throws for what the chain holds.
+   */
+  async verify(chain: readonly Uint8Array<ArrayBuffer>[], purpose: ChainPurpose, wallMs?: number): Promise<ChainVerdict> {
+    this.#anchor ??= this.#readRoot();
+    const anchor = await this.#anchor;
+    if ('accepted' in anchor) return anchor;
+    const certificates = chain.filter((der) => !constantTimeEqual(der, this.#root));
+    if (certificates.length > maxChainLength) return refuse('unreadable', `the chain has more than ${maxChainLength} certificates`);
+    const known = await Promise.all(certificates.slice(1).map(async (der) => this.#recall(der)));
+    const path: CertificateFacts[] = [];
+    for (const [at, der] of certificates.entries()) {
+      const facts = known[at - 1]?.issuer?.facts ?? readCertificate(der);
+      if (typeof facts === 'string') return refuse('unreadable', facts);
+      path.push(facts);
+    }
+    path.push(anchor.facts);
+
+    const notIssued = refuse('wrong-issuer', 'the certificate was not issued in this network');
+    let above: IssuingCertificate = anchor;
+    for (let at = path.length - 2; at > 0; at--) {
+      const { hash = '', issuer } = known[at - 1] ?? {};
+      const facts = path[at] ?? anchor.facts;
+      const next: KnownIssuer | undefined = issuer?.signedBy === above.hash ? issuer : await this.#admit(facts, hash, above);
+      if (next === undefined) return notIssued;
+      above = next;
+    }
+    const [subject = anchor.facts] = path;
+    if (subject !== anchor.facts && !(await this.#isSignedBy(subject, above))) return notIssued;
+
+    const { networkId } = anchor;
+    const refusal = checkTimes(path, wallMs ?? Math.max(...path.map(({ notBeforeMs }) => notBeforeMs))) ?? checkIssuers(path, networkId);
+    return refusal ?? checkSubject(path, networkId, purpose);
+  }
+
+  async #readRoot(): Promise<Anchor | Refusal> {
+    const facts = readCertificate(this.#root);
+    if (typeof facts === 'string') return refuse('unreadable', `the root: ${facts}`);
+    const hash = (await sha256(this.#crypto, this.#root)).toHex();
+    const anchor = { facts, hash, key: await this.#importKey(facts), networkId: await networkIdOfKey(this.#crypto, facts.publicKey) };
+    if (await this.#isSignedBy(facts, anchor)) return anchor;
+    return refuse('wrong-issuer', 'the root was not signed with its own key');
+  }
+
+  async #recall(der: Uint8Array<ArrayBuffer>): Promise<{ readonly hash: string; readonly issuer: KnownIssuer | undefined }> {
+    const hash = (await sha256(this.#crypto, der)).toHex();
+    const issuer = this.#issuers.get(hash);
+    if (issuer !== undefined) {
+      this.#issuers.delete(hash);
+      this.#issuers.set(hash, issuer);
+    }
+    return { hash, issuer };
+  }
+
+  /** Checks the signature of a certificate that is not known; if it may issue, it is from now on. */
+  async #admit(facts: CertificateFacts, hash: string, above: IssuingCertificate): Promise<KnownIssuer | undefined> {
+    if (!(await this.#isSignedBy(facts, above))) return undefined;
+    const issuer = { facts, hash, key: await this.#importKey(facts), signedBy: above.hash };
+    if (!facts.isIssuer) return issuer;
+    this.#issuers.set(hash, issuer);
+    const [oldest] = this.#issuers.keys();
+    if (this.#issuers.size > maxKnownIssuers && oldest !== undefined) this.#issuers.delete(oldest);
+    return issuer;
+  }
+
+  async #isSignedBy({ issuer, signed, signature }: CertificateFacts, { facts, key }: IssuingCertificate): Promise<boolean> {
+    return issuer === facts.subject && key !== undefined && this.#crypto.subtle.verify(signing, key, signature, signed);
+  }
+
+  async #importKey({ publicKey }: CertificateFacts): Promise<CryptoKey | undefined> {
+    try {
+      return await this.#crypto.subtle.importKey('spki', publicKey, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify']);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+interface Anchor extends IssuingCertificate {
+  readonly networkId: string;
+}
+
+/** Checks one chain; see `ChainVerifier.verify`. */
 export async function verifyChain(
   crypto: PkiCrypto,
   chain: readonly Uint8Array<ArrayBuffer>[],
@@ -52,47 +172,13 @@ export async function verifyChain(
   purpose: ChainPurpose,
   wallMs: number,
 ): Promise<ChainVerdict> {
-  const library = await loadX509(crypto);
-  const rootFacts = readCertificate(library, root);
-  if (typeof rootFacts === 'string') return refuse('unreadable', `the root: ${rootFacts}`);
-  const networkId = await networkIdOfKey(crypto, rootFacts.publicKey);
-
-  const path: CertificateFacts[] = [];
-  for (const der of chain) {
-    if (constantTimeEqual(der, root)) continue;
-    if (path.length === maxChainLength) return refuse('unreadable', `the chain has more than ${maxChainLength} certificates`);
-    const facts = readCertificate(library, der);
-    if (typeof facts === 'string') return refuse('unreadable', facts);
-    path.push(facts);
-  }
-  path.push(rootFacts);
-
-  const refusal = (await checkSignatures(library, path)) ?? checkTimes(path, wallMs) ?? checkIssuers(path, networkId);
-  if (refusal !== undefined) return refusal;
-  return checkSubject(path, networkId, purpose);
+  return new ChainVerifier(crypto, root).verify(chain, purpose, wallMs);
 }
 
 type Refusal = Extract<ChainVerdict, { accepted: false }>;
 
 function refuse(code: ChainRefusalCode, reason: string): Refusal {
   return { accepted: false, code, reason };
-}
-
-async function checkSignatures(library: X509Library, path: readonly CertificateFacts[]): Promise<Refusal | undefined> {
-  for (const [at, facts] of path.entries()) {
-    const issuer = path[at + 1] ?? facts;
-    const signed = facts.issuer === issuer.subject && (await verifySignature(library, facts, issuer));
-    if (!signed) return refuse('wrong-issuer', 'the certificate was not issued in this network');
-  }
-  return undefined;
-}
-
-async function verifySignature(library: X509Library, facts: CertificateFacts, issuer: CertificateFacts): Promise<boolean> {
-  try {
-    return await facts.certificate.verify(issuer.certificate, library.engine);
-  } catch {
-    return false;
-  }
 }
 
 function checkTimes(path: readonly CertificateFacts[], wallMs: number): Refusal | undefined {
@@ -141,7 +227,7 @@ function checkSubject(path: readonly CertificateFacts[], networkId: string, purp
   if (purpose === 'issuer' && subject.pathLength >= issuer.pathLength) {
     return refuse('path-length', 'more delegated issuers than the path length allows');
   }
-  return { accepted: true, identity, subject, issuerPathLength: issuer.pathLength };
+  return { accepted: true, identity, subject, issuers: path.slice(1), issuerPathLength: issuer.pathLength };
 }
 
 const purposeNames: Readonly<Record<ChainPurpose, string>> = { tls: 'a TLS certificate', membership: 'a membership', issuer: 'an issuer' };

@@ -48,12 +48,3 @@ export const objectIdentifiers = {
 
 /** General name types, RFC 5280 section 4.2.1.6. */
 export const generalNameTypes = { dnsName: 2, uri: 6, ipAddress: 7 } as const;
-
-/**
- * An object identifier as the library spells it after parsing. Arcs above 64 bits come back in a spelling of the
- * library's own, so identifiers are compared in that one.
- */
-export function identifierAsRead(library: X509Library, identifier: string): string {
-  const parsed = library.asn1.fromBER(new library.asn1.ObjectIdentifier({ value: identifier }).toBER());
-  return (parsed.result as Asn1.ObjectIdentifier).valueBlock.toString();
-}
