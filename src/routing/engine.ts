@@ -500,7 +500,11 @@ export class RoutingEngine {
     // Also where only the link to a neighbour changed: the table names links.
     if (!sameNeighbours(before, this.#neighbours)) this.#exchange.topologyChanged = true;
     else this.#tables.linksChanged(this.#links);
-    for (const routerId of this.#neighbours.keys()) if (!this.#tables.table.routers.has(routerId)) this.#exchange.isPressing = true;
+    // A new link's far end may be believed to be reached by others which have lost it, too: what goes there would circle.
+    for (const [routerId, { link }] of this.#neighbours) {
+      const route = this.#tables.table.routers.get(routerId);
+      if (route === undefined || (route.nextHop !== routerId && before.get(routerId)?.link !== link)) this.#exchange.isPressing = true;
+    }
   }
 
   #advertisementDueMs(): number {

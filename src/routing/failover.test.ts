@@ -198,7 +198,7 @@ test('paths are computed at once after quiet, then with growing pauses, and at o
   assert.deepEqual(runsAt(20_000, 80_000).slice(0, 8), [0, 20, 120, 620, 2_620, 7_620, 12_620, 17_620]);
   assert.equal(schedule.take(false, true, 80_000), false);
   assert.equal(schedule.take(true, true, 80_000), true);
-  assert.deepEqual(runsAt(81_000, 91_000), [4_000, 9_000], 'the urgent one counts');
+  assert.deepEqual(runsAt(80_001, 91_000), [99, 5_099, 10_099], 'what others say of the same loss follows soon');
   assert.deepEqual(runsAt(101_000, 101_200), [0, 20, 120], 'quiet');
   assert.deepEqual(runsAt(102_200, 102_400), [0, 20, 120], 'a short burst is soon forgotten');
 });
@@ -227,6 +227,30 @@ test('a router that is restarted while the network does not come to rest is reac
     network.run(300);
     flapping = network.connect('d', 'e');
     network.run(2_000);
+  }
+});
+
+test('a neighbour that comes back while it is believed to be reached by others is reached directly again at once', () => {
+  const network = new TestNetwork();
+  for (const id of ['a1', 'a2', 'b1', 'b2']) network.router(id);
+  for (const [from, to] of [
+    ['a1', 'b1'],
+    ['a1', 'b2'],
+    ['a2', 'b1'],
+    ['a2', 'b2'],
+  ] as const)
+    network.connect(from, to);
+  network.run(12_000);
+  // Each of b1 and b2 loses the way to a1 and believes for a moment in that of the other.
+  for (let round = 0; round < 12; round++) {
+    network.kill('a1');
+    network.run(600);
+    network.router('a1', { instance: 1_700_000_001 + round });
+    for (const to of ['b1', 'b2']) network.connect('a1', to);
+    const directMs = network.runUntil(() => network.cost('b1', 'a1') === 1 && network.cost('b2', 'a1') === 1, 10_000);
+    // Its links are held back for a second, because they come and go.
+    assert.ok(directMs <= 1_250, `round ${round}: ${directMs} ms`);
+    network.run(6_000);
   }
 });
 

@@ -38,7 +38,8 @@ export class PathSchedule {
     const pauseMs = learning ? learningPauseMs : (pausesMs[this.#level] ?? 0);
     this.#level = Math.min(this.#level + 1, pausesMs.length - 1);
     this.#lastMs = nowMs;
-    this.#nextMs = nowMs + pauseMs;
+    // Others tell of an urgent loss, too: until that is computed, this router may believe in ways that come back to it.
+    this.#nextMs = nowMs + (urgent ? Math.min(pauseMs, pressingPauseMs) : pauseMs);
     this.#quietAtMs = nowMs + Math.max(leastQuietMs, 2 * pauseMs);
     this.runs++;
     return true;
