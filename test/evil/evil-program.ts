@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { until } from '../e2e/until.ts';
+import type { Expected } from './attack.ts';
 
 const program = join(import.meta.dirname, 'main.ts');
 const startTimeoutMs = 20_000;
@@ -9,7 +10,7 @@ const startTimeoutMs = 20_000;
 /** What came of one attack, as the program says. */
 export interface AttackOutcome {
   readonly attack: string;
-  readonly expected: 'kept out' | 'no effect';
+  readonly expected: Expected;
   readonly sent: number;
   readonly linksUp: number;
   readonly keptOutMs: number | null;

@@ -179,7 +179,7 @@ export const selfMadeCredentials: Attack = {
 export const credentialSwap: Attack = {
   name: 'credential-swap',
   tries: "its own credential as another router's, another router's as its own, and many of its own in turn",
-  expected: 'kept out',
+  expected: 'cut off',
   signs: true,
   *run(evil) {
     yield listenMs;
