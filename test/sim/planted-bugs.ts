@@ -85,9 +85,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'messages that were lost with a link stay counted',
     file: 'src/forwarding/remote-leg.ts',
-    find: `  lost(delivery: OutgoingDelivery): void {
-    this.#finish();`,
-    replace: '  lost(delivery: OutgoingDelivery): void {\n    this.#done = true;',
+    find: `    this.#finish(state);
+    this.#upstream.update(state, true, 0,`,
+    replace: '    this.#done = true;\n    this.#upstream.update(state, true, 0,',
   },
   {
     name: 'the first of several equally near consumers gets everything',
