@@ -1,4 +1,4 @@
-import { X509Certificate, createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,15 +6,18 @@ import { AddressGrant } from '../base/address-grant.ts';
 import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import { parseIdentity } from '../pki/identity.ts';
 import { clockSkewMs } from '../pki/issue-certificate.ts';
 import { decodeOnePem, decodePem } from '../pki/pem.ts';
 import type { PkiCrypto } from '../pki/pki-crypto.ts';
+import { maxCertificateBytes } from '../pki/read-certificate.ts';
+import type { CertificateFacts } from '../pki/read-certificate.ts';
 import type { IssuerInChain } from '../pki/revocation.ts';
-import { maxChainLength, verifyChain } from '../pki/verify-chain.ts';
+import { ChainVerifier, maxChainLength } from '../pki/verify-chain.ts';
 import type { Credential, RoutingTrust } from '../routing/trust.ts';
 import { writeFailure, writeFileAtomic } from './atomic-file.ts';
-import { issuersOfChain } from './certificate-issuers.ts';
 import type { Revocations } from './revocations.ts';
+import { CheckQueue } from './routing-trust-queue.ts';
 import type { KnownMember } from './trust-revocation.ts';
 
 /** PEM: the network's root, the membership chain that certifies the key, and the Ed25519 key. */
@@ -36,27 +39,26 @@ export interface SiteRoutingTrustOptions {
   readonly log: Logger;
 }
 
-/** Credentials judged and remembered: one for each router of a large network, and some that were renewed. */
-const maxCredentials = 4096;
-/** Certificate chains being checked at a time; those beyond are asked for again. */
-const maxPending = 64;
+/** Credentials remembered that were verified: one for each router that routing keeps, and some that were renewed. */
+const maxVerified = 20_000;
+/** Credentials remembered that are wrong for good, so that the same is not checked again and again. */
+const maxWrong = 4096;
+/** Checks after which the owner is told at the latest: it judges what waited for them in one turn, which is to stay short. */
+const checksPerNews = 16;
+/** Octets of a credential: the longest chain, each certificate with its length. */
+const maxCredentialBytes = maxChainLength * (2 + maxCertificateBytes);
 /** Times of certificates are compared with the wall clock this often, so that also a clock that was set is noticed. */
 const expiryPollMs = 30_000;
 
-/** What is known of a credential. Times already have the tolerance for clocks that differ. */
-type Judgement =
-  | { readonly state: 'pending' }
-  /** For good: no other time or clock would make it hold. */
-  | { readonly state: 'wrong' }
-  | {
-      readonly state: 'verified';
-      readonly credential: Credential;
-      /** SHA-256 of the site's SubjectPublicKeyInfo, in hex. */
-      readonly publicKeyHash: string;
-      readonly issuers: readonly IssuerInChain[];
-      readonly notBeforeMs: number;
-      readonly notAfterMs: number;
-    };
+/** A credential that was verified. Times already have the tolerance for clocks that differ. */
+interface Verified {
+  readonly credential: Credential;
+  /** SHA-256 of the site's SubjectPublicKeyInfo, in hex. */
+  readonly publicKeyHash: string;
+  readonly issuers: readonly IssuerInChain[];
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
 
 /**
  * The trust of one router of a network: signs with the site's Ed25519 key, and judges the credentials of others, which are their
@@ -65,18 +67,23 @@ type Judgement =
 export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   readonly nonce: Uint8Array;
   readonly #options: SiteRoutingTrustOptions;
-  readonly #root: Uint8Array<ArrayBuffer>;
-  readonly #rootIssuer: readonly IssuerInChain[];
+  readonly #verifier: ChainVerifier;
   readonly #key: KeyObject;
-  readonly #judged = new Map<string, Judgement>();
+  /** By hash. The least recently asked for goes first. */
+  readonly #verified = new Map<string, Verified>();
+  /** Hashes. No other time or clock would make these hold. */
+  readonly #wrong = new Set<string>();
   /** The same octets are asked for with the same object again and again. */
   readonly #byReference = new WeakMap<Uint8Array, { readonly hash: string }>();
-  readonly #work = new Set<Promise<void>>();
+  readonly #queue = new CheckQueue();
+  #work: Promise<void> | undefined;
+  /** The one that is being checked. */
+  #checking: string | undefined;
   #credential: Uint8Array<ArrayBuffer>;
   #epoch: number;
   #held = '';
   #poll: NodeJS.Timeout | undefined;
-  /** Told when a credential that was pending is decided, or one begins or ceases to hold by the clock. Of statements `Revocations` tells. */
+  /** Told when credentials that were pending are decided, or one begins or ceases to hold by the clock. Of statements `Revocations` tells. */
   changed: (() => void) | undefined;
 
   private constructor(options: SiteRoutingTrustOptions, epoch: number) {
@@ -85,8 +92,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
     this.#epoch = epoch;
     this.nonce = new Uint8Array(8);
     random.fill(this.nonce);
-    this.#root = decodeOnePem('CERTIFICATE', credentials.ca, 'root');
-    this.#rootIssuer = issuersOfChain([this.#root]);
+    this.#verifier = new ChainVerifier(options.crypto, decodeOnePem('CERTIFICATE', credentials.ca, 'root'));
     this.#key = signingKeyOf(credentials.key);
     this.#credential = encodeCredential(credentials.membership);
   }
@@ -99,7 +105,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
     const epoch = (await readEpoch(options.stateFolder)) + 1;
     await writeEpoch(options.stateFolder, epoch);
     const trust = new SiteRoutingTrust(options, epoch);
-    await trust.#verify(trust.#credential);
+    await trust.#check(trust.#hashOf(trust.#credential), trust.#credential);
     const own = trust.credentialOf(trust.credential);
     if (typeof own === 'string' || !trust.#isOwnKey(own)) {
       options.log.warn('the credential of this router does not hold: others will not believe what it says', {
@@ -114,7 +120,8 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#poll);
     this.changed = undefined;
-    await Promise.all(this.#work);
+    this.#queue.clear();
+    await this.#work;
   }
 
   get epoch(): number {
@@ -132,9 +139,9 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   /** The routers whose credentials hold, this one included. */
   get members(): readonly KnownMember[] {
     const members = new Map<string, KnownMember>();
-    for (const judgement of this.#judged.values()) {
-      if (judgement.state !== 'verified' || !this.#holds(judgement)) continue;
-      const { credential, publicKeyHash, issuers } = judgement;
+    for (const verified of this.#verified.values()) {
+      if (!this.#holds(verified)) continue;
+      const { credential, publicKeyHash, issuers } = verified;
       const { routerId, siteName, advertise, consume } = credential;
       members.set(routerId, { routerId, siteName, publicKeyHash, issuers, advertise: advertise.patterns, consume: consume.patterns });
     }
@@ -168,73 +175,79 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   }
 
   credentialOf(bytes: Uint8Array): Credential | 'pending' | 'refused' {
-    const judgement = this.#judged.get(this.#hashOf(bytes));
-    if (judgement === undefined) {
-      if (this.#work.size < maxPending) {
-        const work: Promise<void> = this.#verify(Uint8Array.from(bytes)).finally(() => {
-          this.#work.delete(work);
-          this.changed?.();
-        });
-        this.#work.add(work);
-      }
-      return 'pending';
+    if (bytes.length > maxCredentialBytes) return 'refused';
+    const hash = this.#hashOf(bytes);
+    const verified = this.#verified.get(hash);
+    if (verified !== undefined) {
+      this.#verified.delete(hash);
+      this.#verified.set(hash, verified);
+      return this.#holds(verified) ? verified.credential : 'refused';
     }
-    if (judgement.state !== 'verified') return judgement.state === 'pending' ? 'pending' : 'refused';
-    return this.#holds(judgement) ? judgement.credential : 'refused';
+    if (this.#wrong.has(hash)) return 'refused';
+    if (hash !== this.#checking && this.#queue.add(hash, bytes)) this.#work ??= this.#checkAll();
+    return 'pending';
   }
 
-  #holds({ credential, issuers, notBeforeMs, notAfterMs }: Extract<Judgement, { state: 'verified' }>): boolean {
+  #holds({ credential, issuers, notBeforeMs, notAfterMs }: Verified): boolean {
     const wallMs = this.#options.wallMs();
     if (wallMs < notBeforeMs || wallMs > notAfterMs) return false;
     return this.#options.revocations.revocationOfMember(credential.routerId, issuers) === undefined;
   }
 
-  async #verify(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const hash = this.#hashOf(bytes);
-    this.#judged.set(hash, { state: 'pending' });
-    const judgement = await this.#judge(bytes);
-    this.#judged.set(hash, judgement);
-    for (const oldest of this.#judged.keys()) {
-      if (this.#judged.size <= maxCredentials) break;
-      this.#judged.delete(oldest);
+  /** One check after the other, each in a turn of its own: however many routers are met at once, others are served in between. */
+  async #checkAll(): Promise<void> {
+    let untold = 0;
+    for (let next = this.#queue.next(); next !== undefined; next = this.#queue.next()) {
+      await nextTurn();
+      await this.#check(next.hash, next.bytes);
+      if (++untold < checksPerNews && this.#queue.size > 0) continue;
+      untold = 0;
+      this.changed?.();
+    }
+    this.#work = undefined;
+  }
+
+  async #check(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#checking = hash;
+    const verified = await this.#verify(bytes);
+    this.#checking = undefined;
+    if (verified === undefined) this.#wrong.add(hash);
+    else this.#verified.set(hash, verified);
+    for (const [kept, most] of [[this.#verified, maxVerified] as const, [this.#wrong, maxWrong] as const]) {
+      const [oldest] = kept.keys();
+      if (kept.size > most && oldest !== undefined) kept.delete(oldest);
     }
   }
 
-  async #judge(bytes: Uint8Array<ArrayBuffer>): Promise<Judgement> {
-    const { crypto, log } = this.#options;
+  /** Undefined when it is wrong. */
+  async #verify(bytes: Uint8Array<ArrayBuffer>): Promise<Verified | undefined> {
+    const { log } = this.#options;
     const chain = decodeCredential(bytes);
-    if (chain === undefined) return { state: 'wrong' };
-    try {
-      const certificates = chain.map((der) => new X509Certificate(der));
-      const startMs = Math.max(...certificates.map(({ validFromDate }) => validFromDate.getTime()));
-      const endMs = Math.min(...certificates.map(({ validToDate }) => validToDate.getTime()));
-      // At a time of its own, so that what is remembered does not depend on when it came; the clock is compared each time.
-      const verdict = await verifyChain(crypto, chain, this.#root, 'membership', startMs);
-      if (!verdict.accepted) {
-        log.warn('a credential was refused', { reason: verdict.reason });
-        return { state: 'wrong' };
-      }
-      const { routerId, siteName } = verdict.identity;
-      const { rights } = verdict.subject;
-      if (rights?.signingKey === undefined) return { state: 'wrong' };
-      return {
-        state: 'verified',
-        credential: {
-          routerId,
-          siteName,
-          advertise: new AddressGrant(rights.advertise),
-          consume: new AddressGrant(rights.consume),
-          key: publicKeyObject(rights.signingKey),
-        },
-        publicKeyHash: issuersOfChain(chain.slice(0, 1))[0]?.keyHash ?? '',
-        issuers: [...issuersOfChain(chain.slice(1)), ...this.#rootIssuer],
-        notBeforeMs: startMs - clockSkewMs,
-        notAfterMs: endMs + clockSkewMs,
-      };
-    } catch (error) {
-      log.warn('a credential cannot be read', { reason: String(error) });
-      return { state: 'wrong' };
+    if (chain === undefined) return undefined;
+    // At a time of its own, so that what is remembered does not depend on when it came; the clock is compared each time.
+    const verdict = await this.#verifier.verify(chain, 'membership');
+    if (!verdict.accepted) {
+      log.warn('a credential was refused', { reason: verdict.reason });
+      return undefined;
     }
+    const { identity, subject, issuers } = verdict;
+    const { rights } = subject;
+    if (rights?.signingKey === undefined) return undefined;
+    this.#queue.trust(bytes);
+    const path = [subject, ...issuers];
+    return {
+      credential: {
+        routerId: identity.routerId,
+        siteName: identity.siteName,
+        advertise: new AddressGrant(rights.advertise),
+        consume: new AddressGrant(rights.consume),
+        key: publicKeyObject(rights.signingKey),
+      },
+      publicKeyHash: keyHashOf(subject),
+      issuers: issuers.map((facts) => ({ keyHash: keyHashOf(facts), routerId: routerIdOf(facts) })),
+      notBeforeMs: Math.max(...path.map((facts) => facts.notBeforeMs)) - clockSkewMs,
+      notAfterMs: Math.min(...path.map((facts) => facts.notAfterMs)) + clockSkewMs,
+    };
   }
 
   #isOwnKey(credential: Credential): boolean {
@@ -249,11 +262,11 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
     this.changed?.();
   }
 
-  /** Which credentials hold now, as one text to compare. */
+  /** Which credentials do not hold now, as one text to compare. */
   #holding(): string {
     const held: string[] = [];
-    for (const [hash, judgement] of this.#judged) if (judgement.state === 'verified' && !this.#holds(judgement)) held.push(hash);
-    return held.join();
+    for (const [hash, verified] of this.#verified) if (!this.#holds(verified)) held.push(hash);
+    return held.toSorted().join();
   }
 
   #hashOf(bytes: Uint8Array): string {
@@ -294,6 +307,20 @@ function signingKeyOf(pem: string): KeyObject {
   }
   if (key.asymmetricKeyType !== 'ed25519') throw new InputError('bad-key', 'signing key', 'not an Ed25519 key');
   return key;
+}
+
+/** SHA-256 of the SubjectPublicKeyInfo, in hex. */
+function keyHashOf({ publicKey }: CertificateFacts): string {
+  return createHash('sha256').update(publicKey).digest('hex');
+}
+
+/** Undefined for the root. */
+function routerIdOf({ uris: [uri, ...others] }: CertificateFacts): string | undefined {
+  return uri === undefined || others.length > 0 ? undefined : parseIdentity(uri)?.routerId;
+}
+
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 function publicKeyObject(raw: Uint8Array<ArrayBuffer>): KeyObject {
