@@ -262,7 +262,7 @@ export interface AmplificationResult {
   readonly retainedPerByte: number;
   /** Octets that wait to be sent as the answer, for each octet of the input. */
   readonly answeredPerByte: number;
-  /** Longest time for 64 KiB of the input, as one read of a socket gives them. */
+  /** Longest time of this thread for 64 KiB of the input, as one read of a socket gives them: not that of others on a busy machine. */
   readonly readMs: number;
   readonly condition: string;
   readonly asExpected: boolean;
@@ -306,9 +306,10 @@ function feed(preparation: Uint8Array, input: Uint8Array, slabs: SlabPool): Run 
   let [readMs, answeredBytes, condition] = [0, 0, ''];
   for (let at = 0; at < input.length && !connection.ended; at += readBytes) {
     const piece = input.slice(at, at + readBytes);
-    const startMs = performance.now();
+    const before = process.threadCpuUsage();
     connection.receive(piece, 1);
-    readMs = Math.max(readMs, performance.now() - startMs);
+    const { user, system } = process.threadCpuUsage(before);
+    readMs = Math.max(readMs, (user + system) / 1000);
     const answer = drainBytes(connection);
     answeredBytes += answer.length;
     condition = lastCondition(answer) ?? condition;
