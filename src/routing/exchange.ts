@@ -338,6 +338,12 @@ export class Exchange {
     if (record.linkStateRequest.dueMs <= nowMs) {
       this.#outbox.toRouter(link, routerId, 'LSR', linkStateRequestBody(this.#own.routerId));
       record.linkStateRequest.sent(nowMs, true);
+      // The way that what is known leads may be one that others send back: the old link state does not count as denial any more.
+      const isBehind = record.linkStateSequence > 0 && record.advertisedLinkStateSequence > record.linkStateSequence;
+      if (isBehind && !record.outdated && record.linkStateRequest.attempts >= attemptsBeforeOutdated) {
+        record.outdated = true;
+        this.topologyChanged = true;
+      }
     }
     if (record.mobileRequest.dueMs <= nowMs) {
       const have = this.#mobileSequenceOf(record);
@@ -365,6 +371,9 @@ function isDue(record: RouterRecord, nowMs: number): boolean {
   if (record.owesLinkState || record.owesAddresses) return true;
   return record.linkStateRequest.dueMs <= nowMs || record.mobileRequest.dueMs <= nowMs;
 }
+
+/** A request for a link state that went unanswered so often may be going in a circle. */
+const attemptsBeforeOutdated = 3;
 
 /** False if the same answer was given a moment ago; notes it otherwise. A small request must not buy a large answer without end. */
 function isNewAnswer(given: AnswerGiven, sequence: number, nowMs: number): boolean {

@@ -27,7 +27,7 @@ export class RouterRecord {
   /** Sequence of `peers`; 0 while its link state is unknown. */
   linkStateSequence = 0;
   peers: ReadonlyMap<string, number> = noPeers;
-  /** It has a newer link state than is known here, and no path that it could be asked on by what is known. */
+  /** It has a newer link state than is known here, and by what is known it cannot be asked, or does not answer. */
   outdated = false;
   /** What the paths take from it, as long as nothing changes. */
   linkState: LinkState = unknownLinkState;

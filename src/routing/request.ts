@@ -34,6 +34,11 @@ export class PendingRequest {
     this.dueMs = repeat && this.#attempts < limits.requestAttempts ? nowMs + pauseMs : Infinity;
   }
 
+  /** How often it was asked since it was last answered or had to be asked anew. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
   answered(): void {
     this.dueMs = Infinity;
     this.#attempts = 0;
