@@ -47,16 +47,17 @@ function signers(): { readonly alpha: RoutingEngine; readonly said: readonly Uin
   return { alpha, said, nowMs };
 }
 
-/** Made once: what a router that signs says. Mutated, none of it may be believed. */
-const conversation = signers().said.filter((bytes) => /REC|SUM/.test(Buffer.from(bytes).toString('latin1')));
-
 /** Signed records, altered, cut, mixed and replayed, into a router that holds the genuine ones: nothing may change. */
 class SignedRecordsTarget implements FuzzTarget {
   readonly name = 'signed-records';
-  #router = signers();
+  #router: ReturnType<typeof signers> | undefined;
+  /** What a router that signs says, made once. Mutated, none of it may be believed. */
+  #conversation: readonly Uint8Array[] | undefined;
   #left = inputsPerRouter;
 
   input(random: SeededRandom): Uint8Array {
+    this.#conversation ??= signers().said.filter((bytes) => /REC|SUM/.test(Buffer.from(bytes).toString('latin1')));
+    const conversation = this.#conversation;
     const messages = Array.from({ length: 1 + random.below(maxMessages) }, () =>
       frameOf(mutate(random.pick(conversation), random.pick(conversation), random, maxMessageBytes)),
     );
@@ -64,7 +65,7 @@ class SignedRecordsTarget implements FuzzTarget {
   }
 
   run(input: Uint8Array): RoutingEngine {
-    if (this.#left-- === 0) {
+    if (this.#router === undefined || this.#left-- <= 0) {
       this.#router = signers();
       this.#left = inputsPerRouter;
     }
