@@ -98,7 +98,7 @@ export async function verifyRevocation(
   bytes: Uint8Array,
   root: Uint8Array<ArrayBuffer>,
 ): Promise<VerifiedRevocation | string> {
-  const parsed = parseStatement(bytes);
+  const parsed = parseRevocation(bytes);
   if (typeof parsed === 'string') return parsed;
   const { revocation, signed, signature, chain } = parsed;
   const rootFacts = readCertificate(root);
@@ -128,14 +128,16 @@ export async function issuersOf(crypto: PkiCrypto, chain: readonly Uint8Array<Ar
   return issuers;
 }
 
-interface ParsedStatement {
+/** A statement taken apart; nothing in it has been verified. */
+export interface ParsedRevocation {
   readonly revocation: Revocation;
   readonly signed: Uint8Array<ArrayBuffer>;
   readonly signature: Uint8Array<ArrayBuffer>;
   readonly chain: readonly Uint8Array<ArrayBuffer>[];
 }
 
-function parseStatement(given: Uint8Array): ParsedStatement | string {
+/** Takes a statement apart. A text is the reason why it is none. */
+export function parseRevocation(given: Uint8Array): ParsedRevocation | string {
   if (given.length > maxRevocationBytes) return `it is longer than ${maxRevocationBytes} octets`;
   const bytes = Uint8Array.from(given);
   if (bytes[0] !== statementVersion) return 'it is of an unknown version';

@@ -4,6 +4,14 @@ import { signedRecordsTarget } from './signed-records-target.ts';
 import { routerTargets } from './router-targets.ts';
 import type { FuzzTarget } from './target.ts';
 import { textTargets } from './text-targets.ts';
+import { trustTargets } from './trust-targets.ts';
 
 /** Every decoder of input from outside has a target here. */
-export const targets: readonly FuzzTarget[] = [...amqpTargets, ...routerTargets, controlPlaneTarget, signedRecordsTarget, ...textTargets];
+export const targets: readonly FuzzTarget[] = [
+  ...amqpTargets,
+  ...routerTargets,
+  controlPlaneTarget,
+  signedRecordsTarget,
+  ...trustTargets,
+  ...textTargets,
+];
