@@ -12,21 +12,24 @@ export interface AddressRow {
   readonly subscriberCount: number;
 }
 
-/** What an honest router believes, without what the evil one has a right to: that it is there, with addresses of its own. */
-export function beliefOf(nodes: readonly NodeRow[], addresses: readonly AddressRow[], evilId: string, evilPrefix: string): string {
+/** Every evil router's id and granted address begins like this. */
+const isEvil = (name: string): boolean => name.startsWith('evil');
+
+/** What an honest router believes, without what evil ones have a right to: that they are there, with addresses of their own. */
+export function beliefOf(nodes: readonly NodeRow[], addresses: readonly AddressRow[]): string {
   const known = nodes
-    .filter(({ id }) => id !== evilId)
+    .filter(({ id }) => !isEvil(id))
     .map(({ id, nextHop, cost, linkState }) => [
       id,
       nextHop,
       cost,
       Object.entries(linkState)
-        .filter(([peer]) => peer !== evilId)
+        .filter(([peer]) => !isEvil(peer))
         .sort(),
     ])
     .sort();
   const served = addresses
-    .filter(({ name }) => !name.startsWith(evilPrefix))
+    .filter(({ name }) => !isEvil(name))
     .map(({ name, remoteRouters, subscriberCount }) => [name, remoteRouters, subscriberCount]);
   return JSON.stringify({ known, served }, undefined, 1);
 }

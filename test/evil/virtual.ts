@@ -92,7 +92,7 @@ export class EvilNetwork {
 
   /** What the honest routers believe, without the evil one. */
   belief(): string {
-    return this.honest.map((router) => beliefOf(nodeRows(router), addressRows(router), evilId, 'evil.')).join('\n');
+    return this.honest.map((router) => beliefOf(nodeRows(router), addressRows(router))).join('\n');
   }
 
   /** Makes an attack and gives the beliefs of honest routers that were other than before, at any time; the last sample comes long after. */

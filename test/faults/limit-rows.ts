@@ -16,6 +16,9 @@ import { certificateMatrix } from './rows/s1-certificates.ts';
 import { tlsFloor } from './rows/s2-tls-floor.ts';
 import { tokenRace } from './rows/s3-token-race.ts';
 import { tokenTricks } from './rows/s4-token-tricks.ts';
+import { spoofingSite } from './rows/s5-spoofing-site.ts';
+import { revokedSite } from './rows/s6-revoked-site.ts';
+import { hijack } from './rows/s7-hijack.ts';
 
 /** Rows about delivery, load, hostile input and certificates, in the order of the scoreboard. */
 export const limitRows: readonly Row[] = [
@@ -36,4 +39,7 @@ export const limitRows: readonly Row[] = [
   tlsFloor,
   tokenRace,
   tokenTricks,
+  spoofingSite,
+  revokedSite,
+  hijack,
 ];

@@ -200,8 +200,8 @@ export const credentialSwap: Attack = {
   },
 };
 
-/** 1e5 a second, for two seconds. */
-const stormUpdates = 200_000;
+/** Made before they are sent, at 1e5 a second: signing takes longer than sending. */
+const stormUpdates = 100_000;
 const updatesAtATime = 1_000;
 
 export const updateStorm: Attack = {
@@ -213,14 +213,17 @@ export const updateStorm: Attack = {
     const content = new LinkStateContent({ slots: 3, instance: 1, linkStateSequence: 1, peers: [], site: undefined });
     const { payload } = writeLinkState(content, payloadRoom(evil.id));
     const addresses = writeAddresses({ mobileSequence: 1, addresses: new Map([['Mevil.x', 3]]) });
-    for (let sent = 0; sent < stormUpdates; sent += updatesAtATime) {
-      evil.sayRecords(
-        Array.from({ length: updatesAtATime }, (_, at) =>
-          evil.signOwn(at % 2 === 0 ? linkStateSlot : firstAddressSlot, at % 2 === 0 ? payload : addresses),
-        ).flat(),
-      );
+    const updates: SignedRecord[] = [];
+    while (updates.length < stormUpdates) {
+      for (let count = 0; count < updatesAtATime / 2; count++) {
+        updates.push(...evil.signOwn(linkStateSlot, payload), ...evil.signOwn(firstAddressSlot, addresses));
+      }
+      yield 1;
+    }
+    for (let at = 0; at < updates.length; at += updatesAtATime) {
+      evil.sayRecords(updates.slice(at, at + updatesAtATime));
       yield 10;
-      while (evil.isCongested) yield 10;
+      while (evil.isCongested) yield 1;
     }
   },
 };
