@@ -7,6 +7,9 @@ import { credentialSlot, firstAddressSlot, isNewer, linkStateSlot, type SignedRe
 export class OriginState {
   readonly origin: string;
   readonly #slots: readonly (SignedRecord | undefined)[];
+  /** The records of slots 0 and 1: thousands of routers ask for them again and again. */
+  readonly linkState: SignedRecord | undefined;
+  readonly credential: SignedRecord | undefined;
   /** Octets of all records. */
   readonly bytes: number;
   /** Sum of the records' digests, 32 bits. */
@@ -17,6 +20,8 @@ export class OriginState {
   constructor(origin: string, slots: readonly (SignedRecord | undefined)[]) {
     this.origin = origin;
     this.#slots = slots;
+    this.linkState = slots[linkStateSlot];
+    this.credential = slots[credentialSlot];
     let bytes = 0;
     let digest = 0;
     for (const record of slots) {
@@ -35,14 +40,6 @@ export class OriginState {
 
   slot(slot: number): SignedRecord | undefined {
     return this.#slots[slot];
-  }
-
-  get linkState(): SignedRecord | undefined {
-    return this.#slots[linkStateSlot];
-  }
-
-  get credential(): SignedRecord | undefined {
-    return this.#slots[credentialSlot];
   }
 
   /** An address slot as it counts: of the life of the link state, and among the slots in use. */
@@ -70,9 +67,10 @@ export class OriginState {
 
   /** Whether a record says something that is not known yet: newer than that of its slot, and not of a past life. */
   wants(record: SignedRecord): boolean {
-    const held = this.#slots[record.slot];
+    const { slot } = record;
+    const held = slot === linkStateSlot ? this.linkState : slot === credentialSlot ? this.credential : this.#slots[slot];
     if (held !== undefined) return held !== record && isNewer(record, held);
-    return record.slot < firstAddressSlot || record.epoch >= (this.linkState?.epoch ?? 0);
+    return slot < firstAddressSlot || record.epoch >= (this.linkState?.epoch ?? 0);
   }
 
   /** The state with a record that it `wants`. A link state of a new life ends the addresses of those before. */
