@@ -25,6 +25,7 @@ const attackSeconds = 12;
 const attackTimeoutMs = 60_000;
 /** One of each kind, for runs on every change. */
 const fastAttacks = ['k1-advertise', 'k2-unsigned', 'k2-garbage-signature', 'k5-self-made-credentials', 'update-storm'];
+const inventing = 'k5-invented';
 const wires: readonly (readonly [string, string])[] = [
   ['a', 'c'],
   ['c', 'b'],
@@ -98,6 +99,13 @@ class Usage {
   }
 }
 
+/** Whether one more router can join, which does nothing. */
+async function joins(lab: Lab, network: RouterNetwork, neighbour: Parameters<typeof startEvil>[3], c: FaultRouter): Promise<void> {
+  const parameters = c.kind.name === 'caravan' ? [] : ['--unsigned'];
+  await using _quiet = await startEvil(lab, network, 'evilquiet', neighbour, parameters);
+  await c.program.logged(c.kind.uses(routerId('evilquiet')), { timeoutMs: 10_000 });
+}
+
 /** Makes the attacks, each by an evil router of its own, and looks at what the honest ones believe meanwhile. */
 async function makeAttacks(context: RowContext, lab: Lab, kind: RouterKind, chosen: readonly Attack[]): Promise<readonly Effect[]> {
   await Backend.start(lab, 'b');
@@ -145,7 +153,9 @@ async function makeAttacks(context: RowContext, lab: Lab, kind: RouterKind, chos
     if (outcome.replies > 0) accepted.add(`${outcome.replies} answers of management`);
     const effect: Effect = {
       attack: attack.name,
-      accepted: [...accepted],
+      get accepted(): readonly string[] {
+        return [...accepted];
+      },
       keptOutMs: outcome.keptOutMs,
       expected: attack.expected,
       sent: outcome.sent,
@@ -155,8 +165,9 @@ async function makeAttacks(context: RowContext, lab: Lab, kind: RouterKind, chos
       otherMiB: Math.max(...ofOthers.map(({ grownMiB }) => grownMiB)),
     };
     effects.push(effect);
-    context.note(JSON.stringify(effect));
     await evil[Symbol.asyncDispose]();
+    if (attack.name === inventing) await joins(lab, network, neighbour, c).catch(() => accepted.add('no other router can join any more'));
+    context.note(JSON.stringify({ ...effect, accepted: [...accepted] }));
     // The next attack begins with a network that works.
     await until('the network works again', async () => (await askService(lab, 'a', servicePort)).startsWith('answer '), 30_000).catch(
       () => {
@@ -181,7 +192,12 @@ async function run(context: RowContext): Promise<Measured> {
   const wanted = context.fast ? attacks.filter(({ name }) => fastAttacks.includes(name)) : attacks;
   for (const kind of routerKinds(context.peers)) {
     await using lab = await context.lab(wires);
-    const chosen = kind.name === 'caravan' ? wanted : wanted.filter(({ signs }) => !signs);
+    const unsigned = wanted.filter(({ signs }) => !signs);
+    // The last: after it a skupper-router takes no other router in any more.
+    const chosen =
+      kind.name === 'caravan'
+        ? wanted
+        : [...unsigned.filter(({ name }) => name !== inventing), ...unsigned.filter(({ name }) => name === inventing)];
     results.set(kind.name, await makeAttacks(context, lab, kind, chosen));
   }
   const effects = results.get('caravan') ?? [];

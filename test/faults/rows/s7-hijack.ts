@@ -13,7 +13,8 @@ import type { Measured, Row, RowContext } from '../row.ts';
 const attackTimeoutMs = 30_000;
 const timeoutMs = 30_000;
 const honest = ['hub', 'far'];
-const chosen = ['k1-advertise', 'k6-management', 'beyond-consume'];
+/** The last makes up 200 addresses, of which the first few are told one by one. */
+const chosen = ['beyond-consume', 'k6-management', 'k1-advertise'];
 /** nobody of Debian and most others. */
 const strangerId = 65_534;
 
@@ -89,7 +90,6 @@ async function run(context: RowContext): Promise<Measured> {
   const attempts: Record<string, number> = {
     'announces service': told('grantViolation', { right: 'advertise', address: 'service' }),
     'announces stolen-0': told('grantViolation', { right: 'advertise', address: 'stolen-0' }),
-    'announces stolen-199': told('grantViolation', { right: 'advertise', address: 'stolen-199' }),
     'sends to service': told('grantViolation', { right: 'consume', address: 'service' }),
     'asks $management': told('deliveryRefused', { address: '$management', reason: 'management is no address of the network' }),
   };
