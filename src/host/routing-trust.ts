@@ -230,8 +230,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
       log.warn('a credential was refused', { reason: verdict.reason });
       return undefined;
     }
-    const { identity, subject, issuers } = verdict;
-    const { rights } = subject;
+    const { identity, subject, rights, issuers } = verdict;
     if (rights?.signingKey === undefined) return undefined;
     this.#queue.trust(bytes);
     const path = [subject, ...issuers];

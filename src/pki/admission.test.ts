@@ -8,6 +8,7 @@ import type { TestKey, TestNetwork } from './fixtures.test.ts';
 import { createGrant } from './grant.ts';
 import type { GrantOptions } from './grant.ts';
 import { rootLifetimeMs } from './issue-certificate.ts';
+import type { MembershipRights } from './membership.ts';
 import { decodePem, encodePemChain } from './pem.ts';
 import { readCertificate } from './read-certificate.ts';
 import { generateSigningKey, proveSigningKey, signingPublicKey } from './signing-key.ts';
@@ -34,9 +35,10 @@ async function redeem(options: GrantOptions, request: object = {}): ReturnType<t
   return prepareRedemption(testCrypto, founder, grant, { code: '', csr, issuerCsr, hosts: [], siteName: 'wished', ...request }, startMs);
 }
 
-async function delegatedIssuer(pathLength: number): Promise<Issuer> {
+async function delegatedIssuer(pathLength: number, rights: Partial<MembershipRights> = {}): Promise<Issuer> {
   const issuerKey = await newKey();
-  const certificate = await delegated({ identity: network.identity('i'), authority: network.rootAuthority, key: issuerKey }, pathLength);
+  const choices = { identity: network.identity('i'), authority: network.rootAuthority, key: issuerKey };
+  const certificate = await delegated(choices, pathLength, rights);
   const authority = { certificate, privateKey: issuerKey.key };
   return { ...founder, authority, chain: [certificate], pathLength, notAfterMs: startMs + 365 * dayMs };
 }
@@ -194,4 +196,33 @@ test('a renewed certificate does not outlive the membership', async () => {
   const chain = encodePemChain([await membership({ identity, authority: network.rootAuthority, key, lifetimeMs: 10 * dayMs })]);
   const prepared = await prepareRenewal(testCrypto, shortLived, { membership: chain, csr, hosts: [] }, startMs + 9.5 * dayMs);
   assert.equal(prepared.leafLifetimeMs, dayMs / 2);
+});
+
+test('an issuer has the addresses of its site, and what it gave beyond them is not given anew', async () => {
+  const issued = await issue(testCrypto, founder, await redeem({ issuer: true, advertise: ['db.*'] }), startMs);
+  const [der] = decodePem('CERTIFICATE', issued.issuerCertificate ?? '', 'issuer', 6);
+  const facts = readCertificate(der ?? new Uint8Array());
+  assert.ok(typeof facts !== 'string');
+  assert.deepEqual([facts.rights?.advertise, facts.rights?.consume, facts.rights?.signingKey], [['db.*'], ['*'], undefined]);
+  const unlimited = await issue(testCrypto, founder, await redeem({ issuer: true }), startMs);
+  const [plain] = decodePem('CERTIFICATE', unlimited.issuerCertificate ?? '', 'issuer', 6);
+  assert.equal((readCertificate(plain ?? new Uint8Array()) as { rights?: unknown }).rights, undefined);
+
+  const hostile = await delegatedIssuer(0, { advertise: ['db.*'] });
+  const identity = network.identity('a');
+  const wide = encodePemChain([await membership({ identity, authority: hostile.authority, key }), ...hostile.chain]);
+  const wallMs = startMs + 185 * dayMs;
+  const renewed = await prepareRenewal(testCrypto, founder, { membership: wide, csr, hosts: [] }, wallMs);
+  assert.deepEqual(renewed.membership?.rights.advertise, ['db.*']);
+});
+
+test('an issuer with fewer addresses than a member has leaves its membership to others', async () => {
+  const narrow = { ...(await delegatedIssuer(0, { advertise: ['db.*'] })), notAfterMs: startMs + 730 * dayMs };
+  const choices = { identity: network.identity('a'), authority: network.rootAuthority, key };
+  const renew = async (rights: Partial<MembershipRights>): ReturnType<typeof prepareRenewal> => {
+    const chain = encodePemChain([await membership(choices, false, 0, rights)]);
+    return prepareRenewal(testCrypto, narrow, { membership: chain, csr, hosts: [] }, startMs + 185 * dayMs);
+  };
+  assert.equal((await renew({})).membership, undefined);
+  assert.deepEqual((await renew({ advertise: ['db.x'] })).membership?.rights.advertise, ['db.x']);
 });

@@ -5,11 +5,12 @@ import { checkSiteName, newRouterId } from './identity.ts';
 import type { RouterIdentity } from './identity.ts';
 import { clockSkewMs, issueDelegated, issueLeaf, issueMembership } from './issue-certificate.ts';
 import type { Authority } from './issue-certificate.ts';
-import { everyAddress } from './membership.ts';
+import { everyAddress, isWithin } from './membership.ts';
 import type { MembershipRights } from './membership.ts';
 import { decodePem, encodePemChain } from './pem.ts';
 import { constantTimeEqual, sha256 } from './pki-crypto.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
+import { readCertificate } from './read-certificate.ts';
 import type { RedemptionRequest, RenewalRequest } from './redemption-protocol.ts';
 import { verifySigningKey } from './signing-key.ts';
 import { maxChainLength, verifyChain } from './verify-chain.ts';
@@ -44,7 +45,12 @@ export interface PreparedAdmission {
   /** A new membership; absent when the present one stays. */
   readonly membership?: { readonly rights: MembershipRights; readonly lifetimeMs: number };
   /** A delegated issuer certificate. */
-  readonly issuer?: { readonly publicKey: Uint8Array<ArrayBuffer>; readonly pathLength: number; readonly lifetimeMs: number };
+  readonly issuer?: {
+    readonly publicKey: Uint8Array<ArrayBuffer>;
+    readonly pathLength: number;
+    readonly rights: MembershipRights;
+    readonly lifetimeMs: number;
+  };
   /** False when the site was a member before. */
   readonly admitted: boolean;
 }
@@ -81,7 +87,7 @@ export async function prepareRedemption(
     };
     const widened = wider.advertise !== rights.advertise || wider.consume !== rights.consume;
     // What the present membership gives is given anew only by an issuer that may give it.
-    const mayGive = promoted || !rights.mayIssue || rights.pathLength < issuer.pathLength;
+    const mayGive = (promoted || !rights.mayIssue || rights.pathLength < issuer.pathLength) && mayGiveAddresses(issuer, wider);
     return {
       ...keys,
       identity: member.identity,
@@ -119,7 +125,7 @@ export async function prepareRenewal(
   const { signingKey, ...keys } = await verifyRequests(crypto, request);
   const { identity, rights, notBeforeMs, notAfterMs } = await verifyMembership(crypto, issuer, request.membership, keys.publicKey, wallMs);
   const lifetimeMs = notAfterMs - notBeforeMs - clockSkewMs;
-  const mayGive = !rights.mayIssue || rights.pathLength < issuer.pathLength;
+  const mayGive = (!rights.mayIssue || rights.pathLength < issuer.pathLength) && mayGiveAddresses(issuer, rights);
   const newEndMs = Math.min(wallMs + lifetimeMs, issuer.notAfterMs);
   const newKey = signingKey !== undefined && !constantTimeEqual(signingKey, rights.signingKey ?? new Uint8Array(0));
   const extend = mayGive && (newKey || (notAfterMs - wallMs < lifetimeMs / 2 && newEndMs > notAfterMs));
@@ -131,7 +137,7 @@ export async function prepareRenewal(
     hosts: request.hosts,
     leafLifetimeMs: Math.min(rights.leafLifetimeMs, remainingMs),
     ...(extend ? { membership: { rights: withKey(rights, signingKey), lifetimeMs } } : {}),
-    ...(delegate === undefined ? {} : { issuer: { publicKey: delegate, pathLength: rights.pathLength, lifetimeMs: remainingMs } }),
+    ...(delegate === undefined ? {} : { issuer: { publicKey: delegate, pathLength: rights.pathLength, rights, lifetimeMs: remainingMs } }),
     admitted: false,
   };
 }
@@ -158,6 +164,15 @@ function withKey(rights: MembershipRights, signingKey: Uint8Array<ArrayBuffer> |
   return signingKey === undefined ? rights : { ...rights, signingKey };
 }
 
+/** Below this issuer, a membership would allow what its certificates allow and no more. */
+function mayGiveAddresses({ authority, chain }: Issuer, rights: MembershipRights): boolean {
+  const certificates = [authority.certificate, ...chain].map(readCertificate);
+  return isWithin(
+    rights,
+    certificates.map((facts) => (typeof facts === 'string' ? undefined : facts.rights)),
+  );
+}
+
 /** Both lists as one; `present` itself when `added` says nothing new. */
 function withPatterns(present: readonly string[], added: readonly string[]): readonly string[] {
   if (present.includes('*') || added.every((pattern) => present.includes(pattern))) return present;
@@ -171,7 +186,7 @@ function admit(
 ): Pick<PreparedAdmission, 'membership' | 'issuer'> {
   const membership = { rights, lifetimeMs };
   if (!rights.mayIssue || issuerPublicKey === undefined) return { membership };
-  return { membership, issuer: { publicKey: issuerPublicKey, pathLength: rights.pathLength, lifetimeMs } };
+  return { membership, issuer: { publicKey: issuerPublicKey, pathLength: rights.pathLength, rights, lifetimeMs } };
 }
 
 interface RequestedKeys {
@@ -211,11 +226,12 @@ async function verifyMembership(
   const chain = decodePem('CERTIFICATE', membership, 'membership', maxChainLength + 1);
   const verdict = await verifyChain(crypto, chain, issuer.root, 'membership', wallMs);
   if (!verdict.accepted) throw membershipRefused(verdict);
-  const { subject, identity } = verdict;
-  if (subject.rights === undefined || !constantTimeEqual(subject.publicKey, publicKey)) {
+  // What an issuer was not allowed to give is not given anew.
+  const { subject, identity, rights } = verdict;
+  if (rights === undefined || !constantTimeEqual(subject.publicKey, publicKey)) {
     throw new InputError('membership-refused', 'csr', 'not signed with the registered key of the site');
   }
-  return { identity, rights: subject.rights, notBeforeMs: subject.notBeforeMs, notAfterMs: subject.notAfterMs };
+  return { identity, rights, notBeforeMs: subject.notBeforeMs, notAfterMs: subject.notAfterMs };
 }
 
 function membershipRefused(verdict: Extract<ChainVerdict, { accepted: false }>): InputError {

@@ -78,7 +78,12 @@ export function membership(
   return issueMembership(testCrypto, authority, { publicKey: key.publicKey, identity, rights, wallMs, lifetimeMs });
 }
 
-export function delegated(choices: CertificateChoices, pathLength = 0): Promise<Uint8Array<ArrayBuffer>> {
+export function delegated(
+  choices: CertificateChoices,
+  pathLength = 0,
+  more: Partial<MembershipRights> = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { identity, authority, key, wallMs = startMs, lifetimeMs = 365 * dayMs } = choices;
-  return issueDelegated(testCrypto, authority, { publicKey: key.publicKey, identity, pathLength, wallMs, lifetimeMs });
+  const rights = { mayIssue: true, pathLength, leafLifetimeMs: dayMs, advertise: everyAddress, consume: everyAddress, ...more };
+  return issueDelegated(testCrypto, authority, { publicKey: key.publicKey, identity, pathLength, rights, wallMs, lifetimeMs });
 }

@@ -3,7 +3,7 @@ import { formatIdentity } from './identity.ts';
 import type { RouterIdentity } from './identity.ts';
 import { isIpv4, parseIpv6 } from './ip-address.ts';
 import { publicKeyOf } from './keys.ts';
-import { encodeMembershipRights } from './membership.ts';
+import { allowsEveryAddress, encodeMembershipRights } from './membership.ts';
 import type { MembershipRights } from './membership.ts';
 import { randomBytes, sha256 } from './pki-crypto.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
@@ -59,11 +59,21 @@ export async function createRoot(crypto: PkiCrypto, privateKey: CryptoKey, wallM
   });
 }
 
-/** Makes a delegated issuer's certificate for `publicKey` (DER SubjectPublicKeyInfo). Returns its DER. */
+/**
+ * Makes a delegated issuer's certificate for `publicKey` (DER SubjectPublicKeyInfo). `rights`: of the site's membership, which limit
+ * what it can give. Returns its DER.
+ */
 export async function issueDelegated(
   crypto: PkiCrypto,
   authority: Authority,
-  request: { publicKey: Uint8Array<ArrayBuffer>; identity: RouterIdentity; pathLength: number; wallMs: number; lifetimeMs: number },
+  request: {
+    publicKey: Uint8Array<ArrayBuffer>;
+    identity: RouterIdentity;
+    pathLength: number;
+    rights: MembershipRights;
+    wallMs: number;
+    lifetimeMs: number;
+  },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const library = await loadX509(crypto);
   return sign(crypto, library, authority.certificate, authority.privateKey, {
@@ -74,6 +84,7 @@ export async function issueDelegated(
       usage(library, keyUsage.certificateSigning),
       permittedNetwork(library, request.identity.networkId),
       alternativeNames(library, request.identity, []),
+      ...(allowsEveryAddress(request.rights) ? [] : [rightsExtension(library, { ...request.rights, signingKey: new Uint8Array(0) })]),
     ],
   });
 }
@@ -104,12 +115,6 @@ export async function issueMembership(
   request: { publicKey: Uint8Array<ArrayBuffer>; identity: RouterIdentity; rights: MembershipRights; wallMs: number; lifetimeMs: number },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const library = await loadX509(crypto);
-  const { x509 } = library;
-  const rights = {
-    extnID: objectIdentifiers.membershipRights,
-    critical: false,
-    extnValue: encodeMembershipRights(library, request.rights),
-  };
   return sign(crypto, library, authority.certificate, authority.privateKey, {
     ...request,
     commonName: request.identity.routerId.slice(-maxCommonNameLength),
@@ -118,7 +123,7 @@ export async function issueMembership(
       usage(library, keyUsage.digitalSignature),
       extendedUsage(library, [objectIdentifiers.membershipPurpose]),
       alternativeNames(library, request.identity, []),
-      new x509.Extension(rights),
+      rightsExtension(library, request.rights),
     ],
   });
 }
@@ -211,6 +216,11 @@ export function issuerExpired(): WeatherError {
 async function keyIdentifier(crypto: PkiCrypto, certificate: Certificate): Promise<ArrayBuffer> {
   const bits = new Uint8Array(certificate.subjectPublicKeyInfo.subjectPublicKey.valueBlock.valueHexView);
   return (await sha256(crypto, bits)).slice(0, 20).buffer;
+}
+
+function rightsExtension(library: X509Library, rights: MembershipRights): Extension {
+  const extnValue = encodeMembershipRights(library, rights);
+  return new library.x509.Extension({ extnID: objectIdentifiers.membershipRights, critical: false, extnValue });
 }
 
 function basicConstraints(library: X509Library, cA: boolean, pathLength: number | undefined): Extension {

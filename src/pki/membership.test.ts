@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { AddressGrant } from '../base/address-grant.ts';
 import { testCrypto } from './fixtures.test.ts';
 import {
   decodeMembershipRights,
   encodeMembershipRights,
   everyAddress,
+  isWithin,
   maxLeafLifetimeMs,
   maxPathLength,
   maxPatternListOctets,
   minLeafLifetimeMs,
   patternListProblem,
+  rightsWithin,
   signingKeyLength,
 } from './membership.ts';
 import type { MembershipRights } from './membership.ts';
@@ -79,6 +82,28 @@ test('rights from before signing allow every address', async () => {
     advertise: everyAddress,
     consume: everyAddress,
   });
+});
+
+test('what is within issuers is what they and the rights allow', () => {
+  const lists = fc.array(fc.stringMatching(/^[ab]{0,3}\*$|^[ab]{1,3}$/), { maxLength: 5 });
+  const grants = fc.record({ advertise: lists, consume: lists });
+  fc.assert(
+    fc.property(
+      grants,
+      fc.array(fc.option(grants, { nil: undefined }), { maxLength: 3 }),
+      fc.stringMatching(/^[ab]{1,4}$/),
+      (own, above, name) => {
+        const all = [own, ...above.filter((issuer) => issuer !== undefined)];
+        const within = rightsWithin(own, above);
+        for (const kind of ['advertise', 'consume'] as const) {
+          const allowed = all.every((each) => new AddressGrant(each[kind]).allows(name));
+          assert.equal(new AddressGrant(within[kind]).allows(name), allowed);
+        }
+        assert.ok(isWithin(within, above));
+      },
+    ),
+    { numRuns: 1000 },
+  );
 });
 
 test('a list of patterns says what is wrong with it', () => {

@@ -1,5 +1,5 @@
 import type * as Asn1 from 'asn1js';
-import { addressPatternProblem, maxAddressPatterns } from '../base/address-grant.ts';
+import { addressPatternProblem, addressPatternsCover, maxAddressPatterns } from '../base/address-grant.ts';
 import { DerReader, DerTag } from './der.ts';
 import type { X509Library } from './x509-library.ts';
 
@@ -16,6 +16,9 @@ import type { X509Library } from './x509-library.ts';
  *       consume              SEQUENCE OF UTF8String }   -- addresses that it may send to
  *
  * Memberships from before signing have the first three only; they allow every address.
+ *
+ * The certificate of a delegated issuer has the same extension when its membership does not allow every address, without a signing
+ * key: what is below it may have no more addresses than it. Issuers from before have none and are not limited.
  */
 export interface MembershipRights {
   readonly mayIssue: boolean;
@@ -60,6 +63,42 @@ export function patternListProblem(patterns: readonly string[]): string | undefi
     octets += encoder.encode(pattern).length + 1;
   }
   return octets > maxPatternListOctets ? `is longer than ${maxPatternListOctets} octets; use patterns such as "db.*"` : undefined;
+}
+
+/** Address patterns that somebody may announce, and send to. */
+export type AddressGrants = Pick<MembershipRights, 'advertise' | 'consume'>;
+
+/** `rights` within what the issuers above allow, each of which may say nothing. */
+export function rightsWithin<Rights extends AddressGrants>(rights: Rights, issuers: readonly (AddressGrants | undefined)[]): Rights {
+  let { advertise, consume } = rights;
+  for (const issuer of issuers) {
+    if (issuer === undefined) continue;
+    advertise = patternsInBoth(advertise, issuer.advertise);
+    consume = patternsInBoth(consume, issuer.consume);
+  }
+  return { ...rights, advertise, consume };
+}
+
+/** Whether everything that `grants` allow is allowed by all issuers above. */
+export function isWithin(grants: AddressGrants, issuers: readonly (AddressGrants | undefined)[]): boolean {
+  return issuers.every((issuer) => {
+    if (issuer === undefined) return true;
+    const { advertise, consume } = issuer;
+    return (
+      grants.advertise.every((pattern) => addressPatternsCover(advertise, pattern)) &&
+      grants.consume.every((pattern) => addressPatternsCover(consume, pattern))
+    );
+  });
+}
+
+export function allowsEveryAddress({ advertise, consume }: AddressGrants): boolean {
+  return advertise.includes('*') && consume.includes('*');
+}
+
+/** Two patterns have nothing in common, or one covers the other: the narrower ones are what both lists allow. */
+function patternsInBoth(one: readonly string[], other: readonly string[]): readonly string[] {
+  const narrower = one.filter((pattern) => addressPatternsCover(other, pattern));
+  return [...new Set([...narrower, ...other.filter((pattern) => addressPatternsCover(one, pattern))])];
 }
 
 export function encodeMembershipRights(library: X509Library, rights: MembershipRights): ArrayBuffer {

@@ -91,7 +91,11 @@ function factsOf(der: Uint8Array<ArrayBuffer>): CertificateFacts | string {
   const constraints = constraintsOf(extensions.get(identifiers.nameConstraints));
   if (constraints === 'excluded') return 'a certificate has excluded names, which no issuer of a network uses';
   const { cA, pathLength } = basicConstraintsOf(extensions.get(identifiers.basicConstraints));
-  const rights = extensions.get(identifiers.membershipRights);
+  const isIssuer = cA && (firstUsageByte(extensions.get(identifiers.keyUsage)) & certificateSigningBit) !== 0;
+  const rightsValue = extensions.get(identifiers.membershipRights);
+  const rights = rightsValue === undefined ? undefined : decodeMembershipRights(rightsValue);
+  // An issuer without rights is not limited.
+  if (isIssuer && rightsValue !== undefined && rights === undefined) return 'an issuer has rights that cannot be read';
   return {
     der,
     signed,
@@ -101,14 +105,14 @@ function factsOf(der: Uint8Array<ArrayBuffer>): CertificateFacts | string {
     notBeforeMs,
     notAfterMs,
     publicKey,
-    isIssuer: cA && (firstUsageByte(extensions.get(identifiers.keyUsage)) & certificateSigningBit) !== 0,
+    isIssuer,
     pathLength,
     serverAuth: purposes.includes(identifiers.serverAuth),
     clientAuth: purposes.includes(identifiers.clientAuth),
     membership: purposes.includes(identifiers.membershipPurpose),
     uris: urisOf(extensions.get(identifiers.subjectAltName)),
     permittedUriHosts: constraints,
-    rights: rights === undefined ? undefined : decodeMembershipRights(rights),
+    rights,
   };
 }
 

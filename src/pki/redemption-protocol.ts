@@ -11,8 +11,8 @@ import { isHost } from './ip-address.ts';
  * An answer other than 200 is `{code, message}`. Every unknown, expired, used or wrong token gets the same 404.
  */
 
-/** Largest body of a request. A renewal with the longest membership chain needs about 6 KiB. */
-export const maxRequestBytes = 8192;
+/** Largest body of a request. A renewal with the longest membership chain needs about 6 KiB, and 14 KiB with the longest lists of addresses. */
+export const maxRequestBytes = 16_384;
 /** Largest answer. It holds three chains of at most six certificates. */
 export const maxResponseBytes: number = 64 * 1024;
 /** Time from the accepted connection to the complete request. */

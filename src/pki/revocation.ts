@@ -54,8 +54,8 @@ export interface IssuerInChain {
   readonly routerId: string | undefined;
 }
 
-/** Largest statement: a body of at most 1 KiB and the longest chain of issuers at under 1 KiB each. */
-export const maxRevocationBytes: number = 6 * 1024;
+/** Largest statement: a body of at most 1 KiB and the longest chain of issuers, which have 1.7 KiB each with the longest lists of addresses. */
+export const maxRevocationBytes: number = 10 * 1024;
 /** Characters of a reason. It is shown to the revoked site and kept by every router. */
 export const maxReasonLength = 200;
 /** Control characters, and halves of surrogate pairs, which JSON would write in six characters. */

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { dayMs, delegated, leaf, membership, newKey, newNetwork, startMs, testCrypto } from './fixtures.test.ts';
 import type { TestKey, TestNetwork } from './fixtures.test.ts';
 import { clockSkewMs } from './issue-certificate.ts';
-import { verifyChain } from './verify-chain.ts';
+import { ChainVerifier, verifyChain } from './verify-chain.ts';
 import type { ChainPurpose } from './verify-chain.ts';
 
 let network: TestNetwork;
@@ -139,6 +139,48 @@ test('a delegated issuer is bound to names of its network', async () => {
   const unbound = await delegated({ identity: other.identity('i'), authority: network.rootAuthority, key: issuerKey });
   const below = await leaf({ identity: network.identity('a'), authority: { certificate: unbound, privateKey: issuerKey.key }, key });
   assert.equal(await verdict([below, unbound]), 'name-constraint');
+});
+
+test('a membership allows what all issuers above it allow', async () => {
+  const identity = network.identity('a');
+  const limits = { advertise: ['db.*', 'web'], consume: ['*'] };
+  const upper = await delegated({ identity: network.identity('u'), authority: network.rootAuthority, key: issuerKey }, 1, limits);
+  const lowerChoices = { identity: network.identity('l'), authority: { certificate: upper, privateKey: issuerKey.key }, key: lowerKey };
+  for (const [lowerLimits, given, advertise] of [
+    [{}, ['*'], ['db.*', 'web']],
+    [{ advertise: ['db.x.*', 'other'] }, ['*'], ['db.x.*']],
+    [{ advertise: ['db.x.*', 'other'] }, ['db.x.1', 'db.y', 'other'], ['db.x.1']],
+    [{ advertise: ['other'] }, ['*'], []],
+  ] as const) {
+    const lower = await delegated(lowerChoices, 0, lowerLimits);
+    const authority = { certificate: lower, privateKey: lowerKey.key };
+    const below = await membership({ identity, authority, key }, false, 0, { advertise: given, consume: ['web'] });
+    const result = await verifyChain(testCrypto, [below, lower, upper], network.root, 'membership', startMs);
+    assert.ok(result.accepted);
+    assert.deepEqual([result.rights?.advertise, result.rights?.consume], [advertise, ['web']]);
+  }
+});
+
+test('a verifier that knows the issuers judges each chain as one that does not', async () => {
+  const identity = network.identity('a');
+  const issuer = await delegated({ identity: network.identity('i'), authority: network.rootAuthority, key: issuerKey });
+  const authority = { certificate: issuer, privateKey: issuerKey.key };
+  const short = await delegated({ identity: network.identity('i'), authority: network.rootAuthority, key: issuerKey, lifetimeMs: dayMs });
+  const below = await membership({ identity, authority, key });
+  const forged = Uint8Array.from(below);
+  forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+  const foreign = await newNetwork();
+  const pretended = await delegated({ identity: network.identity('i'), authority: foreign.rootAuthority, key: issuerKey });
+  const chains = [[below, issuer], [forged, issuer], [below, pretended], [below, short], [below], [issuer, below], [below, issuer, issuer]];
+  const verifier = new ChainVerifier(testCrypto, network.root);
+  for (let round = 0; round < 2; round++) {
+    for (const chain of chains) {
+      for (const wallMs of [startMs, startMs + 2 * dayMs, startMs - dayMs]) {
+        const known = await verifier.verify(chain, 'membership', wallMs);
+        assert.equal(known.accepted ? known.identity.routerId : known.code, await verdict(chain, 'membership', wallMs));
+      }
+    }
+  }
 });
 
 test('chains are bounded', async () => {

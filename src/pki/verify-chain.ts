@@ -1,6 +1,8 @@
 import { parseIdentity } from './identity.ts';
 import type { RouterIdentity } from './identity.ts';
 import { networkIdOfKey } from './issue-certificate.ts';
+import { rightsWithin } from './membership.ts';
+import type { MembershipRights } from './membership.ts';
 import { constantTimeEqual, sha256 } from './pki-crypto.ts';
 import type { PkiCrypto } from './pki-crypto.ts';
 import { readCertificate } from './read-certificate.ts';
@@ -14,6 +16,7 @@ import type { CertificateFacts } from './read-certificate.ts';
  * 3. Every delegated issuer is constrained to URI names of this network, and every URI name in the chain is one.
  * 4. The first certificate names exactly one router and is made for the purpose it is used for.
  * 5. A membership that may issue was itself issued with room for one more issuer below.
+ * 6. A membership allows no more addresses than each issuer above it.
  *
  * TLS checks 1, 2 and the constraint of 3 by itself; this code is for what arrives outside of a handshake.
  */
@@ -40,6 +43,8 @@ export type ChainVerdict =
       readonly accepted: true;
       readonly identity: RouterIdentity;
       readonly subject: CertificateFacts;
+      /** The subject's rights, as far as its issuers may give them. */
+      readonly rights: MembershipRights | undefined;
       /** The certificates above the subject's, from the nearest to the root. */
       readonly issuers: readonly CertificateFacts[];
       readonly issuerPathLength: number;
@@ -227,7 +232,10 @@ function checkSubject(path: readonly CertificateFacts[], networkId: string, purp
   if (purpose === 'issuer' && subject.pathLength >= issuer.pathLength) {
     return refuse('path-length', 'more delegated issuers than the path length allows');
   }
-  return { accepted: true, identity, subject, issuers: path.slice(1), issuerPathLength: issuer.pathLength };
+  const issuers = path.slice(1);
+  const issuerRights = issuers.map((facts) => facts.rights);
+  const rights = subject.rights === undefined ? undefined : rightsWithin(subject.rights, issuerRights);
+  return { accepted: true, identity, subject, rights, issuers, issuerPathLength: issuer.pathLength };
 }
 
 const purposeNames: Readonly<Record<ChainPurpose, string>> = { tls: 'a TLS certificate', membership: 'a membership', issuer: 'an issuer' };
