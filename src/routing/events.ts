@@ -56,7 +56,7 @@ export type RoutingEvent =
    * amqp:unauthorized-access and lets this router in again only after a while.
    */
   | { readonly type: 'violation'; readonly routerId: string; readonly link: number; readonly reason: ViolationReason }
-  /** A router announces an address, or sends to one, that its credential does not grant. Once per router and address. */
+  /** A router announces an address, or sends to one, that its credential does not grant. Once per router and address; of many of one router few. */
   | {
       readonly type: 'grantViolation';
       readonly routerId: string;
@@ -140,7 +140,11 @@ export class RoutingDiagnostics {
 
   /** A router that does not sign is not believed. */
   unsignedRefused(routerId: string): void {
-    if (this.#count(`unsigned ${routerId}`) === 1) this.emit({ type: 'unsignedRefused', routerId, link: -1, isNeighbour: false });
+    if (this.#count(`unsigned ${routerId}`) > 1) return;
+    // Names cost nothing.
+    const names = this.#count('unsigned in all');
+    if (names <= limits.unsignedRouters || isPowerOfTwo(names))
+      this.emit({ type: 'unsignedRefused', routerId, link: -1, isNeighbour: false });
   }
 
   /** A record was not used. */
@@ -165,6 +169,7 @@ export class RoutingDiagnostics {
   }
 }
 
-function isPowerOfTwo(count: number): boolean {
+/** Of what happens without end only the first, second, fourth ... time is told. */
+export function isPowerOfTwo(count: number): boolean {
   return Math.log2(count) % 1 === 0;
 }

@@ -124,7 +124,8 @@ export class Exchange {
         this.topologyChanged = true;
         this.isPressing ||= discouragesTransit(before, update.peers) || this.#completesWay(record);
       }
-      for (const peer of update.peers.keys()) if (peer !== this.#own.routerId) this.learn(peer, false);
+      // Each one costs a look at all that are known: where there is no room for one, there is none for the rest.
+      for (const peer of update.peers.keys()) if (peer !== this.#own.routerId && this.learn(peer, false) === undefined) break;
     }
     if (record.linkStateSequence >= record.advertisedLinkStateSequence) record.linkStateRequest.answered();
     if (record.addressesUnconfirmed) {
@@ -198,7 +199,8 @@ export class Exchange {
     const { routerId } = record;
     const records = recordsInBody(body);
     if (records !== undefined) signed.receiveCarried(records, routerId, link, nowMs);
-    if (!signed.isSigner(routerId)) return false;
+    // Whose certificates are still being checked says by its records that it signs.
+    if (!signed.isSigner(routerId) && (records ?? []).length === 0) return false;
     if (records === undefined) this.#diagnostics.spoofRefused(routerId, link, opcode);
     record.linkStateSequence = signed.linkStateSequenceOf(routerId);
     if (record.linkStateSequence >= record.advertisedLinkStateSequence) record.linkStateRequest.answered();

@@ -1,5 +1,6 @@
 import type { ControlMap, ControlValue } from './control-message.ts';
 import type { Outbox } from './outbox.ts';
+import { RateBudget } from './rate-budget.ts';
 import { lacks, type RecordSummary, type SlotSummary } from './record-summary.ts';
 import type { SignedRecord } from './signed-record.ts';
 
@@ -19,8 +20,13 @@ const answerOctets = 33_554_432;
 const answerOctetsPerMs = 1_024;
 /** Digests that differ this long while neither changes are a sign that something was missed. */
 const divergedMs = 2_000;
+/** In a network that does not come to rest, digests that have not been equal for so long are. */
+const restlessMs = 30_000;
 /** Summaries are repeated with pauses that double up to this. */
 const longestSummaryPauseMs = 60_000;
+/** Summaries read from one neighbour: those of a large network in a row, then so many. Each is compared with all that is held. */
+const summariesInARow = 256;
+const summaryRefillMs = 100;
 
 /** A neighbour that signs. */
 interface FloodPeer {
@@ -36,8 +42,13 @@ interface FloodPeer {
   theirDigest: number;
   ownDigest: number;
   differentSinceMs: number;
+  /** When they were last equal, or a summary was last sent. */
+  equalMs: number;
   summaryPauseMs: number;
   nextSummaryMs: number;
+  /** When a summary was last sent to it. */
+  summarisedMs: number;
+  readonly summariesRead: RateBudget;
 }
 
 /**
@@ -88,8 +99,11 @@ export class Flood {
         theirDigest,
         ownDigest,
         differentSinceMs: Infinity,
+        equalMs: nowMs,
         summaryPauseMs: divergedMs,
         nextSummaryMs: -Infinity,
+        summarisedMs: -Infinity,
+        summariesRead: new RateBudget(summariesInARow, summaryRefillMs),
       };
       this.#peers.set(link, peer);
     }
@@ -97,22 +111,26 @@ export class Flood {
     peer.confirmed = confirmed;
     if (theirDigest === ownDigest) {
       peer.differentSinceMs = Infinity;
+      peer.equalMs = nowMs;
       peer.summaryPauseMs = divergedMs;
       return false;
     }
-    if (isNew) return this.#takeSummary(peer, nowMs);
+    // A neighbour that says again and again that it has only now heard this router is not told everything each time.
+    if (isNew && nowMs - peer.summarisedMs >= divergedMs) return this.#takeSummary(peer, nowMs);
     const changed = theirDigest !== peer.theirDigest || ownDigest !== peer.ownDigest;
     peer.theirDigest = theirDigest;
     peer.ownDigest = ownDigest;
     if (changed || peer.differentSinceMs === Infinity) peer.differentSinceMs = nowMs;
-    const due = nowMs - peer.differentSinceMs >= divergedMs && nowMs >= peer.nextSummaryMs;
-    return confirmed && due && this.#takeSummary(peer, nowMs);
+    const diverged = nowMs - peer.differentSinceMs >= divergedMs || nowMs - peer.equalMs >= restlessMs;
+    return confirmed && diverged && nowMs >= peer.nextSummaryMs && this.#takeSummary(peer, nowMs);
   }
 
   #takeSummary(peer: FloodPeer, nowMs: number): boolean {
     peer.nextSummaryMs = nowMs + peer.summaryPauseMs;
     peer.summaryPauseMs = Math.min(longestSummaryPauseMs, peer.summaryPauseMs * 2);
     peer.differentSinceMs = nowMs;
+    peer.equalMs = nowMs;
+    peer.summarisedMs = nowMs;
     return true;
   }
 
@@ -120,13 +138,9 @@ export class Flood {
     this.#peers.delete(link);
   }
 
-  /** The link does not work both ways any more; it starts anew when it does. */
-  unconfirmed(link: number): void {
-    const peer = this.#peers.get(link);
-    if (peer === undefined) return;
-    peer.confirmed = false;
-    peer.backlog = [];
-    peer.backlogAt = 0;
+  /** Whether a summary of this neighbour is to be read now; the next one after it finds the same. */
+  takesSummary(link: number, nowMs: number): boolean {
+    return this.#peers.get(link)?.summariesRead.take(nowMs) === true;
   }
 
   /** Something new, for everybody but the neighbour on the link that it came from (-1: from here). */

@@ -1,12 +1,10 @@
 import type { ControlMap } from './control-message.ts';
 import { RateBudget } from './rate-budget.ts';
-import { addressOctets, LinkStateContent, writeAddresses, writeLinkState, type RecordPeer } from './record-content.ts';
+import { addressOctets, LinkStateContent, maxAddressesPerSlot, writeAddresses, writeLinkState, type RecordPeer } from './record-content.ts';
 import type { Treatment } from './route-table.ts';
 import { credentialSlot, firstAddressSlot, linkStateSlot, maxSlots, payloadRoom, signRecord, type SignedRecord } from './signed-record.ts';
 import type { RoutingTrust } from './trust.ts';
 
-/** Addresses in one slot: a change of one address costs one record of a few kilobytes. */
-const addressesPerSlot = 64;
 /** Octets in one slot, where addresses are long. */
 const octetsPerSlot = 32_768;
 /** Octets of all own addresses: what others admit of one origin (`maxOriginOctets`), less its link state and credential. */
@@ -29,7 +27,7 @@ export class OwnRecords {
   readonly #slotOf = new Map<string, number>();
   /** Slots to be signed again. */
   readonly #due = new Set<number>([credentialSlot]);
-  /** Less than others admit of one origin (record-quotas.ts): 160 in a row, then 32 a second. */
+  /** Less than others admit of one origin (origin-quota.ts): 160 in a row, then 32 a second. */
   readonly #budget = new RateBudget(160, 31);
   readonly #refreshMs: number;
   #nextRefreshMs = Infinity;
@@ -140,7 +138,9 @@ export class OwnRecords {
   #place(key: string): number | undefined {
     const octets = addressOctets(key);
     if (this.#addressOctets + octets > maxAddressOctets) return undefined;
-    let slot = this.#slots.findIndex(({ addresses, octets: used }) => addresses.size < addressesPerSlot && used + octets <= octetsPerSlot);
+    let slot = this.#slots.findIndex(
+      ({ addresses, octets: used }) => addresses.size < maxAddressesPerSlot && used + octets <= octetsPerSlot,
+    );
     if (slot < 0) {
       if (this.#slots.length >= maxSlots - firstAddressSlot) return undefined;
       slot = this.#slots.length;

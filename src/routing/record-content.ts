@@ -22,11 +22,13 @@ import type { RouterIndex } from './router-index.ts';
  *
  *   slot 2 and above, addresses
  *     8   sequence of the update that told a skupper-router the same
- *     2   number of addresses, each
+ *     2   number of addresses, at most 64, each
  *           1  treatment
  *           2  length of the hash key, then the key
  */
 
+/** Addresses in one slot: a change of one costs one record of a few kilobytes, and little work at whoever gets it. */
+export const maxAddressesPerSlot = 64;
 /** Values may be nested this deep in site data. */
 const maxSiteDepth = 8;
 
@@ -153,6 +155,7 @@ export function readAddresses(payload: Uint8Array): AddressContent | undefined {
   const reader = new PayloadReader(payload);
   const mobileSequence = reader.safeInteger();
   const count = reader.number(2);
+  if (count > maxAddressesPerSlot) return undefined;
   const addresses = new Map<string, Treatment>();
   for (let left = count; left > 0 && !reader.failed; left--) {
     const treatment = reader.number(1);

@@ -1,19 +1,22 @@
 import { BoundedSet } from './bounded-set.ts';
-import type { RoutingDiagnostics } from './events.ts';
+import { isPowerOfTwo, type RoutingDiagnostics } from './events.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
 import type { OriginState } from './origin-state.ts';
 import type { Treatment } from './route-table.ts';
 import { firstAddressSlot } from './signed-record.ts';
 import type { Credential } from './trust.ts';
 
-/** Router and address pairs that were reported for going beyond a grant. */
+/** Router and address pairs that were reported for going beyond a grant, and routers of which the reports are counted. */
 const maxReported = 4_096;
+/** Addresses reported of one router, then the 32nd, 64th ... only: who makes up addresses must not fill the logs of all others. */
+const reportsEach = 16;
 
 /** Brings the addresses of signed records into the directory, as far as their origins' grants reach. */
 export class SignedAddresses {
   readonly #directory: AddressDirectory;
   readonly #diagnostics: RoutingDiagnostics;
   readonly #reported = new BoundedSet(maxReported);
+  readonly #reports = new Map<string, number>();
 
   constructor(directory: AddressDirectory, diagnostics: RoutingDiagnostics) {
     this.#directory = directory;
@@ -62,9 +65,11 @@ export class SignedAddresses {
   }
 
   #report({ routerId, siteName }: Credential, address: string, right: 'advertise' | 'consume'): false {
-    if (this.#reported.add(`${right} ${routerId} ${address}`)) {
-      this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address, right });
-    }
+    if (!this.#reported.add(`${right} ${routerId} ${address}`)) return false;
+    const count = (this.#reports.get(routerId) ?? 0) + 1;
+    if (this.#reports.size >= maxReported) this.#reports.clear();
+    this.#reports.set(routerId, count);
+    if (count <= reportsEach || isPowerOfTwo(count)) this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address, right });
     return false;
   }
 }

@@ -7,10 +7,8 @@ import { RecordStore } from './record-store.ts';
 import type { RouterIndex } from './router-index.ts';
 import { credentialSlot, isNewer, type SignedRecord } from './signed-record.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
+import { WaitingRecords, type WaitingRecord } from './waiting-records.ts';
 
-/** Origins whose certificates are being checked, and octets of their records: a large network that is just being learned. */
-const maxPendingOrigins = 4_096;
-const maxPendingOctets = 33_554_432;
 /** Records of busy origins that wait for their turn. */
 const maxDeferred = 4_096;
 
@@ -34,11 +32,6 @@ export type RecordVerdict =
 /** Hears of each record that is accepted. `fromLink`: where it came in; -1 for an own one. */
 export type RecordHandler = (record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number) => void;
 
-interface Waiting {
-  readonly record: SignedRecord;
-  readonly fromLink: number;
-}
-
 /**
  * The records that hold: each was signed by its origin, whose credential leads to the network's root, and is the newest of its slot that is known
  * here.
@@ -50,13 +43,12 @@ export class SignedDatabase {
   readonly #diagnostics: RoutingDiagnostics;
   readonly #accepted: RecordHandler;
   readonly #quotas = new OriginQuotas();
-  /** By origin and slot: records of origins whose credential is pending. */
-  readonly #pending = new Map<string, Map<number, Waiting>>();
-  #pendingOctets = 0;
+  /** Records of origins whose credential is pending. */
+  readonly #pending = new WaitingRecords();
   /** Routers whose credential was found not to hold any more: nothing unsigned is believed of them either. */
   readonly #outcasts = new BoundedSet(limits.signedRouters);
   /** By origin and slot. */
-  readonly #deferred = new Map<string, Waiting>();
+  readonly #deferred = new Map<string, WaitingRecord>();
 
   constructor(index: RouterIndex, trust: RoutingTrust, diagnostics: RoutingDiagnostics, accepted: RecordHandler) {
     this.store = new RecordStore(index);
@@ -86,9 +78,12 @@ export class SignedDatabase {
     return typeof verdict === 'string' ? undefined : verdict;
   }
 
-  /** Whether a router is known to sign: a valid credential of it is held, or is being checked, or was held and is refused now. */
+  /**
+   * Whether a router is known to sign: a valid credential of it is held, or was held and is refused now. One that is only being checked may be
+   * anybody's invention, and would silence a router that does not sign.
+   */
   isSigner(routerId: string): boolean {
-    return this.store.of(routerId)?.credential !== undefined || this.#pending.has(routerId) || this.#outcasts.has(routerId);
+    return this.store.of(routerId)?.credential !== undefined || this.#outcasts.has(routerId);
   }
 
   /** Drops a router whose credential does not hold any more. */
@@ -107,9 +102,9 @@ export class SignedDatabase {
       return 'over quota';
     }
     const credential = this.#judgeCredential(record, state);
-    if (credential === 'pending') return this.#wait(record, fromLink);
+    if (credential === 'pending') return this.#pending.add(record, fromLink);
     if (typeof credential === 'string') return credential;
-    if (origin >= 0 && this.#quotas.isBusy(origin)) return this.#defer(record, fromLink);
+    if (origin >= 0 && this.#quotas.isBusy(origin)) return this.#defer(record, credential, fromLink);
     if (!this.#trust.verify(credential, record.signed, record.signature)) {
       const sameLife = record.slot !== credentialSlot && state?.credential !== undefined && isSameLife(record, state.credential);
       return sameLife ? 'forged' : 'invalid signature';
@@ -137,41 +132,23 @@ export class SignedDatabase {
     return verdict === 'refused' || verdict.routerId !== record.origin ? 'credential refused' : verdict;
   }
 
-  #wait(record: SignedRecord, fromLink: number): RecordVerdict {
-    let waiting = this.#pending.get(record.origin);
-    if (waiting === undefined) {
-      if (this.#pending.size >= maxPendingOrigins) return 'over quota';
-      waiting = new Map();
-      this.#pending.set(record.origin, waiting);
-    }
-    const known = waiting.get(record.slot)?.record;
-    if (known !== undefined && !isNewer(record, known)) return 'known';
-    const octets = record.bytes.length - (known?.bytes.length ?? 0);
-    if (this.#pendingOctets + octets > maxPendingOctets) return 'over quota';
-    this.#pendingOctets += octets;
-    waiting.set(record.slot, { record, fromLink });
-    return 'pending';
-  }
-
-  #defer(record: SignedRecord, fromLink: number): RecordVerdict {
+  #defer(record: SignedRecord, credential: Credential, fromLink: number): RecordVerdict {
     this.#diagnostics.originOverQuota(record.origin, 'updates');
     const key = `${record.slot} ${record.origin}`;
     const waiting = this.#deferred.get(key);
     if (waiting === undefined && this.#deferred.size >= maxDeferred) return 'over quota';
-    if (waiting === undefined || isNewer(record, waiting.record)) this.#deferred.set(key, { record, fromLink });
+    if (waiting !== undefined && !isNewer(record, waiting.record)) return 'deferred';
+    // What came on one link takes the place of what came on another only if it is genuine.
+    if (waiting !== undefined && waiting.fromLink !== fromLink && !this.#trust.verify(credential, record.signed, record.signature)) {
+      return 'invalid signature';
+    }
+    this.#deferred.set(key, { record, fromLink });
     return 'deferred';
   }
 
   /** Certificates may have been decided: records that waited for them are judged again, in the order credential first. */
   retryPending(judge: (record: SignedRecord, fromLink: number) => void): void {
-    const pending = [...this.#pending];
-    this.#pending.clear();
-    this.#pendingOctets = 0;
-    for (const [, waiting] of pending) {
-      const credential = waiting.get(credentialSlot);
-      if (credential !== undefined) judge(credential.record, credential.fromLink);
-      for (const [slot, { record, fromLink }] of waiting) if (slot !== credentialSlot) judge(record, fromLink);
-    }
+    for (const { record, fromLink } of this.#pending.take()) judge(record, fromLink);
   }
 
   /** A second has passed: updates that had to wait are judged. */

@@ -7,7 +7,7 @@ import { LinkStateContent, readAddresses, readLinkState, writeAddresses, writeLi
 import { lacks, readSummary, summarise } from './record-summary.ts';
 import { recordsInBody, withRecords } from './record-text.ts';
 import type { Treatment } from './route-table.ts';
-import { isNewer, maxRecordOctets, maxSlots, parseRecord, payloadRoom, signRecord, type SignedRecord } from './signed-record.ts';
+import { isNewer, maxRecordOctets, maxEpoch, maxSlots, parseRecord, payloadRoom, signRecord, type SignedRecord } from './signed-record.ts';
 import { simulatedTrust } from './simulated-trust.ts';
 
 const trust = simulatedTrust(1).router({ routerId: 'A', epoch: 1 });
@@ -21,7 +21,7 @@ const fields = fc.record(
   {
     slot: fc.nat(maxSlots - 1),
     origin: routerId,
-    epoch: number,
+    epoch: number.map((epoch) => Math.min(epoch, maxEpoch)),
     nonce: fc.uint8Array({ minLength: 8, maxLength: 8 }),
     sequence: number,
     payload: fc.uint8Array({ maxLength: 300 }),

@@ -27,6 +27,8 @@ const signatureOctets = 64;
 export const maxRecordOctets = 61_440;
 /** Slots of one origin: 10,000 addresses in slots of 64, and room for slots that long addresses fill early. */
 export const maxSlots = 256;
+/** The last epoch: as many digits as owners write on their disks. One a second would last for 30 million years. */
+export const maxEpoch = 999_999_999_999_999;
 /** Octets of a credential: a chain of a few certificates. */
 export const maxCredentialOctets = 16_384;
 
@@ -125,7 +127,7 @@ export function parseRecord(source: Uint8Array): SignedRecord | undefined {
   const epoch = readSafe(view, afterOrigin);
   const sequence = readSafe(view, afterOrigin + 16);
   const payloadStart = afterOrigin + 28;
-  if (slot >= maxSlots || epoch === undefined || sequence === undefined) return undefined;
+  if (slot >= maxSlots || epoch === undefined || epoch > maxEpoch || sequence === undefined) return undefined;
   if (payloadStart + view.getUint32(afterOrigin + 24) + signatureOctets !== source.length) return undefined;
   const origin = textOf(source.subarray(7, afterOrigin));
   if (origin === undefined || !isRouterId(origin)) return undefined;

@@ -2,7 +2,6 @@ import type { ControlMap, ControlMessage, ControlValue } from './control-message
 import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
 import type { Neighbour } from './hello.ts';
-import { IdentityFence } from './identity-fence.ts';
 import { placeOf, type LinkState, type LinkStateGraph } from './link-state-graph.ts';
 import { limits } from './limits.ts';
 import type { Hello } from './message-body.ts';
@@ -11,15 +10,17 @@ import { tellReachability } from './neighbour-changes.ts';
 import { NeighbourConduct } from './neighbour-conduct.ts';
 import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
+import { OwnIdentity } from './own-identity.ts';
 import { OwnRecords } from './own-records.ts';
 import { hasSameLinks } from './record-content.ts';
-import { isInRange, readSummary, summarise } from './record-summary.ts';
+import { isInRange, maxSummaryOctets, readSummary, summarise } from './record-summary.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import type { ConsumeRights } from './route-table-builder.ts';
 import type { RouterIndex } from './router-index.ts';
+import { RouterSet } from './router-set.ts';
 import { SignedAddresses } from './signed-addresses.ts';
 import { SignedDatabase } from './signed-database.ts';
-import { credentialSlot, firstAddressSlot, hexOf, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
+import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
 import { Statements } from './statements.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
 import { UnsignedRouters } from './unsigned-routers.ts';
@@ -54,7 +55,6 @@ export class SignedRouting implements ConsumeRights {
   readonly statements: Statements;
   readonly database: SignedDatabase;
   readonly #selfId: string;
-  readonly #trust: RoutingTrust;
   readonly #index: RouterIndex;
   readonly #graph: LinkStateGraph;
   readonly #diagnostics: RoutingDiagnostics;
@@ -62,10 +62,10 @@ export class SignedRouting implements ConsumeRights {
   readonly #own: OwnRecords;
   readonly #flood: Flood;
   readonly #conduct: NeighbourConduct;
-  readonly #fence: IdentityFence;
+  readonly #identity: OwnIdentity;
   readonly #addresses: SignedAddresses;
   /** Origins whose link state the graph has yet to take. */
-  readonly #changed = new Set<number>();
+  readonly #changed = new RouterSet();
   /** Origins that name neighbours which have no number yet. */
   readonly #incomplete = new Set<number>();
   /** Origins that name neighbours which do not sign. */
@@ -76,12 +76,11 @@ export class SignedRouting implements ConsumeRights {
   /** When everything was last judged, or is to be. */
   #judgedMs = -Infinity;
   #judgePending = false;
-  #conflictReported = false;
+  /** Statements have come: the credentials held are judged once for all of them, before anything else is told. */
+  #judgeDue = false;
   #nowMs = 0;
   /** Set when link states of others have changed; cleared by the owner. */
   topologyChanged = false;
-  /** This router has given way to another process with its identity. Only changed here. */
-  isFenced = false;
   /** Set with it when a link state leads to a router without a path, or its maker wants no transit any more; cleared by the owner. */
   isPressing = false;
   /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
@@ -91,7 +90,6 @@ export class SignedRouting implements ConsumeRights {
     const { selfId, instance, trust, graph, directory, outbox, diagnostics } = options;
     this.#selfId = selfId;
     this.requireSigned = options.requireSigned;
-    this.#trust = trust;
     this.#graph = graph;
     this.#index = graph.index;
     this.#diagnostics = diagnostics;
@@ -103,13 +101,18 @@ export class SignedRouting implements ConsumeRights {
     this.#own = new OwnRecords(selfId, instance, trust);
     this.#flood = new Flood(selfId, outbox);
     this.#conduct = new NeighbourConduct(diagnostics, (link) => this.#flood.signerOn(link));
-    this.#fence = new IdentityFence(trust.nonce);
+    this.#identity = new OwnIdentity(selfId, trust, diagnostics);
     this.#addresses = new SignedAddresses(directory, diagnostics);
   }
 
   /** Whether only this router and nobody else is known. */
   get isAlone(): boolean {
     return this.database.store.size <= 1;
+  }
+
+  /** Whether this router has given way to another process with its identity. */
+  get isFenced(): boolean {
+    return this.#identity.isFenced;
   }
 
   /** Whether the owner has something to draw from what this has noted. */
@@ -159,7 +162,7 @@ export class SignedRouting implements ConsumeRights {
 
   /** Addresses of this router have changed as other routers are told under `mobileSequence`. */
   changeOwnAddresses(add: readonly ControlValue[], del: readonly string[], mobileSequence: number): void {
-    const credential = this.#ownCredential();
+    const credential = this.#identity.credential();
     for (const key of del) this.#own.deleteAddress(key, mobileSequence);
     for (const description of add) {
       const [key, treatment] = description as readonly [string, Treatment, number];
@@ -172,15 +175,11 @@ export class SignedRouting implements ConsumeRights {
     }
   }
 
-  #ownCredential(): Credential | undefined {
-    const credential = this.#trust.credentialOf(this.#trust.credential);
-    return typeof credential === 'string' ? undefined : credential;
-  }
-
   /** Signs what is due and sends what is to be sent. */
   settle(nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.#judgePending && nowMs >= this.#judgedMs) this.#judgeAll();
+    if (this.#judgeDue) this.#judgeAgain();
     if (!this.isFenced && nowMs >= this.#own.dueMs(nowMs)) {
       for (const record of this.#own.issue(nowMs)) {
         this.database.putOwn(record);
@@ -193,7 +192,7 @@ export class SignedRouting implements ConsumeRights {
   newEpoch(epoch: number): void {
     if (epoch <= this.#own.epoch) return;
     this.#own.setEpoch(epoch);
-    this.#fence.answered();
+    this.#identity.epochTaken();
   }
 
   /** Own records for an LSU, or for a MAU with the addresses changed since `sinceSequence`. */
@@ -230,10 +229,8 @@ export class SignedRouting implements ConsumeRights {
   receiveHello(link: number, hello: Hello, nowMs: number): boolean {
     this.#nowMs = nowMs;
     const digest = hello.extension?.fields.get('digest');
-    if (typeof digest !== 'number') {
-      this.#flood.linkDown(link);
-      return false;
-    }
+    // Who signs does not cease to: what is counted for a neighbour lasts as long as its link.
+    if (typeof digest !== 'number') return this.isSignerOn(link);
     const confirmed = hello.seen.includes(this.#selfId);
     if (this.#flood.heard(link, hello.id, confirmed, digest, this.digest, nowMs)) this.#sendSummary(link);
     return true;
@@ -279,6 +276,8 @@ export class SignedRouting implements ConsumeRights {
     const upTo = body.get('upTo');
     const entries = body.get('entries');
     if (typeof after !== 'string' || typeof upTo !== 'string' || !(entries instanceof Uint8Array)) return false;
+    if (entries.length > maxSummaryOctets) return false;
+    if (!this.#flood.takesSummary(link, this.#nowMs)) return true;
     const listed = readSummary(entries);
     if (listed === undefined) return false;
     if (body.has('statements')) {
@@ -301,36 +300,23 @@ export class SignedRouting implements ConsumeRights {
   /** Records that came in the body of an LSU or MAU of their origin, past routers that do not sign. */
   receiveCarried(records: readonly SignedRecord[], origin: string, link: number, nowMs: number): void {
     this.#nowMs = nowMs;
-    for (const record of records) if (record.origin === origin) this.#judge(record, link);
+    for (const record of records) {
+      // Nobody answers for what comes past routers that do not sign: after one forgery the rest is not worth the work.
+      if (record.origin === origin && this.#judge(record, link)) return;
+    }
   }
 
-  #judge(record: SignedRecord, link: number): void {
+  /** True if its signature does not hold. */
+  #judge(record: SignedRecord, link: number): boolean {
     if (record.origin === this.#selfId) {
-      this.#hearOwn(record);
-      return;
+      const heard = this.#identity.hear(record, this.database.store.of(this.#selfId), this.#own.epoch, this.#nowMs);
+      if (heard !== 'harmless') this.#conduct.refused(heard, record, link);
+      return heard !== 'harmless';
     }
     const verdict = this.database.receive(record, link);
-    if (verdict !== 'accepted' && verdict !== 'known') this.#conduct.refused(verdict, record, link);
-  }
-
-  /** A record of this router's own identity. */
-  #hearOwn(record: SignedRecord): void {
-    const state = this.database.store.of(this.#selfId);
-    if (state === undefined || record.epoch < this.#own.epoch || !state.wants(record)) return;
-    const credential = record.slot === credentialSlot ? this.#trust.credentialOf(record.payload) : (this.#ownCredential() ?? 'pending');
-    if (typeof credential === 'string' || credential.routerId !== this.#selfId) return;
-    if (!this.#trust.verify(credential, record.signed, record.signature)) return;
-    const { epochAbove, conflict, fenced } = this.#fence.hear(record.epoch, record.nonce, this.#own.epoch, this.#nowMs);
-    if (conflict && !this.#conflictReported) {
-      this.#conflictReported = true;
-      const nonces = { nonce: hexOf(this.#trust.nonce), otherNonce: hexOf(record.nonce) };
-      this.#diagnostics.emit({ type: 'identityConflict', routerId: this.#selfId, ...nonces });
-    }
-    if (fenced && !this.isFenced) {
-      this.isFenced = true;
-      this.#diagnostics.emit({ type: 'fenced', routerId: this.#selfId, reason: 'another process has the same identity' });
-    }
-    if (epochAbove !== undefined && !this.isFenced) this.#diagnostics.emit({ type: 'epochNeeded', above: epochAbove });
+    if (verdict === 'accepted' || verdict === 'known') return false;
+    this.#conduct.refused(verdict, record, link);
+    return verdict === 'forged' || verdict === 'invalid signature';
   }
 
   #receiveStatement(bytes: Uint8Array, link: number): void {
@@ -339,14 +325,14 @@ export class SignedRouting implements ConsumeRights {
     if (outcome !== 'new') return;
     this.#diagnostics.emit({ type: 'statementAccepted', bytes: bytes.slice() });
     this.#flood.spreadStatement(bytes, link, this.#nowMs);
-    this.#judgeAgain();
+    this.#judgeDue = true;
   }
 
   /** A statement that the owner holds for true. */
   addStatement(bytes: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.statements.add(bytes)) this.#flood.spreadStatement(bytes, ownLink, nowMs);
-    this.#judgeAgain();
+    this.#judgeDue = true;
   }
 
   #accepted(record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number): void {
@@ -397,14 +383,13 @@ export class SignedRouting implements ConsumeRights {
 
   /** Brings the link states of signing routers into the graph. */
   writeTo(graph: LinkStateGraph): void {
-    for (const origin of this.#changed) {
+    for (const origin of this.#changed.take()) {
       if (origin === graph.self) continue;
       const content = this.database.store.at(origin)?.linkState?.linkState;
       graph.set(origin, content?.graphState(graph.index));
       if (content?.isComplete === false) this.#incomplete.add(origin);
       else this.#incomplete.delete(origin);
     }
-    this.#changed.clear();
   }
 
   /** Takes over which routers can be reached, and tells of changes. */
@@ -430,7 +415,7 @@ export class SignedRouting implements ConsumeRights {
       const credentials = anchored.get(routerId) ?? new Set();
       anchored.set(routerId, credentials.add(credential));
     };
-    const own = this.#ownCredential();
+    const own = this.#identity.credential();
     if (own !== undefined) for (const routerId of ownUnsigned) anchor(routerId, own);
     for (const origin of this.#nearUnsigned) {
       const state = this.database.store.at(origin);
@@ -485,6 +470,7 @@ export class SignedRouting implements ConsumeRights {
 
   /** Drops what is known of routers whose credential does not hold any more; those that are neighbours are to be cut off. */
   #judgeAgain(): void {
+    this.#judgeDue = false;
     this.rightsChanged = true;
     this.#consumers.clear();
     for (const origin of this.database.refused()) {

@@ -5,7 +5,7 @@ import type { RoutingTrust } from './trust.ts';
 const maxStatements = 1_024;
 /** Octets of one: a signature and the chain of its issuer. */
 export const maxStatementOctets = 16_384;
-/** Statements whose issuer's certificates are being checked. */
+/** Statements whose issuer's certificates are being checked. No link gets more of these places than are left for all others. */
 const maxPending = 64;
 
 /** Grows only: the statements of issuers that hold. What they mean is the business of the trust. */
@@ -57,12 +57,18 @@ export class Statements {
     const verdict = this.#trust.statementOf(bytes);
     if (verdict === 'refused') return 'refused';
     if (verdict === 'pending') {
-      if (!this.#pending.has(name) && this.#pending.size < maxPending) this.#pending.set(name, { bytes: bytes.slice(), fromLink });
+      if (!this.#pending.has(name) && this.#hasPlaceFor(fromLink)) this.#pending.set(name, { bytes: bytes.slice(), fromLink });
       return 'pending';
     }
     // The trust may have handed it to its owner, and the owner back to routing, before it answered.
     this.add(bytes);
     return 'new';
+  }
+
+  #hasPlaceFor(link: number): boolean {
+    let ofLink = 0;
+    for (const { fromLink } of this.#pending.values()) if (fromLink === link) ofLink++;
+    return ofLink < maxPending - this.#pending.size;
   }
 
   /** Those that were pending, to be received again. */
