@@ -10,13 +10,14 @@ import type { NetworkReport } from '../../../src/supervisor/site-requests.ts';
 import { monotonicMs } from '../rig/clock.ts';
 import type { Measured, Row, RowContext } from '../row.ts';
 
-/** Two issuers that each take links of half of the network, and one link between them. */
-const halves: readonly (readonly string[])[] = [
+/** Two issuers that each take links of a part of the network, and one link between them. */
+const honest: readonly (readonly string[])[] = [
   ['hub', 's1', 's2', 's3'],
-  ['east', 's4', 's5'],
+  ['east', 's4'],
 ];
-const badSite = 'bad';
-const stolenName = 'bad-service';
+const all = honest.flat();
+/** Revoked while all are together, and while the part that it is in is away. Each is linked to both issuers, and offers a service. */
+const bad = { together: 'bad', away: 'worse' } as const;
 const timeoutMs = 60_000;
 
 interface Seen {
@@ -25,8 +26,8 @@ interface Seen {
   readonly addresses: boolean;
 }
 
-/** What a site sees of the bad one, by one question to its socket each. */
-async function seenBy(sandbox: VanSandbox, name: string): Promise<Seen> {
+/** What a site sees of a bad one, by one question to its socket each. */
+async function seenBy(sandbox: VanSandbox, name: string, badSite: string): Promise<Seen> {
   const client = siteClient(name, sandbox.environment);
   const { sites } = await client.request<NetworkReport>({ operation: 'NETWORK' });
   const query = async (type: string): Promise<string> => JSON.stringify(await client.request<unknown>({ operation: 'QUERY', type }));
@@ -36,7 +37,7 @@ async function seenBy(sandbox: VanSandbox, name: string): Promise<Seen> {
       .sort()
       .join(),
     links: (await query('connection')).includes(`"${badSite}-`),
-    addresses: (await query('router.address')).includes(stolenName),
+    addresses: (await query('router.address')).includes(`${badSite}-service`),
   };
 }
 
@@ -50,12 +51,12 @@ async function link(sandbox: VanSandbox, from: string, to: string, through: numb
   });
 }
 
-async function untilGone(sandbox: VanSandbox, names: readonly string[], what: string): Promise<void> {
+async function untilGone(sandbox: VanSandbox, badSite: string, names: readonly string[] = all): Promise<void> {
   let last: Record<string, Seen> = {};
   await until(
-    what,
+    `${badSite} is gone`,
     async () => {
-      last = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await seenBy(sandbox, name)] as const)));
+      last = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await seenBy(sandbox, name, badSite)] as const)));
       return Object.values(last).every(({ sites, links, addresses }) => !sites.split(',').includes(badSite) && !links && !addresses);
     },
     timeoutMs,
@@ -63,20 +64,18 @@ async function untilGone(sandbox: VanSandbox, names: readonly string[], what: st
   );
 }
 
-async function run(context: RowContext): Promise<Measured> {
-  const honest = context.fast ? [['hub', 's1'], ['east']] : halves;
-  const all = honest.flat();
-  await using owned = new AsyncDisposableStack();
-  const sandbox = owned.use(await VanSandbox.make());
-  const ports = { hub: await freePort(), east: await freePort() };
-  const toHub = owned.use(await LinkProxy.start(ports.hub));
-  const toEast = owned.use(await LinkProxy.start(ports.east));
+async function startSites(
+  context: RowContext,
+  sandbox: VanSandbox,
+  ports: { readonly hub: number; readonly east: number },
+  toHub: number,
+): Promise<void> {
   for (const name of ['hub', 'east'] as const) {
     await sandbox.done(
       `-n ${name} site create ${name} --enable-link-access --link-access-host 127.0.0.1 --link-access-port ${ports[name]}`,
     );
   }
-  await link(sandbox, 'east', 'hub', toHub.port, ' --issuer');
+  await link(sandbox, 'east', 'hub', toHub, ' --issuer');
   for (const [issuer, ...others] of honest) {
     for (const name of others) {
       context.signal.throwIfAborted();
@@ -84,76 +83,78 @@ async function run(context: RowContext): Promise<Measured> {
       await link(sandbox, name, issuer, ports[issuer as keyof typeof ports]);
     }
   }
-  // It is linked to both halves, and offers a service.
+}
+
+async function run(context: RowContext): Promise<Measured> {
+  await using owned = new AsyncDisposableStack();
+  const sandbox = owned.use(await VanSandbox.make());
+  const ports = { hub: await freePort(), east: await freePort() };
+  // The only ways between the two parts.
+  const toHub = owned.use(await LinkProxy.start(ports.hub));
+  await startSites(context, sandbox, ports, toHub.port);
   const server = createServer().listen(0, '127.0.0.1');
   owned.defer(() => void server.close());
-  await sandbox.done(`-n ${badSite} site create ${badSite}`);
-  await link(sandbox, badSite, 'hub', ports.hub);
-  await link(sandbox, badSite, 'east', toEast.port);
-  await sandbox.done(
-    `-n ${badSite} connector create ${stolenName} ${(server.address() as { port: number }).port} --host 127.0.0.1 --wait none`,
-  );
-  const everybody = [...all, badSite].sort().join();
-  const settled = async (): Promise<boolean> =>
-    (await Promise.all(all.map(async (name) => await seenBy(sandbox, name)))).every(
-      ({ sites, addresses }) => sites === everybody && addresses,
+  for (const name of Object.values(bad)) {
+    await sandbox.done(`-n ${name} site create ${name}`);
+    await link(sandbox, name, 'hub', name === bad.away ? toHub.port : ports.hub);
+    await link(sandbox, name, 'east', ports.east);
+    await sandbox.done(`-n ${name} connector create ${name}-service ${(server.address() as { port: number }).port} --wait none`);
+  }
+  const everybody = [...all, ...Object.values(bad)].sort().join();
+  for (const name of Object.values(bad)) {
+    await until(
+      `all sites see ${name}`,
+      async () =>
+        (await Promise.all(all.map(async (one) => await seenBy(sandbox, one, name)))).every(
+          ({ sites, addresses }) => sites === everybody && addresses,
+        ),
+      timeoutMs,
     );
-  await until('all sites see each other', settled, timeoutMs);
-
-  // The other half is away. First the half that hears of it at once.
-  toHub.cut(true);
-  toEast.cut(true);
-  const near = honest[0];
-  await until('the halves are apart', async () => !(await seenBy(sandbox, 'hub')).sites.includes('east'), timeoutMs);
-  context.note('revoking');
+  }
+  context.note('all together');
   const startMs = monotonicMs();
-  await sandbox.done(`-n hub site revoke ${badSite} --reason stolen`);
+  await sandbox.done(`-n hub site revoke ${bad.together} --reason stolen`);
   const commandMs = monotonicMs() - startMs;
-  await untilGone(sandbox, near, 'the bad site is gone');
+  await untilGone(sandbox, bad.together);
   const goneMs = Math.round(monotonicMs() - startMs);
 
-  // The other half, still with the bad site, comes back.
-  toEast.restore();
-  await until('the other half has the bad site', async () => (await seenBy(sandbox, 'east')).sites.includes(badSite), timeoutMs);
-  const healMs = monotonicMs();
+  context.note(`gone after ${goneMs} ms; now one part is away`);
+  toHub.cut(true);
+  await until('the parts are apart', async () => !(await seenBy(sandbox, 'hub', bad.away)).sites.includes('east'), timeoutMs);
+  await sandbox.done(`-n hub site revoke ${bad.away} --reason stolen`);
+  const { sites: seenAway } = await seenBy(sandbox, 'east', bad.away);
   toHub.restore();
-  await until('the halves meet', async () => (await seenBy(sandbox, 'east')).sites.includes('hub'), timeoutMs);
+  await until('the parts meet', async () => (await seenBy(sandbox, 'east', bad.away)).sites.includes('hub'), timeoutMs);
   const metMs = monotonicMs();
-  await untilGone(sandbox, all, 'the bad site is gone everywhere');
+  await untilGone(sandbox, bad.away);
   const healedMs = Math.round(monotonicMs() - metMs);
 
-  // All start again, the bad one too, which now runs a program of its own on the old state and dials both issuers.
-  context.note('starting again');
-  for (const name of [...all, badSite]) await sandbox.done(`-n ${name} site stop`);
+  // All start again. One of the bad ones now runs a program of its own on its state, and dials both issuers.
+  context.note(`gone there ${healedMs} ms after they met; all start again`);
+  for (const name of [...all, ...Object.values(bad)]) await sandbox.done(`-n ${name} site stop`);
   for (const name of all) await sandbox.done(`-n ${name} site start`);
-  const configuration = join(sandbox.folder, 'data/caravan/namespaces', badSite, 'runtime/router/router.json');
-  await using evil = await EvilProgram.start(['--config', configuration, '--attack', 'k2-unsigned', '--seconds', '5']);
+  const configuration = join(sandbox.folder, 'data/caravan/namespaces', bad.together, 'runtime/router/router.json');
+  const evil = owned.use(await EvilProgram.start(['--config', configuration, '--attack', 'k2-unsigned', '--seconds', '5']));
   let back = 0;
   const outcome = await evil.attack(timeoutMs, async () => {
     for (const name of all) {
-      const seen = await seenBy(sandbox, name);
-      if (seen.addresses || seen.sites.split(',').includes(badSite)) back++;
+      const seen = await seenBy(sandbox, name, bad.together);
+      if (seen.addresses || seen.sites.split(',').includes(bad.together)) back++;
     }
   });
-  // By its own command it cannot come back, either: it is told why, and its certificates are not renewed.
   await evil[Symbol.asyncDispose]();
-  await sandbox.done(`-n ${badSite} site start`);
-  await until(
-    'it is told that it was revoked',
-    async () => (await sandbox.done(`-n ${badSite} site status -o json`)).includes('revoked by'),
-    timeoutMs,
-  ).catch(() => back++);
-  await untilGone(sandbox, all, 'the bad site stays away');
+  for (const name of Object.values(bad)) await untilGone(sandbox, name);
   return {
     figures: [
-      { name: 'links and addresses of the revoked site gone after', value: goneMs, unit: 'ms', floor: 30_000, goal: 5000 },
-      { name: 'in a half that was away, after it has met the other', value: healedMs, unit: 'ms', floor: 30_000, goal: 5000 },
+      { name: 'links and addresses of the revoked site gone everywhere after', value: goneMs, unit: 'ms', floor: 30_000, goal: 5000 },
+      { name: 'where it was not known, after the parts have met', value: healedMs, unit: 'ms', floor: 30_000, goal: 5000 },
       { name: 'seen again after a restart of all', value: back, unit: 'times', floor: 0 },
     ],
     detail: {
-      sites: all.length + 1,
+      sites: all.length + 2,
       commandMs: Math.round(commandMs),
-      untilHalvesMetMs: Math.round(metMs - healMs),
+      seenAway,
+      linksUpAfterRestart: outcome.linksUp,
       refusals: outcome.endings,
     },
   };
@@ -161,11 +162,12 @@ async function run(context: RowContext): Promise<Measured> {
 
 export const revokedSite: Row = {
   id: 'S6',
-  title: 'one of eight sites is revoked',
+  title: 'one site of eight is revoked',
   floor: 'all its links cut in ≤ 30 s',
-  goal: '≤ 5 s everywhere, also after a restart and in a half that was away',
-  fast: true,
-  limitSeconds: { full: 300, fast: 60 },
+  goal: '≤ 5 s everywhere, also after a restart and in a part that was away',
+  // Eight sites take more than a minute to start on a small machine.
+  fast: false,
+  limitSeconds: { full: 400, fast: 400 },
   missing: () => undefined,
   run,
 };
