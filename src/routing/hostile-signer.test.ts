@@ -6,7 +6,7 @@ import { Flood } from './flood.ts';
 import { helloExtension, withHelloExtension } from './hello-extension.ts';
 import { helloBody } from './message-body.ts';
 import { Outbox } from './outbox.ts';
-import { readAddresses, writeAddresses } from './record-content.ts';
+import { LinkStateContent, readAddresses, writeAddresses, writeLinkState } from './record-content.ts';
 import type { Treatment } from './route-table.ts';
 import { firstAddressSlot, linkStateSlot, credentialSlot, maxEpoch, maxSlots, signRecord, type SignedRecord } from './signed-record.ts';
 import { simulatedTrust, type SimulatedAuthority, type SimulatedTrust } from './simulated-trust.ts';
@@ -279,4 +279,31 @@ test('many statements at once cost one look at the credentials held', () => {
   network.run(300);
   assert.ok(asked < 50, `asked ${asked} times`);
   assert.equal(eventsOf(network, 'statementAccepted').length, 500);
+});
+
+test('who claims to be next to a router that does not sign changes nothing about what that may announce', () => {
+  const network = new TestNetwork();
+  const authority = simulatedTrust(1);
+  network.router('A', { trust: authority.router({ routerId: 'A', epoch: 1, advertise: ['app.*'] }) });
+  const evil = authority.router({ routerId: 'E', epoch: 1 });
+  network.router('E', { trust: evil });
+  network.router('U');
+  network.connect('A', 'E');
+  network.connect('A', 'U');
+  network.localAddress('U', 'Mapp.u');
+  network.localAddress('U', 'Mbank');
+  network.runUntil(() => network.routersOf('A', 'Mapp.u').includes('U'), 5_000);
+  const withdrawn: string[][] = [];
+  for (let round = 0; round < 6; round++) {
+    const peers = ['A', 'U'].slice(0, 1 + (round % 2)).map((routerId) => ({ routerId, cost: 1, isUnsigned: routerId === 'U' }));
+    const content = new LinkStateContent({ slots: 2, instance: 1_700_000_000, linkStateSequence: 100 + round, peers, site: undefined });
+    const { payload } = writeLinkState(content, 1_000);
+    say(network, 1, 'E', [recordOf(evil, 'E', { slot: linkStateSlot, sequence: 1_000 + round, payload })]);
+    for (let step = 0; step < 40; step++) {
+      network.run(50);
+      if (!network.routersOf('A', 'Mapp.u').includes('U')) withdrawn.push(network.routersOf('A', 'Mapp.u'));
+      assert.deepEqual(network.routersOf('A', 'Mbank'), []);
+    }
+  }
+  assert.deepEqual(withdrawn, []);
 });

@@ -422,7 +422,8 @@ export class SignedRouting implements ConsumeRights {
       const credential = state === undefined ? undefined : this.database.credentialOf(state.origin);
       if (state === undefined || credential === undefined || !this.database.store.isReachable(origin)) continue;
       for (const { routerId, isUnsigned } of state.linkState?.linkState?.peers ?? []) {
-        if (isUnsigned && !this.isSigner(routerId)) anchor(routerId, credential);
+        // Both ends must say so: nobody may lend, and take away again, grants that a router has not asked for.
+        if (isUnsigned && !this.isSigner(routerId) && peersOf(routerId)?.has(state.origin) === true) anchor(routerId, credential);
       }
     }
     return this.unsigned.update(anchored, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
