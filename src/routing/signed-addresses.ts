@@ -66,9 +66,11 @@ export class SignedAddresses {
 
   #report({ routerId, siteName }: Credential, address: string, right: 'advertise' | 'consume'): false {
     if (!this.#reported.add(`${right} ${routerId} ${address}`)) return false;
-    const count = (this.#reports.get(routerId) ?? 0) + 1;
+    // Of each right by itself: made-up addresses must not hide from the logs where a router sends to.
+    const reports = `${right} ${routerId}`;
+    const count = (this.#reports.get(reports) ?? 0) + 1;
     if (this.#reports.size >= maxReported) this.#reports.clear();
-    this.#reports.set(routerId, count);
+    this.#reports.set(reports, count);
     if (count <= reportsEach || isPowerOfTwo(count)) this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address, right });
     return false;
   }

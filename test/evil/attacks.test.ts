@@ -46,3 +46,15 @@ test('where nobody signs, the attacks on what is believed do what they are for',
     assert.notDeepEqual(network.attack(attack), [], name);
   }
 });
+
+test('made-up addresses do not hide from the logs that it sends where it may not', () => {
+  const network = new EvilNetwork();
+  network.settle();
+  for (const name of ['k1-advertise', 'beyond-consume']) {
+    const attack = attacks.find((candidate) => candidate.name === name);
+    assert.ok(attack !== undefined);
+    assert.deepEqual(network.attack(attack), []);
+  }
+  const told = network.eventsOf('c', 'grantViolation').filter(({ right, address }) => right === 'consume' && address === 'service');
+  assert.deepEqual([...new Set(told.map(({ routerId }) => routerId))], ['evil']);
+});
