@@ -7,44 +7,25 @@ import { isTooFar } from './flooding.ts';
 import { helloExtension, withHelloExtension } from './hello-extension.ts';
 import { LinkTable, type Neighbour } from './hello.ts';
 import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
-import { defaultTimers, echoOfPreviousLifeMs, firstLinkStateGatherMs, limits, type RoutingTimers } from './limits.ts';
+import { defaultTimers, firstLinkStateGatherMs, limits, type RoutingTimers } from './limits.ts';
 import { helloBody, linkStateVersion, makerOf, mobileAddressVersion, parseHello, versionOf } from './message-body.ts';
 import { sameNeighbours, tellNeighbourChanges } from './neighbour-changes.ts';
 import { Outbox, type ControlTransmit } from './outbox.ts';
 import { AddressDirectory } from './mobile-addresses.ts';
+import { OwnIdWatch } from './own-id-watch.ts';
 import { costs, OwnLinkState } from './own-link-state.ts';
 import { PathSchedule } from './path-schedule.ts';
 import { PathScratch } from './path-scratch.ts';
 import { RouteTableBuilder } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
+import type { RoutingOptions } from './routing-options.ts';
 import { RouterIndex } from './router-index.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
 import { Topology } from './topology.ts';
 import { SignedRouting } from './signed-routing.ts';
 import { Transit } from './transit.ts';
-import type { RoutingTrust } from './trust.ts';
 
-export interface RoutingOptions {
-  readonly routerId: string;
-  /** Boot time in seconds since 1970: another value tells the other routers that this one has restarted. */
-  readonly instance: number;
-  /**
-   * Where the sequences of link state and addresses start. Others ignore sequences they have passed, and cannot see a restart within
-   * the second of `instance`: a start that grows with the time in the second lets such a router be heard.
-   */
-  readonly sequenceStart?: number;
-  readonly timers?: Partial<RoutingTimers>;
-  /** Data about the site, carried to every other router of this kind in the link state. Bounded by `siteData...` in limits. */
-  readonly site?: ControlMap;
-  /** Key and judgement for signed records. A router without it neither signs nor verifies. */
-  readonly trust?: RoutingTrust;
-  /** Routers that do not sign are not believed at all, and a neighbour that does not sign is refused. Only with `trust`. */
-  readonly requireSigned?: boolean;
-  /** Dense numbers of router ids; routers of one simulation share it. Made here when not given. */
-  readonly routerIndex?: RouterIndex;
-  /** Working memory for paths; routers of one process may share it. Made here when not given. */
-  readonly pathScratch?: PathScratch;
-}
+export type { RoutingOptions };
 
 /**
  * The link-state routing protocol of skupper-router: neighbours by HELLO, link states by RA, LSR and LSU, addresses by MAR and
@@ -69,7 +50,7 @@ export class RoutingEngine {
   readonly #signed: SignedRouting | undefined;
   readonly #transit: Transit;
   readonly #announcer: Announcer;
-  readonly #duplicateInstances = new Set<number>();
+  readonly #ownId: OwnIdWatch;
 
   #nowMs = 0;
   #startedMs: number | undefined;
@@ -94,6 +75,7 @@ export class RoutingEngine {
     this.#id = options.routerId;
     this.#timers = { ...defaultTimers, ...options.timers };
     this.#links = new LinkTable(this.#timers);
+    this.#ownId = new OwnIdWatch(options.routerId, options.instance, this.#diagnostics);
     this.#outbox = new Outbox(options.routerId);
     const { sequenceStart = 0 } = options;
     const gatherMs = options.trust === undefined ? 0 : firstLinkStateGatherMs;
@@ -357,7 +339,7 @@ export class RoutingEngine {
       return;
     }
     const version = versionOf(message.body);
-    if (id === this.#id) this.#readOwnId(link, opcode, message.body);
+    if (id === this.#id) this.#ownId.heard(link, opcode, message.body, this.#nowMs - (this.#startedMs ?? 0));
     else if (version > (to.endpoint === 'qdrouter.ma' ? mobileAddressVersion : linkStateVersion)) this.#refuseVersion(id, opcode, version);
     else if (!this.#dispatch(link, to, message)) this.#diagnostics.ignored('malformed body', link, opcode);
   }
@@ -409,17 +391,6 @@ export class RoutingEngine {
     const record = signs ? undefined : this.#exchange.learn(hello.id, true);
     if (record !== undefined) this.#exchange.noteInstance(record, hello.instance, this.#nowMs);
     return true;
-  }
-
-  /** An own message has come back, or another router has the same id. The latter is a misconfiguration to be told, once each. */
-  #readOwnId(link: number, opcode: string, body: ControlMap): void {
-    const instance = body.get('instance');
-    if (typeof instance !== 'number' || instance === 0 || instance === this.#own.instance) return;
-    const aged = this.#nowMs - (this.#startedMs ?? 0) > echoOfPreviousLifeMs;
-    if (opcode !== 'HELLO' && instance < this.#own.instance && !aged) return;
-    if (this.#duplicateInstances.has(instance) || this.#duplicateInstances.size >= limits.duplicateInstances) return;
-    this.#duplicateInstances.add(instance);
-    this.#diagnostics.emit({ type: 'duplicateRouterId', routerId: this.#id, link, instance });
   }
 
   #refuseVersion(routerId: string, opcode: string, version: number): void {

@@ -39,6 +39,13 @@ export function sameLinks(one: LinkState, other: LinkState): boolean {
   return one.peers.every((peer, place) => other.peers[place] === peer && other.costs[place] === one.costs[place]);
 }
 
+/** Whether a router that was passed through is about to leave: it waits for others to find another way. */
+export function discouragesTransit(before: LinkState | undefined, after: LinkState | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  const isDear = (cost: number): boolean => cost >= limits.transitDiscouragement;
+  return after.costs.some(isDear) && !before.costs.every(isDear);
+}
+
 /** Lists up to this long are searched from the start: routers have few links, and that is faster than halving. */
 const shortList = 8;
 

@@ -2,8 +2,7 @@ import type { ControlMap, ControlMessage, ControlValue } from './control-message
 import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
 import type { Neighbour } from './hello.ts';
-import { placeOf, type LinkState, type LinkStateGraph } from './link-state-graph.ts';
-import { limits } from './limits.ts';
+import { discouragesTransit, placeOf, type LinkStateGraph } from './link-state-graph.ts';
 import type { Hello } from './message-body.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
 import { tellReachability } from './neighbour-changes.ts';
@@ -23,7 +22,7 @@ import { SignedDatabase } from './signed-database.ts';
 import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
 import { Statements } from './statements.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
-import { UnsignedRouters } from './unsigned-routers.ts';
+import { Anchors, UnsignedRouters } from './unsigned-routers.ts';
 
 /** Records in one message: the shortest take about 120 octets. */
 const maxRecordsPerMessage = 1_024;
@@ -410,23 +409,19 @@ export class SignedRouting implements ConsumeRights {
 
   /** Works out again which signing routers stand for those that do not sign; the latter's ids whose grants have changed. */
   updateAnchors(ownUnsigned: readonly string[], peersOf: (routerId: string) => ReadonlyMap<string, number> | undefined): string[] {
-    const anchored = new Map<string, Set<Credential>>();
-    const anchor = (routerId: string, credential: Credential): void => {
-      const credentials = anchored.get(routerId) ?? new Set();
-      anchored.set(routerId, credentials.add(credential));
-    };
+    const anchors = new Anchors();
     const own = this.#identity.credential();
-    if (own !== undefined) for (const routerId of ownUnsigned) anchor(routerId, own);
+    if (own !== undefined) for (const routerId of ownUnsigned) anchors.add(routerId, own);
     for (const origin of this.#nearUnsigned) {
       const state = this.database.store.at(origin);
       const credential = state === undefined ? undefined : this.database.credentialOf(state.origin);
       if (state === undefined || credential === undefined || !this.database.store.isReachable(origin)) continue;
       for (const { routerId, isUnsigned } of state.linkState?.linkState?.peers ?? []) {
         // Both ends must say so: nobody may lend, and take away again, grants that a router has not asked for.
-        if (isUnsigned && !this.isSigner(routerId) && peersOf(routerId)?.has(state.origin) === true) anchor(routerId, credential);
+        if (isUnsigned && !this.isSigner(routerId) && peersOf(routerId)?.has(state.origin) === true) anchors.add(routerId, credential);
       }
     }
-    return this.unsigned.update(anchored, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
+    return this.unsigned.update(anchors, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
   }
 
   /** Asked for each message: the credential of a router is looked up once. */
@@ -494,11 +489,4 @@ export class SignedRouting implements ConsumeRights {
     this.#changed.add(origin);
     this.topologyChanged = true;
   }
-}
-
-/** Whether a router that was passed through is about to leave: it waits for others to find another way. */
-function discouragesTransit(before: LinkState | undefined, after: LinkState | undefined): boolean {
-  if (before === undefined || after === undefined) return false;
-  const isDear = (cost: number): boolean => cost >= limits.transitDiscouragement;
-  return after.costs.some(isDear) && !before.costs.every(isDear);
 }
