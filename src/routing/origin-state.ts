@@ -10,6 +10,8 @@ export class OriginState {
   /** The records of slots 0 and 1: thousands of routers ask for them again and again. */
   readonly linkState: SignedRecord | undefined;
   readonly credential: SignedRecord | undefined;
+  /** One more than the highest slot held. */
+  readonly size: number;
   /** Octets of all records. */
   readonly bytes: number;
   /** Sum of the records' digests, 32 bits. */
@@ -20,6 +22,7 @@ export class OriginState {
   constructor(origin: string, slots: readonly (SignedRecord | undefined)[]) {
     this.origin = origin;
     this.#slots = slots;
+    this.size = slots.length;
     this.linkState = slots[linkStateSlot];
     this.credential = slots[credentialSlot];
     let bytes = 0;
@@ -31,11 +34,6 @@ export class OriginState {
     }
     this.bytes = bytes;
     this.digest = digest;
-  }
-
-  /** One more than the highest slot held. */
-  get size(): number {
-    return this.#slots.length;
   }
 
   slot(slot: number): SignedRecord | undefined {

@@ -4,7 +4,7 @@ import { PathScratch } from '../routing/path-scratch.ts';
 import type { RouteTable } from '../routing/route-table.ts';
 import { Treatment } from '../routing/route-table.ts';
 import { RouterIndex } from '../routing/router-index.ts';
-import { simulatedTrust } from '../routing/simulated-trust.ts';
+import { ScaleTrust } from './scale-trust.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** Messages that arrive in one millisecond, in the order in which they were sent. */
@@ -58,17 +58,17 @@ export class ScaleNetwork {
   readonly #isTouched: Uint8Array;
 
   /** `size` routers that sign, without links. */
-  constructor(size: number, seed: number) {
+  constructor(size: number) {
     this.routesChangedMs = new Float64Array(size);
     this.tableChangedMs = new Float64Array(size);
     this.#dueMs = new Float64Array(size).fill(Infinity);
     this.#isTouched = new Uint8Array(size);
-    const authority = simulatedTrust(seed);
+    const authority = new ScaleTrust();
     const pathScratch = new PathScratch();
     for (let router = 0; router < size; router++) this.index.indexOf(`router-${router}`);
     for (let router = 0; router < size; router++) {
       const routerId = this.index.idOf(router);
-      const trust = authority.router({ routerId, epoch: 1 });
+      const trust = authority.router(routerId);
       this.#engines.push(new RoutingEngine({ routerId, instance, trust, routerIndex: this.index, pathScratch }));
       this.#cablesOf.push([]);
       this.#tables.push(undefined);

@@ -32,7 +32,7 @@ test('the same seed gives the same run', () => {
 });
 
 test('routes over a link that is gone are found to be wrong', () => {
-  const network = new ScaleNetwork(20, 1);
+  const network = new ScaleNetwork(20);
   connectAtRandom(network, 4, new SeededRandom(1));
   network.run(3_000);
   assert.deepEqual(wrongRoutes(network, new SeededRandom(2)), []);

@@ -64,7 +64,7 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
   const { routers, seed, resources } = options;
   const random = new SeededRandom(seed);
   const startedSeconds = resources.cpuSeconds();
-  const network = new ScaleNetwork(routers, seed);
+  const network = new ScaleNetwork(routers);
   const phases: ScalePhase[] = [];
   const phase = (change: ScalePhase['change'], act: () => void): void => {
     const result = observe(network, change, act, resources, random);
