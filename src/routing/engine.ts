@@ -355,9 +355,9 @@ export class RoutingEngine {
       case 'neighbours caravan SUM':
         return this.#signed?.receive(link, message, this.#nowMs) ?? true;
       case 'network qdrouter RA':
-        return this.#exchange.receiveAdvertisement(body, this.#nowMs);
+        return this.#exchange.receiveAdvertisement(link, body, this.#nowMs);
       case 'network qdrouter LSR':
-        return this.#exchange.receiveLinkStateRequest(body);
+        return this.#exchange.receiveLinkStateRequest(link, body);
       case 'network qdrouter LSU':
         return this.#exchange.receiveLinkState(link, body, this.#nowMs);
       case 'network qdrouter.ma MAR':

@@ -11,6 +11,7 @@ export type IgnoredReason =
   | 'wrong peer on link'
   | 'loop'
   | 'too far'
+  | 'too many'
   | 'no route'
   | 'stale'
   | 'malformed address';

@@ -12,6 +12,7 @@ import {
   parseMobileAddressUpdate,
   parseRouterAdvertisement,
   type MobileAddressUpdate,
+  type RouterAdvertisement,
 } from './message-body.ts';
 import { LocalAddresses, type AddressDirectory } from './mobile-addresses.ts';
 import type { Outbox } from './outbox.ts';
@@ -65,14 +66,16 @@ export class Exchange {
   }
 
   /** RA. False if the body is malformed, here and below. */
-  receiveAdvertisement(body: ControlMap, nowMs: number): boolean {
+  receiveAdvertisement(link: number, body: ControlMap, nowMs: number): boolean {
     const advertisement = parseRouterAdvertisement(body);
     if (advertisement === undefined) return false;
     const record = this.learn(advertisement.id, true);
     if (record === undefined) return true;
     this.noteInstance(record, advertisement.instance, nowMs);
     record.lastHeardMs = nowMs;
+    record.heardOn = link;
     const { linkStateSequence, mobileSequence } = advertisement;
+    this.#noteLifeOfSigner(record, advertisement, nowMs);
     if (linkStateSequence > record.linkStateSequence) {
       record.advertisedLinkStateSequence = linkStateSequence;
       record.linkStateRequest.askFor(linkStateSequence, nowMs);
@@ -94,12 +97,24 @@ export class Exchange {
     return true;
   }
 
+  /** A router that signs has restarted, far from here: its sequences say nothing about what is known of its life before. */
+  #noteLifeOfSigner(record: RouterRecord, advertisement: RouterAdvertisement, nowMs: number): void {
+    const known = this.#isSigner(record.routerId) ? this.#signed?.instanceOf(record.routerId) : undefined;
+    if (known === undefined || advertisement.instance === 0 || advertisement.instance === known) return;
+    record.advertisedLinkStateSequence = advertisement.linkStateSequence;
+    record.advertisedMobileSequence = advertisement.mobileSequence;
+    record.linkStateRequest.askFor(advertisement.linkStateSequence, nowMs);
+    record.mobileRequest.askFor(advertisement.mobileSequence, nowMs);
+    this.#dirty = true;
+  }
+
   /** LSR. Always answered; whoever asks becomes known. */
-  receiveLinkStateRequest(body: ControlMap): boolean {
+  receiveLinkStateRequest(link: number, body: ControlMap): boolean {
     const id = makerOf(body);
     if (id === undefined) return false;
     const record = this.learn(id, true);
     if (record === undefined) return true;
+    record.heardOn = link;
     record.owesLinkState = true;
     this.#dirty = true;
     return true;
@@ -257,7 +272,9 @@ export class Exchange {
 
   /** The record of a router, made if need be and if there is room. `speaks`: a message of its own has come. */
   learn(routerId: string, speaks: boolean): RouterRecord | undefined {
-    const isNew = this.database.get(routerId) === undefined;
+    const known = this.database.get(routerId);
+    const isNew = known === undefined;
+    const hasSpoken = known?.speaks === true;
     if (isNew && !this.#mayLearn(routerId)) {
       this.#diagnostics.unsignedRefused(routerId);
       return undefined;
@@ -267,6 +284,7 @@ export class Exchange {
     if (record === undefined) this.#diagnostics.limitReached('routers', routerId);
     // Somebody's edge may lead to the new router; or away from one that had to make place for it.
     else if (isNew && (full || this.database.isNamed(routerId))) this.topologyChanged = true;
+    else if (speaks && !hasSpoken && this.#signed?.names(routerId) === true) this.topologyChanged = true;
     return record;
   }
 
@@ -303,7 +321,10 @@ export class Exchange {
     this.#dirty = false;
     this.#dueMs = Infinity;
     for (const record of this.database.all()) {
-      if (!record.reachable) continue;
+      if (!record.reachable) {
+        this.#askBack(record, nowMs);
+        continue;
+      }
       if (isDue(record, nowMs)) {
         const link = table.routers.get(record.routerId)?.link;
         if (link === undefined) continue;
@@ -314,6 +335,18 @@ export class Exchange {
     }
   }
 
+  /**
+   * Link states go the way that messages came where there is no path by what is known. A signed link state that is out of date, or not known
+   * at all, may deny the only path; it must not be doubted, since whoever wanted could then claim to be the way to that router.
+   */
+  #askBack(record: RouterRecord, nowMs: number): void {
+    const { heardOn, linkStateRequest } = record;
+    if (this.#signed === undefined || heardOn === undefined) return;
+    if (record.owesLinkState) this.#answerLinkState(record, heardOn, nowMs);
+    if (linkStateRequest.dueMs <= nowMs) this.#requestLinkState(record, heardOn, nowMs);
+    this.#dueMs = Math.min(this.#dueMs, linkStateRequest.dueMs);
+  }
+
   /** Expires link states, drops the addresses of routers that stay unreachable, and routers that nothing speaks for any more. */
   sweep(ownPeers: ReadonlySet<string>, nowMs: number, linkStateMaxAgeMs: number, holdoffMs: number): void {
     if (this.database.expire(nowMs, linkStateMaxAgeMs)) this.topologyChanged = true;
@@ -321,7 +354,7 @@ export class Exchange {
       if (record.reachable || this.#isSigner(record.routerId)) continue;
       if (nowMs - record.unreachableSinceMs >= holdoffMs) this.directory.flush(record.routerId);
     }
-    for (const { routerId } of this.database.forget(ownPeers)) {
+    for (const { routerId } of this.database.forget(ownPeers, (routerId) => this.#signed?.names(routerId) ?? false)) {
       if (this.#isSigner(routerId)) continue;
       this.directory.flush(routerId);
       this.#diagnostics.emit({ type: 'routerForgotten', routerId });
@@ -338,8 +371,7 @@ export class Exchange {
   #request(record: RouterRecord, link: number, nowMs: number): void {
     const { routerId } = record;
     if (record.linkStateRequest.dueMs <= nowMs) {
-      this.#outbox.toRouter(link, routerId, 'LSR', linkStateRequestBody(this.#own.routerId));
-      record.linkStateRequest.sent(nowMs, true);
+      this.#requestLinkState(record, link, nowMs);
       // The way that what is known leads may be one that others send back: the old link state does not count as denial any more.
       const isBehind = record.linkStateSequence > 0 && record.advertisedLinkStateSequence > record.linkStateSequence;
       if (isBehind && !record.outdated && record.linkStateRequest.attempts >= attemptsBeforeOutdated) {
@@ -355,15 +387,23 @@ export class Exchange {
     }
   }
 
+  #requestLinkState(record: RouterRecord, link: number, nowMs: number): void {
+    this.#outbox.toRouter(link, record.routerId, 'LSR', linkStateRequestBody(this.#own.routerId));
+    record.linkStateRequest.sent(nowMs, true);
+  }
+
+  #answerLinkState(record: RouterRecord, link: number, nowMs: number): void {
+    record.owesLinkState = false;
+    if (!isNewAnswer(record.linkStateAnswer, this.#own.sequence, nowMs)) return;
+    this.#outbox.toRouter(link, record.routerId, 'LSU', withRecords(this.#own.body(), this.#signed?.ownRecords('LSU', 0) ?? []));
+  }
+
   #answer(record: RouterRecord, link: number, nowMs: number): void {
-    if (record.owesLinkState && isNewAnswer(record.linkStateAnswer, this.#own.sequence, nowMs)) {
-      this.#outbox.toRouter(link, record.routerId, 'LSU', withRecords(this.#own.body(), this.#signed?.ownRecords('LSU', 0) ?? []));
-    }
+    if (record.owesLinkState) this.#answerLinkState(record, link, nowMs);
     if (record.owesAddresses && isNewAnswer(record.mobileAnswer, this.local.sequence, nowMs)) {
       const body = absoluteUpdateBody(this.#own.routerId, this.local.sequence, this.local.announced());
       this.#outbox.toRouter(link, record.routerId, 'MAU', withRecords(body, this.#signed?.ownRecords('MAU', 0) ?? []));
     }
-    record.owesLinkState = false;
     record.owesAddresses = false;
   }
 }

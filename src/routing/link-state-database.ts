@@ -34,6 +34,8 @@ export class RouterRecord {
   site: ControlMap | undefined = undefined;
   /** Last RA or LSU; -Infinity if only others have told of it. */
   lastHeardMs: number = -Infinity;
+  /** The link that its last advertisement or request came in on. */
+  heardOn: number | undefined = undefined;
   /** Newest sequences it has advertised. */
   advertisedLinkStateSequence = 0;
   advertisedMobileSequence = 0;
@@ -161,12 +163,12 @@ export class LinkStateDatabase {
    * Removes routers without link state that no router has named as peer for more than two sweeps, and returns them. A router is
    * often heard of before its link state arrives, hence the patience.
    */
-  forget(selfPeers: ReadonlySet<string>): RouterRecord[] {
+  forget(selfPeers: ReadonlySet<string>, isNamed: (routerId: string) => boolean = () => false): RouterRecord[] {
     const named = new Set(selfPeers);
     for (const record of this.#records.values()) for (const peer of record.peers.keys()) named.add(peer);
     const forgotten: RouterRecord[] = [];
     for (const record of this.#records.values()) {
-      if (record.peers.size > 0 || named.has(record.routerId)) record.idleSweeps = 0;
+      if (record.peers.size > 0 || named.has(record.routerId) || isNamed(record.routerId)) record.idleSweeps = 0;
       else if (++record.idleSweeps > 2) forgotten.push(record);
     }
     for (const { routerId } of forgotten) this.#remove(routerId);

@@ -29,6 +29,12 @@ export class RateBudget {
     return this.#tokens >= 1 ? nowMs : this.#countedAtMs + this.#refillMs;
   }
 
+  /** Whether nothing has been taken lately. */
+  isFull(nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#tokens >= this.#burst;
+  }
+
   #refill(nowMs: number): void {
     const gained = Math.floor((nowMs - this.#countedAtMs) / this.#refillMs);
     if (gained <= 0) return;

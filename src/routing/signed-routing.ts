@@ -206,6 +206,25 @@ export class SignedRouting implements ConsumeRights {
     return records;
   }
 
+  /** Whether a link state that waits for routers without records names this one. */
+  names(routerId: string): boolean {
+    for (const origin of this.#naming()) {
+      const peers = this.database.store.at(origin)?.linkState?.linkState?.peers ?? [];
+      if (peers.some((peer) => peer.routerId === routerId)) return true;
+    }
+    return false;
+  }
+
+  /** Origins that name routers which do not sign, or which only messages of another kind have told of. */
+  #naming(): Set<number> {
+    return this.#nearUnsigned.union(this.#incomplete);
+  }
+
+  /** Boot time of a router that signs, as its link state says it; undefined where nothing is known. */
+  instanceOf(routerId: string): number | undefined {
+    return this.database.store.of(routerId)?.linkState?.linkState?.instance;
+  }
+
   /** Sequences under which a router that signs has told routers that do not the same; 0 where nothing is known. */
   linkStateSequenceOf(routerId: string): number {
     return this.database.store.of(routerId)?.linkState?.linkState?.linkStateSequence ?? 0;
@@ -382,6 +401,8 @@ export class SignedRouting implements ConsumeRights {
 
   /** Brings the link states of signing routers into the graph. */
   writeTo(graph: LinkStateGraph): void {
+    // Where not all sign, routers have got numbers, or lost them, since those who name them were last looked at.
+    if (this.#nearUnsigned.size > 0) for (const origin of this.#naming()) this.#changed.add(origin);
     for (const origin of this.#changed.take()) {
       if (origin === graph.self) continue;
       const content = this.database.store.at(origin)?.linkState?.linkState;

@@ -5,7 +5,15 @@ import { DuplicateFilter, floodLinks, linksInTrace, multicastLinks } from './flo
 import type { Neighbour } from './hello.ts';
 import { parseRouterAdvertisement } from './message-body.ts';
 import type { Outbox } from './outbox.ts';
+import { RateBudget } from './rate-budget.ts';
 import type { RouteTable } from './route-table.ts';
+
+/**
+ * Messages for everybody that are passed on from one link in a row, and the time in which one more may be: twice what 1,024 routers say while a
+ * network forms. Everything in them is said again; without a limit one neighbour could keep the whole network busy.
+ */
+const floodsInARow = 2_048;
+const floodRefillMs = 2;
 
 /** What the way of a message depends on. */
 export interface TransitView {
@@ -21,6 +29,8 @@ export class Transit {
   readonly #outbox: Outbox;
   readonly #diagnostics: RoutingDiagnostics;
   readonly #duplicates = new DuplicateFilter();
+  /** By link; a link that is gone has its place until its budget is full again. */
+  readonly #budgets = new Map<number, RateBudget>();
 
   constructor(selfId: string, outbox: Outbox, diagnostics: RoutingDiagnostics) {
     this.#selfId = selfId;
@@ -36,12 +46,22 @@ export class Transit {
       if (nextLink === undefined) this.#diagnostics.ignored('no route', link, message.opcode);
       else if (excluded.has(nextLink)) this.#diagnostics.ignored('loop', link, message.opcode);
       else this.#outbox.passOn([nextLink], message);
+    } else if (!this.#budgetOf(link).take(nowMs)) {
+      this.#diagnostics.ignored('too many', link, message.opcode);
     } else if (to.endpoint === 'qdrouter.ma') {
       const origin = message.ingress === null ? this.#selfId : routerIdOfNode(message.ingress);
       if (origin !== undefined) this.#outbox.passOn(multicastLinks(table, origin, excluded), message);
     } else if (to.endpoint === 'qdrouter' && !this.#isCopy(message, view.topologyVersion, nowMs)) {
       this.#outbox.passOn(floodLinks(table, excluded), message);
     }
+  }
+
+  #budgetOf(link: number): RateBudget {
+    const known = this.#budgets.get(link);
+    if (known !== undefined) return known;
+    const budget = new RateBudget(floodsInARow, floodRefillMs);
+    this.#budgets.set(link, budget);
+    return budget;
   }
 
   #isCopy(message: ControlMessage, topologyVersion: number, nowMs: number): boolean {
@@ -54,5 +74,6 @@ export class Transit {
 
   expire(nowMs: number): void {
     this.#duplicates.expire(nowMs);
+    for (const [link, budget] of this.#budgets) if (budget.isFull(nowMs)) this.#budgets.delete(link);
   }
 }
