@@ -58,3 +58,13 @@ test('made-up addresses do not hide from the logs that it sends where it may not
   const told = network.eventsOf('c', 'grantViolation').filter(({ right, address }) => right === 'consume' && address === 'service');
   assert.deepEqual([...new Set(told.map(({ routerId }) => routerId))], ['evil']);
 });
+
+test('most of a flood of invented routers does not get beyond the neighbour', () => {
+  const network = new EvilNetwork();
+  network.settle();
+  const attack = attacks.find(({ name }) => name === 'k5-invented');
+  assert.ok(attack !== undefined);
+  assert.deepEqual(network.attack(attack), []);
+  const [, neighbour] = network.honest;
+  assert.ok((neighbour.control.routingStatus.ignored.get('too many') ?? 0) > network.evil.sent / 2);
+});
