@@ -5,9 +5,11 @@ import { processClock } from '../../src/host/process-clock.ts';
 import { processRandom } from '../../src/host/process-random.ts';
 import { TurnQueue } from '../../src/host/turn.ts';
 import type { RouterConfiguration } from '../../src/management/entities.ts';
+import type { NeighbourHandler } from '../../src/forwarding/neighbour.ts';
 import { ControlPlane } from '../../src/router/control-plane.ts';
 import type { LinkContext } from '../../src/router/link-context.ts';
 import { LinkConnector } from '../../src/router/link-connector.ts';
+import type { Link } from '../../src/router/link.ts';
 import type { RouterSigning } from '../../src/router/signing.ts';
 import { loadTlsProfile } from '../../src/router/tls-profiles.ts';
 import type { TlsProfile } from '../../src/router/tls-profiles.ts';
@@ -56,7 +58,7 @@ export class EvilProcess implements AsyncDisposable {
     if (signing !== undefined) signing.trust.changed = (): void => this.#control.trustChanged();
     const handler = this.evil.watch(this.#control);
     let links = 0;
-    const context: LinkContext = {
+    const context = {
       routerId: containerId ?? id,
       version: '0',
       clock: processClock,
@@ -65,22 +67,23 @@ export class EvilProcess implements AsyncDisposable {
       audit: silentAudit,
       turns: this.#turns,
       slabs: new SlabPool(),
-      nextLinkNumber: () => ++links,
-      handlerFor: (link) => ({
+      filesKept: Infinity,
+      nextLinkNumber: (): number => ++links,
+      handlerFor: (link: Link): NeighbourHandler => ({
         ...handler,
         down: (neighbour, error): void => {
           handler.down(neighbour, error);
           link.ended?.(error);
         },
       }),
-      tlsProfile: (name) => {
+      tlsProfile: (name: string): TlsProfile => {
         const profile = profiles.get(name);
         if (profile === undefined) throw new Error(`there is no sslProfile ${name}`);
         return profile;
       },
     };
     this.#turns.register(this.#task);
-    this.#connectors = configuration.connectors.map((entity) => new LinkConnector(context, entity));
+    this.#connectors = configuration.connectors.map((entity) => new LinkConnector(context satisfies LinkContext, entity));
     for (const connector of this.#connectors) connector.start();
     this.#redial = setInterval(() => {
       for (const connector of this.#connectors) connector.retryNow();

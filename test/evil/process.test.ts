@@ -39,12 +39,14 @@ test('a compromised router changes nothing at routers that run as processes', { 
   const hub = await start(hubId, [...(await member(hubId)), ['listener', { name: 'incoming', authenticatePeer: true, ...link }]]);
   await start(farId, [...(await member(farId)), dial, tcpConnector('service', await freePort())]);
 
+  const honest = [hubId, farId];
   const belief = async (id: string): Promise<string> => {
     const query = async <T>(type: string): Promise<T> => (await manage<{ results: T }>(socket(id), { operation: 'QUERY', type })).results;
     return beliefOf(await query<NodeRow[]>('router.node'), await query<AddressRow[]>('router.address'));
   };
-  const honest = [hubId, farId];
-  await until('the service is known', async () => (await belief(hubId)).includes(`"service"`) && (await belief(farId)).includes(hubId));
+  const isComplete = (text: string): boolean =>
+    text.includes('"service"') && (JSON.parse(text) as { known: unknown[] }).known.length === honest.length;
+  await until('both know each other and the service', async () => (await Promise.all(honest.map(belief))).every(isComplete));
   const before = await Promise.all(honest.map(belief));
 
   const file = join(folder, 'evil.json');
@@ -61,4 +63,12 @@ test('a compromised router changes nothing at routers that run as processes', { 
   }
   await hub.logged(/grantViolation routerId="evil-00000000".* address="service" right="advertise"/);
   await hub.logged(/spoofRefused/);
+  await evil[Symbol.asyncDispose]();
+
+  // In the name of another from the first frame on.
+  const parameters = ['--config', file, '--container-id', farId, '--attack', 'hello-as-another', '--seconds', '1'];
+  await using impostor = await EvilProgram.start(parameters);
+  const { linksUp } = await impostor.attack(attackTimeoutMs, async () => assert.deepEqual(await Promise.all(honest.map(belief)), before));
+  assert.equal(linksUp, 0);
+  await hub.logged(/a peer claims another router id than its certificate/);
 });
