@@ -16,7 +16,8 @@ export const advertiseAnything: Attack = {
     const { service } = evil;
     evil.offer(service);
     for (let number = 0; number < 200; number++) evil.offer(`stolen-${number}`);
-    yield 2_000;
+    // A skupper-router takes several seconds until it believes an address.
+    yield evil.trust === undefined ? 8_000 : 2_000;
     const addresses = new Map([[`M${service}`, 1] as const, ['Mbank', 3] as const, [`M${service}.`, 3] as const]);
     evil.sayRecords(evil.signOwn(firstAddressSlot + 9, writeAddresses({ mobileSequence: 1_000, addresses })));
     const described = [...addresses.keys()].map((key) => addressDescription(key, 3, 0));
