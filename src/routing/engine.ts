@@ -428,10 +428,8 @@ export class RoutingEngine {
     if (this.#signed?.topologyChanged === true) {
       this.#signed.topologyChanged = false;
       this.#exchange.topologyChanged = true;
-      this.#exchange.isPressing ||= this.#signed.isPressing;
-      this.#signed.isPressing = false;
     }
-    if (this.#exchange.isPressing) this.#pathSchedule.hasten(this.#topology.graph.size);
+    if (this.#exchange.isPressing || this.#signed?.isPressing === true) this.#pathSchedule.hasten(this.#topology.graph.size);
     this.#exchange.isPressing = false;
     if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#announcer.speaksLegacy, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
@@ -440,6 +438,8 @@ export class RoutingEngine {
     const { graph } = this.#topology;
     graph.set(graph.self, linkStateOf(graph.index, costs(this.#neighbours)));
     const signed = this.#signed;
+    // Kept until now: once it is pressing, nobody need find out again.
+    if (signed !== undefined) signed.isPressing = false;
     this.#exchange.database.writeTo(graph, (routerId) => signed?.isSigner(routerId) ?? false);
     signed?.writeTo(graph);
     this.#topology.update();

@@ -375,12 +375,14 @@ export class SignedRouting implements ConsumeRights {
     // Most often only slots have been added, or everything was signed again.
     if (before?.linkState !== undefined && hasSameLinks(before.linkState.linkState, content, this.#index)) return;
     this.#changed.add(origin);
-    this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), content?.graphState(this.#index));
-    const peers = content?.graphState(this.#index).peers ?? noPeers;
+    this.topologyChanged = true;
+    if (this.isPressing && this.#incomplete.size === 0) return;
+    const state = content?.graphState(this.#index);
+    const peers = state?.peers ?? noPeers;
     // Others may have named this router before it had a number. Its first link state need not name them yet: each one is looked at.
     if (this.#incomplete.size > 0) for (const peer of peers) if (this.#incomplete.has(peer)) this.#changed.add(peer);
+    this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), state);
     for (let place = 0; place < peers.length && !this.isPressing; place++) this.isPressing = this.#leadsOn(origin, peers[place] ?? origin);
-    this.topologyChanged = true;
   }
 
   /** Whether the edge from `origin`, as it just told, leads from a router with a path to one without, and `peer` tells of it too. */
