@@ -1,5 +1,6 @@
 import { InputError } from '../base/errors.ts';
 import type { LogLevel } from '../base/log.ts';
+import { IdleCollector } from '../host/idle-collector.ts';
 import { lineLogger } from '../host/line-log.ts';
 import { LogFilter } from '../host/log-filter.ts';
 import { processClock } from '../host/process-clock.ts';
@@ -66,6 +67,7 @@ export const command: Command = {
     await using _management =
       socket === undefined ? undefined : await serveManagement(router, { path: socket, clock: processClock, log, version });
     await router.start();
+    using _collector = new IdleCollector();
     log.info('router is running', { id: router.routerId });
     const signal = await stopped;
     log.info('draining', { signal, connections: router.openConnections });

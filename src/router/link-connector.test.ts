@@ -25,6 +25,7 @@ function context(): LinkContext {
     audit: silentAudit,
     turns: new TurnQueue(),
     slabs: new SlabPool(),
+    filesKept: Infinity,
     nextLinkNumber: () => 1,
     handlerFor: (link) => ({
       opened: () => {},

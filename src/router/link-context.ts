@@ -18,6 +18,8 @@ export interface LinkContext {
   readonly audit: Audit;
   readonly turns: TurnQueue;
   readonly slabs: SlabPool;
+  /** Files that services leave for links and the rest of the router; Infinity where the system has no known limit. */
+  readonly filesKept: number;
   nextLinkNumber(): number;
   handlerFor(link: Link): NeighbourHandler;
   /** The loaded profile of this name. */

@@ -16,6 +16,8 @@ import type { TlsProfile } from './tls-profiles.ts';
  * needs milliseconds for its handshake, so that it gets through between any number of connections that are silent.
  */
 const maxUnauthenticated = 256;
+/** Of the files that are kept for links and the router itself, strangers have this part at most. */
+const strangersShare = 1 / 4;
 /** That there are too many is logged at most this often. */
 const crowdedLogMs = 10_000;
 /** Without a TLS handshake after this time the socket is closed. */
@@ -29,6 +31,7 @@ export class LinkListener {
   readonly entity: ListenerEntity;
   readonly #context: LinkContext;
   readonly #http: (() => HttpAcceptor | undefined) | undefined;
+  readonly #maxStrangers: number;
   /** With the ends of their connections. */
   readonly #links = new Map<Link, string>();
   /** Accepted connections by their ends, oldest first, that are not known to have become links. */
@@ -42,6 +45,7 @@ export class LinkListener {
     this.#context = context;
     this.entity = entity;
     this.#http = http;
+    this.#maxStrangers = Math.min(maxUnauthenticated, Math.ceil(context.filesKept * strangersShare));
   }
 
   get state(): ListenerState {
@@ -106,10 +110,10 @@ export class LinkListener {
   /** Makes room for a connection by closing the oldest that has not become a link. */
   #admit(socket: Socket): void {
     const strangers = this.#strangers;
-    if (strangers.size >= maxUnauthenticated) {
+    if (strangers.size >= this.#maxStrangers) {
       for (const [{ connection }, ends] of this.#links) if (connection.opened) strangers.delete(ends);
     }
-    const [oldest] = strangers.size >= maxUnauthenticated ? strangers : [];
+    const [oldest] = strangers.size >= this.#maxStrangers ? strangers : [];
     if (oldest !== undefined) {
       this.#logCrowd();
       strangers.delete(oldest[0]);
@@ -129,7 +133,7 @@ export class LinkListener {
     this.#crowdedLoggedMs = nowMs;
     log.warn('too many connections have not become links; the oldest are closed', {
       listener: this.entity.name,
-      limit: maxUnauthenticated,
+      limit: this.#maxStrangers,
     });
   }
 

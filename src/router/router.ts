@@ -8,6 +8,7 @@ import type { Random } from '../base/random.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { TreatmentRule } from '../forwarding/forwarder.ts';
 import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
+import { openFileLimit } from '../host/open-files.ts';
 import { TurnQueue } from '../host/turn.ts';
 import type { TurnTask } from '../host/turn.ts';
 import type { LogThreshold } from '../host/log-filter.ts';
@@ -33,6 +34,7 @@ import type { Link } from './link.ts';
 import { auditedEvent } from './routing-audit.ts';
 import type { RouterSigning } from './signing.ts';
 import { WindowBudget } from '../services/tcp/window-budget.ts';
+import { SocketBudget } from './socket-budget.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { ServiceContext } from './tcp-services.ts';
 import { loadTlsProfile } from './tls-profiles.ts';
@@ -80,6 +82,7 @@ export class Router implements TurnTask, AsyncDisposable {
   readonly #tcpConnectors = new Map<string, TcpConnectorOffer>();
   readonly #linkContext: LinkContext;
   readonly #serviceContext: ServiceContext;
+  readonly #sockets = new SocketBudget(openFileLimit());
   #configuration: RouterConfiguration;
   #rule: TreatmentRule;
   #linkNumber = 0;
@@ -147,6 +150,7 @@ export class Router implements TurnTask, AsyncDisposable {
       audit: dependencies.audit ?? silentAudit,
       turns: this.turns,
       slabs: new SlabPool(),
+      filesKept: this.#sockets.reserved,
       nextLinkNumber: () => ++this.#linkNumber,
       handlerFor: (link) => this.#handlerFor(link),
       tlsProfile: (name) => this.#profile(name),
@@ -158,6 +162,7 @@ export class Router implements TurnTask, AsyncDisposable {
       random,
       log,
       windows: new WindowBudget(),
+      sockets: this.#sockets,
       nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
     };
     // First in every turn, so that what routing says leaves in the same turn.
@@ -416,6 +421,11 @@ export class Router implements TurnTask, AsyncDisposable {
     for (const listener of this.#tcpListeners.values()) count += listener.service.active;
     for (const connector of this.#tcpConnectors.values()) count += connector.service.outstanding;
     return count;
+  }
+
+  /** Connections refused in the last minutes because there were no file descriptors for them. */
+  get socketsRefusedLately(): number {
+    return this.#sockets.refusedLately(this.#dependencies.clock.nowMs());
   }
 
   /** Leaves the network without loss, as far as connections end until `deadlineMs` from now has passed, then stops. */

@@ -13,9 +13,15 @@ import type { ListenerState, TcpCounters } from '../management/operational-entit
 import { TcpConnector } from '../services/tcp/connector.ts';
 import { TcpListener } from '../services/tcp/listener.ts';
 import type { WindowBudget } from '../services/tcp/window-budget.ts';
+import type { SocketBudget } from './socket-budget.ts';
 
 /** A port that could not be bound is tried again this often. */
 const rebindMs = 1000;
+/**
+ * A port stays open for this long after routers have been lost: a link that fell silent for a moment is back by then, and clients wait instead
+ * of being refused. (The system resets all that wait to be accepted when a port is closed.) When the last server is withdrawn it closes at once.
+ */
+const lingerMs = 2000;
 /** A server that does not answer within this time counts as failed. */
 const connectTimeoutMs = 10_000;
 
@@ -27,8 +33,20 @@ export interface ServiceContext {
   readonly log: Logger;
   /** Shared by all services of the router. */
   readonly windows: WindowBudget;
+  readonly sockets: SocketBudget;
   /** A new identity for a connection. */
   nextFlowId(): string;
+}
+
+/** Tells, once in a while, that the process has no files left for services. */
+function logRefusal({ sockets, clock, log }: ServiceContext, entity: TcpListenerEntity | TcpConnectorEntity): void {
+  if (!sockets.refused(clock.nowMs())) return;
+  log.warn('no file descriptors are left for services: connections are refused', {
+    [entity.type]: entity.name,
+    limit: sockets.limit,
+    keptForLinks: sockets.reserved,
+    remedy: 'raise the limit of open files: ulimit -n, or LimitNOFILE= of a systemd unit',
+  });
 }
 
 /** A tcpListener: its socket exists only while a connector is reachable, so that clients are refused otherwise. */
@@ -42,6 +60,12 @@ export class TcpListenerPort {
   #boundPort = 0;
   #message = '';
   #timer: NodeJS.Timeout | undefined;
+  /** Runs while nothing is reachable and the port is still open. */
+  #lingerTimer: NodeJS.Timeout | undefined;
+  /** For clients that come meanwhile. */
+  #lastAddress: string | undefined;
+  /** Routers that could be reached when this was last looked at. */
+  #routers = 0;
   #retryTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -50,7 +74,7 @@ export class TcpListenerPort {
     this.entity = entity;
     this.service = new TcpListener(
       context.forwarder,
-      () => this.#chooseAddress(),
+      () => this.#chooseAddress() ?? this.#lastAddress,
       () => context.nextFlowId(),
       context.clock,
       (dueMs) => this.#retryAt(dueMs),
@@ -128,18 +152,33 @@ export class TcpListenerPort {
   update(): void {
     this.service.routesChanged();
     if (this.#stopped) return;
-    const reachable = this.reachable;
-    if (reachable && this.#server === undefined && this.#timer === undefined) this.#listen();
-    else if (!reachable) {
-      this.#message = '';
-      this.#close();
+    const address = this.#chooseAddress();
+    const { size } = this.#context.forwarder.table.routers;
+    const isLoss = size < this.#routers;
+    this.#routers = size;
+    if (address !== undefined) {
+      this.#lastAddress = address;
+      clearTimeout(this.#lingerTimer);
+      this.#lingerTimer = undefined;
+      if (this.#server === undefined && this.#timer === undefined) this.#listen();
+      return;
     }
+    this.#message = '';
+    if (this.#lingerTimer !== undefined) return;
+    if (isLoss && this.#boundPort > 0) this.#lingerTimer = setTimeout(() => this.#close(), lingerMs);
+    else this.#close();
   }
 
   #listen(): void {
-    const { turns, log } = this.#context;
+    const { turns, log, sockets } = this.#context;
     const { host, port, name, backlog } = this.entity;
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+      if (!sockets.take()) {
+        socket.resetAndDestroy();
+        logRefusal(this.#context, this.entity);
+        return;
+      }
+      socket.once('close', () => sockets.release());
       this.service.accept(new TcpSocket(socket, turns));
       turns.touch();
     });
@@ -170,6 +209,9 @@ export class TcpListenerPort {
   #close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    clearTimeout(this.#lingerTimer);
+    this.#lingerTimer = undefined;
+    this.#lastAddress = undefined;
     if (this.#server === undefined) return;
     this.#server.close();
     this.#server = undefined;
@@ -204,7 +246,17 @@ export class TcpConnectorOffer {
     this.service = new TcpConnector(
       context.forwarder,
       (connected, failed) => {
+        const { sockets } = context;
+        if (!sockets.take()) {
+          logRefusal(context, entity);
+          const refusal = setImmediate(() => {
+            failed(new Error('no file descriptors are left'));
+            context.turns.touch();
+          });
+          return () => clearImmediate(refusal);
+        }
         const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+        socket.once('close', () => sockets.release());
         let done = false;
         const fail = (error: Error): void => {
           if (done) return;

@@ -66,7 +66,7 @@ export function observeHealth(sources: HealthSources): HealthObservation {
     },
     clocks: peerClocks(router, clock, network),
     events: monitor.events,
-    limits: monitor.limits,
+    limits: [...monitor.limits, ...openFilesLimit(router)],
     lost: monitor.lost,
     losses: monitor.losses,
     unexpectedStarts: sources.unexpectedStarts,
@@ -92,6 +92,12 @@ export function connectorStates(router: Router | undefined): ReadonlyMap<string,
     if (state !== undefined) states.set(name, state);
   }
   return states;
+}
+
+/** The limit of open files, as one more that was met. */
+function openFilesLimit(router: Router | undefined): readonly { limit: string; count: number }[] {
+  const count = router?.socketsRefusedLately ?? 0;
+  return count === 0 ? [] : [{ limit: 'open files', count }];
 }
 
 /** The clocks of the neighbours, as far as they told them when their links came up. */

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { webcrypto } from 'node:crypto';
 import type { LogLevel } from '../base/log.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
+import { IdleCollector } from '../host/idle-collector.ts';
 import { lineLogger } from '../host/line-log.ts';
 import { LogFilter } from '../host/log-filter.ts';
 import { openLineServer } from '../host/line-server.ts';
@@ -64,6 +65,7 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
       pendingLimit: pendingRequestLimit,
       log,
     });
+    using _collector = new IdleCollector();
     await writeFileAtomic(layout.pidFile, `${process.pid}\n`);
     log.info('site is running', { name: supervisor.siteName, namespace, router: supervisor.routerId, version });
     const deadlineMs = await stopping.promise;

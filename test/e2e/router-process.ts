@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodeFlags } from '../../src/host/node-flags.ts';
 import { atEndOfTest } from './end-of-test.ts';
 import { until } from './until.ts';
 
@@ -79,7 +80,7 @@ export class RouterProcess implements AsyncDisposable {
 
   /** Starts the process, again if it has ended, and waits until it says that it runs. */
   async run(): Promise<void> {
-    const { command = [process.execPath, commandLineFile, 'router', '--config'], parameters = [] } = this.#options;
+    const { command = [process.execPath, ...nodeFlags, commandLineFile, 'router', '--config'], parameters = [] } = this.#options;
     const [program = '', ...first] = command;
     const from = this.log.length;
     const child = spawn(program, [...first, this.configurationFile, ...parameters], { stdio: ['ignore', 'pipe', 'pipe'] });

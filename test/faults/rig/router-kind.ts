@@ -1,4 +1,5 @@
 import { findProgram } from '../../../bench/tools.ts';
+import { nodeFlags } from '../../../src/host/node-flags.ts';
 import { commandLineFile } from '../../e2e/router-process.ts';
 
 /** A router program under the same configuration, load and faults. */
@@ -17,7 +18,7 @@ export interface RouterKind {
 
 export const caravan: RouterKind = {
   name: 'caravan',
-  command: [process.execPath, commandLineFile, 'router', '--config'],
+  command: [process.execPath, ...nodeFlags, commandLineFile, 'router', '--config'],
   ready: /router is running/,
   uses: (peerId) => new RegExp(`neighbourUp routerId="${peerId}"`),
   left: (peerId) => new RegExp(`neighbourDown routerId="${peerId}"`),
