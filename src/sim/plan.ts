@@ -72,8 +72,6 @@ export interface PlanOptions {
   /** Drawn from the seed when not given. */
   readonly routers?: number | undefined;
   readonly minutes?: number | undefined;
-  /** Also networks in which some routers sign and some do not. */
-  readonly mixed?: boolean | undefined;
   /** A schedule in place of the drawn one. */
   readonly faults?: readonly Fault[] | undefined;
 }
@@ -89,7 +87,7 @@ export function planOf(options: PlanOptions): Plan {
   const cables = drawCables(random.split('cables'), routers);
   const offers = drawOffers(random.split('offers'), routers);
   const trust = random.split('trust');
-  const mode = trust.pick(options.mixed === true ? ['none', 'all', 'all', 'some'] : ['none', 'all', 'all']);
+  const mode = trust.pick(['none', 'all', 'all', 'some']);
   const signed = Array.from({ length: routers }, () => mode === 'all' || (mode === 'some' && trust.chance(0.6)));
   const hostile = random.split('hostile');
   const hostileAt = hostile.chance(0.4) ? hostile.below(routers) : undefined;

@@ -8,7 +8,6 @@ export interface Job {
   readonly routers?: number | undefined;
   readonly minutes?: number | undefined;
   readonly faults?: readonly Fault[] | undefined;
-  readonly mixed?: boolean | undefined;
   /** Run it twice, and compare. */
   readonly twice: boolean;
 }
@@ -19,8 +18,8 @@ export interface JobResult extends SimulationResult {
 
 /** Runs a seed; a second run that goes another way than the first is a violation like any other. */
 export function runJob(job: Job): JobResult {
-  const { seed, routers, minutes, mixed, faults } = job;
-  const options = { seed, routers, minutes, mixed, faults };
+  const { seed, routers, minutes, faults } = job;
+  const options = { seed, routers, minutes, faults };
   const startedMs = performance.now();
   const first = new Simulation(options).run();
   const durationMs = performance.now() - startedMs;

@@ -13,7 +13,7 @@ import { scale } from './scale.ts';
 import { shrink } from './shrink.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N] [--minutes N] [--mixed] [--twice] [--jobs N]
+const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N] [--minutes N] [--twice] [--jobs N]
                     [--shrink] [--schedule FILE] [--write FILE] [--night] [--stop-at-first]
        npm run sim -- --scale [--routers N] [--seed N]
 
@@ -21,7 +21,6 @@ const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N]
   --seeds FROM..TO   many runs
   --routers N        instead of the number that the seed draws (2 to 8)
   --minutes N        virtual time in which anything may fail
-  --mixed            also networks in which some routers sign and some do not
   --twice            run each seed twice and compare the traces
   --jobs N           threads (default 2)
   --schedule FILE    faults to take instead of those that the seed draws
@@ -67,7 +66,6 @@ const options = {
   write: { type: 'string' },
   twice: { type: 'boolean', default: false },
   shrink: { type: 'boolean', default: false },
-  mixed: { type: 'boolean', default: false },
   night: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
   'stop-at-first': { type: 'boolean', default: false },
@@ -95,7 +93,7 @@ const firstSeed = numberOf(values.seed, 'seed', 0) ?? Math.floor(Math.random() *
 const faults = values.schedule === undefined ? undefined : (JSON.parse(readFileSync(values.schedule, 'utf8')) as Fault[]);
 
 function jobOf(seed: number): Job {
-  return { seed, routers, minutes, mixed: values.mixed, faults, twice: values.twice };
+  return { seed, routers, minutes, faults, twice: values.twice };
 }
 
 /** How to see the same again. */
@@ -103,7 +101,6 @@ function replayCommand(seed: number): string {
   const parts = [`npm run sim -- --seed ${seed}`];
   if (routers !== undefined) parts.push(`--routers ${routers}`);
   if (minutes !== undefined) parts.push(`--minutes ${minutes}`);
-  if (values.mixed) parts.push('--mixed');
   if (values.schedule !== undefined) parts.push(`--schedule ${values.schedule}`);
   return parts.join(' ');
 }

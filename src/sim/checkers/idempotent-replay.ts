@@ -12,6 +12,11 @@ interface Heard {
   readonly message: ControlMessage;
 }
 
+/** A table that has been the same for so long is not about to change: longer than the longest pause before paths are computed. */
+const restMs = 6_000;
+/** Whoever does not come to rest in this time is left alone. */
+const restWithinMs = 30_000;
+
 /** Messages of each machine that are played back. */
 const maxHeard = 30;
 
@@ -33,7 +38,7 @@ export class IdempotentReplay implements Checker {
     if (!world.plan.isStrict || world.plan.hostileAt !== undefined || world.plan.core.length < world.plan.routers) return;
     for (const machine of world.machines) {
       const { process } = machine;
-      if (process === undefined) continue;
+      if (process === undefined || !isAtRest(world, process)) continue;
       const before = process.control.forwarder.table;
       const passedOn = world.controlMessages;
       for (const { process: of, neighbour, message } of this.#heard.get(machine.id) ?? []) {
@@ -47,4 +52,14 @@ export class IdempotentReplay implements Checker {
       if (more > 2 * world.plan.cables.length + 4) world.violate(this, `what ${machine.id} has heard before makes ${more} more messages`);
     }
   }
+}
+
+/** Lets time pass until what came before has had its consequences; false if that does not end. */
+function isAtRest(world: World, { control }: VirtualRouter): boolean {
+  for (let waitedMs = 0; waitedMs < restWithinMs; waitedMs += restMs) {
+    const before = control.forwarder.table;
+    world.network.run(restMs);
+    if (control.forwarder.table === before) return true;
+  }
+  return false;
 }
