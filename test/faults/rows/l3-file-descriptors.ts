@@ -16,19 +16,23 @@ const descriptors = 256;
 const clients = 600;
 const heldMs = { full: 10_000, fast: 3000 };
 const retryMs = 20;
+/** A router that links while the clients hold on gets this long. */
+const newLinkMs = 5000;
 
 interface Exhaustion {
   readonly alive: boolean;
   /** From the release of the descriptors to the first answer. */
   readonly backMs: number;
   readonly linksLost: number;
+  /** Whether another router got a link while the clients held all that they could get. */
+  readonly linksAnew: boolean;
   readonly toldInLog: boolean;
 }
 
 /** Runs a router that may open `descriptors` files, and takes them all. */
 async function exhaust(context: RowContext, kind: RouterKind): Promise<Exhaustion> {
   await using server = await TcpServer.echo();
-  const [port, linkPort] = [await freePort(), await freePort()];
+  const [port, linkPort, nearLinkPort] = [await freePort(), await freePort(), await freePort()];
   const link = { role: 'inter-router', saslMechanisms: 'ANONYMOUS' };
   const listener: Entity = ['listener', { name: 'incoming', host, port: linkPort, ...link }];
   const connector: Entity = ['connector', { name: 'far', host, port: linkPort, ...link }];
@@ -43,7 +47,7 @@ async function exhaust(context: RowContext, kind: RouterKind): Promise<Exhaustio
     id: routerId('near'),
     command: ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command],
     ready,
-    entities: [connector, tcpListener('echo', port)],
+    entities: [connector, ['listener', { name: 'incoming', host, port: nearLinkPort, ...link }], tcpListener('echo', port)],
   });
   await answering(port);
   const [nearFrom, farFrom] = [near.log.length, far.log.length];
@@ -58,6 +62,7 @@ async function exhaust(context: RowContext, kind: RouterKind): Promise<Exhaustio
   }
   await sleep(context.fast ? heldMs.fast : heldMs.full);
   context.signal.throwIfAborted();
+  const linksAnew = await newLink(kind, near, ['connector', { name: 'near', host, port: nearLinkPort, ...link }]);
   const alive = near.running;
   await Promise.all(
     sockets.map(async (socket) => {
@@ -76,9 +81,21 @@ async function exhaust(context: RowContext, kind: RouterKind): Promise<Exhaustio
   return {
     alive: alive && near.running,
     backMs,
+    linksAnew,
     linksLost: lost(near, nearFrom, 'far') + lost(far, farFrom, 'near'),
     toldInLog: /file descriptors|EMFILE|Too many open files/i.test(near.log.slice(nearFrom)),
   };
+}
+
+/** Whether a new router gets a link to `near`. */
+async function newLink(kind: RouterKind, near: RouterProcess, connector: Entity): Promise<boolean> {
+  const { command, ready } = kind;
+  const from = near.log.length;
+  await using _late = await RouterProcess.start({ id: routerId('late'), command, ready, entities: [connector] });
+  return await near.logged(kind.uses(routerId('late')), newLinkMs, from).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function run(context: RowContext): Promise<Measured> {
@@ -90,13 +107,19 @@ async function run(context: RowContext): Promise<Measured> {
     peers[kind.name] =
       theirs instanceof Error
         ? { failed: theirs.message.split('\n')[0] }
-        : { alive: theirs.alive ? 'yes' : 'no', 'back after ms': Math.round(theirs.backMs), 'links lost': theirs.linksLost };
+        : {
+            alive: theirs.alive ? 'yes' : 'no',
+            'back after ms': Math.round(theirs.backMs),
+            'links lost': theirs.linksLost,
+            'links anew': theirs.linksAnew ? 'yes' : 'no',
+          };
   }
   return {
     figures: [
       { name: 'accepts again after the release', value: Math.round(result.backMs), unit: 'ms', floor: 1000 },
       { name: 'routers that died', value: result.alive ? 0 : 1, unit: '', floor: 0 },
       { name: 'links lost', value: result.linksLost, unit: '', goal: 0 },
+      { name: 'new links that failed', value: result.linksAnew ? 0 : 1, unit: '', goal: 0 },
       { name: 'logs that do not tell', value: result.toldInLog ? 0 : 1, unit: '', goal: 0 },
     ],
     peers,
@@ -108,7 +131,7 @@ export const fileDescriptors: Row = {
   id: 'L3',
   title: `A router with ${descriptors} file descriptors and ${clients} clients`,
   floor: 'it lives, and accepts again within 1 s of the release',
-  goal: 'its links are untouched, and its log says what is short',
+  goal: 'its links are untouched, another router can link, and its log says what is short',
   fast: true,
   limitSeconds: { full: 120, fast: 60 },
   missing: () => undefined,
