@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Treatment } from '../src/routing/route-table.ts';
+import { DeliveryState } from '../src/amqp/performatives.ts';
 import type { Downstream } from '../src/forwarding/leg.ts';
 import { Refusal } from '../src/services/tcp/listener.ts';
 import type { TcpListener } from '../src/services/tcp/listener.ts';
@@ -417,6 +418,21 @@ test('a stream that is released before a server has seen it is sent again, a bou
     assert.equal(outstanding(routers[0], 'service'), 0);
     assert.equal(forwarder.localConsumers('service'), 1);
   }
+});
+
+test('a stream whose answer finds no way back at the site of the server is sent again', () => {
+  const { network, routers } = chain();
+  const connector = routers[2].serve('service', servers.echo);
+  const { forwarder } = routers[2].control;
+  const forward = forwarder.forward.bind(forwarder);
+  let lost = 0;
+  forwarder.forward = (head, more, preSettled, from, upstream): ReturnType<typeof forward> =>
+    from === undefined && lost++ < 3 ? DeliveryState.released : forward(head, more, preSettled, from, upstream);
+  const client = routers[0].connect(listen(network, routers[0], 'service'));
+  client.write(pattern(100));
+  client.end();
+  network.runUntil(() => client.gone !== undefined, 5000);
+  assert.deepEqual([client.gone, client.received, connector.opened], ['end', 100, 4]);
 });
 
 test('a stream whose link is lost before the server has answered takes the next way', () => {

@@ -229,8 +229,8 @@ export class Forwarder {
   }
 
   /**
-   * Chooses where a message goes and returns that end, or the state to settle it with when there is none (released: nowhere now;
-   * rejected: no address, or one that its origin may not send to). `from` is undefined for a message made here.
+   * Chooses where a message goes and returns that end, or the state to settle it with when there is none (released: nowhere now, or from
+   * an origin not known yet; rejected: no address, or one that its origin may not send to). `from` is undefined for a message made here.
    */
   forward(
     head: MessageHead,
@@ -256,7 +256,8 @@ export class Forwarder {
       case AddressClass.mobile:
         if (!this.#table.mayConsume(origin, parsed.name)) {
           this.refusals.notGranted++;
-          return DeliveryState.rejected;
+          // Records of the origin may be on their way to a router that has just started.
+          return this.#table.knowsRightsOf(origin) ? DeliveryState.rejected : DeliveryState.released;
         }
         return this.#forwardService(parsed, head, more, preSettled, from, upstream);
       case AddressClass.local:
@@ -310,6 +311,9 @@ export class Forwarder {
    * Balanced: the least value wins, the first found wins a tie. Value of a local consumer: its outstanding messages; of a remote router:
    * this address's outstanding messages through the neighbour towards it, plus the path's cost. Candidates at their capacity
    * come last. A local consumer without outstanding messages ends the search.
+   *
+   * Of remote routers only those count to which the ingress router's shortest path goes through here. If there is none, routes are
+   * changing, and this table or that of another is old: then any will do that leads to a router the message has not passed.
    */
   #balanced(
     state: AddressState,
@@ -337,8 +341,13 @@ export class Forwarder {
         bestEligible = eligible;
       }
     }
+    let bestDetour: RemoteRouter | undefined;
     for (const router of remotes) {
-      if (!this.#leadsOn(router) || !router.validOrigins.has(origin)) continue;
+      if (!this.#leadsOn(router)) continue;
+      if (!router.validOrigins.has(origin)) {
+        if (!hasPassed(message.head, router.nextHop)) bestDetour ??= router;
+        continue;
+      }
       const outstanding = state.outstanding.get(router.link) ?? 0;
       const value = outstanding + router.cost;
       const eligible = outstanding < linkCapacity;
@@ -350,8 +359,9 @@ export class Forwarder {
       }
     }
     if (bestLocal !== undefined) return bestLocal.deliver(message.head, upstream);
-    if (bestRemote === undefined) return DeliveryState.released;
-    return this.#remote(bestRemote, message, upstream) ?? DeliveryState.released;
+    const remote = bestRemote ?? bestDetour;
+    if (remote === undefined) return DeliveryState.released;
+    return this.#remote(remote, message, upstream) ?? DeliveryState.released;
   }
 
   /** Closest: local consumers in turn; else the nearest routers in turn, those on the ingress router's own shortest paths first. */
@@ -385,7 +395,7 @@ export class Forwarder {
     const nextHops = new Set<number>();
     for (const router of remotes) {
       if (router.link === from?.linkNumber || nextHops.has(router.link) || !this.#leadsOn(router)) continue;
-      if (!router.validOrigins.has(origin) || message.head.annotations.trace.includes(`0/${router.nextHop}`)) continue;
+      if (!router.validOrigins.has(origin) || hasPassed(message.head, router.nextHop)) continue;
       nextHops.add(router.link);
       leg.add((outcome) => this.#remote(router, message, outcome));
     }
@@ -423,6 +433,11 @@ export class Forwarder {
     });
     return writer.take();
   }
+}
+
+/** Whether a message comes from or past a router. */
+function hasPassed({ annotations }: MessageHead, routerId: string): boolean {
+  return annotations.trace.includes(`0/${routerId}`);
 }
 
 /** Puts the router annotations in front of the first bytes. */

@@ -12,9 +12,18 @@ import { Link } from './link.ts';
 import type { LinkContext } from './link-context.ts';
 import { provePeer, unprovenPeer } from './link-handshake.ts';
 
-/** First pause after a failed or lost connection; each further one is twice as long, up to the maximum, ± half at random. */
+/** First pause after a failed or lost connection; each further one is twice as long, up to the longest, ± half at random. */
 const firstPauseMs = 100;
-const maximumPauseMs = 2000;
+/**
+ * The longest pause by how long the link has been down: most links heal soon, and then somebody waits for them; one that is down for a day is
+ * not worth a packet each second.
+ */
+const recentMs = 60_000;
+const longestPausesMs: readonly { readonly untilMs: number; readonly pauseMs: number }[] = [
+  { untilMs: recentMs, pauseMs: 500 },
+  { untilMs: 600_000, pauseMs: 2_000 },
+  { untilMs: Infinity, pauseMs: 10_000 },
+];
 /** A connection that stood this long was good: the next pause is the first again. */
 const stableMs = 10_000;
 /**
@@ -23,8 +32,15 @@ const stableMs = 10_000;
  */
 const firstRefusedPauseMs = 10_000;
 const maximumRefusedPauseMs = 60_000;
-/** TCP connection and TLS handshake together. */
+/** Without a sign of life for this long, a try to connect is given up. */
 const dialTimeoutMs = 5000;
+/**
+ * The same for the first answer of TCP while the link has not been down for long: the kernel repeats a lost packet after 1 and 3 s only, a new
+ * try sooner. Each fourth try is more patient, for a line on which answers take so long.
+ */
+const answerTimeoutMs = 700;
+const patientAnswerTimeoutMs = 2000;
+const patientTry = 4;
 
 /** Keeps a connection to another router: dials, and dials again when it is lost. */
 export class LinkConnector {
@@ -33,6 +49,8 @@ export class LinkConnector {
   readonly #endpoints: readonly { host: string; port: number }[];
   #attempt = 0;
   #failures = 0;
+  /** When the first of them was. */
+  #failingSinceMs = 0;
   /** Refusals in a row. */
   #refusals = 0;
   #diallingSinceMs = 0;
@@ -110,7 +128,9 @@ export class LinkConnector {
       socket = secure;
     }
     this.#dialling = socket;
-    socket.setTimeout(dialTimeoutMs, () => socket.destroy(new Error(`no answer within ${dialTimeoutMs} ms`)));
+    const timeoutMs = this.#answerTimeoutMs();
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer within ${socket.timeout ?? timeoutMs} ms`)));
+    socket.prependOnceListener('connect', () => socket.setTimeout(dialTimeoutMs));
     const failed = (error: Error): void => {
       if (this.#dialling !== socket) return;
       this.#dialling = undefined;
@@ -147,9 +167,19 @@ export class LinkConnector {
     };
   }
 
+  get #downMs(): number {
+    return this.#failures === 0 ? 0 : this.#context.clock.nowMs() - this.#failingSinceMs;
+  }
+
+  #answerTimeoutMs(): number {
+    if (this.#downMs >= recentMs) return dialTimeoutMs;
+    return this.#attempt % patientTry === 0 ? patientAnswerTimeoutMs : answerTimeoutMs;
+  }
+
   /** Twice as long after each failure. */
   #pause(): number {
-    return Math.min(maximumPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 10));
+    const longest = longestPausesMs.find(({ untilMs }) => this.#downMs < untilMs);
+    return Math.min(longest?.pauseMs ?? firstPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 10));
   }
 
   /** A try that took longer than the pause has been pause enough: where nothing answers, the next try must not come late. */
@@ -168,7 +198,7 @@ export class LinkConnector {
     if (this.#stopped) return;
     if (this.#failures === 0) this.#context.log.warn('link is down', { connector: this.entity.name, reason: message });
     else this.#context.log.debug('link is still down', { connector: this.entity.name, reason: message });
-    this.#failures++;
+    if (this.#failures++ === 0) this.#failingSinceMs = this.#context.clock.nowMs();
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;

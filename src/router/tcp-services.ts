@@ -13,6 +13,7 @@ import type { ListenerState, TcpCounters } from '../management/operational-entit
 import { TcpConnector } from '../services/tcp/connector.ts';
 import { TcpListener } from '../services/tcp/listener.ts';
 import type { WindowBudget } from '../services/tcp/window-budget.ts';
+import { closeAtRest } from './close-at-rest.ts';
 import type { SocketBudget } from './socket-budget.ts';
 
 /** A port that could not be bound is tried again this often. */
@@ -57,6 +58,8 @@ export class TcpListenerPort {
   /** By listenerAddress name; empty for a listener of one address. */
   readonly #addresses = new Map<string, ListenerAddressEntity>();
   #server: Server | undefined;
+  /** Takes no more connections in a moment. */
+  #closing: Server | undefined;
   #boundPort = 0;
   #message = '';
   #timer: NodeJS.Timeout | undefined;
@@ -165,8 +168,8 @@ export class TcpListenerPort {
     }
     this.#message = '';
     if (this.#lingerTimer !== undefined) return;
-    if (isLoss && this.#boundPort > 0) this.#lingerTimer = setTimeout(() => this.#close(), lingerMs);
-    else this.#close();
+    if (isLoss && this.#boundPort > 0) this.#lingerTimer = setTimeout(() => this.#close(false), lingerMs);
+    else this.#close(false);
   }
 
   #listen(): void {
@@ -206,14 +209,17 @@ export class TcpListenerPort {
     });
   }
 
-  #close(): void {
+  #close(atRest: boolean): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     clearTimeout(this.#lingerTimer);
     this.#lingerTimer = undefined;
     this.#lastAddress = undefined;
     if (this.#server === undefined) return;
-    this.#server.close();
+    if (atRest) {
+      this.#closing = this.#server;
+      closeAtRest(this.#server, this.#context.clock);
+    } else this.#server.close();
     this.#server = undefined;
     this.#boundPort = 0;
     this.#context.log.info('service port closed', { tcpListener: this.entity.name });
@@ -222,11 +228,13 @@ export class TcpListenerPort {
   /** Stops accepting; connections go on. */
   stopAccepting(): void {
     this.#stopped = true;
-    this.#close();
+    this.#close(true);
   }
 
   stop(): void {
-    this.stopAccepting();
+    this.#stopped = true;
+    this.#close(false);
+    this.#closing?.close();
     this.service.stop();
     clearTimeout(this.#retryTimer);
   }

@@ -431,7 +431,9 @@ export class RoutingEngine {
     }
     if (this.#exchange.isPressing || this.#signed?.isPressing === true) this.#pathSchedule.hasten(this.#topology.graph.size);
     this.#exchange.isPressing = false;
-    if (!this.#exchange.topologyChanged || !this.#pathSchedule.take(this.#pathsUrgent, this.#announcer.speaksLegacy, this.#nowMs)) return;
+    if (!this.#exchange.topologyChanged) return;
+    const { size } = this.#topology.graph;
+    if (!this.#pathSchedule.take(this.#pathsUrgent, this.#announcer.speaksLegacy, size, this.#nowMs)) return;
     this.#exchange.topologyChanged = false;
     this.#pathsUrgent = false;
     this.#topologyChangedMs = this.#nowMs;

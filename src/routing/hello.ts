@@ -19,6 +19,8 @@ interface ControlLink {
   readonly order: number;
   /** The router at the other end: given by the owner of the link, or the first to say HELLO on it. */
   peerId: string | undefined;
+  /** The life of that router: when it started, in seconds. */
+  instance: number;
   /** When the peer last said HELLO; -Infinity if it has not, or too long ago. */
   heardAtMs: number;
   /** When the peer last said that it hears this router; -Infinity if it has not, or too long ago. */
@@ -116,6 +118,7 @@ export class LinkTable {
       cost,
       order: this.#nextOrder++,
       peerId,
+      instance: 0,
       heardAtMs: -Infinity,
       confirmedAtMs: -Infinity,
       lifeAtMs: -Infinity,
@@ -171,6 +174,7 @@ export class LinkTable {
       return { newlyHeard: false, newlyConfirmed: false, lost: false, wrongPeer: true };
     }
     at.peerId = hello.id;
+    at.instance = hello.instance;
     this.#noteExtension(at, hello, nowMs);
     const newlyHeard = at.heardAtMs === -Infinity;
     const wasConfirmed = at.confirmedAtMs > -Infinity;
@@ -198,14 +202,14 @@ export class LinkTable {
 
   #confirmed(at: ControlLink, nowMs: number): void {
     at.upSinceMs = nowMs;
-    at.heldUntilMs = nowMs + this.#damping.holdMs(at.peerId ?? '', nowMs);
+    at.heldUntilMs = nowMs + this.#damping.holdMs(at.peerId ?? '', at.instance, nowMs);
     if (at.heldUntilMs > nowMs) this.#held.add(at);
   }
 
   /** True if the link was in use. */
   #unconfirm(at: ControlLink, nowMs: number): boolean {
     at.confirmedAtMs = -Infinity;
-    this.#damping.lost(at.peerId ?? '', nowMs);
+    this.#damping.lost(at.peerId ?? '', at.instance, nowMs);
     return !this.#held.delete(at);
   }
 

@@ -11,6 +11,10 @@ export const soleHoldMs = 1_000;
 
 interface Record {
   lostAtMs: number;
+  /** The life of the neighbour (its start, in seconds) to which the lost link led. */
+  instance: number;
+  /** When it last came back in a new life. */
+  rebornAtMs: number;
   /** Index into `holdsMs` of the next hold. */
   level: number;
 }
@@ -22,23 +26,32 @@ interface Record {
 export class LinkDamping {
   readonly #records = new Map<string, Record>();
 
-  /** A confirmed link to this neighbour is lost. */
-  lost(routerId: string, nowMs: number): void {
+  /** A confirmed link to this neighbour is lost, which started at `instance`. */
+  lost(routerId: string, instance: number, nowMs: number): void {
     const record = this.#records.get(routerId);
     if (record !== undefined) {
       if (nowMs - record.lostAtMs >= forgivenMs) record.level = 0;
       record.lostAtMs = nowMs;
+      record.instance = instance;
       return;
     }
     if (this.#records.size >= limits.links) this.#forgive(nowMs);
     // A neighbour beyond the limit is not held back: as many neighbours as links have lately been lost.
-    if (this.#records.size < limits.links) this.#records.set(routerId, { lostAtMs: nowMs, level: 0 });
+    if (this.#records.size < limits.links) {
+      this.#records.set(routerId, { lostAtMs: nowMs, instance, rebornAtMs: -Infinity, level: 0 });
+    }
   }
 
   /** A link to this neighbour works again: how long it must go on working before it is used. */
-  holdMs(routerId: string, nowMs: number): number {
+  holdMs(routerId: string, instance: number, nowMs: number): number {
     const record = this.#records.get(routerId);
     if (record === undefined) return 0;
+    // A router that was started again says nothing about its links, unless it does not stay.
+    if (instance !== record.instance && nowMs - record.rebornAtMs >= unsteadyMs) {
+      record.instance = instance;
+      record.rebornAtMs = nowMs;
+      return 0;
+    }
     const quietMs = nowMs - record.lostAtMs;
     if (quietMs >= forgivenMs) this.#records.delete(routerId);
     if (quietMs >= unsteadyMs) return 0;

@@ -1,5 +1,8 @@
 /** Pauses between computations of paths while changes keep coming: the first ones belong to one event told by several routers. */
 const pausesMs: readonly number[] = [20, 100, 500, 2_000, 5_000];
+/** No pause is longer than this, and a millisecond for so many routers: to compute few paths costs less than to go on with wrong ones. */
+const longestPauseMs = 500;
+const routersPerLongestPauseMs = 2;
 /** After at least this long without a computation, and twice the last pause, the next change is acted upon at once again. */
 const leastQuietMs = 1_000;
 /**
@@ -24,22 +27,33 @@ export class PathSchedule {
   #startedMs: number | undefined;
   #level = 0;
   #nextMs = -Infinity;
+  /** The same for what is not pressing. */
+  #pauseEndMs = -Infinity;
   #quietAtMs = -Infinity;
   #lastMs = -Infinity;
   /** Computations so far. */
   runs = 0;
 
-  /** There is something to compute: true if now is the time, which counts as done. `stepwise`: what is asked for needs paths first. */
-  take(urgent: boolean, stepwise: boolean, nowMs: number): boolean {
+  /** There is something to compute: true if now is the time, which counts as done. `stepwise`: what is asked for needs paths first. `routers`: as many are known. */
+  take(urgent: boolean, stepwise: boolean, routers: number, nowMs: number): boolean {
     if (!urgent && nowMs < this.#nextMs) return false;
+    if (!urgent && nowMs < this.#pauseEndMs) {
+      // What is pressing comes in between, and the pause for all else goes on.
+      this.#nextMs = this.#pauseEndMs;
+      this.#lastMs = nowMs;
+      this.runs++;
+      return true;
+    }
     this.#startedMs ??= nowMs;
     if (nowMs >= this.#quietAtMs) this.#level = 0;
     const learning = stepwise && nowMs - this.#startedMs < learningMs;
-    const pauseMs = learning ? learningPauseMs : (pausesMs[this.#level] ?? 0);
+    const longestMs = longestPauseMs + routers / routersPerLongestPauseMs;
+    const pauseMs = learning ? learningPauseMs : Math.min(pausesMs[this.#level] ?? 0, longestMs);
     this.#level = Math.min(this.#level + 1, pausesMs.length - 1);
     this.#lastMs = nowMs;
     // Others tell of an urgent loss, too: until that is computed, this router may believe in ways that come back to it.
     this.#nextMs = nowMs + (urgent ? Math.min(pauseMs, pressingPauseMs) : pauseMs);
+    this.#pauseEndMs = this.#nextMs;
     this.#quietAtMs = nowMs + Math.max(leastQuietMs, 2 * pauseMs);
     this.runs++;
     return true;

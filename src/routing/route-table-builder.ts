@@ -7,6 +7,7 @@ import type { Topology } from './topology.ts';
 /** What credentials say about who may send where. */
 export interface ConsumeRights {
   mayConsume(routerId: string, address: string): boolean;
+  knowsRightsOf(routerId: string): boolean;
 }
 
 /** Makes the tables of one router, one after the other. */
@@ -98,6 +99,10 @@ class Routes implements RouteTable {
 
   mayConsume(routerId: string, address: string): boolean {
     return this.#rights === undefined || this.#rights.mayConsume(routerId, address);
+  }
+
+  knowsRightsOf(routerId: string): boolean {
+    return this.#rights === undefined || this.#rights.knowsRightsOf(routerId);
   }
 
   isFeasibleIngress(neighbourId: string, routerId: string): boolean {

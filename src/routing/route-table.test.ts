@@ -125,7 +125,10 @@ test('addresses lead to reachable routers only, nearest first', () => {
 });
 
 test('with rights, messages of a router can only come from a neighbour on its side', () => {
-  const rights: ConsumeRights = { mayConsume: (routerId, address) => routerId !== 'r3' || address === 'allowed' };
+  const rights: ConsumeRights = {
+    mayConsume: (routerId, address) => routerId !== 'r3' || address === 'allowed',
+    knowsRightsOf: (routerId) => routerId !== 'r4',
+  };
   const { table } = tables(line, rights).builder;
   assert.deepEqual(
     [table.mayConsume('r3', 'allowed'), table.mayConsume('r3', 'other'), table.mayConsume('r2', 'other')],

@@ -68,6 +68,8 @@ export interface RouteTable {
   readonly radius: number;
   /** Whether a router may send to a service address (without class letter), as far as its credential says. */
   mayConsume(routerId: string, address: string): boolean;
+  /** Whether it is known what a router may do. Who is not known may do nothing, but perhaps in a moment. */
+  knowsRightsOf(routerId: string): boolean;
   /**
    * Whether what a router has sent can have come from this neighbour: there is a way from that router to the neighbour that does not pass
    * this router. Also for a router of which nothing is known: whether it may send anything is for `mayConsume` to say.

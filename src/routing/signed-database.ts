@@ -86,6 +86,12 @@ export class SignedDatabase {
     return this.store.of(routerId)?.credential !== undefined || this.#outcasts.has(routerId);
   }
 
+  /** Whether it is decided what the credential of a router is worth: not so while none is held, or its certificates are being checked. */
+  isJudged(routerId: string): boolean {
+    const credential = this.store.of(routerId)?.credential;
+    return credential === undefined ? this.#outcasts.has(routerId) : this.#trust.credentialOf(credential.payload) !== 'pending';
+  }
+
   /** Drops a router whose credential does not hold any more. */
   castOut(origin: number): void {
     this.#outcasts.add(this.#index.idOf(origin));

@@ -204,6 +204,7 @@ test('addresses beyond the grant of a router are not installed anywhere, and tol
   assert.equal(table.mayConsume('B', 'web'), true);
   assert.equal(table.mayConsume('B', 'bank'), false);
   assert.equal(table.mayConsume('nobody', 'web'), false);
+  assert.deepEqual([table.knowsRightsOf('B'), table.knowsRightsOf('nobody')], [true, false]);
   assert.equal(table.isFeasibleIngress('B', 'B'), true);
 });
 

@@ -80,7 +80,7 @@ export class SignedRouting implements ConsumeRights {
   #nowMs = 0;
   /** Set when link states of others have changed; cleared by the owner. */
   topologyChanged = false;
-  /** Set with it when a link state leads to a router without a path, or its maker wants no transit any more; cleared by the owner. */
+  /** Set with it when a link is lost, leads to a router without a path, or its maker wants no transit any more; cleared by the owner. */
   isPressing = false;
   /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
   rightsChanged = false;
@@ -381,8 +381,16 @@ export class SignedRouting implements ConsumeRights {
     const peers = state?.peers ?? noPeers;
     // Others may have named this router before it had a number. Its first link state need not name them yet: each one is looked at.
     if (this.#incomplete.size > 0) for (const peer of peers) if (this.#incomplete.has(peer)) this.#changed.add(peer);
-    this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), state);
+    this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), state) || this.#losesEdge(origin, peers);
     for (let place = 0; place < peers.length && !this.isPressing; place++) this.isPressing = this.#leadsOn(origin, peers[place] ?? origin);
+  }
+
+  /** Whether a link of `origin` that paths go over, or may, is gone: `peers` are those that it has now. */
+  #losesEdge(origin: number, peers: Int32Array): boolean {
+    for (const peer of this.#graph.linkState(origin)?.peers ?? noPeers) {
+      if (placeOf(peers, peer) < 0 && this.#graph.edgeCost(origin, peer) < Infinity) return true;
+    }
+    return false;
   }
 
   /** Whether the edge from `origin`, as it just told, leads from a router with a path to one without, and `peer` tells of it too. */
@@ -457,6 +465,11 @@ export class SignedRouting implements ConsumeRights {
       this.#consumers.set(routerId, credential);
     }
     return credential.consume.allows(address) || this.#addresses.refuseConsumer(credential, address);
+  }
+
+  /** Whether it is known what a router may do: not so when it, or this router, has just come into the network. */
+  knowsRightsOf(routerId: string): boolean {
+    return routerId === this.#selfId || this.database.isJudged(routerId) || this.unsigned.isStoodFor(routerId);
   }
 
   /** To be called every second. Origins out of reach for `maxAgeMs` are forgotten. */

@@ -52,6 +52,11 @@ export class UnsignedRouters {
     return changed;
   }
 
+  /** Whether some signing router stands for this one. */
+  isStoodFor(routerId: string): boolean {
+    return this.#anchors.has(routerId);
+  }
+
   mayAdvertise(routerId: string, address: string): boolean {
     for (const { advertise } of this.#anchors.get(routerId) ?? nobody) if (advertise.allows(address)) return true;
     return false;

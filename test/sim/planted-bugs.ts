@@ -27,7 +27,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'multicast without the filter of origins',
     file: 'src/forwarding/forwarder.ts',
-    find: 'if (!router.validOrigins.has(origin) || message.head.annotations.trace.includes(`0/${router.nextHop}`)) continue;',
+    find: 'if (!router.validOrigins.has(origin) || hasPassed(message.head, router.nextHop)) continue;',
     replace: '',
   },
   {

@@ -8,7 +8,7 @@ import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import { linkLost } from '../../forwarding/remote-leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
 import { Refusal } from './listener.ts';
-import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
+import { bodyMarkBytes, encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
 import { WindowBudget } from './window-budget.ts';
 
@@ -91,7 +91,9 @@ class ServerStream implements Upstream, Downstream {
   #giveUp: (() => void) | undefined;
   #connected = false;
   #finished = false;
-  /** Octets that came before the server was connected. A client sends none before the answer: only a foreign peer may. */
+  /** What comes before the octets of a client. */
+  #headBytes = 0;
+  /** Head and octets that came before the server was connected. A client sends none before the answer: only a foreign peer may. */
   #early = new GatheredBytes();
   #earlyComplete = false;
 
@@ -110,6 +112,7 @@ class ServerStream implements Upstream, Downstream {
   }
 
   start(headBytes: number, connect: ConnectServer, succeeded: () => void): Downstream {
+    this.#headBytes = headBytes + bodyMarkBytes;
     this.#network = this.tcp.startIn(this.#upstream, headBytes);
     this.#giveUp = connect(
       (socket) => {
@@ -132,7 +135,7 @@ class ServerStream implements Upstream, Downstream {
     const downstream = this.#forwarder.forward(streamHead(this.#replyTo, null, null, start), true, false, undefined, this);
     if (typeof downstream === 'number') {
       // Routes are changing: the client's router does not read before it has the answer, and may try again.
-      if (this.#early.length === 0) this.tcp.disown();
+      if (this.#early.length <= this.#headBytes) this.tcp.disown();
       this.tcp.stop();
       return;
     }
