@@ -59,4 +59,3 @@ export async function runIssuer(folder: string, request: object, grantId: string
   await once(child, 'close');
   return output;
 }
-

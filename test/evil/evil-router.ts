@@ -39,7 +39,7 @@ export interface Forgery {
 }
 
 /**
- * A router with an identity of the network that does what it likes. By itself it takes part in routing as any other, with the product's own
+ * A router with an identity of the network that does what it likes. By itself it takes part in routing like every other one, with the product's own
  * code, so that its links stand; attacks make it say more.
  */
 export class EvilRouter {

@@ -16,6 +16,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/routing/hello.ts',
     find: 'const confirms = hello.seen.includes(selfId);',
     replace: 'const confirms = hello.seen.length >= 0;',
+    isSlow: true,
   },
   {
     name: 'routing follows the wall clock',
