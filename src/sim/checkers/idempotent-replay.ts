@@ -1,6 +1,7 @@
 import type { Neighbour } from '../../forwarding/neighbour.ts';
 import type { ControlMessage } from '../../routing/control-message.ts';
 import { hostileId } from '../hostile-router.ts';
+import type { RouteTable } from '../../routing/route-table.ts';
 import type { Machine } from '../machine.ts';
 import type { VirtualRouter } from '../virtual-router.ts';
 import type { World } from '../world.ts';
@@ -39,19 +40,31 @@ export class IdempotentReplay implements Checker {
     for (const machine of world.machines) {
       const { process } = machine;
       if (process === undefined || !isAtRest(world, process)) continue;
-      const before = process.control.forwarder.table;
+      const before = whereItLeads(process.control.forwarder.table);
       const passedOn = world.controlMessages;
       for (const { process: of, neighbour, message } of this.#heard.get(machine.id) ?? []) {
         if (of === process && neighbour.isUp) process.control.controlMessage(neighbour, message);
       }
       process.touch();
       world.network.run(300);
-      if (process.control.forwarder.table !== before) world.violate(this, `what ${machine.id} has heard before makes a new table`);
+      if (whereItLeads(process.control.forwarder.table) !== before)
+        world.violate(this, `what ${machine.id} has heard before leads it elsewhere`);
       // A few refreshes and summaries may fall into the time.
       const more = world.controlMessages - passedOn;
       if (more > 2 * world.plan.cables.length + 4) world.violate(this, `what ${machine.id} has heard before makes ${more} more messages`);
     }
   }
+}
+
+/** Everything that a table says, as text: a new table that says the same is no change. */
+function whereItLeads({ routers, addresses, neighbours }: RouteTable): string {
+  const lines = [...neighbours].map(([link, routerId]) => `${link} ${routerId}`);
+  for (const { routerId, cost, link } of routers.values()) lines.push(`${routerId} ${cost} ${link}`);
+  for (const key of addresses.keys()) {
+    const route = addresses.get(key);
+    lines.push(`${key} ${route?.treatment} ${route?.routers.map(({ routerId }) => routerId).join(' ')}`);
+  }
+  return lines.sort().join('\n');
 }
 
 /** Lets time pass until what came before has had its consequences; false if that does not end. */
