@@ -28,6 +28,7 @@ function table(routers: readonly RemoteRouter[], routes: readonly AddressRoute[]
     firstLinks: [],
     radius: 1,
     mayConsume: () => true,
+    knowsRightsOf: () => true,
     isFeasibleIngress: () => true,
   };
 }
