@@ -39,13 +39,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     isSlow: true,
   },
   {
-    name: 'credit is not waited for',
-    file: 'src/amqp/outgoing-link.ts',
-    find: 'return this.#writing === undefined && this.#queue.length === 0 && this.#credit > 0 && this.session.remoteIncomingWindow > 0;',
-    replace: 'return this.#writing === undefined && this.#queue.length === 0 && this.session.remoteIncomingWindow > 0;',
-    isSlow: true,
-  },
-  {
     name: 'a released stream is sent again without end',
     file: 'src/services/tcp/listener.ts',
     find: 'if (this.tcp.gone || this.#tries > maxRetries || nowMs - this.#failedFirstMs >= patienceMs) return false;',
