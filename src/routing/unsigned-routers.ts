@@ -29,7 +29,7 @@ export class UnsignedRouters {
   #anchors: ReadonlyMap<string, ReadonlySet<Credential>> = new Map();
 
   /**
-   * `anchored`: the credentials of the signing neighbours of each router that has any.
+   * `anchored`: the credentials of the signing neighbours of each router next to which there are such.
    * `peersOf`: neighbours of a router that does not sign, as it says. Returns the routers whose grants have changed.
    */
   update(anchored: Anchors, peersOf: (routerId: string) => ReadonlyMap<string, number> | undefined): string[] {
