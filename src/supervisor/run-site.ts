@@ -56,6 +56,8 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
       machine: machineNames(),
       configureLog: (levels) => filter.configure(levels),
     });
+    // Before anybody can ask: whoever gets an answer finds it.
+    await using _pidFile = await writePidFile(layout.pidFile);
     const context = { supervisor, version, stop: stopping.resolve };
     await using _management = await openLineServer({
       path: layout.managementSocket,
@@ -66,20 +68,24 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
       log,
     });
     using _collector = new IdleCollector();
-    await writeFileAtomic(layout.pidFile, `${process.pid}\n`);
     log.info('site is running', { name: supervisor.siteName, namespace, router: supervisor.routerId, version });
     const deadlineMs = await stopping.promise;
     log.info('draining', { connections: supervisor.openConnections, deadlineMs });
     const cut = cutShort();
     await Promise.race([supervisor.drain(deadlineMs), cut.promise]);
     cut.forget();
-    await rm(layout.pidFile, { force: true });
   } finally {
     process.off('SIGTERM', signalled);
     process.off('SIGINT', signalled);
   }
   log.info('site has stopped');
   return 0;
+}
+
+/** Says which process runs the site, until disposal. One that is left behind tells the next start that the site did not end in order. */
+async function writePidFile(path: string): Promise<AsyncDisposable> {
+  await writeFileAtomic(path, `${process.pid}\n`);
+  return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
 /** A second signal while draining. */
