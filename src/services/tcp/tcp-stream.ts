@@ -130,7 +130,7 @@ export class TcpStream implements StreamSocketHandler, Upstream {
 
   #checkWindow(): void {
     if (!this.#flowing || this.#socketGone || this.#outSettled) return;
-    const window = Math.max(this.#acknowledgeStep, this.#budget.bytes);
+    const window = Math.max(this.#acknowledgeStep, this.#budget.windowOf(this.#acknowledgedBytes));
     const full = this.#sentBytes - this.#acknowledgedBytes >= window || (this.#downstream?.congested ?? true);
     if (full === this.#paused) return;
     this.#paused = full;
