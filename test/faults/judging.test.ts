@@ -63,6 +63,33 @@ test('every figure counts: one that misses its floor is a miss, and what misses 
   assert.deepEqual(judge({ figures: [{ ...good, value: Number.NaN }] }).met, { floor: false, goal: false });
 });
 
+test('what a run was too short to judge is no value of the row, meets nothing and misses nothing, and the table says so', () => {
+  const growth = { name: 'growth', value: 175, unit: 'MiB/min', floor: 1, judged: false };
+  const failed = { name: 'failed', value: 0, unit: '', floor: 0 };
+  const judged = judge({ figures: [growth, failed] });
+  assert.deepEqual([judged.value, judged.unit, judged.met, judged.missed], [0, '', { floor: true, goal: true }, undefined]);
+  assert.deepEqual(judge({ figures: [{ ...growth, judged: true }, failed] }).met, { floor: false, goal: false });
+  const [first] = rows;
+  const result: RowResult = {
+    row: first.id,
+    title: first.title,
+    floor: first.floor,
+    goal: first.goal,
+    ...judged,
+    figures: [growth, failed],
+    fast: true,
+    shortened: '15 s',
+    seconds: 1,
+    at: '2026-01-01T00:00:00.000Z',
+    machine: 'one',
+    commit: 'abc',
+  };
+  const line = formatTable(rows, new Map([[first.id, result]])).split('\n')[2];
+  assert.match(line, /growth: not judged in a shortened run; failed 0/);
+  assert.match(line, /goal \(shortened run: 15 s\) \|$/);
+  assert.doesNotMatch(line, /175/);
+});
+
 test('the table has a line for each row, measured or not, and rows have different ids', () => {
   assert.equal(new Set(rows.map(({ id }) => id)).size, rows.length);
   const [first] = rows;
@@ -82,6 +109,6 @@ test('the table has a line for each row, measured or not, and rows have differen
   };
   const lines = formatTable(rows, new Map([[first.id, result]])).split('\n');
   assert.equal(lines.length, rows.length + 2);
-  assert.match(lines[2], /a\\\|b 1,234\.568 ms \| skupper-router: failed 7 \|.*goal \(shortened run\)/);
+  assert.match(lines[2], /a\\\|b 1,234\.568 ms \| skupper-router: failed 7 \|.*goal \(shortened run: /);
   assert.match(lines[3], /not measured/);
 });

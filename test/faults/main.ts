@@ -65,6 +65,7 @@ async function runRow(row: Row, fast: boolean, peers: boolean, labs: Labs, inter
     figures: measured.figures,
     ...(measured.peers === undefined ? {} : { peer: measured.peers }),
     ...(measured.detail === undefined ? {} : { detail: measured.detail }),
+    ...(fast && row.shortened !== undefined ? { shortened: row.shortened } : {}),
     seconds: Math.round((performance.now() - startedMs) / 1000),
     at: new Date().toISOString(),
     machine: describeMachine().replace(/, load average.*/, ''),

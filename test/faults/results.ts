@@ -26,7 +26,8 @@ export async function lastResults(): Promise<ReadonlyMap<string, RowResult>> {
   return results;
 }
 
-function formatFigure({ name, value, unit }: Pick<Figure, 'name' | 'value' | 'unit'>): string {
+function formatFigure({ name, value, unit, judged }: Figure): string {
+  if (judged === false) return `${name}: not judged in a shortened run`;
   return `${name} ${value.toLocaleString('en-US', { maximumFractionDigits: 3 })}${unit === '' ? '' : ` ${unit}`}`;
 }
 
@@ -38,6 +39,7 @@ function cells(row: Row, result: RowResult | undefined): string[] {
         .map(([figure, value]) => `${figure} ${value}`)
         .join(', ')}`,
   );
+  const shortened = result.shortened ?? row.shortened;
   const met = result.met.goal ? 'goal' : result.met.floor ? 'floor' : 'MISSED';
   return [
     row.id,
@@ -46,7 +48,7 @@ function cells(row: Row, result: RowResult | undefined): string[] {
     peers.join('; '),
     row.floor,
     row.goal,
-    result.fast ? `${met} (shortened run)` : met,
+    result.fast ? `${met} (shortened run${shortened === undefined ? '' : `: ${shortened}`})` : met,
   ];
 }
 

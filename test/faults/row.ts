@@ -24,6 +24,8 @@ export interface Figure {
   readonly goal?: number;
   /** `lower` (the default): a value up to the limit meets it. */
   readonly better?: 'lower' | 'higher';
+  /** False: this run was too short to tell. The value is only printed, and meets or misses nothing. */
+  readonly judged?: boolean;
 }
 
 /** Figures of a peer under the same faults and load, by name. */
@@ -50,6 +52,8 @@ export interface Row {
   readonly limitSeconds: { readonly full: number; readonly fast: number };
   /** Why it cannot run here, with what to install; undefined = it can. */
   readonly missing: () => string | undefined;
+  /** In words, where a shortened run does less than the title says. */
+  readonly shortened?: string;
   readonly run: (context: RowContext) => Promise<Measured>;
 }
 
@@ -68,6 +72,8 @@ export interface RowResult {
   readonly peer?: Readonly<Record<string, PeerFigures>>;
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly fast: boolean;
+  /** What a shortened run did less. */
+  readonly shortened?: string;
   readonly seconds: number;
   /** When it was measured, where, and of which state of the project. */
   readonly at: string;
@@ -76,20 +82,21 @@ export interface RowResult {
 }
 
 function holds(figure: Figure, limit: number | undefined): boolean {
-  if (limit === undefined) return true;
+  if (limit === undefined || figure.judged === false) return true;
   return figure.better === 'higher' ? figure.value >= limit : figure.value <= limit;
 }
 
-/** Holds what was measured against its limits. */
+/** Holds what was measured against its limits. The value is that of the first figure that this run could judge. */
 export function judge(measured: Measured): Pick<RowResult, 'value' | 'unit' | 'met' | 'missed'> {
   const { figures } = measured;
+  const first = figures.find(({ judged }) => judged !== false) ?? figures[0];
   const missed: string[] = [];
   for (const figure of figures)
     for (const kind of ['floor', 'goal'] as const)
       if (!holds(figure, figure[kind])) missed.push(`${kind}: ${figure.name} ${figure.value} ${figure.unit}, limit ${figure[kind]}`);
   return {
-    value: figures[0].value,
-    unit: figures[0].unit,
+    value: first.value,
+    unit: first.unit,
     met: {
       floor: figures.every((figure) => holds(figure, figure.floor)),
       // What misses a floor misses the goal, which is no looser.

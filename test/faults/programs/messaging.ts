@@ -6,7 +6,8 @@
  *     { consume: { address, consumers, messages } }     receives numbers below `messages` and counts how often each came
  *     { produce: { address, messages, perSecond, preSettled, window } }
  *                                                       sends each number until it is accepted; pre-settled: once
- *     { report: true }                                  Report
+ *     { progress: true }                                how many messages are done, of all producers; cheap enough to be asked often
+ *     { report: true }                                  Report, with some octets for each message
  */
 import { readFileSync } from 'node:fs';
 import { ValueReader } from '../../../src/amqp/value-reader.ts';
@@ -37,7 +38,17 @@ export interface ProduceQuestion {
   readonly window: number;
 }
 
-export type MessagingQuestion = { readonly consume: ConsumeQuestion } | { readonly produce: ProduceQuestion } | { readonly report: true };
+export type MessagingQuestion =
+  | { readonly consume: ConsumeQuestion }
+  | { readonly produce: ProduceQuestion }
+  | { readonly progress: true }
+  | { readonly report: true };
+
+/** Messages of all producers that are accepted, or sent pre-settled, and how many there are in all. */
+export interface ProducingProgress {
+  readonly finished: number;
+  readonly messages: number;
+}
 
 /** What one consumer got. */
 export interface ConsumerReport {
@@ -143,6 +154,11 @@ class NumberedProducer {
     return this.#finished >= this.question.messages;
   }
 
+  /** Messages that are accepted, or sent pre-settled. */
+  get finishedMessages(): number {
+    return this.#finished;
+  }
+
   #tick(): void {
     this.#timer = undefined;
     const { messages, perSecond, window } = this.question;
@@ -208,6 +224,15 @@ class NumberedProducer {
 const consumers: CountingConsumer[] = [];
 const producers: NumberedProducer[] = [];
 
+function progress(): ProducingProgress {
+  let [finished, messages] = [0, 0];
+  for (const producer of producers) {
+    finished += producer.finishedMessages;
+    messages += producer.question.messages;
+  }
+  return { finished, messages };
+}
+
 function report(): MessagingReport {
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
   return {
@@ -233,7 +258,7 @@ process.on('message', (question: MessagingQuestion) => {
   } else if ('produce' in question) {
     producers.push(new NumberedProducer(question.produce));
   }
-  process.send?.('report' in question ? report() : {});
+  process.send?.('report' in question ? report() : 'progress' in question ? progress() : {});
 });
 process.once('SIGTERM', () => {
   for (const producer of producers) producer.stop();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { routerId } from '../../e2e/network.ts';
 import type { Entity } from '../../e2e/router-process.ts';
-import type { ConsumeQuestion, MessagingQuestion, MessagingReport, ProduceQuestion } from '../programs/messaging.ts';
+import type { ConsumeQuestion, MessagingQuestion, MessagingReport, ProduceQuestion, ProducingProgress } from '../programs/messaging.ts';
 import { startProgram } from './own-program.ts';
 import type { Program } from './program.ts';
 
@@ -42,6 +42,11 @@ export class MessagingPeer implements AsyncDisposable {
     await this.#ask({ produce: question });
   }
 
+  async progress(): Promise<ProducingProgress> {
+    return await this.#ask<ProducingProgress>({ progress: true });
+  }
+
+  /** What became of each message: costs the peer some time. */
   async report(): Promise<MessagingReport> {
     return await this.#ask<MessagingReport>({ report: true });
   }

@@ -131,6 +131,7 @@ export const rollingRestart: Row = {
   floor: 'at most 1 of 100,000 requests fails',
   goal: 'none fails; long connections live to the end of the drain time',
   fast: true,
+  shortened: '10,000 requests',
   limitSeconds: { full: 1200, fast: 80 },
   missing: labMissing,
   run,

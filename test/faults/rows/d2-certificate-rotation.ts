@@ -85,6 +85,7 @@ export const certificateRotation: Row = {
   floor: 'nothing dropped',
   goal: 'nothing dropped, no octet other',
   fast: true,
+  shortened: '7 rotations',
   limitSeconds: { full: 150, fast: 60 },
   missing: labMissing,
   run,

@@ -129,6 +129,7 @@ export const multicastMesh: Row = {
   floor: 'none missing, none twice while nothing happens',
   goal: 'none twice across the cut, missing only while routes settle',
   fast: false,
+  shortened: '10,000 messages',
   limitSeconds: { full: 400, fast: 60 },
   missing: () => undefined,
   run,

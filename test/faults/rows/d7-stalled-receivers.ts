@@ -74,6 +74,7 @@ export const stalledReceivers: Row = {
   floor: 'at most 1 MiB for each',
   goal: 'at most 512 KiB each and 64 MiB together; the healthy one keeps 90 % of its rate',
   fast: true,
+  shortened: 'only servers that do not read, 100 MB',
   limitSeconds: { full: 300, fast: 60 },
   missing: () => undefined,
   run,

@@ -106,6 +106,7 @@ export const manyConnections: Row = {
   floor: 'all echo, none fails',
   goal: 'at most 40 KiB each in a router; 1.2 times the memory before, after the close',
   fast: true,
+  shortened: '2,000 connections',
   limitSeconds: { full: 400, fast: 60 },
   missing: () => undefined,
   run,

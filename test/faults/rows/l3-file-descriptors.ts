@@ -133,6 +133,7 @@ export const fileDescriptors: Row = {
   floor: 'it lives, and accepts again within 1 s of the release',
   goal: 'its links are untouched, another router can link, and its log says what is short',
   fast: true,
+  shortened: 'clients hold on for 3 s',
   limitSeconds: { full: 120, fast: 60 },
   missing: () => undefined,
   run,

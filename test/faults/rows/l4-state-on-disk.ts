@@ -84,6 +84,7 @@ export const stateOnDisk: Row = {
   floor: 'it always loads, as it was before or after',
   goal: 'redemption fails closed; everything heals without a restart',
   fast: true,
+  shortened: '10 kills',
   limitSeconds: { full: 1500, fast: 60 },
   missing: () =>
     process.getuid?.() !== 0 || spawnSync('unshare', ['--version']).error !== undefined

@@ -120,6 +120,7 @@ export const badLine: Row = {
   floor: 'links come back by themselves',
   goal: 'within 10 s, nothing stuck',
   fast: false,
+  shortened: '15 s of a bad line, 6 s of silence',
   limitSeconds: { full: 900, fast: 60 },
   missing: labMissing,
   run,

@@ -64,6 +64,7 @@ export const codecFuzz: Row = {
   floor: '1,000,000 inputs, none crashes or takes more than 50 ms',
   goal: 'the same, and none keeps more than ten times its octets',
   fast: true,
+  shortened: '150,000 inputs',
   limitSeconds: { full: 600, fast: 60 },
   missing: () => undefined,
   run,

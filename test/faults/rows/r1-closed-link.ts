@@ -130,6 +130,7 @@ export const closedLink: Row = {
   floor: 'gap ≤ 1 s, none fails after it',
   goal: 'gap p99 ≤ 100 ms, none fails that had not reached a server',
   fast: true,
+  shortened: '5 cuts',
   limitSeconds: { full: 800, fast: 70 },
   missing: labMissing,
   run,

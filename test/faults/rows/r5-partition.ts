@@ -134,6 +134,7 @@ export const partitionAndHeal: Row = {
   floor: 'right next hops everywhere in ≤ 5 s',
   goal: '≤ 1 s, no wrong next hop afterwards',
   fast: true,
+  shortened: 'one partition of each kind',
   limitSeconds: { full: 600, fast: 110 },
   missing: labMissing,
   run,

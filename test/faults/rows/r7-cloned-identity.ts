@@ -98,6 +98,7 @@ export const clonedIdentity: Row = {
   floor: 'an alarm',
   goal: 'one of the two is fenced in ≤ 5 s, no delivery to both',
   fast: true,
+  shortened: 'one copy',
   limitSeconds: { full: 240, fast: 60 },
   missing: labMissing,
   run,

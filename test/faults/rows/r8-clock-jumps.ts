@@ -102,6 +102,7 @@ export const clockJumps: Row = {
   floor: 'no link lost',
   goal: 'no link lost, no request failed',
   fast: true,
+  shortened: '2.5 s after each jump',
   limitSeconds: { full: 300, fast: 90 },
   missing: () => labMissing() ?? fakedClockMissing(),
   run,

@@ -184,7 +184,7 @@ async function run(context: RowContext): Promise<Measured> {
         { name: 'good certificates refused', value: controls.length, unit: '', floor: 0 },
         { name: 'refused without a reason in the log', value: all.filter(({ reason }) => reason === '').length, unit: '', goal: 0 },
         { name: 'slowest refusal', value: Math.round(slowest.afterMs), unit: 'ms', goal: 100 },
-        { name: 'certificates in both roles', value: all.length, unit: '', better: 'higher', ...(context.fast ? {} : { floor: 48 }) },
+        { name: 'certificates in both roles', value: all.length, unit: '', better: 'higher', floor: 48, judged: !context.fast },
       ],
       detail: {
         notRefused: all.filter(({ refused }) => !refused).map(({ name, role, reason }) => `${role}: ${name} (${reason})`),
@@ -205,6 +205,7 @@ export const certificateMatrix: Row = {
   floor: 'all refused, in both roles',
   goal: 'within 100 ms, with a reason an operator understands',
   fast: true,
+  shortened: '6 certificates in both roles',
   limitSeconds: { full: 240, fast: 60 },
   missing: () => (findProgram('openssl') === undefined ? 'openssl is not installed' : undefined),
   run,

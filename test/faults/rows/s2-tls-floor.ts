@@ -128,6 +128,7 @@ export const tlsFloor: Row = {
   floor: 'TLS 1.3 alone, with client certificates, without early data',
   goal: 'nothing that testssl.sh or sslscan rate LOW or worse',
   fast: true,
+  shortened: 'without testssl.sh and sslscan',
   limitSeconds: { full: 400, fast: 60 },
   missing: () => (findProgram('openssl') === undefined ? 'openssl is not installed' : undefined),
   run,

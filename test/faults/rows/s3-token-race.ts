@@ -96,6 +96,7 @@ export const tokenRace: Row = {
   floor: 'exactly one success each',
   goal: 'the same with SIGKILL in the window, 1,000 rounds',
   fast: true,
+  shortened: '12 rounds, 4 with SIGKILL',
   limitSeconds: { full: 1800, fast: 60 },
   missing: () => undefined,
   run,

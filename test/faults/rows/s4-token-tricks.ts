@@ -169,6 +169,7 @@ export const tokenTricks: Row = {
   floor: 'none accepted',
   goal: '|t| of the comparison below 4.5; at most 10 guesses a minute; bodies up to 8 KiB',
   fast: true,
+  shortened: '6,000 samples of the time',
   limitSeconds: { full: 400, fast: 60 },
   missing: () => undefined,
   run,
