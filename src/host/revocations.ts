@@ -7,6 +7,7 @@ import type { PkiCrypto } from '../pki/pki-crypto.ts';
 import { maxRevocationBytes, verifyRevocation } from '../pki/revocation.ts';
 import type { IssuerInChain, VerifiedRevocation } from '../pki/revocation.ts';
 import { temporaryMark, writeFailure, writeFileAtomic } from './atomic-file.ts';
+import { CountedWarnings } from './counted-warnings.ts';
 
 /** Statements kept. Routing passes on as many. */
 const maxRevocations = 1024;
@@ -41,6 +42,7 @@ interface Kept {
 export class Revocations implements AsyncDisposable {
   readonly #folder: string;
   readonly #options: RevocationsOptions;
+  readonly #warnings: CountedWarnings;
   /** By SHA-256 of the statement. */
   readonly #kept = new Map<string, Kept>();
   readonly #byRouter = new Map<string, VerifiedRevocation[]>();
@@ -56,6 +58,7 @@ export class Revocations implements AsyncDisposable {
   private constructor(folder: string, options: RevocationsOptions) {
     this.#folder = folder;
     this.#options = options;
+    this.#warnings = new CountedWarnings(options.log);
   }
 
   /** Reads and verifies what the folder holds, which is made when it is not there. Throws WeatherError `disk-full`, `state-not-writable`. */
@@ -83,6 +86,7 @@ export class Revocations implements AsyncDisposable {
     this.#listeners.clear();
     await Promise.all(this.#pending.values());
     await this.#writing;
+    this.#warnings[Symbol.dispose]();
   }
 
   /** Calls back with statements that have begun to hold, and with none when one was refused, until the returned function is called. */
@@ -135,12 +139,12 @@ export class Revocations implements AsyncDisposable {
   }
 
   async #verify(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { crypto, root, log } = this.#options;
+    const { crypto, root } = this.#options;
     const revocation = await verifyRevocation(crypto, bytes, root);
     this.#pending.delete(hash);
-    const reason = typeof revocation === 'string' ? revocation : this.#hasRoomFor(revocation) ? undefined : 'there are too many';
-    if (typeof revocation === 'string' || reason !== undefined) {
-      log.warn('a revocation was refused', { reason });
+    if (typeof revocation === 'string' || !this.#hasRoomFor(revocation)) {
+      const tooMany = (issuer = 'the root'): string => `there are too many of ${issuer}`;
+      this.#warnings.warn('a revocation was refused', typeof revocation === 'string' ? revocation : tooMany(revocation.issuerRouterId));
       const [oldest] = this.#refused;
       if (this.#refused.size >= maxRefused && oldest !== undefined) this.#refused.delete(oldest);
       this.#refused.add(hash);

@@ -16,6 +16,7 @@ import type { IssuerInChain } from '../pki/revocation.ts';
 import { ChainVerifier, maxChainLength } from '../pki/verify-chain.ts';
 import type { Credential, RoutingTrust } from '../routing/trust.ts';
 import { writeFailure, writeFileAtomic } from './atomic-file.ts';
+import { CountedWarnings } from './counted-warnings.ts';
 import type { Revocations } from './revocations.ts';
 import { CheckQueue } from './routing-trust-queue.ts';
 import type { KnownMember } from './trust-revocation.ts';
@@ -67,6 +68,7 @@ interface Verified {
 export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   readonly nonce: Uint8Array;
   readonly #options: SiteRoutingTrustOptions;
+  readonly #warnings: CountedWarnings;
   readonly #verifier: ChainVerifier;
   readonly #key: KeyObject;
   /** By hash. The least recently asked for goes first. */
@@ -89,6 +91,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   private constructor(options: SiteRoutingTrustOptions, epoch: number) {
     const { credentials, random } = options;
     this.#options = options;
+    this.#warnings = new CountedWarnings(options.log);
     this.#epoch = epoch;
     this.nonce = new Uint8Array(8);
     random.fill(this.nonce);
@@ -122,6 +125,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
     this.changed = undefined;
     this.#queue.clear();
     await this.#work;
+    this.#warnings[Symbol.dispose]();
   }
 
   get epoch(): number {
@@ -221,13 +225,12 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
 
   /** Undefined when it is wrong. */
   async #verify(bytes: Uint8Array<ArrayBuffer>): Promise<Verified | undefined> {
-    const { log } = this.#options;
     const chain = decodeCredential(bytes);
     if (chain === undefined) return undefined;
     // At a time of its own, so that what is remembered does not depend on when it came; the clock is compared each time.
     const verdict = await this.#verifier.verify(chain, 'membership');
     if (!verdict.accepted) {
-      log.warn('a credential was refused', { reason: verdict.reason });
+      this.#warnings.warn('a credential was refused', verdict.reason);
       return undefined;
     }
     const { identity, subject, rights, issuers } = verdict;
