@@ -1,5 +1,5 @@
 import { roundTripOf } from './hello-extension.ts';
-import { LinkDamping, soleHoldMs } from './link-damping.ts';
+import { LinkDamping } from './link-damping.ts';
 import { limits, type RoutingTimers } from './limits.ts';
 import type { Hello } from './message-body.ts';
 import { ShortestTrip } from './round-trip.ts';
@@ -27,10 +27,10 @@ interface ControlLink {
   confirmedAtMs: number;
   /** When anything last came from the peer, HELLO or not. */
   lifeAtMs: number;
-  /** When it became confirmed. */
-  upSinceMs: number;
   /** Until then it is not used though confirmed. */
   heldUntilMs: number;
+  /** The same if there is no other way to its neighbour. */
+  soleHeldUntilMs: number;
   /** When it counts as dead; Infinity while it is not silent. */
   deadAtMs: number;
   /** Period of the peer's HELLO as it announces; undefined if it does not: then the timers of a skupper-router hold. */
@@ -122,8 +122,8 @@ export class LinkTable {
       heardAtMs: -Infinity,
       confirmedAtMs: -Infinity,
       lifeAtMs: -Infinity,
-      upSinceMs: -Infinity,
       heldUntilMs: -Infinity,
+      soleHeldUntilMs: -Infinity,
       deadAtMs: Infinity,
       peerIntervalMs: undefined,
       peerSentMs: undefined,
@@ -201,8 +201,9 @@ export class LinkTable {
   }
 
   #confirmed(at: ControlLink, nowMs: number): void {
-    at.upSinceMs = nowMs;
-    at.heldUntilMs = nowMs + this.#damping.holdMs(at.peerId ?? '', at.instance, nowMs);
+    const { ms, soleMs } = this.#damping.hold(at.peerId ?? '', at.instance, nowMs);
+    at.heldUntilMs = nowMs + ms;
+    at.soleHeldUntilMs = nowMs + Math.min(ms, soleMs);
     if (at.heldUntilMs > nowMs) this.#held.add(at);
   }
 
@@ -279,7 +280,7 @@ export class LinkTable {
   shortenHolds(isReachable: (routerId: string) => boolean): void {
     for (const at of this.#held) {
       if (isReachable(at.peerId ?? '')) continue;
-      at.heldUntilMs = Math.min(at.heldUntilMs, at.upSinceMs + soleHoldMs);
+      at.heldUntilMs = Math.min(at.heldUntilMs, at.soleHeldUntilMs);
       this.#dueMs = Math.min(this.#dueMs, at.heldUntilMs);
     }
   }

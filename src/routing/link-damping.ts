@@ -1,13 +1,31 @@
 import { limits } from './limits.ts';
 
-/** A link that comes up again this soon after its loss is unsteady. */
-const unsteadyMs = 5_000;
-/** A neighbour without losses for this long is steady again. */
-const forgivenMs = 30_000;
-/** How long an unsteady link must stand before it is used: once for free, then longer each time. */
-const holdsMs: readonly number[] = [0, 250, 1_000, 4_000, 8_000];
-/** The longest hold of a link that is the only way to its neighbour: what stands for a second is better than nothing. */
-export const soleHoldMs = 1_000;
+/** A router that is started again this soon does not stay. Its links are held for so long at most where they are the only way. */
+const restlessMs = 5_000;
+const restlessSoleHoldMs = 1_000;
+/** Each loss counts as one, and one is forgotten in this time: eight a minute are no flapping. */
+const forgottenMs = 7_500;
+/** More losses than these change nothing: a link that has ceased to flap is forgiven everything within 40 s. */
+const mostLosses = 5;
+/** Back so soon after its loss, a link may well go again. */
+const soonMs = 1_000;
+/**
+ * How long a link must stand before it is used, by the losses that count. The first is free, unless the link is back soon: then others have
+ * hardly left it, and nobody gains by their coming back at once.
+ */
+const holdsMs: readonly number[] = [0, 0, 1_000, 4_000, 8_000, 8_000];
+const holdSoonMs = 1_000;
+/** The same for the only way to a neighbour: what stands for a moment is better than nothing. */
+const soleHoldsMs: readonly number[] = [0, 0, 1_000, 2_000, 2_000, 2_000];
+
+/** How long a link must go on working before it is used. */
+export interface Hold {
+  readonly ms: number;
+  /** The same if there is no other way to its neighbour. */
+  readonly soleMs: number;
+}
+
+const noHold: Hold = { ms: 0, soleMs: 0 };
 
 interface Record {
   lostAtMs: number;
@@ -15,8 +33,8 @@ interface Record {
   instance: number;
   /** When it last came back in a new life. */
   rebornAtMs: number;
-  /** Index into `holdsMs` of the next hold. */
-  level: number;
+  /** Losses that counted at the last one, that one included. */
+  losses: number;
 }
 
 /**
@@ -30,7 +48,7 @@ export class LinkDamping {
   lost(routerId: string, instance: number, nowMs: number): void {
     const record = this.#records.get(routerId);
     if (record !== undefined) {
-      if (nowMs - record.lostAtMs >= forgivenMs) record.level = 0;
+      record.losses = Math.min(mostLosses, lossesThatCount(record, nowMs) + 1);
       record.lostAtMs = nowMs;
       record.instance = instance;
       return;
@@ -38,29 +56,40 @@ export class LinkDamping {
     if (this.#records.size >= limits.links) this.#forgive(nowMs);
     // A neighbour beyond the limit is not held back: as many neighbours as links have lately been lost.
     if (this.#records.size < limits.links) {
-      this.#records.set(routerId, { lostAtMs: nowMs, instance, rebornAtMs: -Infinity, level: 0 });
+      this.#records.set(routerId, { lostAtMs: nowMs, instance, rebornAtMs: -Infinity, losses: 1 });
     }
   }
 
-  /** A link to this neighbour works again: how long it must go on working before it is used. */
-  holdMs(routerId: string, instance: number, nowMs: number): number {
+  /** A link to this neighbour works again. */
+  hold(routerId: string, instance: number, nowMs: number): Hold {
     const record = this.#records.get(routerId);
-    if (record === undefined) return 0;
+    if (record === undefined) return noHold;
     // A router that was started again says nothing about its links, unless it does not stay.
-    if (instance !== record.instance && nowMs - record.rebornAtMs >= unsteadyMs) {
+    const isReborn = instance !== record.instance;
+    if (isReborn && nowMs - record.rebornAtMs >= restlessMs) {
       record.instance = instance;
       record.rebornAtMs = nowMs;
-      return 0;
+      return noHold;
     }
-    const quietMs = nowMs - record.lostAtMs;
-    if (quietMs >= forgivenMs) this.#records.delete(routerId);
-    if (quietMs >= unsteadyMs) return 0;
-    const holdMs = holdsMs[record.level] ?? 0;
-    record.level = Math.min(record.level + 1, holdsMs.length - 1);
-    return holdMs;
+    const losses = Math.ceil(lossesThatCount(record, nowMs));
+    if (losses === 0) {
+      this.#records.delete(routerId);
+      return noHold;
+    }
+    const isSoon = nowMs - record.lostAtMs < soonMs;
+    const soleMs = soleHoldsMs[losses] ?? 0;
+    return {
+      ms: Math.max(holdsMs[losses] ?? 0, isSoon ? holdSoonMs : 0),
+      soleMs: isReborn ? Math.min(soleMs, restlessSoleHoldMs) : soleMs,
+    };
   }
 
   #forgive(nowMs: number): void {
-    for (const [routerId, { lostAtMs }] of this.#records) if (nowMs - lostAtMs >= forgivenMs) this.#records.delete(routerId);
+    for (const [routerId, record] of this.#records) if (lossesThatCount(record, nowMs) === 0) this.#records.delete(routerId);
   }
+}
+
+/** A fraction while one is being forgotten. */
+function lossesThatCount({ losses, lostAtMs }: Record, nowMs: number): number {
+  return Math.max(0, losses - (nowMs - lostAtMs) / forgottenMs);
 }

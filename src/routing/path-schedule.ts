@@ -16,6 +16,9 @@ const learningPauseMs = 1;
  * the pause, and somebody may have no other way.
  */
 const pressingPauseMs = 100;
+/** The same after so many computations without rest: that is more than one event takes, and what comes and goes will do so again. */
+const restlessRuns = 6;
+const restlessPauseMs = 300;
 /** That pause is longer by a millisecond for so many routers: where all paths take milliseconds, the pause stays a hundred times that. */
 const routersPerPauseMs = 20;
 
@@ -31,8 +34,8 @@ export class PathSchedule {
   #pauseEndMs = -Infinity;
   #quietAtMs = -Infinity;
   #lastMs = -Infinity;
-  /** Computations so far. */
-  runs = 0;
+  /** Computations since the network was last at rest. */
+  #runs = 0;
 
   /** There is something to compute: true if now is the time, which counts as done. `stepwise`: what is asked for needs paths first. `routers`: as many are known. */
   take(urgent: boolean, stepwise: boolean, routers: number, nowMs: number): boolean {
@@ -41,11 +44,15 @@ export class PathSchedule {
       // What is pressing comes in between, and the pause for all else goes on.
       this.#nextMs = this.#pauseEndMs;
       this.#lastMs = nowMs;
-      this.runs++;
+      this.#runs++;
       return true;
     }
     this.#startedMs ??= nowMs;
-    if (nowMs >= this.#quietAtMs) this.#level = 0;
+    if (nowMs >= this.#quietAtMs) {
+      this.#level = 0;
+      this.#runs = 0;
+    }
+    this.#runs++;
     const learning = stepwise && nowMs - this.#startedMs < learningMs;
     const longestMs = longestPauseMs + routers / routersPerLongestPauseMs;
     const pauseMs = learning ? learningPauseMs : Math.min(pausesMs[this.#level] ?? 0, longestMs);
@@ -55,13 +62,13 @@ export class PathSchedule {
     this.#nextMs = nowMs + (urgent ? Math.min(pauseMs, pressingPauseMs) : pauseMs);
     this.#pauseEndMs = this.#nextMs;
     this.#quietAtMs = nowMs + Math.max(leastQuietMs, 2 * pauseMs);
-    this.runs++;
     return true;
   }
 
   /** What waits to be computed leads to somebody who could not be reached, in a network of so many routers. */
   hasten(routers: number): void {
-    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + pressingPauseMs + routers / routersPerPauseMs);
+    const pauseMs = this.#runs < restlessRuns ? pressingPauseMs : restlessPauseMs;
+    this.#nextMs = Math.min(this.#nextMs, this.#lastMs + pauseMs + routers / routersPerPauseMs);
   }
 
   /** When `take` will succeed; may be in the past. */

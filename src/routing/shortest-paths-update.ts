@@ -17,15 +17,34 @@ const largeChange = 8;
  * reading the link states costs.
  */
 export function updatedPaths(graph: LinkStateGraph, tree: PathTree, changes: LinkStateChanges, scratch: PathScratch): PathTree {
-  // Edges to open routers cannot be found from their far end. It is so only for a moment, or among routers that do not sign.
-  let open = graph.hasOpen;
-  for (const state of changes.before) open ||= state?.open === true;
-  if (open || changes.routers.length * largeChange > graph.size) {
+  if (hidesEdges(graph, changes) || changes.routers.length * largeChange > graph.size) {
     const anew = shortestPaths(graph, tree.root, scratch);
     return sameTree(tree, anew) ? tree : anew;
   }
-  const before = new Map(changes.routers.map((router, place) => [router, changes.before[place]]));
-  return new Update(graph, tree, before, scratch).run();
+  return new Update(new ChangedEdges(graph, changes), tree, scratch).run();
+}
+
+/**
+ * False if the changes leave every path as it is: no edge of the tree is gone or dearer, and no edge that is new or cheaper leads anywhere by a
+ * better path. Found out from the changed edges alone.
+ */
+export function touchesPaths(graph: LinkStateGraph, tree: PathTree, changes: LinkStateChanges): boolean {
+  const ranks = graph.index.ranks();
+  let touches = false;
+  new ChangedEdges(graph, changes).each((from, to, was, is) => {
+    if (touches) return;
+    if (is > was) touches = tree.previous[to] === from;
+    else {
+      const distance = tree.cost[from] ?? Infinity;
+      touches = distance < Infinity && improves(tree, ranks, from, to, distance + is);
+    }
+  });
+  return touches;
+}
+
+/** Edges to open routers cannot be found from their far end. It is so only for a moment, or among routers that do not sign. */
+function hidesEdges(graph: LinkStateGraph, changes: LinkStateChanges): boolean {
+  return graph.hasOpen || changes.before.some((state) => state?.open === true);
 }
 
 function sameTree(one: PathTree, other: PathTree): boolean {
@@ -36,34 +55,71 @@ function sameTree(one: PathTree, other: PathTree): boolean {
   return true;
 }
 
-class Update {
-  readonly #graph: LinkStateGraph;
+/** Edges that changed link states have or had, in both directions. */
+class ChangedEdges {
+  readonly graph: LinkStateGraph;
   readonly #before: ReadonlyMap<number, LinkState | undefined>;
   readonly #old: LinkStates;
+
+  constructor(graph: LinkStateGraph, changes: LinkStateChanges) {
+    const before = new Map(changes.routers.map((router, place) => [router, changes.before[place]]));
+    this.graph = graph;
+    this.#before = before;
+    this.#old = { linkState: (router) => (before.has(router) ? before.get(router) : graph.linkState(router)) };
+  }
+
+  /** Calls `visit` for each edge whose cost is another now, with what it was and is. */
+  each(visit: (from: number, to: number, was: number, is: number) => void): void {
+    const { self } = this.graph;
+    const both = (router: number, peer: number): void => {
+      this.#visit(router, peer, visit);
+      this.#visit(peer, router, visit);
+    };
+    for (const [router, state] of this.#before) {
+      const now = this.graph.linkState(router);
+      for (const peer of state?.peers ?? []) both(router, peer);
+      for (const peer of now?.peers ?? []) if (state === undefined || placeOf(state.peers, peer) < 0) both(router, peer);
+      // This router's own edges count without being confirmed, as soon as the other end is known at all.
+      if (router !== self) this.#visit(self, router, visit);
+      if (state?.open !== true && now?.open !== true) continue;
+      // So do all edges to an open router.
+      for (let other = 0; other < this.graph.size; other++) this.#visit(other, router, visit);
+    }
+  }
+
+  #visit(from: number, to: number, visit: (from: number, to: number, was: number, is: number) => void): void {
+    const was = edgeCost(this.#old, this.graph.self, from, to);
+    const is = this.graph.edgeCost(from, to);
+    if (was !== is) visit(from, to, was, is);
+  }
+}
+
+class Update {
+  readonly #graph: LinkStateGraph;
+  readonly #edges: ChangedEdges;
   readonly #scratch: PathScratch;
   readonly #ranks: Int32Array;
   #tree: PathTree;
   #copied = false;
 
-  constructor(graph: LinkStateGraph, tree: PathTree, before: ReadonlyMap<number, LinkState | undefined>, scratch: PathScratch) {
-    this.#graph = graph;
+  constructor(edges: ChangedEdges, tree: PathTree, scratch: PathScratch) {
+    this.#graph = edges.graph;
+    this.#edges = edges;
     this.#tree = tree;
-    this.#before = before;
     this.#scratch = scratch;
-    this.#ranks = graph.index.ranks();
-    this.#old = { linkState: (router) => (before.has(router) ? before.get(router) : graph.linkState(router)) };
+    this.#ranks = edges.graph.index.ranks();
   }
 
   run(): PathTree {
     const { queue, list } = this.#scratch;
     queue.clear();
     list.length = 0;
-    this.#eachEdge((from, to, was, is) => {
+    this.#edges.each((from, to, was, is) => {
       if (is > was && this.#tree.previous[to] === from) list.push(to);
     });
     this.#detach(list);
     for (const router of list) this.#reattach(router);
-    this.#eachEdge((from, to, was, is) => {
+    this.#edges.each((from, to, was, is) => {
       if (is < was) this.#offerEdge(from, to, is);
     });
     for (let router = queue.pop(); router >= 0; router = queue.pop()) {
@@ -71,28 +127,6 @@ class Update {
     }
     list.length = 0;
     return this.#tree;
-  }
-
-  /** Calls `visit` for each edge, in each direction, that changed link states have or had, with its cost then and now. */
-  #eachEdge(visit: (from: number, to: number, was: number, is: number) => void): void {
-    const { self } = this.#graph;
-    const both = (router: number, peer: number): void => {
-      this.#visitEdge(router, peer, visit);
-      this.#visitEdge(peer, router, visit);
-    };
-    for (const [router, state] of this.#before) {
-      const now = this.#graph.linkState(router);
-      for (const peer of state?.peers ?? []) both(router, peer);
-      for (const peer of now?.peers ?? []) if (state === undefined || placeOf(state.peers, peer) < 0) both(router, peer);
-      // This router's own edges count without being confirmed, as soon as the other end is known at all.
-      if (router !== self) this.#visitEdge(self, router, visit);
-    }
-  }
-
-  #visitEdge(from: number, to: number, visit: (from: number, to: number, was: number, is: number) => void): void {
-    const was = edgeCost(this.#old, this.#graph.self, from, to);
-    const is = this.#graph.edgeCost(from, to);
-    if (was !== is) visit(from, to, was, is);
   }
 
   /** Takes the paths of the listed routers and of all behind them, and lists those too. */

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { linkStateOf, LinkStateGraph, unknownLinkState, type LinkState } from './link-state-graph.ts';
 import { PathScratch } from './path-scratch.ts';
 import { RouterIndex } from './router-index.ts';
-import { updatedPaths } from './shortest-paths-update.ts';
+import { touchesPaths, updatedPaths } from './shortest-paths-update.ts';
 import { shortestPaths, type PathTree } from './shortest-paths.ts';
 import { Topology } from './topology.ts';
 
@@ -130,7 +130,10 @@ test('a tree brought up to date equals one made from scratch', () => {
         }
         const before = tree;
         const copy = { cost: before.cost.slice(), previous: before.previous.slice() };
-        tree = updatedPaths(graph, tree, graph.takeChanges(), scratch);
+        const changes = graph.takeChanges();
+        const touches = touchesPaths(graph, tree, changes);
+        tree = updatedPaths(graph, tree, changes, scratch);
+        assert.equal(touches, tree !== before, 'the changed edges alone tell whether any path changes');
         const anew = shortestPaths(graph, graph.self, scratch);
         assert.deepEqual(treeById(graph, tree), treeById(graph, anew));
         assert.deepEqual({ cost: before.cost, previous: before.previous }, copy, 'the tree before stays as it was');
@@ -235,4 +238,29 @@ test('own edges count before the other end has confirmed them, but not towards a
   assert.equal(topology.reaches(index.indexOf('b')), true);
   assert.equal(topology.reaches(index.indexOf('ghost')), false);
   assert.equal(topology.update(), false, 'nothing has changed since');
+});
+
+test('paths are not computed for links that no path goes over', () => {
+  const all: Statements = new Map([
+    ['a', new Map([['b', 1], ['c', 1]])],
+    ['b', new Map([['a', 1], ['c', 1]])],
+    ['c', new Map([['a', 1], ['b', 1]])],
+  ]); // prettier-ignore
+  const topology = new Topology(graphOf(all, 'a'), new PathScratch());
+  const { graph } = topology;
+  const say = (router: string, peers: readonly string[]): void => {
+    graph.set(graph.index.indexOf(router), linkStateOf(graph.index, peers.map((peer) => [peer, 1] as const)));
+  }; // prettier-ignore
+  for (const peers of [['a'], ['a', 'c'], ['a']]) {
+    say('b', peers);
+    assert.equal(topology.update(), false);
+  }
+  assert.deepEqual([topology.computations, topology.version], [0, 3]);
+  say('c', ['a']);
+  say('b', ['c']);
+  topology.update();
+  assert.equal(topology.computations, 0, 'own edges count as long as this router says so');
+  say('a', ['c']);
+  assert.equal(topology.update(), true);
+  assert.equal(topology.computations, 1);
 });

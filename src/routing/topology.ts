@@ -1,6 +1,6 @@
 import type { LinkStateGraph } from './link-state-graph.ts';
 import type { PathScratch } from './path-scratch.ts';
-import { updatedPaths } from './shortest-paths-update.ts';
+import { touchesPaths, updatedPaths } from './shortest-paths-update.ts';
 import { shortestPaths, type PathTree } from './shortest-paths.ts';
 
 /**
@@ -12,6 +12,7 @@ export class Topology {
   readonly #scratch: PathScratch;
   #tree: PathTree;
   #version = 0;
+  #computations = 0;
   /** By origin: a bit for each destination that this origin reaches through this router. */
   readonly #through = new Map<number, Uint8Array>();
   /** By router: the part of the network it is in when this router is left out. */
@@ -34,11 +35,23 @@ export class Topology {
     return this.#version;
   }
 
+  /**
+   * How often paths had to be computed: not for a change of edges of which none that is gone or dearer carries a path, and none that is new
+   * or cheaper shortens one. That is seen by looking at these edges alone.
+   */
+  get computations(): number {
+    return this.#computations;
+  }
+
   /** Takes the changes of the graph into the paths. True if any path has changed. */
   update(): boolean {
     if (!this.graph.changed) return false;
     const before = this.#tree;
-    this.#tree = updatedPaths(this.graph, before, this.graph.takeChanges(), this.#scratch);
+    const changes = this.graph.takeChanges();
+    if (touchesPaths(this.graph, before, changes)) {
+      this.#computations++;
+      this.#tree = updatedPaths(this.graph, before, changes, this.#scratch);
+    }
     this.#version++;
     this.#through.clear();
     this.#parts = undefined;
