@@ -14,6 +14,7 @@ import { maxCertificateBytes } from '../pki/read-certificate.ts';
 import type { CertificateFacts } from '../pki/read-certificate.ts';
 import type { IssuerInChain } from '../pki/revocation.ts';
 import { ChainVerifier, maxChainLength } from '../pki/verify-chain.ts';
+import { keyIdOctets } from '../routing/signed-record.ts';
 import type { Credential, RoutingTrust } from '../routing/trust.ts';
 import { writeFailure, writeFileAtomic } from './atomic-file.ts';
 import { CountedWarnings } from './counted-warnings.ts';
@@ -71,6 +72,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
   readonly #warnings: CountedWarnings;
   readonly #verifier: ChainVerifier;
   readonly #key: KeyObject;
+  readonly keyId: Uint8Array;
   /** By hash. The least recently asked for goes first. */
   readonly #verified = new Map<string, Verified>();
   /** Hashes. No other time or clock would make these hold. */
@@ -97,6 +99,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
     random.fill(this.nonce);
     this.#verifier = new ChainVerifier(options.crypto, decodeOnePem('CERTIFICATE', credentials.ca, 'root'));
     this.#key = signingKeyOf(credentials.key);
+    this.keyId = keyIdOf(Buffer.from(createPublicKey(this.#key).export({ format: 'jwk' }).x ?? '', 'base64url'));
     this.#credential = encodeCredential(credentials.membership);
   }
 
@@ -243,6 +246,7 @@ export class SiteRoutingTrust implements RoutingTrust, AsyncDisposable {
         siteName: identity.siteName,
         advertise: new AddressGrant(rights.advertise),
         consume: new AddressGrant(rights.consume),
+        keyId: keyIdOf(rights.signingKey),
         key: publicKeyObject(rights.signingKey),
       },
       publicKeyHash: keyHashOf(subject),
@@ -314,6 +318,11 @@ function signingKeyOf(pem: string): KeyObject {
 /** SHA-256 of the SubjectPublicKeyInfo, in hex. */
 function keyHashOf({ publicKey }: CertificateFacts): string {
   return createHash('sha256').update(publicKey).digest('hex');
+}
+
+/** Names an Ed25519 public key in records: the first octets of the SHA-256 of its 32 octets. */
+function keyIdOf(raw: Uint8Array): Uint8Array {
+  return createHash('sha256').update(raw).digest().subarray(0, keyIdOctets);
 }
 
 /** Undefined for the root. */

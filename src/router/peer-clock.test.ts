@@ -55,7 +55,7 @@ test('both ends of a link learn the clock of the other, also when an own clock i
 
 test('what concerns security becomes an event of the audit log, and nothing else does', () => {
   const events: readonly (readonly [RoutingEvent, string | undefined])[] = [
-    [{ type: 'violation', routerId: 'x', link: 1, reason: 'invalid signatures' }, 'recordRefused'],
+    [{ type: 'violation', routerId: 'x', link: 1, reason: 'forged record' }, 'recordRefused'],
     [{ type: 'spoofRefused', routerId: 'x', link: 1, opcode: 'LSU', count: 1 }, 'recordRefused'],
     [{ type: 'credentialRefused', routerId: 'x' }, 'recordRefused'],
     [{ type: 'grantViolation', routerId: 'x', siteName: 's', address: 'a', right: 'consume' }, 'grantViolation'],

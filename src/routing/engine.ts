@@ -257,9 +257,9 @@ export class RoutingEngine {
     return this.#signed?.digest;
   }
 
-  /** How often paths have been computed: not for changes of links that no path goes over (topology.ts). */
+  /** How often paths have been computed. */
   get pathComputations(): number {
-    return this.#topology.computations;
+    return this.#pathSchedule.runs;
   }
 
   /** What is known, for status pages: a snapshot. */
@@ -272,7 +272,7 @@ export class RoutingEngine {
       table: this.#tables.table,
       neighbours: this.#neighbours,
       topologyChangedMs: this.#topologyChangedMs,
-      pathComputations: this.#topology.computations,
+      pathComputations: this.#pathSchedule.runs,
       counters: this.#diagnostics.counters(),
       messagesDropped: this.#outbox.dropped,
     });
@@ -425,11 +425,11 @@ export class RoutingEngine {
   /** Brings neighbours, paths and table up to date. */
   #recompute(): void {
     if (this.#neighboursChanged) this.#updateNeighbours();
-    if (this.#signed?.topologyChanged === true) {
-      this.#signed.topologyChanged = false;
+    if (this.#signed?.topology.hasChanged === true) {
+      this.#signed.topology.hasChanged = false;
       this.#exchange.topologyChanged = true;
     }
-    if (this.#exchange.isPressing || this.#signed?.isPressing === true) this.#pathSchedule.hasten(this.#topology.graph.size);
+    if (this.#exchange.isPressing || this.#signed?.topology.isPressing === true) this.#pathSchedule.hasten(this.#topology.graph.size);
     this.#exchange.isPressing = false;
     if (!this.#exchange.topologyChanged) return;
     const { size } = this.#topology.graph;
@@ -441,9 +441,9 @@ export class RoutingEngine {
     graph.set(graph.self, linkStateOf(graph.index, costs(this.#neighbours)));
     const signed = this.#signed;
     // Kept until now: once it is pressing, nobody need find out again.
-    if (signed !== undefined) signed.isPressing = false;
+    if (signed !== undefined) signed.topology.isPressing = false;
     this.#exchange.database.writeTo(graph, (routerId) => signed?.isSigner(routerId) ?? false);
-    signed?.writeTo(graph);
+    signed?.topology.writeTo(graph);
     this.#topology.update();
     this.#tables.topologyChanged(this.#links, this.#neighbours);
     this.#exchange.noteReachability(this.#tables.table, this.#nowMs);
@@ -458,7 +458,7 @@ export class RoutingEngine {
     const { database } = this.#exchange;
     const changed = signed.updateAnchors(ownUnsigned, (id) => database.get(id)?.peers);
     for (const routerId of changed) this.#exchange.grantsChanged(routerId, this.#nowMs);
-    this.#announcer.setSpeaksLegacy(ownUnsigned.length > 0 || signed.hasUnsigned);
+    this.#announcer.setSpeaksLegacy(ownUnsigned.length > 0 || signed.topology.hasUnsigned);
   }
 
   #updateNeighbours(): void {

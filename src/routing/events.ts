@@ -20,7 +20,7 @@ export type IgnoredReason =
 export type NeighbourLoss = 'link lost' | 'silent';
 
 /** What a neighbour that signs did wrong. */
-export type ViolationReason = 'malformed record' | 'forged record' | 'credential refused' | 'invalid signatures';
+export type ViolationReason = 'malformed record' | 'forged record' | 'credential refused';
 
 /** What of a router's signed state is bounded. */
 export type OriginQuotaKind = 'bytes' | 'slots' | 'neighbours' | 'updates';

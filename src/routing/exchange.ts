@@ -213,7 +213,7 @@ export class Exchange {
     if (signed === undefined) return false;
     const { routerId } = record;
     const records = recordsInBody(body);
-    if (records !== undefined) signed.receiveCarried(records, routerId, link, nowMs);
+    if (records !== undefined) signed.receiveCarried(records, routerId, nowMs);
     // Whose certificates are still being checked says by its records that it signs.
     if (!signed.isSigner(routerId) && (records ?? []).length === 0) return false;
     if (records === undefined) this.#diagnostics.spoofRefused(routerId, link, opcode);
@@ -284,7 +284,7 @@ export class Exchange {
     if (record === undefined) this.#diagnostics.limitReached('routers', routerId);
     // Somebody's edge may lead to the new router; or away from one that had to make place for it.
     else if (isNew && (full || this.database.isNamed(routerId))) this.topologyChanged = true;
-    else if (speaks && !hasSpoken && this.#signed?.names(routerId) === true) this.topologyChanged = true;
+    else if (speaks && !hasSpoken && this.#signed?.topology.names(routerId) === true) this.topologyChanged = true;
     return record;
   }
 
@@ -354,7 +354,7 @@ export class Exchange {
       if (record.reachable || this.#isSigner(record.routerId)) continue;
       if (nowMs - record.unreachableSinceMs >= holdoffMs) this.directory.flush(record.routerId);
     }
-    for (const { routerId } of this.database.forget(ownPeers, (routerId) => this.#signed?.names(routerId) ?? false)) {
+    for (const { routerId } of this.database.forget(ownPeers, (routerId) => this.#signed?.topology.names(routerId) ?? false)) {
       if (this.#isSigner(routerId)) continue;
       this.directory.flush(routerId);
       this.#diagnostics.emit({ type: 'routerForgotten', routerId });

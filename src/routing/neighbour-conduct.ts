@@ -2,14 +2,13 @@ import type { RoutingDiagnostics, ViolationReason } from './events.ts';
 import type { RecordVerdict } from './signed-database.ts';
 import type { SignedRecord } from './signed-record.ts';
 
-/** Records with a signature that does not hold, from one neighbour within a minute, before it counts as an attack. */
-const maxInvalidSignatures = 16;
-
-/** What neighbours that sign did wrong: honest routers verify before they pass on, so that some of it cannot be an accident. */
+/**
+ * What neighbours that sign did wrong: honest routers verify before they pass on, so that a wrong signature under the name of a key that is held
+ * here cannot be an accident. Under another key's name nothing can be said: its credential may be on the way, or be superseded already.
+ */
 export class NeighbourConduct {
   readonly #diagnostics: RoutingDiagnostics;
   readonly #signerOn: (link: number) => string | undefined;
-  readonly #invalidSignatures = new Map<number, number>();
   readonly #violators = new Set<number>();
   readonly #unsigned = new Set<number>();
 
@@ -19,13 +18,8 @@ export class NeighbourConduct {
   }
 
   linkDown(link: number): void {
-    this.#invalidSignatures.delete(link);
     this.#violators.delete(link);
     this.#unsigned.delete(link);
-  }
-
-  minutePassed(): void {
-    this.#invalidSignatures.clear();
   }
 
   /** It does not sign although it must. Told once per link. */
@@ -43,19 +37,12 @@ export class NeighbourConduct {
     if (verdict === 'forged') this.violation(link, 'forged record');
     else if (verdict === 'malformed' && ofNeighbour) this.violation(link, 'malformed record');
     else if (verdict === 'credential refused' && ofNeighbour) this.violation(link, 'credential refused');
-    else if (verdict === 'invalid signature') this.#countInvalidSignature(link);
   }
 
   /** Octets that are no record. */
   malformed(link: number): void {
     this.#diagnostics.refusedRecord('malformed');
     this.violation(link, 'malformed record');
-  }
-
-  #countInvalidSignature(link: number): void {
-    const count = (this.#invalidSignatures.get(link) ?? 0) + 1;
-    this.#invalidSignatures.set(link, count);
-    if (count > maxInvalidSignatures) this.violation(link, 'invalid signatures');
   }
 
   /** Told once per link: the owner closes it. */

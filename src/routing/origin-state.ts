@@ -1,4 +1,4 @@
-import { credentialSlot, firstAddressSlot, isNewer, linkStateSlot, type SignedRecord } from './signed-record.ts';
+import { compareBytes, credentialSlot, firstAddressSlot, isNewer, linkStateSlot, type SignedRecord } from './signed-record.ts';
 
 /**
  * The records held of one origin, one per slot. Never changed: a new record makes a new state. A state remembers the one that followed it,
@@ -71,12 +71,19 @@ export class OriginState {
     return slot < firstAddressSlot || record.epoch >= (this.linkState?.epoch ?? 0);
   }
 
-  /** The state with a record that it `wants`. A link state of a new life ends the addresses of those before. */
+  /**
+   * The state with a record that it `wants`. A link state of a new life ends the addresses of those before, and a credential for another key
+   * everything that was signed with the one before: nobody could verify it any more.
+   */
   with(record: SignedRecord): OriginState {
     if (this.#nextRecord === record && this.#next !== undefined) return this.#next;
     const slots: (SignedRecord | undefined)[] = [...this.#slots];
     while (slots.length <= record.slot) slots.push(undefined);
     slots[record.slot] = record;
+    if (record.slot === credentialSlot && this.credential !== undefined && compareBytes(record.keyId, this.credential.keyId) !== 0) {
+      for (const [slot, held] of slots.entries())
+        if (held !== undefined && compareBytes(held.keyId, record.keyId) !== 0) slots[slot] = undefined;
+    }
     if (record.slot === linkStateSlot) {
       for (let slot = firstAddressSlot; slot < slots.length; slot++)
         if ((slots[slot]?.epoch ?? Infinity) < record.epoch) slots[slot] = undefined;

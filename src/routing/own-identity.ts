@@ -1,11 +1,11 @@
 import type { RoutingDiagnostics } from './events.ts';
 import { IdentityFence } from './identity-fence.ts';
 import type { OriginState } from './origin-state.ts';
-import { compareBytes, credentialSlot, hexOf, maxEpoch, type SignedRecord } from './signed-record.ts';
+import { credentialSlot, hexOf, isOfKey, maxEpoch, type SignedRecord } from './signed-record.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
 
 /** What hearing a record of the own identity says about the neighbour that passed it on. */
-export type OwnRecordVerdict = 'harmless' | 'forged' | 'invalid signature';
+export type OwnRecordVerdict = 'harmless' | 'forged';
 
 /** Listens for records of this router that it has not made: its own past, or another process with its identity. */
 export class OwnIdentity {
@@ -40,11 +40,8 @@ export class OwnIdentity {
     if (held === undefined || record.epoch < ownEpoch || !held.wants(record)) return 'harmless';
     const credential = record.slot === credentialSlot ? this.#trust.credentialOf(record.payload) : (this.credential() ?? 'pending');
     if (typeof credential === 'string' || credential.routerId !== this.#selfId) return 'harmless';
-    if (!this.#trust.verify(credential, record.signed, record.signature)) {
-      // Of this life nobody but this router itself has made any record.
-      const sameLife = record.epoch === ownEpoch && compareBytes(record.nonce, this.#trust.nonce) === 0;
-      return sameLife ? 'forged' : 'invalid signature';
-    }
+    if (!isOfKey(record, credential)) return 'harmless';
+    if (!this.#trust.verify(credential, record.signed, record.signature)) return 'forged';
     this.#heed(record, ownEpoch, nowMs);
     return 'harmless';
   }

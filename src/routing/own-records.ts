@@ -117,7 +117,7 @@ export class OwnRecords {
   #sign(slot: number): SignedRecord {
     const { epoch, nonce } = { epoch: this.#epoch, nonce: this.#trust.nonce };
     const fields = { slot, origin: this.#selfId, epoch, nonce, sequence: ++this.#sequence, payload: this.#payload(slot) };
-    return signRecord(fields, (bytes) => this.#trust.sign(bytes));
+    return signRecord(fields, this.#trust);
   }
 
   #payload(slot: number): Uint8Array {

@@ -2,15 +2,24 @@ import { BoundedSet } from './bounded-set.ts';
 import type { RoutingDiagnostics } from './events.ts';
 import { limits } from './limits.ts';
 import { hasRoom, OriginQuotas } from './origin-quota.ts';
+import { OriginRenewals } from './origin-renewals.ts';
 import type { OriginState } from './origin-state.ts';
 import { RecordStore } from './record-store.ts';
 import type { RouterIndex } from './router-index.ts';
-import { credentialSlot, isNewer, type SignedRecord } from './signed-record.ts';
+import { credentialSlot, isNewer, isOfKey, linkStateSlot, type SignedRecord } from './signed-record.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
-import { WaitingRecords, type WaitingRecord } from './waiting-records.ts';
+import { WaitingRecords, type WaitingPortion, type WaitingRecord } from './waiting-records.ts';
 
 /** Records of busy origins that wait for their turn. */
 const maxDeferred = 4_096;
+/** Octets of all records whose credential is being checked: a large network that is just being learned. */
+const maxPendingOctets = 33_554_432;
+/** Octets of all records whose credential is not held: a few origins that have changed their keys. */
+const maxKeylessOctets = 4_194_304;
+/** They wait so many seconds. In two of them differing digests have neighbours tell each other what they hold (flood.ts). */
+const keylessSeconds = 10;
+/** An origin is forgotten this many sweeps after it was last reachable, at most. */
+const maxIdleSweeps = 255;
 
 /** What became of a record. */
 export type RecordVerdict =
@@ -23,14 +32,17 @@ export type RecordVerdict =
   | 'deferred'
   | 'unknown origin'
   | 'credential refused'
-  /** Made in the same life as the credential, so that it cannot be of another key: a forgery. */
+  /** It was signed with another key than the credential held is of; waits a while for that one. */
+  | 'unknown key'
+  /** It names the key of the credential, and is not signed with it. */
   | 'forged'
-  | 'invalid signature'
   | 'malformed'
   | 'over quota';
 
 /** Hears of each record that is accepted. `fromLink`: where it came in; -1 for an own one. */
 export type RecordHandler = (record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number) => void;
+/** Judges a record that has waited. */
+export type WaitedHandler = (record: SignedRecord, fromLink: number) => void;
 
 /**
  * The records that hold: each was signed by its origin, whose credential leads to the network's root, and is the newest of its slot that is known
@@ -42,20 +54,25 @@ export class SignedDatabase {
   readonly #trust: RoutingTrust;
   readonly #diagnostics: RoutingDiagnostics;
   readonly #accepted: RecordHandler;
+  readonly #waited: WaitedHandler;
+  readonly #renewals = new OriginRenewals();
   readonly #quotas = new OriginQuotas();
   /** Records of origins whose credential is pending. */
-  readonly #pending = new WaitingRecords();
+  readonly #pending = new WaitingRecords(maxPendingOctets);
+  /** Records that name a key of which no credential is held. */
+  readonly #keyless = new WaitingRecords(maxKeylessOctets);
   /** Routers whose credential was found not to hold any more: nothing unsigned is believed of them either. */
   readonly #outcasts = new BoundedSet(limits.signedRouters);
   /** By origin and slot. */
   readonly #deferred = new Map<string, WaitingRecord>();
 
-  constructor(index: RouterIndex, trust: RoutingTrust, diagnostics: RoutingDiagnostics, accepted: RecordHandler) {
+  constructor(index: RouterIndex, trust: RoutingTrust, diagnostics: RoutingDiagnostics, accepted: RecordHandler, waited: WaitedHandler) {
     this.store = new RecordStore(index);
     this.#index = index;
     this.#trust = trust;
     this.#diagnostics = diagnostics;
     this.#accepted = accepted;
+    this.#waited = waited;
   }
 
   /** Stores an own record. */
@@ -103,6 +120,7 @@ export class SignedDatabase {
     const origin = record.numberIn(this.#index);
     const state = origin < 0 ? undefined : this.store.at(origin);
     if (state !== undefined && !state.wants(record)) return 'known';
+    if (state?.linkState === undefined && this.#renewals.isReplay(record)) return 'known';
     if (state === undefined && this.store.size >= limits.signedRouters) {
       this.#diagnostics.limitReached('signedRouters', record.origin);
       return 'over quota';
@@ -110,10 +128,10 @@ export class SignedDatabase {
     const credential = this.#judgeCredential(record, state);
     if (credential === 'pending') return this.#pending.add(record, fromLink);
     if (typeof credential === 'string') return credential;
+    if (!isOfKey(record, credential)) return this.#addKeyless(record, fromLink);
     if (origin >= 0 && this.#quotas.isBusy(origin)) return this.#defer(record, credential, fromLink);
     if (!this.#trust.verify(credential, record.signed, record.signature)) {
-      const sameLife = record.slot !== credentialSlot && state?.credential !== undefined && isSameLife(record, state.credential);
-      return sameLife ? 'forged' : 'invalid signature';
+      return 'forged';
     }
     if (!record.isWellFormed) return 'malformed';
     if (!hasRoom(state, record, this.store.bytes, this.store.size)) {
@@ -125,8 +143,23 @@ export class SignedDatabase {
     this.#quotas.countUpdate(number);
     const after = this.store.put(number, record);
     if (record.slot === credentialSlot) this.#outcasts.delete(record.origin);
+    if (record.slot === linkStateSlot) this.#renewals.renewed(number, record);
     this.#accepted(record, state, after, fromLink);
+    if (record.slot === credentialSlot && this.#keyless.size > 0) {
+      for (const waiting of this.#keyless.takeOf(record.origin)) this.#waited(waiting.record, waiting.fromLink);
+    }
     return 'accepted';
+  }
+
+  /**
+   * A record of another key than the credential that holds. Its own one is being checked, or is on the way, or has been superseded: that cannot
+   * be told, and is nobody's fault.
+   */
+  #addKeyless(record: SignedRecord, fromLink: number): RecordVerdict {
+    if (record.slot === credentialSlot) return 'malformed';
+    if (this.#pending.has(record.origin)) return this.#pending.add(record, fromLink);
+    const added = this.#keyless.add(record, fromLink);
+    return added === 'pending' ? 'unknown key' : added;
   }
 
   #judgeCredential(record: SignedRecord, state: OriginState | undefined): Credential | 'pending' | 'unknown origin' | 'credential refused' {
@@ -146,38 +179,65 @@ export class SignedDatabase {
     if (waiting !== undefined && !isNewer(record, waiting.record)) return 'deferred';
     // What came on one link takes the place of what came on another only if it is genuine.
     if (waiting !== undefined && waiting.fromLink !== fromLink && !this.#trust.verify(credential, record.signed, record.signature)) {
-      return 'invalid signature';
+      return 'forged';
     }
     this.#deferred.set(key, { record, fromLink });
     return 'deferred';
   }
 
-  /** Certificates may have been decided: records that waited for them are judged again, in the order credential first. */
-  retryPending(judge: (record: SignedRecord, fromLink: number) => void): void {
-    for (const { record, fromLink } of this.#pending.take()) judge(record, fromLink);
+  /** Origins of which records wait for certificates. */
+  get originsPending(): number {
+    return this.#pending.size;
   }
 
+  /** Certificates may have been decided: a portion of the records that waited for them is judged again. The number of origins looked at. */
+  retryPending(portion: WaitingPortion): number {
+    const { records, looked } = this.#pending.take(portion, this.#isDecided);
+    for (const { record, fromLink } of records) this.#waited(record, fromLink);
+    return looked;
+  }
+
+  readonly #isDecided = (origin: string, credentials: readonly SignedRecord[]): boolean => {
+    const held = this.store.of(origin)?.credential;
+    const all = credentials.length > 0 || held === undefined ? credentials : [held];
+    return all.every(({ payload }) => this.#trust.credentialOf(payload) !== 'pending');
+  };
+
   /** A second has passed: updates that had to wait are judged. */
-  refill(judge: (record: SignedRecord, fromLink: number) => void): void {
+  refill(): void {
     this.#quotas.refill();
+    if (this.#keyless.size > 0) this.#keyless.sweep(keylessSeconds);
     if (this.#deferred.size === 0) return;
     const deferred = [...this.#deferred.values()];
     this.#deferred.clear();
-    for (const { record, fromLink } of deferred) judge(record, fromLink);
+    for (const { record, fromLink } of deferred) this.#waited(record, fromLink);
   }
 
-  /** Origins of which a credential is held that is refused now. */
-  refused(): number[] {
-    const refused: number[] = [];
-    for (const state of this.store.all()) {
-      const { credential } = state;
-      if (credential !== undefined && this.#trust.credentialOf(credential.payload) === 'refused')
-        refused.push(this.#index.find(state.origin));
+  /** A minute has passed. The origins that have ceased to sign, whether or not they seem to be in reach. */
+  minutePassed(): number[] {
+    this.#renewals.minutePassed();
+    const overdue: number[] = [];
+    for (let origin = 0; origin < this.store.end; origin++) {
+      if (this.store.at(origin)?.linkState !== undefined && this.#renewals.isOverdue(origin)) overdue.push(origin);
     }
-    return refused;
+    return overdue;
   }
-}
 
-function isSameLife(record: SignedRecord, credential: SignedRecord): boolean {
-  return record.epoch === credential.epoch && record.nonce.every((octet, at) => octet === credential.nonce[at]);
+  /** A sweep has passed. The origins that have not been in reach for so many of them. */
+  outOfReach(sweeps: number): number[] {
+    return this.store.sweep(Math.min(maxIdleSweeps, sweeps));
+  }
+
+  /** Forgets an origin, but for what it takes to know its old records again. */
+  forget(origin: number): void {
+    const state = this.store.at(origin);
+    if (state !== undefined) this.#renewals.remember(origin, state);
+    this.store.remove(origin);
+  }
+
+  /** Whether a credential of an origin is held that is refused now. */
+  isRefused(origin: number): boolean {
+    const credential = this.store.at(origin)?.credential;
+    return credential !== undefined && this.#trust.credentialOf(credential.payload) === 'refused';
+  }
 }

@@ -11,7 +11,6 @@ import { isNewer, maxRecordOctets, maxEpoch, maxSlots, parseRecord, payloadRoom,
 import { simulatedTrust } from './simulated-trust.ts';
 
 const trust = simulatedTrust(1).router({ routerId: 'A', epoch: 1 });
-const sign = (bytes: Uint8Array): Uint8Array => trust.sign(bytes);
 
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat());
 const routerId = fc
@@ -38,7 +37,7 @@ const peers = fc.uniqueArray(
 );
 
 function recordOf(slot: number, epoch: number, sequence: number, payload: Uint8Array = new Uint8Array(0)): SignedRecord {
-  return signRecord({ slot, origin: 'A', epoch, nonce: new Uint8Array(8), sequence, payload }, sign);
+  return signRecord({ slot, origin: 'A', epoch, nonce: new Uint8Array(8), sequence, payload }, trust);
 }
 
 function linkStateOf(slots: number, epoch: number, sequence: number): SignedRecord {
@@ -49,7 +48,7 @@ function linkStateOf(slots: number, epoch: number, sequence: number): SignedReco
 test('a record is read as it was signed, and owns its bytes', () => {
   fc.assert(
     fc.property(fields, (given) => {
-      const record = signRecord(given, sign);
+      const record = signRecord(given, trust);
       const source = record.bytes.slice();
       const read = parseRecord(source);
       assert.ok(read !== undefined);
@@ -68,7 +67,7 @@ test('any change of a record makes it unreadable or its signature wrong', () => 
   assert.ok(typeof credential !== 'string');
   fc.assert(
     fc.property(fields, fc.nat(), fc.integer({ min: 1, max: 255 }), (given, place, difference) => {
-      const bytes = signRecord(given, sign).bytes.slice();
+      const bytes = signRecord(given, trust).bytes.slice();
       const at = place % bytes.length;
       bytes[at] = (bytes[at] ?? 0) ^ difference;
       const read = parseRecord(bytes);
@@ -88,7 +87,7 @@ test('any bytes are refused or read, never thrown at', () => {
   );
   fc.assert(
     fc.property(fields, fc.nat(), (given, length) => {
-      const { bytes } = signRecord(given, sign);
+      const { bytes } = signRecord(given, trust);
       assert.equal(parseRecord(bytes.subarray(0, length % bytes.length)), undefined);
     }),
   );
@@ -190,7 +189,7 @@ test('a summary shows what its reader lacks', () => {
   const states = Array.from({ length: 3_000 }, (_, at) => {
     const origin = `router-${String(at).padStart(5, '0')}`;
     const make = (slot: number): SignedRecord =>
-      signRecord({ slot, origin, epoch: 1, nonce: new Uint8Array(8), sequence: slot + 1, payload: new Uint8Array(0) }, sign);
+      signRecord({ slot, origin, epoch: 1, nonce: new Uint8Array(8), sequence: slot + 1, payload: new Uint8Array(0) }, trust);
     return new OriginState(origin, [make(0), make(1)]);
   });
   const summaries = summarise(states);
@@ -207,7 +206,7 @@ test('a summary shows what its reader lacks', () => {
   const first = states[0]?.slot(0);
   assert.ok(first !== undefined);
   const { slot, origin, epoch, nonce, payload } = first;
-  const newer = signRecord({ slot, origin, epoch, nonce, sequence: 9, payload }, sign);
+  const newer = signRecord({ slot, origin, epoch, nonce, sequence: 9, payload }, trust);
   assert.equal(lacks(listed.get(origin), newer), true);
   assert.equal(lacks(undefined, first), true);
 });
@@ -215,7 +214,7 @@ test('a summary shows what its reader lacks', () => {
 test('records survive as text in a body', () => {
   fc.assert(
     fc.property(fields, (given) => {
-      const record = signRecord(given, sign);
+      const record = signRecord(given, trust);
       const body = withRecords(new Map<string, ControlValue>([['id', 'A']]), [record]);
       assert.deepEqual(recordsInBody(body)?.[0]?.bytes, record.bytes);
     }),

@@ -3,24 +3,30 @@ import type { OriginState } from './origin-state.ts';
 import { readAddresses, readLinkState, type AddressContent, type LinkStateContent } from './record-content.ts';
 import type { RouterIndex } from './router-index.ts';
 
+/** Version of the layout, as neighbours tell each other: only those that say the same exchange records. */
+export const recordLayout = 2;
+/** Octets of SHA-256 that name a public key: nobody can make another key of the same name. */
+export const keyIdOctets = 16;
+
 /*
  * A signed record: one numbered slot of what an origin says about itself. Numbers are big-endian.
  *
  *   octets
- *   4      "CVR1": kind and version of the layout
+ *   4      "CVR2": kind and version of the layout
  *   2      slot: 0 link state, 1 credential, 2 and above addresses
  *   1      length of the origin, 1 to 255
  *   ...    origin: router id, UTF-8
  *   8      epoch: life of the origin; larger in each life than in all before
  *   8      nonce: random, of this life
  *   8      sequence: larger than in any record of this slot and epoch before
+ *   16     key id: first octets of the SHA-256 of the public key that the signature is of
  *   4      length of the payload
  *   ...    payload (record-content.ts; of slot 1 the credential)
  *   64     Ed25519 signature over everything before
  */
 
-const magic = 0x4356_5231;
-const fixedOctets = 4 + 2 + 1 + 8 + 8 + 8 + 4;
+const magic = 0x4356_5232;
+const fixedOctets = 4 + 2 + 1 + 8 + 8 + 8 + keyIdOctets + 4;
 const signatureOctets = 64;
 
 /** A record fits one message (`recordMessageOctets`) whatever its slot holds. */
@@ -40,7 +46,7 @@ export const firstAddressSlot = 2;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
 
-/** What is to be signed. */
+/** What is to be signed, but for the name of the key. */
 export interface RecordFields {
   readonly slot: number;
   readonly origin: string;
@@ -49,6 +55,14 @@ export interface RecordFields {
   readonly nonce: Uint8Array;
   readonly sequence: number;
   readonly payload: Uint8Array;
+}
+
+/** Who signs: the name of the key, and the key itself behind a function. */
+export interface RecordSigner {
+  /** `keyIdOctets` octets. */
+  readonly keyId: Uint8Array;
+  /** Ed25519 signature, 64 octets. */
+  sign(bytes: Uint8Array): Uint8Array;
 }
 
 /** A record as parsed: never changed, and shared by whoever holds it. That its signature holds is not said. */
@@ -63,6 +77,8 @@ export class SignedRecord implements RecordFields {
   readonly epoch: number;
   readonly nonce: Uint8Array;
   readonly sequence: number;
+  /** Names the key that the signature is of. */
+  readonly keyId: Uint8Array;
   readonly payload: Uint8Array;
   /** What the record adds to a digest of a set of records: from its signature, so that other content gives another digest. */
   readonly digest: number;
@@ -73,7 +89,7 @@ export class SignedRecord implements RecordFields {
   #linkState: LinkStateContent | 'malformed' | undefined;
   #addresses: AddressContent | 'malformed' | undefined;
 
-  constructor(fields: RecordFields, bytes: Uint8Array) {
+  constructor(fields: RecordFields, keyId: Uint8Array, bytes: Uint8Array) {
     this.bytes = bytes;
     this.signed = bytes.subarray(0, bytes.length - signatureOctets);
     this.signature = bytes.subarray(bytes.length - signatureOctets);
@@ -82,6 +98,7 @@ export class SignedRecord implements RecordFields {
     this.epoch = fields.epoch;
     this.nonce = fields.nonce;
     this.sequence = fields.sequence;
+    this.keyId = keyId;
     this.payload = fields.payload;
     this.digest = new DataView(this.signature.buffer, this.signature.byteOffset, 4).getUint32(0);
   }
@@ -126,19 +143,21 @@ export function parseRecord(source: Uint8Array): SignedRecord | undefined {
   const afterOrigin = 7 + originLength;
   const epoch = readSafe(view, afterOrigin);
   const sequence = readSafe(view, afterOrigin + 16);
-  const payloadStart = afterOrigin + 28;
+  const payloadLengthAt = afterOrigin + 24 + keyIdOctets;
+  const payloadStart = payloadLengthAt + 4;
   if (slot >= maxSlots || epoch === undefined || epoch > maxEpoch || sequence === undefined) return undefined;
-  if (payloadStart + view.getUint32(afterOrigin + 24) + signatureOctets !== source.length) return undefined;
+  if (payloadStart + view.getUint32(payloadLengthAt) + signatureOctets !== source.length) return undefined;
   const origin = textOf(source.subarray(7, afterOrigin));
   if (origin === undefined || !isRouterId(origin)) return undefined;
   const bytes = source.slice();
   const nonce = bytes.subarray(afterOrigin + 8, afterOrigin + 16);
+  const keyId = bytes.subarray(afterOrigin + 24, payloadLengthAt);
   const payload = bytes.subarray(payloadStart, bytes.length - signatureOctets);
-  return new SignedRecord({ slot, origin, epoch, nonce, sequence, payload }, bytes);
+  return new SignedRecord({ slot, origin, epoch, nonce, sequence, payload }, keyId, bytes);
 }
 
 /** Makes and signs a record. The caller keeps within `maxRecordOctets`. */
-export function signRecord(fields: RecordFields, sign: (bytes: Uint8Array) => Uint8Array): SignedRecord {
+export function signRecord(fields: RecordFields, signer: RecordSigner): SignedRecord {
   const origin = encoder.encode(fields.origin);
   const signedOctets = fixedOctets + origin.length + fields.payload.length;
   const bytes = new Uint8Array(signedOctets + signatureOctets);
@@ -153,12 +172,15 @@ export function signRecord(fields: RecordFields, sign: (bytes: Uint8Array) => Ui
   writeSafe(view, afterOrigin, fields.epoch);
   bytes.set(fields.nonce, afterOrigin + 8);
   writeSafe(view, afterOrigin + 16, fields.sequence);
-  view.setUint32(afterOrigin + 24, fields.payload.length);
-  bytes.set(fields.payload, afterOrigin + 28);
-  bytes.set(sign(bytes.subarray(0, signedOctets)), signedOctets);
+  const payloadLengthAt = afterOrigin + 24 + keyIdOctets;
+  bytes.set(signer.keyId, afterOrigin + 24);
+  view.setUint32(payloadLengthAt, fields.payload.length);
+  bytes.set(fields.payload, payloadLengthAt + 4);
+  bytes.set(signer.sign(bytes.subarray(0, signedOctets)), signedOctets);
   const nonce = bytes.subarray(afterOrigin + 8, afterOrigin + 16);
-  const payload = bytes.subarray(afterOrigin + 28, signedOctets);
-  return new SignedRecord({ ...fields, nonce, payload }, bytes);
+  const keyId = bytes.subarray(afterOrigin + 24, payloadLengthAt);
+  const payload = bytes.subarray(payloadLengthAt + 4, signedOctets);
+  return new SignedRecord({ ...fields, nonce, payload }, keyId, bytes);
 }
 
 /** Octets of a payload that fit a record of this origin. */
@@ -174,6 +196,11 @@ export function isNewer(record: SignedRecord, held: SignedRecord): boolean {
   if (record.epoch !== held.epoch) return record.epoch > held.epoch;
   if (record.sequence !== held.sequence) return record.sequence > held.sequence;
   return compareBytes(record.signature, held.signature) > 0;
+}
+
+/** Whether a record names this key as the one that it was signed with. */
+export function isOfKey(record: SignedRecord, { keyId }: Pick<RecordSigner, 'keyId'>): boolean {
+  return compareBytes(record.keyId, keyId) === 0;
 }
 
 /** Negative, 0 or positive, as the first array sorts before, with or after the second of the same length. */

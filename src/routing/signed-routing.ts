@@ -2,7 +2,7 @@ import type { ControlMap, ControlMessage, ControlValue } from './control-message
 import type { RoutingDiagnostics } from './events.ts';
 import { Flood, octetLists } from './flood.ts';
 import type { Neighbour } from './hello.ts';
-import { discouragesTransit, placeOf, type LinkStateGraph } from './link-state-graph.ts';
+import type { LinkStateGraph } from './link-state-graph.ts';
 import type { Hello } from './message-body.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
 import { tellReachability } from './neighbour-changes.ts';
@@ -11,26 +11,27 @@ import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnRecords } from './own-records.ts';
-import { hasSameLinks } from './record-content.ts';
 import { isInRange, maxSummaryOctets, readSummary, summarise } from './record-summary.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import type { ConsumeRights } from './route-table-builder.ts';
 import type { RouterIndex } from './router-index.ts';
-import { RouterSet } from './router-set.ts';
 import { SignedAddresses } from './signed-addresses.ts';
-import { SignedDatabase } from './signed-database.ts';
-import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, type SignedRecord } from './signed-record.ts';
+import { SignedDatabase, type RecordHandler } from './signed-database.ts';
+import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, recordLayout, type SignedRecord } from './signed-record.ts';
+import { CredentialReview } from './signed-review.ts';
+import { SignedTopology } from './signed-topology.ts';
 import { Statements } from './statements.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
-import { Anchors, UnsignedRouters } from './unsigned-routers.ts';
+import { UnsignedRouters } from './unsigned-routers.ts';
 
 /** Records in one message: the shortest take about 120 octets. */
 const maxRecordsPerMessage = 1_024;
-/** Credentials are judged again at most this often: those of a large network are decided one by one. */
-const judgeIntervalMs = 50;
-const noPeers = new Int32Array(0);
 /** Link number of records made here. */
 const ownLink = -1;
+/** Link number of records that came past routers that do not sign: nobody answers for them. */
+const carriedLink = -2;
+/** Ticks in which an origin must have been renewed are counted in minutes. */
+const minuteMs = 60_000;
 
 export interface SignedRoutingOptions {
   readonly selfId: string;
@@ -63,25 +64,14 @@ export class SignedRouting implements ConsumeRights {
   readonly #conduct: NeighbourConduct;
   readonly #identity: OwnIdentity;
   readonly #addresses: SignedAddresses;
-  /** Origins whose link state the graph has yet to take. */
-  readonly #changed = new RouterSet();
-  /** Origins that name neighbours which have no number yet. */
-  readonly #incomplete = new Set<number>();
-  /** Origins that name neighbours which do not sign. */
-  readonly #nearUnsigned = new Set<number>();
+  readonly #review: CredentialReview;
+  /** The link states held, on their way into the paths. */
+  readonly topology: SignedTopology;
   /** Credentials of routers that have sent messages through here. */
   readonly #consumers = new Map<string, Credential>();
-  #sweeps = 0;
-  /** When everything was last judged, or is to be. */
-  #judgedMs = -Infinity;
-  #judgePending = false;
-  /** Statements have come: the credentials held are judged once for all of them, before anything else is told. */
-  #judgeDue = false;
+  /** Of the minute that is counted. */
+  #sweptMs = 0;
   #nowMs = 0;
-  /** Set when link states of others have changed; cleared by the owner. */
-  topologyChanged = false;
-  /** Set with it when a link is lost, leads to a router without a path, or its maker wants no transit any more; cleared by the owner. */
-  isPressing = false;
   /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
   rightsChanged = false;
 
@@ -94,9 +84,10 @@ export class SignedRouting implements ConsumeRights {
     this.#diagnostics = diagnostics;
     this.#directory = directory;
     this.statements = new Statements(trust);
-    this.database = new SignedDatabase(graph.index, trust, diagnostics, (record, before, after, link) => {
-      this.#accepted(record, before, after, link);
-    });
+    const accepted: RecordHandler = (record, before, after, link) => this.#accepted(record, before, after, link);
+    this.database = new SignedDatabase(graph.index, trust, diagnostics, accepted, (record, link) => this.#judge(record, link));
+    this.#review = new CredentialReview(this.database);
+    this.topology = new SignedTopology(graph, this.database.store);
     this.#own = new OwnRecords(selfId, instance, trust);
     this.#flood = new Flood(selfId, outbox);
     this.#conduct = new NeighbourConduct(diagnostics, (link) => this.#flood.signerOn(link));
@@ -116,12 +107,11 @@ export class SignedRouting implements ConsumeRights {
 
   /** Whether the owner has something to draw from what this has noted. */
   get hasConsequences(): boolean {
-    return this.topologyChanged || this.rightsChanged;
+    return this.topology.hasChanged || this.rightsChanged;
   }
 
   dueMs(nowMs: number): number {
-    const judgeDueMs = this.#judgePending ? this.#judgedMs : Infinity;
-    return Math.min(this.#flood.dueMs, judgeDueMs, this.isFenced ? Infinity : this.#own.dueMs(nowMs));
+    return Math.min(this.#flood.dueMs, this.#review.dueMs, this.isFenced ? Infinity : this.#own.dueMs(nowMs));
   }
 
   isSigner(routerId: string): boolean {
@@ -133,16 +123,11 @@ export class SignedRouting implements ConsumeRights {
     return this.#flood.signerOn(link) !== undefined;
   }
 
-  /** Whether a router that does not sign is known next to one that does and can be reached. */
-  get hasUnsigned(): boolean {
-    for (const origin of this.#nearUnsigned) if (this.database.store.isReachable(origin)) return true;
-    return false;
-  }
-
   // ---- what this router says ----
 
   /** Goes into HELLO: says that this router signs, and what it holds. */
   addToHello(extension: Map<string, ControlValue>): void {
+    extension.set('records', recordLayout);
     extension.set('epoch', this.#own.epoch);
     extension.set('digest', this.digest);
   }
@@ -177,8 +162,7 @@ export class SignedRouting implements ConsumeRights {
   /** Signs what is due and sends what is to be sent. */
   settle(nowMs: number): void {
     this.#nowMs = nowMs;
-    if (this.#judgePending && nowMs >= this.#judgedMs) this.#judgeAll();
-    if (this.#judgeDue) this.#judgeAgain();
+    if (nowMs >= this.#review.dueMs) this.#reviewCredentials(nowMs);
     if (!this.isFenced && nowMs >= this.#own.dueMs(nowMs)) {
       for (const record of this.#own.issue(nowMs)) {
         this.database.putOwn(record);
@@ -206,20 +190,6 @@ export class SignedRouting implements ConsumeRights {
     return records;
   }
 
-  /** Whether a link state that waits for routers without records names this one. */
-  names(routerId: string): boolean {
-    for (const origin of this.#naming()) {
-      const peers = this.database.store.at(origin)?.linkState?.linkState?.peers ?? [];
-      if (peers.some((peer) => peer.routerId === routerId)) return true;
-    }
-    return false;
-  }
-
-  /** Origins that name routers which do not sign, or which only messages of another kind have told of. */
-  #naming(): Set<number> {
-    return this.#nearUnsigned.union(this.#incomplete);
-  }
-
   /** Boot time of a router that signs, as its link state says it; undefined where nothing is known. */
   instanceOf(routerId: string): number | undefined {
     return this.database.store.of(routerId)?.linkState?.linkState?.instance;
@@ -238,7 +208,7 @@ export class SignedRouting implements ConsumeRights {
 
   /** Where signatures are required, a neighbour that does not sign is never confirmed; the owner is told to close its link. */
   refusesNeighbour(link: number, hello: Hello): boolean {
-    if (!this.requireSigned || hello.extension?.fields.has('digest') === true) return false;
+    if (!this.requireSigned || signsRecords(hello)) return false;
     this.#conduct.unsigned(link, hello.id);
     return true;
   }
@@ -246,7 +216,7 @@ export class SignedRouting implements ConsumeRights {
   /** HELLO of a neighbour; false if it does not sign. */
   receiveHello(link: number, hello: Hello, nowMs: number): boolean {
     this.#nowMs = nowMs;
-    const digest = hello.extension?.fields.get('digest');
+    const digest = signsRecords(hello) ? hello.extension?.fields.get('digest') : undefined;
     // Who signs does not cease to: what is counted for a neighbour lasts as long as its link.
     if (typeof digest !== 'number') return this.isSignerOn(link);
     const confirmed = hello.seen.includes(this.#selfId);
@@ -316,11 +286,11 @@ export class SignedRouting implements ConsumeRights {
   }
 
   /** Records that came in the body of an LSU or MAU of their origin, past routers that do not sign. */
-  receiveCarried(records: readonly SignedRecord[], origin: string, link: number, nowMs: number): void {
+  receiveCarried(records: readonly SignedRecord[], origin: string, nowMs: number): void {
     this.#nowMs = nowMs;
     for (const record of records) {
-      // Nobody answers for what comes past routers that do not sign: after one forgery the rest is not worth the work.
-      if (record.origin === origin && this.#judge(record, link)) return;
+      // Nobody answers for what comes past routers that do not sign, also not a neighbour that does: after one forgery the rest is not worth the work.
+      if (record.origin === origin && this.#judge(record, carriedLink)) return;
     }
   }
 
@@ -334,7 +304,7 @@ export class SignedRouting implements ConsumeRights {
     const verdict = this.database.receive(record, link);
     if (verdict === 'accepted' || verdict === 'known') return false;
     this.#conduct.refused(verdict, record, link);
-    return verdict === 'forged' || verdict === 'invalid signature';
+    return verdict === 'forged';
   }
 
   #receiveStatement(bytes: Uint8Array, link: number): void {
@@ -343,63 +313,35 @@ export class SignedRouting implements ConsumeRights {
     if (outcome !== 'new') return;
     this.#diagnostics.emit({ type: 'statementAccepted', bytes: bytes.slice() });
     this.#flood.spreadStatement(bytes, link, this.#nowMs);
-    this.#judgeDue = true;
+    this.#review.ask(true, this.#nowMs);
   }
 
   /** A statement that the owner holds for true. */
   addStatement(bytes: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.statements.add(bytes)) this.#flood.spreadStatement(bytes, ownLink, nowMs);
-    this.#judgeDue = true;
+    this.#review.ask(true, nowMs);
   }
 
   #accepted(record: SignedRecord, before: OriginState | undefined, after: OriginState, fromLink: number): void {
     this.#flood.spread(record, fromLink, this.#nowMs);
     const { slot } = record;
-    if (slot === linkStateSlot) this.#linkStateChanged(record, before, after);
+    // A credential for another key ends what was signed with the one before.
+    if (slot === linkStateSlot || before?.linkState !== after.linkState) {
+      this.#tellRestart(before, after);
+      this.topology.change(record, before, after);
+    }
     if (slot === credentialSlot) this.#credentialChanged(after);
     if (after.size > firstAddressSlot || (before?.size ?? 0) > firstAddressSlot) {
       this.#addresses.change(before, after, this.database.credentialOf(after.origin));
     }
   }
 
-  #linkStateChanged(record: SignedRecord, before: OriginState | undefined, after: OriginState): void {
-    const origin = record.numberIn(this.#index);
-    const content = after.linkState?.linkState;
+  #tellRestart(before: OriginState | undefined, { origin: routerId, linkState }: OriginState): void {
     const lastInstance = before?.linkState?.linkState?.instance;
-    if (lastInstance !== undefined && content !== undefined && content.instance !== lastInstance) {
-      this.#diagnostics.emit({ type: 'routerRestarted', routerId: after.origin, instance: content.instance });
-    }
-    if (content?.hasUnsigned === true) this.#nearUnsigned.add(origin);
-    else this.#nearUnsigned.delete(origin);
-    // Most often only slots have been added, or everything was signed again.
-    if (before?.linkState !== undefined && hasSameLinks(before.linkState.linkState, content, this.#index)) return;
-    this.#changed.add(origin);
-    this.topologyChanged = true;
-    if (this.isPressing && this.#incomplete.size === 0) return;
-    const state = content?.graphState(this.#index);
-    const peers = state?.peers ?? noPeers;
-    // Others may have named this router before it had a number. Its first link state need not name them yet: each one is looked at.
-    if (this.#incomplete.size > 0) for (const peer of peers) if (this.#incomplete.has(peer)) this.#changed.add(peer);
-    this.isPressing ||= discouragesTransit(before?.linkState?.linkState?.graphState(this.#index), state) || this.#losesEdge(origin, peers);
-    for (let place = 0; place < peers.length && !this.isPressing; place++) this.isPressing = this.#leadsOn(origin, peers[place] ?? origin);
-  }
-
-  /** Whether a link of `origin` that paths go over, or may, is gone: `peers` are those that it has now. */
-  #losesEdge(origin: number, peers: Int32Array): boolean {
-    for (const peer of this.#graph.linkState(origin)?.peers ?? noPeers) {
-      if (placeOf(peers, peer) < 0 && this.#graph.edgeCost(origin, peer) < Infinity) return true;
-    }
-    return false;
-  }
-
-  /** Whether the edge from `origin`, as it just told, leads from a router with a path to one without, and `peer` tells of it too. */
-  #leadsOn(origin: number, peer: number): boolean {
-    const { store } = this.database;
-    if (peer === this.#graph.self) return !store.isReachable(origin);
-    if (store.isReachable(origin) === store.isReachable(peer)) return false;
-    const other = store.at(peer)?.linkState?.linkState?.graphState(this.#index);
-    return other !== undefined && placeOf(other.peers, origin) >= 0;
+    const instance = linkState?.linkState?.instance;
+    if (lastInstance === undefined || instance === undefined || instance === lastInstance) return;
+    this.#diagnostics.emit({ type: 'routerRestarted', routerId, instance });
   }
 
   #credentialChanged(state: OriginState): void {
@@ -407,19 +349,6 @@ export class SignedRouting implements ConsumeRights {
     this.#consumers.delete(state.origin);
     // What was learned of the router before it was known to sign is void.
     this.#addresses.install(state, state.size > firstAddressSlot ? this.database.credentialOf(state.origin) : undefined);
-  }
-
-  /** Brings the link states of signing routers into the graph. */
-  writeTo(graph: LinkStateGraph): void {
-    // Where not all sign, routers have got numbers, or lost them, since those who name them were last looked at.
-    if (this.#nearUnsigned.size > 0) for (const origin of this.#naming()) this.#changed.add(origin);
-    for (const origin of this.#changed.take()) {
-      if (origin === graph.self) continue;
-      const content = this.database.store.at(origin)?.linkState?.linkState;
-      graph.set(origin, content?.graphState(graph.index));
-      if (content?.isComplete === false) this.#incomplete.add(origin);
-      else this.#incomplete.delete(origin);
-    }
   }
 
   /** Takes over which routers can be reached, and tells of changes. */
@@ -440,18 +369,10 @@ export class SignedRouting implements ConsumeRights {
 
   /** Works out again which signing routers stand for those that do not sign; the latter's ids whose grants have changed. */
   updateAnchors(ownUnsigned: readonly string[], peersOf: (routerId: string) => ReadonlyMap<string, number> | undefined): string[] {
-    const anchors = new Anchors();
+    const isSigner = (routerId: string): boolean => this.isSigner(routerId);
+    const anchors = this.topology.anchors((routerId) => this.database.credentialOf(routerId), isSigner, peersOf);
     const own = this.#identity.credential();
     if (own !== undefined) for (const routerId of ownUnsigned) anchors.add(routerId, own);
-    for (const origin of this.#nearUnsigned) {
-      const state = this.database.store.at(origin);
-      const credential = state === undefined ? undefined : this.database.credentialOf(state.origin);
-      if (state === undefined || credential === undefined || !this.database.store.isReachable(origin)) continue;
-      for (const { routerId, isUnsigned } of state.linkState?.linkState?.peers ?? []) {
-        // Both ends must say so: nobody may lend, and take away again, grants that a router has not asked for.
-        if (isUnsigned && !this.isSigner(routerId) && peersOf(routerId)?.has(state.origin) === true) anchors.add(routerId, credential);
-      }
-    }
     return this.unsigned.update(anchors, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
   }
 
@@ -472,48 +393,51 @@ export class SignedRouting implements ConsumeRights {
     return routerId === this.#selfId || this.database.isJudged(routerId) || this.unsigned.isStoodFor(routerId);
   }
 
-  /** To be called every second. Origins out of reach for `maxAgeMs` are forgotten. */
+  /** To be called every second. Origins out of reach for `maxAgeMs`, and those that have ceased to sign, are forgotten. */
   sweep(intervalMs: number, maxAgeMs: number, nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#sweeps++;
-    if (this.#sweeps % 60 === 0) this.#conduct.minutePassed();
-    this.database.refill((record, link) => this.#judge(record, link));
-    for (const origin of this.database.store.sweep(Math.min(255, Math.ceil(maxAgeMs / intervalMs)))) {
-      this.#drop(origin);
-      this.#diagnostics.emit({ type: 'routerForgotten', routerId: this.#index.idOf(origin) });
-    }
+    this.database.refill();
+    for (const origin of this.database.outOfReach(Math.ceil(maxAgeMs / intervalMs))) this.#forget(origin);
+    // Counted in sweeps: while this process stands still, nobody can renew anything here.
+    this.#sweptMs += intervalMs;
+    if (this.#sweptMs < minuteMs) return;
+    this.#sweptMs -= minuteMs;
+    for (const origin of this.database.minutePassed()) if (origin !== this.#graph.self) this.#forget(origin);
+  }
+
+  #forget(origin: number): void {
+    this.database.forget(origin);
+    this.#drop(origin);
+    this.#diagnostics.emit({ type: 'routerForgotten', routerId: this.#index.idOf(origin) });
   }
 
   trustChanged(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#own.credentialChanged();
-    if (this.#judgePending) return;
-    this.#judgePending = true;
-    this.#judgedMs = Math.max(nowMs, this.#judgedMs + judgeIntervalMs);
-    if (this.#judgedMs <= nowMs) this.#judgeAll();
-  }
-
-  #judgeAll(): void {
-    this.#judgePending = false;
-    for (const { bytes, fromLink } of this.statements.takePending()) this.#receiveStatement(bytes, fromLink);
-    this.#judgeAgain();
-    this.database.retryPending((record, link) => this.#judge(record, link));
+    this.#review.ask(false, nowMs);
   }
 
   /** Drops what is known of routers whose credential does not hold any more; those that are neighbours are to be cut off. */
-  #judgeAgain(): void {
-    this.#judgeDue = false;
-    this.rightsChanged = true;
-    this.#consumers.clear();
-    for (const origin of this.database.refused()) {
-      if (origin === this.#graph.self) continue;
-      const routerId = this.#index.idOf(origin);
-      this.database.castOut(origin);
-      this.#drop(origin);
-      this.#diagnostics.emit({ type: 'credentialRefused', routerId });
-      for (const { link, routerId: neighbour } of this.#flood.signers()) {
-        if (neighbour === routerId) this.#conduct.violation(link, 'credential refused');
-      }
+  #reviewCredentials(nowMs: number): void {
+    const begins = this.#review.begins(nowMs);
+    if (begins) {
+      for (const { bytes, fromLink } of this.statements.takePending()) this.#receiveStatement(bytes, fromLink);
+      this.rightsChanged = true;
+      this.#consumers.clear();
+    }
+    // Neighbours first: they are cut off before they are told anything more.
+    if (begins) for (const { routerId } of this.#flood.signers()) this.#castOutIfRefused(this.#index.find(routerId));
+    for (const origin of this.#review.turn(nowMs)) this.#castOutIfRefused(origin);
+  }
+
+  #castOutIfRefused(origin: number): void {
+    if (origin === this.#graph.self || !this.database.isRefused(origin)) return;
+    const routerId = this.#index.idOf(origin);
+    this.database.castOut(origin);
+    this.#drop(origin);
+    this.#diagnostics.emit({ type: 'credentialRefused', routerId });
+    for (const { link, routerId: neighbour } of this.#flood.signers()) {
+      if (neighbour === routerId) this.#conduct.violation(link, 'credential refused');
     }
   }
 
@@ -521,8 +445,11 @@ export class SignedRouting implements ConsumeRights {
     this.database.store.remove(origin);
     this.#directory.flush(this.#index.idOf(origin));
     this.#consumers.delete(this.#index.idOf(origin));
-    this.#nearUnsigned.delete(origin);
-    this.#changed.add(origin);
-    this.topologyChanged = true;
+    this.topology.drop(origin);
   }
+}
+
+/** Whether a neighbour signs, in the layout that is understood here. */
+function signsRecords({ extension }: Hello): boolean {
+  return extension?.fields.get('records') === recordLayout;
 }

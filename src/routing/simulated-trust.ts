@@ -1,4 +1,5 @@
 import { AddressGrant } from '../base/address-grant.ts';
+import { keyIdOctets } from './signed-record.ts';
 import type { Credential, RoutingTrust } from './trust.ts';
 
 /** What a simulated router signs with. */
@@ -6,6 +7,8 @@ export interface SimulatedIdentity {
   readonly routerId: string;
   /** The router id when not given. */
   readonly siteName?: string;
+  /** Who has certificates for two keys signs with either; the router id when not given. */
+  readonly keyName?: string;
   /** Patterns; everything when not given. */
   readonly advertise?: readonly string[];
   readonly consume?: readonly string[];
@@ -24,7 +27,7 @@ export interface SimulatedTrust extends RoutingTrust {
 
 /** The authority of a simulated network. */
 export interface SimulatedAuthority {
-  /** A router's own trust. Two calls with the same router id give the same key. */
+  /** A router's own trust. Two calls with the same router id, and key name if given, give the same key. */
   router(identity: SimulatedIdentity): SimulatedTrust;
   /** The statement that revokes a router; accepted by all trusts of this authority. */
   revocation(routerId: string): Uint8Array;
@@ -61,8 +64,9 @@ export function simulatedTrust(seed: number): SimulatedAuthority {
   };
 
   const router = (identity: SimulatedIdentity): SimulatedTrust => {
-    const { routerId, siteName = routerId, advertise = ['*'], consume = ['*'], epoch, nonce, statements = [] } = identity;
-    const secret = secretOf(routerId);
+    const { routerId, siteName = routerId, keyName = routerId, epoch, nonce, statements = [] } = identity;
+    const { advertise = ['*'], consume = ['*'] } = identity;
+    const secret = secretOf(keyName);
     const revoked = new Set<string>();
     const kept: Uint8Array[] = [];
     const statementOf = (bytes: Uint8Array): 'accepted' | 'refused' => {
@@ -75,11 +79,12 @@ export function simulatedTrust(seed: number): SimulatedAuthority {
       return 'accepted';
     };
     for (const statement of statements) statementOf(statement);
-    const text = JSON.stringify({ routerId, siteName, advertise, consume });
+    const text = JSON.stringify({ routerId, siteName, keyName, advertise, consume });
     return {
       epoch,
       nonce: nonce ?? signatureOf(secret ^ epoch, encoder.encode(routerId)).slice(0, 8),
       credential: encoder.encode(`${text}\n${proofOf(seed, text)}`),
+      keyId: keyIdOf(secret),
       sign: (bytes): Uint8Array => signatureOf(secret, bytes),
       verify: (credential, bytes, signature): boolean => {
         const known = held.get(signature);
@@ -112,19 +117,25 @@ export function simulatedTrust(seed: number): SimulatedAuthority {
 function parseCredential(seed: number, bytes: Uint8Array, secretOf: (routerId: string) => number): SimulatedCredential | undefined {
   const [text, proof] = decoder.decode(bytes).split('\n');
   if (text === undefined || proof !== proofOf(seed, text)) return undefined;
-  const { routerId, siteName, advertise, consume } = JSON.parse(text) as {
+  const { routerId, siteName, keyName, advertise, consume } = JSON.parse(text) as {
     routerId: string;
+    keyName: string;
     siteName: string;
     advertise: string[];
     consume: string[];
   };
-  const key = secretOf(routerId);
-  return { routerId, siteName, advertise: new AddressGrant(advertise), consume: new AddressGrant(consume), key };
+  const key = secretOf(keyName);
+  return { routerId, siteName, advertise: new AddressGrant(advertise), consume: new AddressGrant(consume), keyId: keyIdOf(key), key };
 }
 
 function proofOf(seed: number, text: string): string {
   const bytes = encoder.encode(text);
   return `${keyedHash(seed, bytes).toString(16)}${keyedHash(~seed, bytes).toString(16)}`;
+}
+
+/** Names the key of a secret. */
+function keyIdOf(secret: number): Uint8Array {
+  return signatureOf(secret, encoder.encode('key')).slice(0, keyIdOctets);
 }
 
 /** 64 octets as Ed25519 has; the first eight carry the hash. */

@@ -7,6 +7,8 @@ export interface Credential {
   /** Addresses that the router may announce, and those that it may send to. */
   readonly advertise: AddressGrant;
   readonly consume: AddressGrant;
+  /** First 16 octets of the SHA-256 of the public key: records name it (signed-record.ts). */
+  readonly keyId: Uint8Array;
   /** The public key in a form that only the owner of the trust understands: handed back to `verify`. */
   readonly key: unknown;
 }
@@ -22,6 +24,8 @@ export interface RoutingTrust {
   readonly nonce: Uint8Array;
   /** This router's credential, for all others. At most `limits.credentialBytes`. */
   readonly credential: Uint8Array;
+  /** Names the key that `sign` uses, as `Credential.keyId` does. */
+  readonly keyId: Uint8Array;
   /** Ed25519 signature, 64 octets. */
   sign(bytes: Uint8Array): Uint8Array;
   verify(credential: Credential, bytes: Uint8Array, signature: Uint8Array): boolean;

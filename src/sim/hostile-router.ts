@@ -247,10 +247,10 @@ export class HostileRouter {
     const trust = this.#trust;
     const others = this.#records.filter(({ origin }) => origin !== hostileId);
     if (trust === undefined || others.length === 0) return [];
-    const { slot, origin, epoch, nonce, sequence, payload } = random.pick(others);
+    const { slot, origin, epoch, nonce, sequence, keyId, payload } = random.pick(others);
     const nextLife = random.chance(0.5);
     const fields = { slot, origin, epoch: epoch + (nextLife ? 1000 : 0), nonce, sequence: sequence + 1 + random.below(1000), payload };
-    return [this.#recordMessage([signRecord(fields, (bytes) => trust.sign(bytes))])];
+    return [this.#recordMessage([signRecord(fields, { keyId, sign: (bytes) => trust.sign(bytes) })])];
   }
 
   /** Its own link state, properly signed: everybody is its neighbour. */
@@ -264,7 +264,7 @@ export class HostileRouter {
     const trust = this.#trust;
     if (trust === undefined) return [];
     const fields = { slot, origin: hostileId, epoch: trust.epoch, nonce: trust.nonce, sequence: this.#sequence++, payload };
-    return [this.#recordMessage([signRecord(fields, (bytes) => trust.sign(bytes))])];
+    return [this.#recordMessage([signRecord(fields, trust)])];
   }
 
   /** An origin that does not exist, with its own credential as that of the other. */
@@ -273,7 +273,7 @@ export class HostileRouter {
     if (trust === undefined) return [];
     const origin = `ghost-${random.below(1000)}`;
     const fields = { slot: credentialSlot, origin, epoch: 1, nonce: trust.nonce, sequence: 1, payload: trust.credential };
-    return [this.#recordMessage([signRecord(fields, (bytes) => trust.sign(bytes))])];
+    return [this.#recordMessage([signRecord(fields, trust)])];
   }
 
   /** Its own link state again and again. */

@@ -1,4 +1,5 @@
 import { AddressGrant } from '../base/address-grant.ts';
+import { keyIdOctets } from '../routing/signed-record.ts';
 import type { Credential, RoutingTrust } from '../routing/trust.ts';
 
 /**
@@ -13,12 +14,14 @@ export class ScaleTrust {
   /** The trust of one router. */
   router(routerId: string): RoutingTrust {
     const number = this.#credentials.length;
-    this.#credentials.push({ routerId, siteName: routerId, advertise: this.#everything, consume: this.#everything, key: number });
+    const keyId = octetsOf(number, keyIdOctets);
+    this.#credentials.push({ routerId, siteName: routerId, advertise: this.#everything, consume: this.#everything, keyId, key: number });
     const credential = octetsOf(number, 16);
     return {
       epoch: 1,
       nonce: octetsOf(number, 8),
       credential,
+      keyId,
       sign: (bytes) => signatureOf(number, bytes),
       verify: ({ key }, _bytes, signature) => numberIn(signature, 4) === key,
       credentialOf: (bytes) => this.#credentials[numberIn(bytes, 0)] ?? 'refused',

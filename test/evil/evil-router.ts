@@ -188,10 +188,13 @@ export class EvilRouter {
     flush();
   }
 
-  /** A record signed with its own key, of whomever it likes. A router that does not sign has nothing to sign with. */
-  sign(fields: RecordFields): SignedRecord[] {
+  /**
+   * A record signed with its own key, of whomever it likes; it may name another key than that. A router that does not sign has nothing to sign
+   * with.
+   */
+  sign(fields: RecordFields, keyId?: Uint8Array): SignedRecord[] {
     const { trust } = this;
-    return trust === undefined ? [] : [signRecord(fields, (bytes) => trust.sign(bytes))];
+    return trust === undefined ? [] : [signRecord(fields, { keyId: keyId ?? trust.keyId, sign: (bytes) => trust.sign(bytes) })];
   }
 
   /** A record of its own, newer than all before. */

@@ -17,6 +17,10 @@ export class LyingTrust implements RoutingTrust {
     return this.#trust.nonce;
   }
 
+  get keyId(): Uint8Array {
+    return this.#trust.keyId;
+  }
+
   get credential(): Uint8Array {
     return this.#trust.credential;
   }

@@ -58,9 +58,9 @@ const linkState = new LinkStateContent({
 });
 const addresses = writeAddresses({ mobileSequence: 4, addresses: new Map([['Mdb.x', treatmentOfHint(0)]]) });
 const record = { origin: 'alpha', epoch: 5, nonce: new Uint8Array(8), sequence: 6 };
-const signature = (): Uint8Array => new Uint8Array(64).fill(9);
+const signer = { keyId: new Uint8Array(16).fill(3), sign: (): Uint8Array => new Uint8Array(64).fill(9) };
 const records = [writeLinkState(linkState, 1000).payload, credential, addresses].map(
-  (payload, slot) => signRecord({ ...record, slot, payload }, signature).bytes,
+  (payload, slot) => signRecord({ ...record, slot, payload }, signer).bytes,
 );
 /** Two origins, with one slot and with two. */
 const summary = join(
@@ -132,7 +132,7 @@ export const trustTargets: readonly FuzzTarget[] = [
     run: (input) => {
       const read = parseRecord(input);
       if (read === undefined) return undefined;
-      assertSame(signRecord(read, () => read.signature).bytes, input, 'the record');
+      assertSame(signRecord(read, { keyId: read.keyId, sign: () => read.signature }).bytes, input, 'the record');
       return [read, read.isWellFormed, read.linkState, read.addresses];
     },
   },

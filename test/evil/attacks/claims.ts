@@ -2,7 +2,7 @@ import { addressDescription, absoluteUpdateBody, helloBody } from '../../../src/
 import { caravanAddress, helloAddress, mobileAddressFloodAddress } from '../../../src/routing/control-address.ts';
 import type { ControlValue } from '../../../src/routing/control-message.ts';
 import { writeAddresses } from '../../../src/routing/record-content.ts';
-import { firstAddressSlot } from '../../../src/routing/signed-record.ts';
+import { firstAddressSlot, recordLayout } from '../../../src/routing/signed-record.ts';
 import type { Attack } from '../attack.ts';
 
 const pauseMs = 100;
@@ -49,6 +49,7 @@ export const digestLies: Attack = {
       const caravan = new Map<string, ControlValue>([
         ['v', 1],
         ['interval', 250],
+        ['records', recordLayout],
         ['epoch', 1],
         ['digest', Math.floor(evil.random.number() * 2 ** 32)],
       ]);

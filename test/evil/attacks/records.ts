@@ -20,14 +20,30 @@ function fieldsOf({ slot, origin, epoch, nonce, sequence, payload }: SignedRecor
 
 export const ownSignature: Attack = {
   name: 'k2-own-signature',
-  tries: "newer records of other routers, signed with the attacker's own key",
+  tries: "newer records of other routers, signed with the attacker's own key under the names of theirs",
   expected: 'kept out',
   signs: true,
   *run(evil) {
     yield listenMs;
     for (const lives of [0, 1]) {
-      for (const { slot, origin, epoch, nonce, sequence, payload } of heard(evil)) {
-        evil.sayRecords(evil.sign({ slot, origin, epoch: epoch + lives, nonce, sequence: sequence + 1, payload }));
+      for (const { slot, origin, epoch, nonce, sequence, keyId, payload } of heard(evil)) {
+        evil.sayRecords(evil.sign({ slot, origin, epoch: epoch + lives, nonce, sequence: sequence + 1, payload }, keyId));
+      }
+      yield pauseMs;
+    }
+  },
+};
+
+export const ownKey: Attack = {
+  name: 'k2-own-key',
+  tries: "newer records of other routers, signed with the attacker's own key and naming it",
+  expected: 'no effect',
+  signs: true,
+  *run(evil) {
+    yield listenMs;
+    for (let round = 0; round < 20; round++) {
+      for (const record of heard(evil).filter(({ slot }) => slot !== credentialSlot)) {
+        evil.sayRecords(evil.sign({ ...fieldsOf(record), epoch: record.epoch + round, sequence: record.sequence + 1 }));
       }
       yield pauseMs;
     }
@@ -42,7 +58,7 @@ export const garbageSignature: Attack = {
   *run(evil) {
     yield listenMs;
     for (const record of heard(evil)) {
-      const [newer] = evil.sign({ ...fieldsOf(record), sequence: record.sequence + 1 });
+      const [newer] = evil.sign({ ...fieldsOf(record), sequence: record.sequence + 1 }, record.keyId);
       if (newer === undefined) continue;
       for (const octet of [0, 0xff]) {
         const bytes = newer.bytes.slice();
@@ -63,7 +79,7 @@ export const alteredRecord: Attack = {
     yield listenMs;
     const [record] = heard(evil).filter(({ slot }) => slot === linkStateSlot);
     if (record === undefined) return;
-    // The first octets are kind, slot, origin, epoch, nonce and sequence: all of these, then some of the payload.
+    // The first octets are kind, slot, origin, epoch, nonce, sequence and key: all of these, then some of the payload.
     for (let at = 0; at < record.bytes.length; at += at < 80 ? 1 : 13) {
       const bytes = record.bytes.slice();
       bytes[at] ^= 1;
