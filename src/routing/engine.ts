@@ -257,9 +257,9 @@ export class RoutingEngine {
     return this.#signed?.digest;
   }
 
-  /** How often paths have been computed. */
+  /** How often paths have been computed: not for changes of links that no path goes over (topology.ts). */
   get pathComputations(): number {
-    return this.#pathSchedule.runs;
+    return this.#topology.computations;
   }
 
   /** What is known, for status pages: a snapshot. */
@@ -272,7 +272,7 @@ export class RoutingEngine {
       table: this.#tables.table,
       neighbours: this.#neighbours,
       topologyChangedMs: this.#topologyChangedMs,
-      pathComputations: this.#pathSchedule.runs,
+      pathComputations: this.#topology.computations,
       counters: this.#diagnostics.counters(),
       messagesDropped: this.#outbox.dropped,
     });
