@@ -1,6 +1,6 @@
 import type { ControlMap } from './control-message.ts';
 import type { RoutingDiagnostics } from './events.ts';
-import { differentialGraceMs, limits, repeatedAnswerMs } from './limits.ts';
+import { differentialGraceMs, echoOfPreviousLifeMs, limits, repeatedAnswerMs } from './limits.ts';
 import { LinkStateDatabase, type AnswerGiven, type RouterRecord } from './link-state-database.ts';
 import {
   absoluteUpdateBody,
@@ -71,6 +71,10 @@ export class Exchange {
     if (advertisement === undefined) return false;
     const record = this.learn(advertisement.id, true);
     if (record === undefined) return true;
+    if (isEcho(record, advertisement.instance, nowMs)) {
+      this.#diagnostics.ignored('stale', link, 'RA');
+      return true;
+    }
     this.noteInstance(record, advertisement.instance, nowMs);
     record.lastHeardMs = nowMs;
     record.heardOn = link;
@@ -256,6 +260,7 @@ export class Exchange {
     const isDouble = record.previousInstance === instance;
     record.previousInstance = record.instance;
     record.instance = instance;
+    record.instanceSinceMs = nowMs;
     if (!restarted) return;
     if (record.peers.size > 0) this.topologyChanged = true;
     record.clearLinkState();
@@ -423,6 +428,11 @@ function isNewAnswer(given: AnswerGiven, sequence: number, nowMs: number): boole
   given.sequence = sequence;
   given.atMs = nowMs;
   return true;
+}
+
+/** Whether an instance is that of a router's life before, of which something was still on its way when it started again. */
+function isEcho({ instance = 0, previousInstance, instanceSinceMs }: RouterRecord, heard: number, nowMs: number): boolean {
+  return heard !== 0 && heard === previousInstance && heard < instance && nowMs - instanceSinceMs < echoOfPreviousLifeMs;
 }
 
 /** Whether a router that was passed through is about to leave: it waits for others to find another way. */

@@ -271,6 +271,28 @@ test('two other routers with one id are told once; a router that restarts twice 
   assert.deepEqual(heard([6, 7, 6, 7, 6]), ['doubleRouter']);
 });
 
+test('what a router said before it was started again is no second router, unless it goes on', () => {
+  const engine = new RoutingEngine({ routerId: 'a', instance: 1 });
+  engine.linkUp(1, 1, 0, 'b');
+  const events = (): string[] => {
+    const types: string[] = [];
+    for (let event = engine.nextEvent(); event !== undefined; event = engine.nextEvent()) types.push(event.type);
+    return types.filter((type) => type === 'routerRestarted' || type === 'doubleRouter');
+  };
+  const advertise = (instance: number, nowMs: number): void => {
+    engine.receive(1, message('_topo/0/all/qdrouter', 'RA', { id: 'far', pv: 1, instance, ls_seq: 0, mobile_seq: 0 }, 'far'), nowMs);
+  };
+  engine.receive(1, message('amqp:/_local/qdhello', 'HELLO', { id: 'b', instance: 1, seen: ['a'] }), 10);
+  advertise(6, 100);
+  advertise(7, 1_000);
+  advertise(6, 1_200);
+  advertise(7, 1_300);
+  advertise(6, 4_000);
+  assert.deepEqual(events(), ['routerRestarted']);
+  advertise(6, 8_000);
+  assert.deepEqual(events(), ['doubleRouter']);
+});
+
 test('a router that asks before there is a path to it is answered when there is', () => {
   const engine = neighbours();
   engine.receive(1, message('_topo/0/a/qdrouter', 'LSR', { id: 'far' }, 'far'), 600);

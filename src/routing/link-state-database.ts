@@ -22,6 +22,8 @@ export class RouterRecord {
   instance: number | undefined = undefined;
   /** The instance before. One that comes back is no restart: two routers have this id. */
   previousInstance: number | undefined = undefined;
+  /** When `instance` was first heard. */
+  instanceSinceMs: number = -Infinity;
   /** That two routers have this id has been told. */
   doubleReported = false;
   /** Sequence of `peers`; 0 while its link state is unknown. */
