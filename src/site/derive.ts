@@ -274,13 +274,14 @@ function endpointGroups(link: ResourceOf<'Link'>): readonly (readonly LinkEndpoi
   return [...groups.values()];
 }
 
-function endpointText({ host, port }: LinkEndpoint): string {
+/** Host and port as one text, such as `[::1]:443`. */
+export function endpointText({ host, port }: { readonly host: string; readonly port: number | string }): string {
   const plain = plainHost(host);
   return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
 }
 
 /** Addresses of IPv6 are often written in brackets, as in URLs; sockets want them without. */
-function plainHost(host: string): string {
+export function plainHost(host: string): string {
   return host.replaceAll(/[[\]]/g, '');
 }
 

@@ -1,7 +1,7 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { isHost } from '../pki/ip-address.ts';
 import { maxHosts } from '../pki/redemption-protocol.ts';
-import { acceptsLinks, defaultLinkPort, entityNames } from '../site/derive.ts';
+import { acceptsLinks, defaultLinkPort, entityNames, plainHost } from '../site/derive.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 
 /** A port where the site accepts links, as others reach it. */
@@ -28,10 +28,11 @@ const loopback = '127.0.0.1';
 export function accessPoints(resources: readonly Resource[], machine: MachineNames): readonly AccessPoint[] {
   const detailed = resourcesOf(resources, 'RouterAccess').map((access): AccessPoint => {
     const { roles, subjectAlternativeNames = [], bindHost, accessType } = access.spec;
-    const bound = bindHost ?? (accessType === 'local' ? loopback : '');
+    const bound = plainHost(bindHost ?? (accessType === 'local' ? loopback : ''));
+    const named = subjectAlternativeNames.map(plainHost);
     return {
       listener: entityNames(access)[0] ?? '',
-      hosts: subjectAlternativeNames.length > 0 ? subjectAlternativeNames : [wildcards.includes(bound) ? machine.address : bound],
+      hosts: named.length > 0 ? named : [wildcards.includes(bound) ? machine.address : bound],
       port: roles.find(({ name }) => name === 'inter-router')?.port ?? defaultLinkPort,
     };
   });

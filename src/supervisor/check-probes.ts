@@ -6,6 +6,7 @@ import { verifyPeer } from '../host/peer-identity.ts';
 import type { TlsCredentials } from '../host/trust-store.ts';
 import { identityFromSubjectAltName } from '../pki/identity.ts';
 import type { LinkProbe, SeenClock, SeenProbes, ServerProbe } from '../site/health-observation.ts';
+import { endpointText, plainHost } from '../site/derive.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 
 /** One try: several round trips over a slow network. */
@@ -37,13 +38,13 @@ export async function probeSite(options: ProbeOptions): Promise<SeenProbes> {
       spec.endpoints
         .filter(({ name }) => name === undefined || name === 'inter-router')
         .map(({ host, port }) => async () => {
-          links.push(await probeLink(options, metadata.name, host, Number(port), spec.tlsCredentials === undefined));
+          links.push(await probeLink(options, metadata.name, plainHost(host), Number(port), spec.tlsCredentials === undefined));
         }),
     ),
     ...resourcesOf(options.resources, 'Connector').flatMap(({ metadata, spec }) => {
       const { host, port } = spec;
       if (host === undefined) return [];
-      return [async () => void servers.push(await probeServer(options, metadata.name, host, port))];
+      return [async () => void servers.push(await probeServer(options, metadata.name, plainHost(host), port))];
     }),
   ].slice(0, maxProbes);
   const waiting = tries.values();
@@ -59,7 +60,7 @@ function byLink(a: LinkProbe, b: LinkProbe): number {
 }
 
 async function probeServer({ signal }: ProbeOptions, connector: string, host: string, port: number): Promise<ServerProbe> {
-  const place = `${host}:${port}`;
+  const place = endpointText({ host, port });
   const failure = await reach(
     () => connectTcp({ host, port }),
     'connect',
@@ -76,7 +77,7 @@ async function probeServer({ signal }: ProbeOptions, connector: string, host: st
  */
 async function probeLink(options: ProbeOptions, link: string, host: string, port: number, isOurs: boolean): Promise<LinkProbe> {
   const { credentials, networkId, clock, nameOf, signal } = options;
-  const place = `${host}:${port}`;
+  const place = endpointText({ host, port });
   const startMs = clock.nowMs();
   const found: { routerId?: string; seen?: SeenClock; refusal?: string } = {};
   const isAsked = isOurs && credentials !== undefined && networkId !== undefined;
