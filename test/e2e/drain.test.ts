@@ -47,7 +47,8 @@ for (const [drained, side] of [
     const router = network.router(drained);
     const startMs = performance.now();
     router.signal('SIGTERM');
-    await refusing(slowPort, 2000);
+    // Each port closes for itself.
+    await Promise.all([refusing(slowPort, 5000), refusing(quickPort, 5000)]);
     const refusedMs = performance.now() - startMs;
     await assert.rejects(ask(quickPort, 'request'), { code: 'ECONNREFUSED' });
     assert.ok(router.running, 'it lives as long as a stream runs');
@@ -61,8 +62,14 @@ for (const [drained, side] of [
     }
     assert.deepEqual(await router.ended, { code: 0, signal: null });
     console.log(`# ${drained}: refuses after ${Math.round(refusedMs)} ms, ended after ${Math.round(performance.now() - startMs)} ms`);
+    assert.doesNotMatch(network.router('near').log, /connection failed address="quick"/, 'whom the router took is served');
+    const late = load.lost.filter((record) => record.startMs > startMs + refusedMs);
+    assert.ok(late.every(({ error }) => error === 'ECONNREFUSED'));
+    // The kernel resets whom it let in and the router had not taken: the more, the busier the machine is. When its own router leaves, the port
+    // waits for a moment without any; when the last server leaves, whom it took then would have nobody to go to.
     const cut = load.lost.filter(({ error }) => error !== 'ECONNREFUSED');
-    assert.ok(cut.length <= 2, `${cut.length} requests failed by other than a refusal: ${cut.map(({ error }) => error).join(', ')}`);
+    assert.deepEqual(new Set(cut.map(({ error }) => error)).difference(new Set(['ECONNRESET'])), new Set());
+    if (drained === 'near') assert.ok(cut.length <= 2, `${cut.length} requests were reset`);
   });
 }
 

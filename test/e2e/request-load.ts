@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atEndOfTest } from './end-of-test.ts';
 import { ask } from './tcp-peer.ts';
 
 export interface RequestRecord {
@@ -31,6 +32,7 @@ export class RequestLoad {
         void request.finally(() => this.#running.delete(request));
       }
     }, intervalMs);
+    atEndOfTest(() => clearInterval(this.#timer));
   }
 
   async #request(): Promise<void> {
