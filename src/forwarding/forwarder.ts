@@ -9,7 +9,7 @@ import type { ParsedAddress } from './address.ts';
 import { DeliveryCounters } from './delivery-counters.ts';
 import { InboundMessage } from './inbound-message.ts';
 import type { IncomingDelivery } from '../amqp/delivery.ts';
-import type { Consumer, Downstream, Upstream } from './leg.ts';
+import type { Consumer, Downstream, LocalConsumer, Upstream } from './leg.ts';
 import type { MessageHead } from './message-head.ts';
 import { MulticastLeg } from './multicast.ts';
 import { linkCapacity } from './neighbour.ts';
@@ -93,6 +93,7 @@ export class Forwarder {
   readonly refusals: { notGranted: number; infeasible: number } = { notGranted: 0, infeasible: 0 };
   #localAddresses = 0;
   readonly #temporary = new Map<string, Consumer>();
+  readonly #local = new Map<string, LocalConsumer>();
   readonly #neighbours = new Map<number, Neighbour>();
   readonly #writer = new ValueWriter(512);
 
@@ -195,6 +196,20 @@ export class Forwarder {
     this.#temporary.delete(address.slice(address.lastIndexOf('/') + 1));
   }
 
+  /** Offers a consumer under an address of this router, `amqp:/_topo/0/<router>/<name>`; whom it serves is for it to say. */
+  addLocal(name: string, consumer: LocalConsumer): void {
+    this.#local.set(name, consumer);
+  }
+
+  removeLocal(name: string): void {
+    this.#local.delete(name);
+  }
+
+  /** Other routers with consumers of a service address that can be reached, nearest first. */
+  routersOf(address: string): readonly RemoteRouter[] {
+    return this.#table.addresses.get(this.#service(address).key)?.routers ?? [];
+  }
+
   /** Consumers at this router. */
   localConsumers(address: string): number {
     return this.#addresses.get(this.#service(address).key)?.consumers.length ?? 0;
@@ -262,7 +277,11 @@ export class Forwarder {
         return this.#forwardService(parsed, head, more, preSettled, from, upstream);
       case AddressClass.local:
         if (from !== undefined) this.#lookForManagement(parsed.name, from, origin);
-        return this.#temporary.get(parsed.name)?.deliver(head, upstream) ?? DeliveryState.released;
+        return (
+          this.#temporary.get(parsed.name)?.deliver(head, upstream) ??
+          this.#local.get(parsed.name)?.deliver(head, upstream, origin) ??
+          DeliveryState.released
+        );
       case AddressClass.router: {
         const router = this.#table.routers.get(parsed.name);
         const message: Routing = { head, more, preSettled, priority: head.priority, state: undefined };

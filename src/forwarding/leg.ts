@@ -52,3 +52,9 @@ export interface Consumer {
    */
   deliver(head: MessageHead, upstream: Upstream): Downstream;
 }
+
+/** Takes messages of an address of this router alone, which every router of the network may send to. */
+export interface LocalConsumer {
+  /** As `Consumer.deliver`; `origin` is the router that the message comes from. */
+  deliver(head: MessageHead, upstream: Upstream, origin: string): Downstream;
+}

@@ -66,6 +66,8 @@ export const ExchangeFailure = {
   protocolError: 3,
   /** It took too long. */
   timeout: 4,
+  /** The server could not be connected to: as `notProcessed`, and says more of the server. */
+  unreachable: 5,
 } as const;
 export type ExchangeFailure = (typeof ExchangeFailure)[keyof typeof ExchangeFailure];
 
