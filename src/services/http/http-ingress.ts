@@ -14,7 +14,8 @@ import { IngressExchange } from './ingress-exchange.ts';
 import type { IngressContext, ServerChoice } from './ingress-exchange.ts';
 import type { IngressTry } from './ingress-try.ts';
 import { MessageWriter } from './message-writer.ts';
-import { NetworkErrorCode, answerWithError } from './network-error.ts';
+import { answerWithError } from './network-error.ts';
+import type { NetworkErrorCode } from './network-error.ts';
 import { Deadlines } from './request-deadlines.ts';
 import { ServerWatch } from './server-watch.ts';
 

@@ -1,5 +1,5 @@
 import { buildFields, findField } from './field-block.ts';
-import type { RequestHead, Responder, ResponseHead } from './exchange.ts';
+import type { FieldBlock, RequestHead, Responder, ResponseHead } from './exchange.ts';
 
 /** Why the network answers a request itself: the first word of `caravan-error`, with its status and its gRPC status. */
 export const NetworkErrorCode = {
@@ -11,6 +11,7 @@ export const NetworkErrorCode = {
   headTooLarge: 'head-too-large',
   notImplemented: 'not-implemented',
   versionNotSupported: 'version-not-supported',
+  expectationFailed: 'expectation-failed',
   /** No server of the service is known, or none is ready. */
   noServer: 'no-server',
   /** The router may not use the service. */
@@ -52,6 +53,8 @@ function statusOf(code: NetworkErrorCode): { readonly status: number; readonly t
       return { status: 501, title: 'Not Implemented', grpcStatus: grpcUnimplemented };
     case 'version-not-supported':
       return { status: 505, title: 'HTTP Version Not Supported', grpcStatus: grpcUnimplemented };
+    case 'expectation-failed':
+      return { status: 417, title: 'Expectation Failed', grpcStatus: grpcInvalidArgument };
     case 'link-lost':
     case 'server-failed':
     case 'bad-answer':
@@ -108,6 +111,18 @@ export function networkAnswer({ code, reason, site, service }: NetworkError, isG
     error,
   ]);
   return { head: { status, fields, contentLength: body.length, hasBody: !isHead, upgrade: false }, body };
+}
+
+/** Fields and body of an answer that a protocol's end makes itself, with a status of the list above. */
+export function errorAnswer(
+  status: number,
+  reason: string,
+  site: string,
+  service: string,
+): { readonly fields: FieldBlock; readonly body: Uint8Array } {
+  const code = Object.values(NetworkErrorCode).find((candidate) => statusOf(candidate).status === status) ?? NetworkErrorCode.badRequest;
+  const { head, body } = networkAnswer({ code, reason, site, service }, false, false);
+  return { fields: head.fields, body };
 }
 
 /** Answers a request that nothing has been answered to. */
