@@ -170,7 +170,7 @@ export class FieldParser {
         this.#upgradeField(bytes, start, end);
         return;
       case SpecialField.te:
-        for (const coding of elements(bytes, start, end)) if (coding === 'trailers') this.acceptsTrailers = true;
+        if (namesTrailers(bytes, start, end)) this.acceptsTrailers = true;
         return;
       case SpecialField.expect:
         if (this.#of !== FieldsOf.request) return;
@@ -263,6 +263,13 @@ function elements(bytes: Uint8Array, start: number, end: number): string[] {
   }
   if (token !== '') found.push(token);
   return found;
+}
+
+/** Whether TE names trailers. Transfer codings, which may have weights, are not used here (RFC 9110 section 10.1.4). */
+function namesTrailers(bytes: Uint8Array, start: number, end: number): boolean {
+  return asciiText(bytes, start, end)
+    .split(',')
+    .some((coding) => coding.trim().toLowerCase() === 'trailers');
 }
 
 /** Token, or token "/" token (RFC 9110 section 7.8). */
