@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { mock, test } from 'node:test';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
@@ -56,7 +57,55 @@ async function until(condition: () => boolean): Promise<void> {
   assert.ok(condition());
 }
 
-test('pauses between attempts double from 100 ms to 500 ms, and stop ends them', async () => {
+// First of all, so that no socket of another test is counted.
+
+/** Listens and accepts nothing: once its queue is full, TCP does not answer. */
+const deafListener = `
+  const server = require('node:net').createServer();
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    require('node:fs').writeSync(1, String(server.address().port));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  });`;
+
+test('where TCP does not answer, at most four tries are under way', { skip: process.platform !== 'linux' }, async () => {
+  const child = spawn(process.execPath, ['-e', deafListener], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [text] = (await once(child.stdout, 'data')) as [Buffer];
+  const port = Number(text.toString());
+  // More than the queue holds: two wait in it, and the others are not answered.
+  const fillers = [0, 1, 2, 3].map(() => connect({ port, host: '127.0.0.1' }).on('error', () => {}));
+  await until(() => fillers.filter(({ connecting }) => connecting).length === 2);
+  const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const before = sockets();
+  mock.timers.enable({ apis: ['setTimeout'] });
+  let nowMs = 0;
+  const connector = new LinkConnector({ ...context(), clock: { ...processClock, nowMs: () => nowMs } }, entity(port));
+  const triesAfter = async (passedMs: number): Promise<number> => {
+    nowMs += passedMs;
+    mock.timers.tick(passedMs);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return sockets() - before;
+  };
+  try {
+    connector.start();
+    const tries: number[] = [];
+    for (const passedMs of [0, 249, 1, 250, 250, 250, 250]) tries.push(await triesAfter(passedMs));
+    assert.deepEqual(tries, [1, 1, 2, 3, 4, 4, 4], 'one more each quarter of a second');
+    assert.equal(connector.state.connectionStatus, 'CONNECTING');
+    assert.deepEqual([await triesAfter(699), await triesAfter(1)], [4, 0]);
+    assert.equal(connector.state.connectionStatus, 'FAILED');
+    assert.match(connector.state.connectionMsg, /no answer within 1950 ms/);
+    assert.equal(await triesAfter(100), 1, 'tried again after the first pause');
+    connector.stop();
+    assert.equal(await triesAfter(10_000), 0);
+  } finally {
+    mock.timers.reset();
+    connector.stop();
+    for (const filler of fillers) filler.destroy();
+    child.kill('SIGKILL');
+  }
+});
+
+test('pauses between attempts double from 100 ms to 400 ms, and stop ends them', async () => {
   let accepted = 0;
   const server = createServer((socket) => {
     accepted++;
@@ -70,7 +119,7 @@ test('pauses between attempts double from 100 ms to 500 ms, and stop ends them',
     const connector = new LinkConnector(context(), entity((server.address() as AddressInfo).port));
     connector.start();
     let count = 1;
-    for (const pauseMs of [100, 200, 400, 500, 500]) {
+    for (const pauseMs of [100, 200, 400, 400, 400]) {
       await until(() => accepted === count && connector.link === undefined && connector.state.connectionMsg !== 'not tried yet');
       // The end of the connection is seen a turn or two after it was accepted.
       for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));

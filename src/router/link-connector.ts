@@ -20,11 +20,11 @@ const firstPauseMs = 100;
  */
 const recentMs = 60_000;
 const longestPausesMs: readonly { readonly untilMs: number; readonly pauseMs: number }[] = [
-  { untilMs: recentMs, pauseMs: 500 },
+  { untilMs: recentMs, pauseMs: 400 },
   { untilMs: 600_000, pauseMs: 2_000 },
   { untilMs: Infinity, pauseMs: 10_000 },
 ];
-/** A connection that stood this long was good: the next pause is the first again. */
+/** A connection that stood this long was good: whatever was before it is forgotten. */
 const stableMs = 10_000;
 /**
  * Pauses after the peer has refused this router by name (amqp:unauthorized-access): it will not change its mind soon. New certificates
@@ -32,15 +32,21 @@ const stableMs = 10_000;
  */
 const firstRefusedPauseMs = 10_000;
 const maximumRefusedPauseMs = 60_000;
+/**
+ * A link that stood no longer than this was a flap, else the next pause is the first again. More flaps in a row lengthen the pause, since each
+ * costs both ends a handshake and routing waits anyway until the link has stood. The first ones cost nothing: then somebody may wait for the link.
+ */
+const flapMs = 2_000;
+const flapPausesMs: readonly number[] = [0, 0, 0, 500, 1_000, 2_000];
 /** Without a sign of life for this long, a try to connect is given up. */
 const dialTimeoutMs = 5000;
 /**
- * The same for the first answer of TCP while the link has not been down for long: the kernel repeats a lost packet after 1 and 3 s only, a new
- * try sooner. Each fourth try is more patient, for a line on which answers take so long.
+ * While the link has not been down for long, and TCP does not answer, this many tries are made in a row, so far apart. The kernel repeats a lost
+ * packet only after a second: so one goes out each quarter of a second while they last, and where the way is slow, each try has more than a second.
  */
-const answerTimeoutMs = 700;
-const patientAnswerTimeoutMs = 2000;
-const patientTry = 4;
+const maxTries = 4;
+const tryEveryMs = 250;
+const triesTimeoutMs = 1_950;
 
 /** Keeps a connection to another router: dials, and dials again when it is lost. */
 export class LinkConnector {
@@ -53,9 +59,13 @@ export class LinkConnector {
   #failingSinceMs = 0;
   /** Refusals in a row. */
   #refusals = 0;
+  /** Links in a row that stood for a moment only. */
+  #flaps = 0;
   #diallingSinceMs = 0;
   #link: Link | undefined;
-  #dialling: Socket | undefined;
+  /** Tries under way; one alone once TCP has answered. */
+  readonly #tries = new Set<Socket>();
+  #triesTimer: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #message = 'not tried yet';
@@ -103,41 +113,77 @@ export class LinkConnector {
   }
 
   #dial(): void {
-    const endpoint = this.#endpoints[this.#attempt++ % this.#endpoints.length] ?? this.entity;
-    const { host, port } = endpoint;
-    const { sslProfile } = this.entity;
-    let socket: Socket;
     this.#diallingSinceMs = this.#context.clock.nowMs();
-    if (sslProfile === undefined) {
-      socket = connectTcp({ host, port });
-      socket.once('connect', () => this.#connected(socket, undefined));
-    } else {
-      const profile = this.#context.tlsProfile(sslProfile);
-      const { networkId } = profile.entity;
-      const secure = connectTls({
-        host,
-        port,
-        secureContext: profile.context,
-        minVersion: 'TLSv1.3',
-        ALPNProtocols: ['amqp'],
-        ...(isIP(host) === 0 ? { servername: host } : {}),
-        // In a network of our own the router's identity counts, whatever host name it is reached by.
-        ...(networkId !== undefined || !this.entity.verifyHostname ? { checkServerIdentity: (): undefined => undefined } : {}),
-      });
-      secure.once('secureConnect', () => this.#connected(secure, networkId));
-      socket = secure;
-    }
-    this.#dialling = socket;
-    const timeoutMs = this.#answerTimeoutMs();
-    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer within ${socket.timeout ?? timeoutMs} ms`)));
-    socket.prependOnceListener('connect', () => socket.setTimeout(dialTimeoutMs));
+    this.#try();
+  }
+
+  /** One more try beside those that TCP has not answered yet. */
+  #try(): void {
+    const endpoint = this.#endpoints[this.#attempt++ % this.#endpoints.length] ?? this.entity;
+    const place = `${endpoint.host}:${endpoint.port}`;
+    const socket = this.#connect(endpoint);
+    this.#tries.add(socket);
+    socket.setTimeout(dialTimeoutMs, () => socket.destroy(new Error(`no answer within ${dialTimeoutMs} ms`)));
+    socket.prependOnceListener('connect', () => this.#answered(socket));
     const failed = (error: Error): void => {
-      if (this.#dialling !== socket) return;
-      this.#dialling = undefined;
-      this.#failed(explainDialError(error, socket, `${host}:${port}`), this.#pauseAfterDial());
+      if (!this.#tries.delete(socket) || this.#tries.size > 0) return;
+      this.#triesOver();
+      this.#failed(explainDialError(error, socket, place), this.#pauseAfterDial());
     };
     socket.on('error', failed);
     socket.once('close', () => failed(new Error('the connection was closed')));
+    if (this.#downMs >= recentMs) return;
+    const spentMs = this.#context.clock.nowMs() - this.#diallingSinceMs;
+    this.#triesTimer =
+      this.#tries.size < maxTries && spentMs + tryEveryMs < triesTimeoutMs
+        ? setTimeout(() => this.#try(), tryEveryMs)
+        : setTimeout(() => this.#giveUp(place), triesTimeoutMs - spentMs);
+  }
+
+  #connect({ host, port }: { readonly host: string; readonly port: number }): Socket {
+    const { sslProfile } = this.entity;
+    if (sslProfile === undefined) {
+      const socket = connectTcp({ host, port });
+      socket.once('connect', () => this.#connected(socket, undefined));
+      return socket;
+    }
+    const profile = this.#context.tlsProfile(sslProfile);
+    const { networkId } = profile.entity;
+    const socket = connectTls({
+      host,
+      port,
+      secureContext: profile.context,
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: ['amqp'],
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      // In a network of our own the router's identity counts, whatever host name it is reached by.
+      ...(networkId !== undefined || !this.entity.verifyHostname ? { checkServerIdentity: (): undefined => undefined } : {}),
+    });
+    socket.once('secureConnect', () => this.#connected(socket, networkId));
+    return socket;
+  }
+
+  /** TCP has answered one of the tries: the others are not needed. */
+  #answered(socket: Socket): void {
+    if (!this.#tries.has(socket)) return;
+    this.#triesOver();
+    for (const other of this.#tries) if (other !== socket) this.#drop(other);
+  }
+
+  #giveUp(place: string): void {
+    for (const socket of this.#tries) this.#drop(socket);
+    this.#failed(`${place}: no answer within ${triesTimeoutMs} ms`, this.#pauseAfterDial());
+  }
+
+  #drop(socket: Socket): void {
+    this.#tries.delete(socket);
+    socket.destroy();
+  }
+
+  /** No further tries beside those under way, and no common end of them. */
+  #triesOver(): void {
+    clearTimeout(this.#triesTimer);
+    this.#triesTimer = undefined;
   }
 
   #connected(socket: Socket, networkId: string | undefined): void {
@@ -152,28 +198,31 @@ export class LinkConnector {
       socket.destroy(new Error(peer));
       return;
     }
-    this.#dialling = undefined;
+    this.#tries.delete(socket);
     const link = new Link(this.#context, socket, this.entity, peer, secure ? (socket as TLSSocket).getProtocol() : null);
     this.#link = link;
     link.ended = (error): void => {
       if (this.#link !== link) return;
       this.#link = undefined;
-      if (this.#context.clock.nowMs() - link.openedMs > stableMs) {
-        this.#failures = 0;
-        this.#refusals = 0;
-      }
-      const pauseMs = error?.condition === Condition.unauthorizedAccess ? this.#pauseAfterRefusal() : this.#pause();
+      this.#noteLife(link);
+      const pauseMs = error?.condition === Condition.unauthorizedAccess ? this.#pauseAfterRefusal() : this.#pauseAfterLoss();
       this.#failed(error === undefined ? 'the peer closed the link' : `${error.condition}: ${error.description}`, pauseMs);
     };
   }
 
-  get #downMs(): number {
-    return this.#failures === 0 ? 0 : this.#context.clock.nowMs() - this.#failingSinceMs;
+  #noteLife({ openedMs, neighbour }: Link): void {
+    const stoodMs = this.#context.clock.nowMs() - openedMs;
+    // What was accepted by something before the router, which is not there, was no link.
+    if (stoodMs <= flapMs && neighbour.routerId !== '') this.#flaps++;
+    if (stoodMs > flapMs) this.#failures = 0;
+    if (stoodMs > stableMs) {
+      this.#flaps = 0;
+      this.#refusals = 0;
+    }
   }
 
-  #answerTimeoutMs(): number {
-    if (this.#downMs >= recentMs) return dialTimeoutMs;
-    return this.#attempt % patientTry === 0 ? patientAnswerTimeoutMs : answerTimeoutMs;
+  get #downMs(): number {
+    return this.#failures === 0 ? 0 : this.#context.clock.nowMs() - this.#failingSinceMs;
   }
 
   /** Twice as long after each failure. */
@@ -186,6 +235,10 @@ export class LinkConnector {
   #pauseAfterDial(): number {
     const pauseMs = this.#pause();
     return this.#context.clock.nowMs() - this.#diallingSinceMs > pauseMs ? firstPauseMs : pauseMs;
+  }
+
+  #pauseAfterLoss(): number {
+    return Math.max(this.#pause(), flapPausesMs[Math.min(this.#flaps, flapPausesMs.length - 1)] ?? 0);
   }
 
   #pauseAfterRefusal(): number {
@@ -212,9 +265,8 @@ export class LinkConnector {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const socket = this.#dialling;
-    this.#dialling = undefined;
-    socket?.destroy();
+    this.#triesOver();
+    for (const socket of this.#tries) this.#drop(socket);
     this.#link?.close();
   }
 }

@@ -297,6 +297,30 @@ test('a link that flaps for a minute costs each router at most 20 computations, 
   assert.equal(network.cost('a', 'b'), 1, 'after half a minute of quiet nothing is held back');
 });
 
+test('a link with another way around it costs each router at most 20 computations a minute, however often it goes', () => {
+  for (const [upMs, downMs] of [
+    [100, 100],
+    [1_000, 100],
+    [2_000, 1_500],
+    [4_000, 1_000],
+    [6_000, 300],
+    [6_800, 200],
+    [7_000, 2_000],
+  ] as const) {
+    const { network, links } = ring(['a', 'b', 'c', 'd', 'e']);
+    let [flapping] = links;
+    const { most } = computationsOf(network, () => {
+      for (let passedMs = 0; passedMs < 60_000; passedMs += upMs + downMs) {
+        network.cut(flapping);
+        network.run(downMs);
+        flapping = network.connect('a', 'b');
+        network.run(upMs);
+      }
+    });
+    assert.ok(most <= 20, `${most} computations with ${upMs} ms up, ${downMs} ms down`);
+  }
+});
+
 test('a link with another way around it, which is back at once, is used again a second later; the only way, at once', () => {
   const { network, links } = ring(['a', 'b', 'c']);
   const [first] = links;

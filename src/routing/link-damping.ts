@@ -71,11 +71,9 @@ export class LinkDamping {
       record.rebornAtMs = nowMs;
       return noHold;
     }
-    const losses = Math.ceil(lossesThatCount(record, nowMs));
-    if (losses === 0) {
-      this.#records.delete(routerId);
-      return noHold;
-    }
+    const losses = Math.round(lossesThatCount(record, nowMs));
+    // Remembered nevertheless: the next loss may come soon.
+    if (losses === 0) return noHold;
     const isSoon = nowMs - record.lostAtMs < soonMs;
     const soleMs = soleHoldsMs[losses] ?? 0;
     return {
