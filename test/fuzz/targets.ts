@@ -1,5 +1,6 @@
 import { amqpTargets } from './amqp-targets.ts';
 import { controlPlaneTarget } from './control-plane-target.ts';
+import { http1Targets } from './http1-targets.ts';
 import { signedRecordsTarget } from './signed-records-target.ts';
 import { routerTargets } from './router-targets.ts';
 import type { FuzzTarget } from './target.ts';
@@ -14,4 +15,5 @@ export const targets: readonly FuzzTarget[] = [
   signedRecordsTarget,
   ...trustTargets,
   ...textTargets,
+  ...http1Targets,
 ];
