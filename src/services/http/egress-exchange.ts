@@ -253,7 +253,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     else if (!out.end(trailers)) {
       this.#answerComplete = false;
       this.#dropAnswer();
-      this.#settle(DeliveryState.modified, failed(ExchangeFailure.protocolError, 'the answer is shorter than it says'));
+      this.#settle(DeliveryState.rejected, failed(ExchangeFailure.protocolError, 'the answer is shorter than it says'));
     }
   }
 
@@ -262,13 +262,13 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     this.#served = true;
     this.#context.served(this, 0, failure, reason);
     this.#dropAnswer();
-    this.#settle(DeliveryState.modified, failed(failure, reason));
+    this.#settle(DeliveryState.rejected, failed(failure, reason));
   }
 
   #brokenAnswer(reason: string): void {
     this.#giveUpServer(ExchangeFailure.protocolError, reason);
     this.#dropAnswer();
-    this.#settle(DeliveryState.modified, failed(ExchangeFailure.protocolError, reason));
+    this.#settle(DeliveryState.rejected, failed(ExchangeFailure.protocolError, reason));
   }
 
   // ---- the answer's message ----
@@ -399,7 +399,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     this.#dropAnswer();
     const processed = this.#sink !== undefined;
     this.#settle(
-      processed ? DeliveryState.modified : DeliveryState.released,
+      processed ? DeliveryState.rejected : DeliveryState.released,
       processed ? failed(ExchangeFailure.broken, 'shut down') : undefined,
     );
   }

@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import { WeatherError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { discriminator } from '../../base/random.ts';
 import type { Random } from '../../base/random.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
+import type { ServerView } from '../balancing/balanced-server.ts';
 import { ServerSet } from '../balancing/server-set.ts';
 import { Refusal } from '../tcp/listener.ts';
 import type { WindowBudget } from '../tcp/window-budget.ts';
@@ -13,6 +15,9 @@ import type { HttpHandler } from './exchange.ts';
 import { HttpServer } from './http-server.ts';
 import type { HttpServerOptions } from './http-server.ts';
 import { MessageWriter } from './message-writer.ts';
+import { servicesName } from './server-view-codec.ts';
+import { ViewTeller } from './view-teller.ts';
+import type { ViewSource } from './view-teller.ts';
 
 /** What a router gives to its HTTP servers. */
 export interface HttpEgressContext {
@@ -27,13 +32,35 @@ export interface HttpEgressContext {
 }
 
 /** The servers' side of all HTTP services of a router: one consumer per service address, and one address per server. */
-export class HttpEgress {
+export class HttpEgress implements ViewSource {
   readonly #context: HttpEgressContext;
   readonly #writer = new MessageWriter();
   readonly #services = new Map<string, LocalService>();
+  readonly #teller: ViewTeller;
+  #number = 0;
+  #wakeAtMs = Infinity;
 
   constructor(context: HttpEgressContext) {
+    const { forwarder, clock } = context;
     this.#context = context;
+    this.#teller = new ViewTeller(
+      forwarder,
+      this,
+      this.#writer,
+      () => clock.nowMs(),
+      (dueMs) => this.#wake(dueMs),
+    );
+    forwarder.addLocal(servicesName, this.#teller);
+  }
+
+  views(address: string, asker: string): readonly ServerView[] {
+    return this.#services.get(address)?.views(asker) ?? [];
+  }
+
+  #wake(dueMs: number): void {
+    if (dueMs >= this.#wakeAtMs) return;
+    this.#wakeAtMs = dueMs;
+    this.#context.wakeAt(dueMs);
   }
 
   /** Offers a server. Throws WeatherError `too-many-addresses`. */
@@ -51,17 +78,32 @@ export class HttpEgress {
       this.#services.set(options.address, service);
     }
     const local = service;
-    const changed = (_server: HttpServer, isReadiness: boolean): void => {
-      if (isReadiness) local.update();
-    };
-    const server = new HttpServer(options, handler, { forwarder, clock, turns, windows, writer, log, changed });
+    const { address } = options;
+    const teller = this.#teller;
+    const server = new HttpServer(`server.${this.#number++}.${discriminator(random, 6)}`, options, handler, {
+      forwarder,
+      clock,
+      turns,
+      windows,
+      writer,
+      log,
+      readinessChanged: () => {
+        local.update();
+        teller.readinessChanged(address);
+      },
+      loadChanged: (origin) => teller.loadChanged(address, origin),
+    });
     service.add(server);
     forwarder.addLocal(server.id, server);
+    teller.readinessChanged(address);
     return server;
   }
 
   /** Does what is due. */
-  handleTimeout(): void {}
+  handleTimeout(): void {
+    this.#wakeAtMs = Infinity;
+    this.#teller.handleTimeout(this.#context.clock.nowMs());
+  }
 
   /** Tells the network that the server is gone, and serves whoever has not heard. */
   conceal(server: HttpServer): void {
@@ -77,6 +119,7 @@ export class HttpEgress {
     if (service?.has(server) !== true) return;
     service.remove(server);
     this.#context.forwarder.removeLocal(server.id);
+    this.#teller.readinessChanged(address);
     if (!service.isEmpty) return;
     this.#services.delete(address);
     this.#context.forwarder.removeConsumer(address, service);
@@ -129,6 +172,10 @@ class LocalService implements Consumer {
   remove(server: HttpServer): void {
     this.#servers.delete(server.id);
     this.update();
+  }
+
+  views(asker: string): ServerView[] {
+    return [...this.#servers.values()].map((server) => server.view(asker));
   }
 
   /** Servers have come or gone, or are ready or not. */

@@ -3,6 +3,7 @@ import type { Logger } from '../../base/log.ts';
 import { discriminator } from '../../base/random.ts';
 import type { Random } from '../../base/random.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
+import type { BalancedServer } from '../balancing/balanced-server.ts';
 import { RetryBudget } from '../balancing/retry-budget.ts';
 import type { BalancingPolicy } from '../balancing/server-set.ts';
 import { RetryQueue } from '../tcp/retry-queue.ts';
@@ -175,8 +176,13 @@ export class HttpIngress implements HttpHandler, IngressContext {
   }
 
   #watch(address: string): ServerWatch {
-    const { random } = this.#context;
-    const watch = new ServerWatch(this.forwarder, address, this.#options.balancing, random);
+    const watch = new ServerWatch(address, this.#options.balancing, {
+      forwarder: this.forwarder,
+      random: this.#context.random,
+      writer: this.writer,
+      nowMs: () => this.nowMs(),
+      dueChanged: () => this.deadlinesChanged(),
+    });
     this.#watches.set(address, watch);
     watch.routesChanged(this.nowMs());
     this.deadlinesChanged();
@@ -202,6 +208,11 @@ export class HttpIngress implements HttpHandler, IngressContext {
     if (dueMs >= this.#wakeAtMs) return;
     this.#wakeAtMs = dueMs;
     this.#context.wakeAt(dueMs);
+  }
+
+  /** The servers of an address, for status. */
+  knownServers(address: string): readonly BalancedServer[] {
+    return this.#watches.get(address)?.servers ?? [];
   }
 
   /** Does what is due. */

@@ -41,8 +41,10 @@ export interface HttpServerContext {
   readonly windows: WindowBudget;
   readonly writer: MessageWriter;
   readonly log: Logger;
-  /** Load or readiness of the server has changed: who watches is to be told. */
-  changed(server: HttpServer, isReadiness: boolean): void;
+  /** The server is ready or not any more. */
+  readinessChanged(): void;
+  /** A request from this router has come or ended. */
+  loadChanged(origin: string): void;
 }
 
 /** A server that HTTP requests go to: takes the messages of its own address, and those of the service address that it is chosen for. */
@@ -70,9 +72,9 @@ export class HttpServer implements LocalConsumer, EgressContext {
   #endedBytesIn = 0;
   #endedBytesOut = 0;
 
-  constructor(options: HttpServerOptions, handler: HttpHandler, context: HttpServerContext) {
+  constructor(id: string, options: HttpServerOptions, handler: HttpHandler, context: HttpServerContext) {
     this.options = options;
-    this.id = `http.${options.name}`;
+    this.id = id;
     this.handler = handler;
     this.#context = context;
     this.forwarder = context.forwarder;
@@ -129,7 +131,8 @@ export class HttpServer implements LocalConsumer, EgressContext {
   }
 
   #readinessChanged(): void {
-    this.#context.changed(this, true);
+    this.#context.readinessChanged();
+    this.turns.touch();
   }
 
   deliver(head: MessageHead, upstream: Upstream, origin: string): Downstream {
@@ -143,14 +146,14 @@ export class HttpServer implements LocalConsumer, EgressContext {
     }
     if (this.#exchanges.size >= this.options.maxRequests) {
       const description = `the server has its ${this.options.maxRequests} requests`;
-      return new RefusedRequest(upstream, DeliveryState.modified, { condition: overloadedCondition, description });
+      return new RefusedRequest(upstream, DeliveryState.rejected, { condition: overloadedCondition, description });
     }
     this.requests++;
     const exchange = new EgressExchange(this, head, replyTo, origin, upstream);
     this.#exchanges.add(exchange);
     this.#byOrigin.set(origin, (this.#byOrigin.get(origin) ?? 0) + 1);
     exchange.isProbe = this.balanced?.started(this.#context.clock.nowMs()) ?? false;
-    this.#context.changed(this, false);
+    this.#context.loadChanged(origin);
     return exchange;
   }
 
@@ -173,7 +176,7 @@ export class HttpServer implements LocalConsumer, EgressContext {
     const left = (this.#byOrigin.get(exchange.origin) ?? 0) - 1;
     if (left > 0) this.#byOrigin.set(exchange.origin, left);
     else this.#byOrigin.delete(exchange.origin);
-    this.#context.changed(this, false);
+    this.#context.loadChanged(exchange.origin);
   }
 
   /** Ends all requests. */
