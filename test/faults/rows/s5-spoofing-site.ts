@@ -23,6 +23,7 @@ import type { Measured, PeerFigures, Row, RowContext } from '../row.ts';
 const servicePort = 8000;
 const attackSeconds = 12;
 const attackTimeoutMs = 60_000;
+const settledMs = 1000;
 /** One of each kind, for runs on every change. */
 const fastAttacks = ['k1-advertise', 'k2-unsigned', 'k2-garbage-signature', 'k5-self-made-credentials', 'update-storm'];
 const inventing = 'k5-invented';
@@ -56,6 +57,23 @@ async function beliefsOf(routers: readonly FaultRouter[]): Promise<string> {
     return beliefOf(await query<NodeRow[]>('router.node'), await query<AddressRow[]>('router.address'));
   });
   return (await Promise.all(beliefs)).join('\n');
+}
+
+/** The same once nothing has changed for a second: routers that have just met, or have lost somebody, are still telling each other. */
+async function settledBeliefsOf(routers: readonly FaultRouter[]): Promise<string> {
+  let belief = await beliefsOf(routers);
+  let sinceMs = monotonicMs();
+  await until(
+    'the routers agree',
+    async () => {
+      const now = await beliefsOf(routers);
+      if (now !== belief) sinceMs = monotonicMs();
+      belief = now;
+      return monotonicMs() - sinceMs >= settledMs;
+    },
+    30_000,
+  );
+  return belief;
 }
 
 /** The first line that is new. */
@@ -124,7 +142,7 @@ async function makeAttacks(context: RowContext, lab: Lab, kind: RouterKind, chos
     const name = `evil${effects.length}`;
     const parameters = ['--attack', attack.name, '--seconds', String(attackSeconds), ...(kind.name === 'caravan' ? [] : ['--unsigned'])];
     const neighbour = { name: 'c', port: linkPort(plans, 'c') };
-    const before = await beliefsOf(network.routers);
+    const before = await settledBeliefsOf(network.routers);
     await using evil = await startEvil(lab, network, name, neighbour, parameters);
     await c.program.logged(kind.uses(routerId(name)));
     // It has told its records, and has heard those of others.
