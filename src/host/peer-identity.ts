@@ -26,8 +26,8 @@ export function verifyPeer(socket: TLSSocket, networkId: string): PeerVerdict {
   return { accepted: true, identity };
 }
 
-/** OpenSSL's verification results (`X509_V_ERR_...`, as Node names them) in an operator's words. */
-export function explainTlsFailure(code: string): string {
+/** OpenSSL's verification results (`X509_V_ERR_...`, as Node names them) in an operator's words. `issuer`: who should have issued the certificate. */
+export function explainTlsFailure(code: string, issuer = 'in this network'): string {
   switch (code) {
     case 'CERT_HAS_EXPIRED':
       return 'the certificate of the peer has ended, or the clocks of the two hosts differ';
@@ -39,7 +39,7 @@ export function explainTlsFailure(code: string): string {
     case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'CERT_SIGNATURE_FAILURE':
-      return 'the certificate of the peer was not issued in this network';
+      return `the certificate of the peer was not issued ${issuer}`;
     case 'INVALID_PURPOSE':
       return 'the certificate of the peer is not made for TLS';
     case 'PATH_LENGTH_EXCEEDED':

@@ -1,13 +1,21 @@
 import type { Socket } from 'node:net';
 import type { StreamSocket, StreamSocketHandler } from '../base/stream-socket.ts';
+import { processClock } from './process-clock.ts';
 import type { TurnQueue, TurnTask } from './turn.ts';
 
 const nothing = new Uint8Array(0);
 
-/** A `node:net` socket as the layers without I/O see it: paused at first, half-open allowed, one write per turn. */
+/** A `node:net` or `node:tls` socket as the layers without I/O see it: paused at first, half-open allowed, one write per turn. */
 export class TcpSocket implements StreamSocket, TurnTask {
   handler: StreamSocketHandler | undefined;
+  /** When octets last came, and when some last went to the kernel, by the process's clock; undefined before the first. */
+  readMs: number | undefined;
+  writtenMs: number | undefined;
+  /** How many came, and how many were given to the kernel. */
+  readBytes = 0;
+  writtenBytes = 0;
   readonly #socket: Socket;
+  readonly #transport: Socket;
   readonly #turns: TurnQueue;
   /** Written in this turn: the first piece, and more if there are. */
   #first: Uint8Array = nothing;
@@ -18,12 +26,15 @@ export class TcpSocket implements StreamSocket, TurnTask {
   #reported = false;
   #error: Error | undefined;
 
-  /** Takes over a connected socket that was made with `allowHalfOpen` and is paused. */
-  constructor(socket: Socket, turns: TurnQueue) {
+  /** Takes over a connected socket that was made with `allowHalfOpen` and is paused; `transport` is what lies below a socket of TLS. */
+  constructor(socket: Socket, turns: TurnQueue, transport: Socket = socket) {
     this.#socket = socket;
+    this.#transport = transport;
     this.#turns = turns;
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => {
+      this.readMs = processClock.nowMs();
+      this.readBytes += bytes.length;
       this.handler?.received(bytes);
       turns.touch();
     });
@@ -64,6 +75,8 @@ export class TcpSocket implements StreamSocket, TurnTask {
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (this.#turnBytes > 0) {
+      this.writtenMs = processClock.nowMs();
+      this.writtenBytes += this.#turnBytes;
       const more = this.#more;
       this.#turnBytes = 0;
       if (more === undefined) socket.write(this.#first);
@@ -108,7 +121,7 @@ export class TcpSocket implements StreamSocket, TurnTask {
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (reset) {
-      socket.resetAndDestroy();
+      this.#transport.resetAndDestroy();
       return;
     }
     if (this.#turnBytes > 0 && !socket.writableEnded) {

@@ -106,7 +106,7 @@ function find(configuration: RouterConfiguration, type: EntityType, name: string
 /** The entities that refer to `entity` and would be left without it. */
 export function dependentsOf(configuration: RouterConfiguration, entity: Entity): readonly Entity[] {
   if (entity.type === 'sslProfile') {
-    return [...configuration.listeners, ...configuration.connectors].filter(({ sslProfile }) => sslProfile === entity.name);
+    return entitiesOf(configuration).filter((other) => 'sslProfile' in other && other.sslProfile === entity.name);
   }
   if (entity.type === 'tcpListener') return configuration.listenerAddresses.filter(({ listener }) => listener === entity.name);
   return [];

@@ -1,10 +1,19 @@
+import type {
+  HttpConnectorEntity,
+  HttpListenerEntity,
+  ListenerAddressEntity,
+  ServiceConnectorEntity,
+  ServiceListenerEntity,
+  TcpConnectorEntity,
+  TcpListenerEntity,
+  UdpConnectorEntity,
+  UdpListenerEntity,
+} from './service-entities.ts';
+
 /** The entities of a router's configuration, as skupper-router names them, and a whole configuration. Seconds are seconds. */
 
 export const distributions = ['multicast', 'closest', 'balanced', 'unavailable'] as const;
 export type Distribution = (typeof distributions)[number];
-
-export const multiAddressStrategies = ['none', 'priority', 'weighted'] as const;
-export type MultiAddressStrategy = (typeof multiAddressStrategies)[number];
 
 export const connectionRoles = ['inter-router'] as const;
 export type ConnectionRole = (typeof connectionRoles)[number];
@@ -103,34 +112,6 @@ export interface ConnectorEntity extends AmqpConnection {
   readonly failoverUrls?: string;
 }
 
-export interface TcpListenerEntity {
-  readonly type: 'tcpListener';
-  readonly name: string;
-  /** Absent exactly when multiAddressStrategy is not `none`: then listenerAddress entities say the addresses. */
-  readonly address?: string;
-  readonly host: string;
-  readonly port: number;
-  readonly backlog: number;
-  readonly multiAddressStrategy: MultiAddressStrategy;
-}
-
-export interface TcpConnectorEntity {
-  readonly type: 'tcpConnector';
-  readonly name: string;
-  readonly address: string;
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface ListenerAddressEntity {
-  readonly type: 'listenerAddress';
-  readonly name: string;
-  readonly address: string;
-  /** Priority (the highest reachable wins) or weight, as the listener's strategy says. */
-  readonly value: number;
-  readonly listener: string;
-}
-
 export interface AddressEntity {
   readonly type: 'address';
   readonly name: string;
@@ -154,8 +135,8 @@ export type Entity =
   | SigningEntity
   | ListenerEntity
   | ConnectorEntity
-  | TcpListenerEntity
-  | TcpConnectorEntity
+  | ServiceListenerEntity
+  | ServiceConnectorEntity
   | ListenerAddressEntity
   | AddressEntity
   | LogEntity;
@@ -174,6 +155,10 @@ export interface RouterConfiguration {
   readonly connectors: readonly ConnectorEntity[];
   readonly tcpListeners: readonly TcpListenerEntity[];
   readonly tcpConnectors: readonly TcpConnectorEntity[];
+  readonly httpListeners: readonly HttpListenerEntity[];
+  readonly httpConnectors: readonly HttpConnectorEntity[];
+  readonly udpListeners: readonly UdpListenerEntity[];
+  readonly udpConnectors: readonly UdpConnectorEntity[];
   readonly listenerAddresses: readonly ListenerAddressEntity[];
   readonly addresses: readonly AddressEntity[];
   readonly logs: readonly LogEntity[];
@@ -192,6 +177,10 @@ export const creationOrder: readonly EntityType[] = [
   'tcpListener',
   'listenerAddress',
   'tcpConnector',
+  'httpListener',
+  'httpConnector',
+  'udpListener',
+  'udpConnector',
 ];
 
 /** The entities of a configuration, each after those it refers to. */
@@ -208,7 +197,21 @@ export function entitiesOf(configuration: RouterConfiguration): readonly Entity[
     ...configuration.tcpListeners,
     ...configuration.listenerAddresses,
     ...configuration.tcpConnectors,
+    ...configuration.httpListeners,
+    ...configuration.httpConnectors,
+    ...configuration.udpListeners,
+    ...configuration.udpConnectors,
   ];
+}
+
+/** The ports for clients, whatever their protocol. */
+export function serviceListeners(configuration: RouterConfiguration): readonly ServiceListenerEntity[] {
+  return [...configuration.tcpListeners, ...configuration.httpListeners, ...configuration.udpListeners];
+}
+
+/** The servers, whatever their protocol. */
+export function serviceConnectors(configuration: RouterConfiguration): readonly ServiceConnectorEntity[] {
+  return [...configuration.tcpConnectors, ...configuration.httpConnectors, ...configuration.udpConnectors];
 }
 
 /** The configuration of exactly `entities` around `router`. Order within a type is kept. */
@@ -225,6 +228,10 @@ export function configurationOf(router: RouterEntity, entities: readonly Entity[
     connectors: of('connector'),
     tcpListeners: of('tcpListener'),
     tcpConnectors: of('tcpConnector'),
+    httpListeners: of('httpListener'),
+    httpConnectors: of('httpConnector'),
+    udpListeners: of('udpListener'),
+    udpConnectors: of('udpConnector'),
     listenerAddresses: of('listenerAddress'),
     addresses: of('address'),
     logs: of('log'),

@@ -37,9 +37,7 @@ export class EntityIndex {
   }
 
   #missingReference(entity: Entity): string | undefined {
-    if ((entity.type === 'listener' || entity.type === 'connector') && entity.sslProfile !== undefined) {
-      return this.#missing('sslProfile', entity.sslProfile);
-    }
+    if ('sslProfile' in entity && entity.sslProfile !== undefined) return this.#missing('sslProfile', entity.sslProfile);
     if (entity.type !== 'listenerAddress') return undefined;
     const listener = this.#named('tcpListener').get(entity.listener);
     if (listener?.type === 'tcpListener' && listener.multiAddressStrategy === 'none') {

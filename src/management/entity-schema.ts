@@ -2,17 +2,23 @@ import { nearestName } from '../base/nearest-name.ts';
 import {
   addressTable,
   connectorTable,
-  listenerAddressTable,
   listenerTable,
   logTable,
   routerTable,
   signingTable,
   siteTable,
   sslProfileTable,
-  tcpConnectorTable,
-  tcpListenerTable,
   type EntityTable,
 } from './entity-tables.ts';
+import {
+  httpConnectorTable,
+  httpListenerTable,
+  listenerAddressTable,
+  tcpConnectorTable,
+  tcpListenerTable,
+  udpConnectorTable,
+  udpListenerTable,
+} from './service-tables.ts';
 import type { Entity, EntityOf, EntityType } from './entities.ts';
 import { record, SchemaProblem } from './schema.ts';
 
@@ -29,6 +35,10 @@ export const entityTables: EntityTables = {
   tcpListener: tcpListenerTable,
   tcpConnector: tcpConnectorTable,
   listenerAddress: listenerAddressTable,
+  httpListener: httpListenerTable,
+  httpConnector: httpConnectorTable,
+  udpListener: udpListenerTable,
+  udpConnector: udpConnectorTable,
   address: addressTable,
   log: logTable,
 };

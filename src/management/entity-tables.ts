@@ -3,22 +3,28 @@ import {
   connectionRoles,
   distributions,
   failureDetections,
-  multiAddressStrategies,
   routerModes,
   type AddressEntity,
   type ConnectorEntity,
   type Entity,
-  type ListenerAddressEntity,
   type ListenerEntity,
   type LogEntity,
   type RouterEntity,
   type SigningEntity,
   type SiteEntity,
   type SslProfileEntity,
-  type TcpConnectorEntity,
-  type TcpListenerEntity,
 } from './entities.ts';
-import { choice, optional, required, text, withDefault, type Fields, type RecordOptions } from './schema.ts';
+import {
+  choice,
+  optional,
+  required,
+  text,
+  withDefault,
+  type Fields,
+  type PresentField,
+  type RecordOptions,
+  type UnsupportedKey,
+} from './schema.ts';
 
 /**
  * What each entity may say: one table per entity, from which configuration files and CREATE and UPDATE requests are read.
@@ -42,11 +48,15 @@ export interface EntityTable<T extends Entity> {
   readonly conflict?: (entity: Attributes<T>) => string | undefined;
 }
 
-const keyWord = 'attribute';
-const nameField = withDefault(entityName(), '', 'how other entities and management operations refer to this one');
+export const keyWord = 'attribute';
+export const nameField: PresentField<string> = withDefault(
+  entityName(),
+  '',
+  'how other entities and management operations refer to this one',
+);
 const filePath = text({ maximumLength: 4096, pattern: /^[^\0]+$/, patternMeaning: 'a file path' });
 const freeText = text({ minimumLength: 0, maximumLength: 4096 });
-const readOnly = { reason: 'it is read-only' };
+export const readOnly: UnsupportedKey = { reason: 'it is read-only' };
 
 const roleRefusals = {
   normal: "AMQP clients are not served yet; 'inter-router' is for links to other routers",
@@ -263,90 +273,6 @@ export const connectorTable: EntityTable<ConnectorEntity> = {
   updatable: [],
   countLimit: 1024,
   defaultName: (connector) => `connector/${connector.host}:${connector.port}`,
-};
-
-const serviceTlsRefusal = {
-  reason: 'TLS towards clients and servers of services is not implemented yet',
-  remedy: 'let the application speak TLS itself; between sites traffic is always encrypted',
-};
-
-const serviceIgnored = {
-  siteId: 'it is deprecated in skupper-router',
-  observer: 'protocol observers only feed metrics',
-  processId: 'it only labels flow records',
-};
-
-const serviceRefusals = {
-  sslProfile: serviceTlsRefusal,
-  connectionsOpened: readOnly,
-  connectionsClosed: readOnly,
-  bytesIn: readOnly,
-  bytesOut: readOnly,
-};
-
-export const tcpListenerTable: EntityTable<TcpListenerEntity> = {
-  meaning: 'a local port whose TCP connections go to a service address',
-  fields: {
-    name: nameField,
-    address: optional(address(), 'service address (routing key)'),
-    host: withDefault(host(true), '', 'local address; empty = all'),
-    port: required(port(0), 'port; 0 = any free one'),
-    backlog: withDefault(number(0, 65535), 0, 'queue of connections not yet accepted; 0 = the default of the system'),
-    multiAddressStrategy: withDefault(choice(multiAddressStrategies), 'none', 'how to choose among listenerAddress entities'),
-  },
-  options: {
-    keyWord,
-    ignored: serviceIgnored,
-    unsupported: {
-      ...serviceRefusals,
-      authenticatePeer: { ...serviceTlsRefusal, accept: [false, 'no', 'false'] },
-      operStatus: readOnly,
-      connectionMsg: readOnly,
-    },
-  },
-  updatable: [],
-  countLimit: 8192,
-  defaultName: (listener) => `tcpListener/${listener.host}:${listener.port}`,
-  conflict: (listener) => {
-    if (listener.multiAddressStrategy === 'none') {
-      return listener.address === undefined ? "attribute 'address' is required (service address)" : undefined;
-    }
-    return listener.address === undefined
-      ? undefined
-      : `attribute 'address' and multiAddressStrategy '${listener.multiAddressStrategy}' exclude each other`;
-  },
-};
-
-export const tcpConnectorTable: EntityTable<TcpConnectorEntity> = {
-  meaning: 'a TCP server that a service address leads to',
-  fields: {
-    name: nameField,
-    address: required(address(), 'service address (routing key)'),
-    host: withDefault(host(false), '127.0.0.1', 'where the server is'),
-    port: required(port(1), 'port of the server'),
-  },
-  options: {
-    keyWord,
-    ignored: { ...serviceIgnored, verifyHostname: 'it speaks of TLS to the server only' },
-    unsupported: serviceRefusals,
-  },
-  updatable: [],
-  countLimit: 8192,
-  defaultName: (connector) => `tcpConnector/${connector.host}:${connector.port}:${connector.address}`,
-};
-
-export const listenerAddressTable: EntityTable<ListenerAddressEntity> = {
-  meaning: 'one of the service addresses of a tcpListener with a multiAddressStrategy',
-  fields: {
-    name: nameField,
-    address: required(address(), 'service address (routing key)'),
-    value: required(number(0), 'priority (highest first) or weight'),
-    listener: required(entityName(), 'name of the tcpListener'),
-  },
-  options: { keyWord, unsupported: { connectionsOpened: readOnly } },
-  updatable: [],
-  countLimit: 8192,
-  defaultName: (entity) => `listenerAddress/${entity.listener}/${entity.address}`,
 };
 
 export const addressTable: EntityTable<AddressEntity> = {

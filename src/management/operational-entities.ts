@@ -1,4 +1,11 @@
-import type { TcpConnectorEntity, TcpListenerEntity } from './entities.ts';
+import type {
+  HttpConnectorEntity,
+  HttpListenerEntity,
+  TcpConnectorEntity,
+  TcpListenerEntity,
+  UdpConnectorEntity,
+  UdpListenerEntity,
+} from './service-entities.ts';
 
 /** What a running router answers about itself: the rows of QUERY and the bodies of READ, by entity type. Times are seconds. */
 
@@ -98,7 +105,7 @@ export interface ConnectorState {
   readonly remoteContainer: string | null;
 }
 
-/** Beside the attributes of the listener (listener or tcpListener) itself. */
+/** Beside the attributes of the listener itself, for links or of a service. */
 export interface ListenerState {
   readonly name: string;
   readonly operStatus: 'up' | 'down';
@@ -108,7 +115,8 @@ export interface ListenerState {
   readonly connectionMsg: string;
 }
 
-export interface TcpCounters {
+/** Connections and octets of a service since it was created; of UDP services the flows between a client and a server. */
+export interface ServiceCounters {
   readonly connectionsOpened: number;
   readonly connectionsClosed: number;
   /** From clients to servers. */
@@ -117,5 +125,16 @@ export interface TcpCounters {
   readonly bytesOut: number;
 }
 
-export type TcpListenerRow = Omit<TcpListenerEntity, 'type'> & ListenerState & TcpCounters;
-export type TcpConnectorRow = Omit<TcpConnectorEntity, 'type'> & TcpCounters;
+/** Requests of an HTTP service since it was created. */
+export interface RequestCounters {
+  readonly requests: number;
+  /** Those that got no answer of a server: the network made one, or the answer broke off. */
+  readonly requestsFailed: number;
+}
+
+export type TcpListenerRow = Omit<TcpListenerEntity, 'type'> & ListenerState & ServiceCounters;
+export type TcpConnectorRow = Omit<TcpConnectorEntity, 'type'> & ServiceCounters;
+export type HttpListenerRow = Omit<HttpListenerEntity, 'type'> & ListenerState & ServiceCounters & RequestCounters;
+export type HttpConnectorRow = Omit<HttpConnectorEntity, 'type'> & ServiceCounters & RequestCounters;
+export type UdpListenerRow = Omit<UdpListenerEntity, 'type'> & ListenerState & ServiceCounters;
+export type UdpConnectorRow = Omit<UdpConnectorEntity, 'type'> & ServiceCounters;

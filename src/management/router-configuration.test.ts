@@ -151,8 +151,8 @@ const refused: readonly (readonly [string, string, string])[] = [
   ],
   [
     `[${router}, ["tcpListener", {"port": 1, "address": "a", "sslProfile": "x"}]]`,
-    'configuration-unsupported',
-    "f.json:1: entity 2 (tcpListener): attribute 'sslProfile' is not supported: TLS towards clients and servers of services is not implemented yet",
+    'configuration-invalid',
+    "f.json:1: entity 2 (tcpListener): sslProfile 'x' does not exist",
   ],
   [
     `[${router}, ["tcpConnector", {"port": 1, "address": "a", "bytesIn": 3}]]`,

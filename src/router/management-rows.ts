@@ -1,4 +1,5 @@
-import type { Entity } from '../management/entities.ts';
+import { serviceConnectors, type Entity } from '../management/entities.ts';
+import type { ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
 import { attributesOf } from '../management/entity-schema.ts';
 import type {
   AddressRow,
@@ -6,8 +7,7 @@ import type {
   ListenerState,
   RouterNodeRow,
   RouterRow,
-  TcpConnectorRow,
-  TcpListenerRow,
+  ServiceCounters,
 } from '../management/operational-entities.ts';
 import { distributionOf } from './address-rules.ts';
 import type { Router } from './router.ts';
@@ -74,7 +74,7 @@ function trustOf(members: Router['members'], routerId: string, certified: boolea
 /** Service addresses with a consumer anywhere. */
 export function addressRows(router: Router): readonly AddressRow[] {
   const { forwarder } = router;
-  const local = new Set(router.configuration.tcpConnectors.map(({ address }) => address));
+  const local = new Set(serviceConnectors(router.configuration).map(({ address }) => address));
   const remote = new Map<string, readonly string[]>();
   for (const { key, routers } of forwarder.table.addresses.values()) {
     if (!key.startsWith('M')) continue;
@@ -106,18 +106,26 @@ export function connectionRows(router: Router): readonly ConnectionRow[] {
   }));
 }
 
-export function tcpListenerRows(router: Router): readonly TcpListenerRow[] {
-  return router.configuration.tcpListeners.map((entity) => {
-    const { type: _type, ...attributes } = entity;
-    const port = router.tcpListener(entity.name);
+/** Listeners of services, all of one type or of several. */
+export function servicePortRows<E extends ServiceListenerEntity>(
+  router: Router,
+  entities: readonly E[],
+): readonly (Omit<E, 'type'> & ListenerState & ServiceCounters)[] {
+  return entities.map((entity) => {
+    const { type, ...attributes } = entity;
+    const port = router.services.port(type, entity.name);
     return { ...attributes, ...(port?.state ?? downState(entity.name)), ...(port?.counters ?? noTraffic) };
   });
 }
 
-export function tcpConnectorRows(router: Router): readonly TcpConnectorRow[] {
-  return router.configuration.tcpConnectors.map((entity) => {
-    const { type: _type, ...attributes } = entity;
-    return { ...attributes, ...(router.tcpConnector(entity.name)?.counters ?? noTraffic) };
+/** Connectors of services. */
+export function serviceOfferRows<E extends ServiceConnectorEntity>(
+  router: Router,
+  entities: readonly E[],
+): readonly (Omit<E, 'type'> & ServiceCounters)[] {
+  return entities.map((entity) => {
+    const { type, ...attributes } = entity;
+    return { ...attributes, ...(router.services.offer(type, entity.name)?.counters ?? noTraffic) };
   });
 }
 

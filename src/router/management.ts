@@ -3,6 +3,7 @@ import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { ChangeRefused, createdEntity, updatedEntity } from '../management/configuration-change.ts';
 import { entitiesOf, type EntityType } from '../management/entities.ts';
+import { isServiceConnector, isServiceListener } from '../management/service-entities.ts';
 import { entityTypeOf } from '../management/entity-schema.ts';
 import {
   formatResponse,
@@ -22,8 +23,8 @@ import {
   listenerRows,
   nodeRows,
   routerRow,
-  tcpConnectorRows,
-  tcpListenerRows,
+  serviceOfferRows,
+  servicePortRows,
 } from './management-rows.ts';
 import type { Router } from './router.ts';
 
@@ -126,13 +127,16 @@ export class RouterManagement {
         return listenerRows(router);
       case 'connector':
         return connectorRows(router);
-      case 'tcpListener':
-        return tcpListenerRows(router);
-      case 'tcpConnector':
-        return tcpConnectorRows(router);
       default:
-        return configuredRows(entitiesOf(router.configuration).filter((entity) => entity.type === type));
+        return this.#rowsOf(type);
     }
+  }
+
+  #rowsOf(type: EntityType): readonly object[] {
+    const entities = entitiesOf(this.#router.configuration).filter((entity) => entity.type === type);
+    const [ports, offers] = [entities.filter(isServiceListener), entities.filter(isServiceConnector)];
+    if (ports.length > 0) return servicePortRows(this.#router, ports);
+    return offers.length > 0 ? serviceOfferRows(this.#router, offers) : configuredRows(entities);
   }
 
   #operationalRows(type: OperationalType): readonly object[] {

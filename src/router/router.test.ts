@@ -100,18 +100,18 @@ test('a service port that is in use is tried again until it is free', async () =
     ['tcpListener', { name: 't', address: 'echo', host: '127.0.0.1', port }],
     ['tcpConnector', { name: 'c', address: 'echo', host: '127.0.0.1', port: 1 }],
   );
-  await until(() => router.tcpListener('t')?.state.connectionMsg.includes('in use') === true);
-  assert.equal(router.tcpListener('t')?.state.operStatus, 'down');
+  await until(() => router.services.port('tcpListener', 't')?.state.connectionMsg.includes('in use') === true);
+  assert.equal(router.services.port('tcpListener', 't')?.state.operStatus, 'down');
   server.close();
   await once(server, 'close');
-  await until(() => router.tcpListener('t')?.state.operStatus === 'up');
+  await until(() => router.services.port('tcpListener', 't')?.state.operStatus === 'up');
   // Without a connector nobody can connect; with one again, they can.
   await router.apply({ operation: 'DELETE', type: 'tcpConnector', name: 'c' });
-  await until(() => router.tcpListener('t')?.state.operStatus === 'down');
+  await until(() => router.services.port('tcpListener', 't')?.state.operStatus === 'down');
   const [error] = (await once(connect({ port, host: '127.0.0.1' }), 'error')) as [NodeJS.ErrnoException];
   assert.equal(error.code, 'ECONNREFUSED');
   await create(router, 'tcpConnector', { name: 'd', address: 'echo', host: '127.0.0.1', port: 1 });
-  await until(() => router.tcpListener('t')?.state.operStatus === 'up');
+  await until(() => router.services.port('tcpListener', 't')?.state.operStatus === 'up');
 });
 
 test('strangers on the link port are bounded', async () => {

@@ -35,8 +35,7 @@ import { auditedEvent } from './routing-audit.ts';
 import type { RouterSigning } from './signing.ts';
 import { WindowBudget } from '../services/tcp/window-budget.ts';
 import { SocketBudget } from './socket-budget.ts';
-import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
-import type { ServiceContext } from './tcp-services.ts';
+import { RouterServices } from './services.ts';
 import { loadTlsProfile } from './tls-profiles.ts';
 import type { TlsProfile } from './tls-profiles.ts';
 import { TrustEnforcement } from './trust-enforcement.ts';
@@ -78,10 +77,9 @@ export class Router implements TurnTask, AsyncDisposable {
   readonly #profiles = new Map<string, TlsProfile>();
   readonly #listeners = new Map<string, LinkListener>();
   readonly #connectors = new Map<string, LinkConnector>();
-  readonly #tcpListeners = new Map<string, TcpListenerPort>();
-  readonly #tcpConnectors = new Map<string, TcpConnectorOffer>();
   readonly #linkContext: LinkContext;
-  readonly #serviceContext: ServiceContext;
+  /** Ports for clients and offers of servers. */
+  readonly services: RouterServices;
   readonly #sockets = new SocketBudget(openFileLimit());
   #configuration: RouterConfiguration;
   #rule: TreatmentRule;
@@ -155,7 +153,7 @@ export class Router implements TurnTask, AsyncDisposable {
       handlerFor: (link) => this.#handlerFor(link),
       tlsProfile: (name) => this.#profile(name),
     };
-    this.#serviceContext = {
+    this.services = new RouterServices({
       forwarder: this.forwarder,
       turns: this.turns,
       clock,
@@ -164,7 +162,8 @@ export class Router implements TurnTask, AsyncDisposable {
       windows: new WindowBudget(),
       sockets: this.#sockets,
       nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
-    };
+      tlsProfile: (name) => this.#profile(name),
+    });
     // First in every turn, so that what routing says leaves in the same turn.
     this.turns.register(this);
   }
@@ -209,7 +208,7 @@ export class Router implements TurnTask, AsyncDisposable {
         await this.#update(change.entity);
         break;
       case 'DELETE':
-        this.#delete(change.type, change.name, before);
+        this.#delete(change.type, change.name);
         break;
       default:
         throw new Error('bug: a router cannot replace its own router entity');
@@ -241,23 +240,15 @@ export class Router implements TurnTask, AsyncDisposable {
         connector.start();
         return;
       }
-      case 'tcpListener': {
-        const port = new TcpListenerPort(this.#serviceContext, entity);
-        this.#tcpListeners.set(entity.name, port);
-        port.update();
+      case 'router':
+      case 'site':
+      case 'log':
+      case 'address':
+      case 'signing':
+        // They have no parts of their own; signing is there from the start.
         return;
-      }
-      case 'listenerAddress':
-        this.#tcpListeners.get(entity.listener)?.addAddress(entity);
-        return;
-      case 'tcpConnector': {
-        const offer = new TcpConnectorOffer(this.#serviceContext, entity);
-        offer.start();
-        this.#tcpConnectors.set(entity.name, offer);
-        return;
-      }
       default:
-      // router, site, log and address have no parts of their own; signing is there from the start.
+        this.services.create(entity);
     }
   }
 
@@ -268,9 +259,10 @@ export class Router implements TurnTask, AsyncDisposable {
     this.#profiles.set(entity.name, profile);
     for (const listener of this.#listeners.values()) if (listener.entity.sslProfile === entity.name) listener.renew(profile);
     for (const connector of this.#connectors.values()) if (connector.entity.sslProfile === entity.name) connector.retryNow();
+    this.services.renew(profile);
   }
 
-  #delete(type: EntityType, name: string, configuration: RouterConfiguration): void {
+  #delete(type: EntityType, name: string): void {
     switch (type) {
       case 'sslProfile':
         this.#profiles.delete(name);
@@ -283,20 +275,14 @@ export class Router implements TurnTask, AsyncDisposable {
         this.#connectors.get(name)?.stop();
         this.#connectors.delete(name);
         return;
-      case 'tcpListener':
-        this.#tcpListeners.get(name)?.stop();
-        this.#tcpListeners.delete(name);
-        return;
-      case 'listenerAddress': {
-        const address = configuration.listenerAddresses.find((entry) => entry.name === name);
-        if (address !== undefined) this.#tcpListeners.get(address.listener)?.removeAddress(name);
-        return;
-      }
-      case 'tcpConnector':
-        this.#tcpConnectors.get(name)?.stop();
-        this.#tcpConnectors.delete(name);
+      case 'router':
+      case 'site':
+      case 'log':
+      case 'address':
+      case 'signing':
         return;
       default:
+        this.services.delete(type, name);
     }
   }
 
@@ -350,7 +336,7 @@ export class Router implements TurnTask, AsyncDisposable {
     const changed = this.#control.drive();
     this.#armRouting(this.#control.nextDeadlineMs());
     if (!changed) return;
-    for (const listener of this.#tcpListeners.values()) listener.update();
+    this.services.routesChanged();
     this.changed?.();
   }
 
@@ -391,14 +377,6 @@ export class Router implements TurnTask, AsyncDisposable {
     return this.#connectors.get(name);
   }
 
-  tcpListener(name: string): TcpListenerPort | undefined {
-    return this.#tcpListeners.get(name);
-  }
-
-  tcpConnector(name: string): TcpConnectorOffer | undefined {
-    return this.#tcpConnectors.get(name);
-  }
-
   /** Whether this router signs, and the members of its network whose credentials hold, by router id. */
   get signs(): boolean {
     return this.#dependencies.signing !== undefined;
@@ -415,12 +393,9 @@ export class Router implements TurnTask, AsyncDisposable {
 
   // ---- end ----
 
-  /** Connections of services that are open. */
+  /** Connections, flows and requests of services that are open. */
   get openConnections(): number {
-    let count = 0;
-    for (const listener of this.#tcpListeners.values()) count += listener.service.active;
-    for (const connector of this.#tcpConnectors.values()) count += connector.service.outstanding;
-    return count;
+    return this.services.active;
   }
 
   /** Connections refused in the last minutes because there were no file descriptors for them. */
@@ -444,17 +419,16 @@ export class Router implements TurnTask, AsyncDisposable {
           setTimeout(resolve, durationMs);
         }),
       announce: () => {
-        for (const offer of this.#tcpConnectors.values()) offer.conceal();
+        this.services.conceal();
         this.#control.discourageTransit();
       },
       stopAccepting: () => {
-        for (const listener of this.#tcpListeners.values()) listener.stopAccepting();
-        for (const offer of this.#tcpConnectors.values()) offer.withdraw();
+        this.services.stopAccepting();
         for (const listener of this.#listeners.values()) listener.stopAccepting();
       },
       hasLinks: () => this.#links.size > 0,
       openConnections: () => this.openConnections,
-      connectionsTaken: () => sum(this.#tcpConnectors.values(), ({ service }) => service.opened),
+      connectionsTaken: () => this.services.taken,
       streams: () => sum(this.#links.keys(), ({ activeStreams }) => activeStreams),
       streamsBegun: () => sum(this.#links.keys(), ({ streamsBegun }) => streamsBegun),
     };
@@ -464,8 +438,7 @@ export class Router implements TurnTask, AsyncDisposable {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#enforcement?.stop();
-    for (const port of this.#tcpListeners.values()) port.stop();
-    for (const offer of this.#tcpConnectors.values()) offer.stop();
+    this.services.stop();
     for (const connector of this.#connectors.values()) connector.stop();
     for (const listener of this.#listeners.values()) listener.stop();
     const closing = [...this.#links.values()];

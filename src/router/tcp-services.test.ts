@@ -51,6 +51,7 @@ async function stand(
       windows: new WindowBudget(),
       sockets: new SocketBudget(openFileLimit),
       nextFlowId: () => 'flow',
+      tlsProfile: () => assert.fail('no TLS here'),
     },
     { type: 'tcpListener', name: 'echo', address: 'echo', host: '127.0.0.1', port: 0, backlog: 511, multiAddressStrategy: 'none' },
   );

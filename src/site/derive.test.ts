@@ -4,7 +4,8 @@ import * as fc from 'fast-check';
 import { AddressGrant } from '../base/address-grant.ts';
 import { configurationOf, type RouterConfiguration } from '../management/entities.ts';
 import { attributesOf } from '../management/entity-schema.ts';
-import { acceptsLinks, deriveSite, entityNames, routingKeysOf, type CertificateFiles, type SiteIdentity } from './derive.ts';
+import { acceptsLinks, deriveSite, entityNames, type CertificateFiles, type SiteIdentity } from './derive.ts';
+import { routingKeysOf } from './derive-services.ts';
 import { applyChanges, planChanges } from './plan.ts';
 import { formatResources, parseResources } from './resources.ts';
 import { resourcesOf, type Resource, type Specs } from './resource-types.ts';
@@ -62,7 +63,7 @@ test('a site without resources is an interior router that knows its site', () =>
     [['mc', 'multicast']],
   );
   assert.deepEqual(sslProfiles.map(attributesOf), [{ name: 'own certificate', ...certificates('own'), networkId: '0123456789abcdef' }]);
-  assert.deepEqual(Object.values(others), [[], [], [], [], [], []]);
+  assert.ok(Object.values(others).every((list) => list.length === 0));
 });
 
 test('a Listener is a tcpListener', () => {

@@ -2,6 +2,17 @@ import type { AddressGrant } from '../base/address-grant.ts';
 import { assert } from '../base/errors.ts';
 import { configurationOf, type Entity, type RouterConfiguration } from '../management/entities.ts';
 import { readEntity } from '../management/entity-schema.ts';
+import {
+  credentialProblem,
+  isServiceResource,
+  multiKeyEntities,
+  multiKeyListenerName,
+  plainHost,
+  routingKeysOf,
+  serviceEntity,
+  serviceProfile,
+  type NamedCertificates,
+} from './derive-services.ts';
 import { readLogging } from './resource-tables.ts';
 import { resourceKey, resourcesOf, type LinkEndpoint, type Resource, type ResourceOf } from './resource-types.ts';
 
@@ -44,7 +55,7 @@ export interface SiteIdentity {
     readonly grants?: { readonly advertise: AddressGrant; readonly consume: AddressGrant };
   };
   /** Certificates that resources refer to as tlsCredentials, by name: those of Secrets and of certificate folders. */
-  readonly credentials: ReadonlyMap<string, CertificateFiles>;
+  readonly credentials: ReadonlyMap<string, NamedCertificates>;
 }
 
 /** What the user wants of a site, and who the site is. */
@@ -98,23 +109,27 @@ export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
     return resource.kind === 'Link' ? linkConnectors(resource, profile) : [accessListener(resource, profile)];
   });
   withholdUngranted(resources, identity, withheld);
+  withholdUncertified(resources, identity, withheld);
   const granted = resources.filter((resource) => withheld.get(resourceKey(resource)) === undefined);
+  const authorities = new Map<string, string>();
+  for (const resource of granted.filter(isServiceResource)) {
+    const profile = serviceProfile(resource);
+    if (profile === undefined) continue;
+    if (profile.withoutCertificate) authorities.set(profile.name, resource.spec.tlsCredentials ?? '');
+    else usedCredentials.add(profile.name);
+  }
   const entities: Entity[] = [
     readEntity('site', { name: identity.siteName, namespace: identity.namespace, platform: 'linux', version: identity.version }),
     ...logEntities(site),
     // Skupper's own: addresses below mc reach every consumer.
     readEntity('address', { prefix: 'mc', distribution: 'multicast' }),
     ...signingEntities(identity, site),
-    ...profileEntities(identity, usedCredentials),
+    ...profileEntities(identity, usedCredentials, authorities),
     ...siteListeners(resources, identity, mustWait ? noSigningKey : undefined, withheld),
     ...links,
-    ...resourcesOf(granted, 'Listener').map(({ metadata, spec }) =>
-      readEntity('tcpListener', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
-    ),
+    ...resourcesOf(granted, 'Listener').map(serviceEntity),
     ...resourcesOf(granted, 'MultiKeyListener').flatMap(multiKeyEntities),
-    ...resourcesOf(granted, 'Connector').map(({ metadata, spec }) =>
-      readEntity('tcpConnector', { name: metadata.name, address: spec.routingKey, host: plainHost(spec.host), port: spec.port }),
-    ),
+    ...resourcesOf(granted, 'Connector').map(serviceEntity),
   ];
   const router = readEntity('router', { id: identity.routerId, mode: 'interior' });
   return { configuration: configurationOf(router, entities), withheld };
@@ -132,6 +147,15 @@ function withholdUngranted(resources: readonly Resource[], { network }: SiteIden
       const refused = routingKeysOf(resource).find((key) => !grants.consume.allows(key));
       if (refused !== undefined) withheld.set(resourceKey(resource), notGranted('consume', refused, grants.consume));
     }
+  }
+}
+
+/** Services whose TLS credentials are not there, or lack something. */
+function withholdUncertified(resources: readonly Resource[], { credentials }: SiteIdentity, withheld: Map<string, Withheld>): void {
+  for (const resource of resources.filter(isServiceResource)) {
+    const message = credentialProblem(resource, credentials);
+    const key = resourceKey(resource);
+    if (message !== undefined && !withheld.has(key)) withheld.set(key, { reason: 'Error', message });
   }
 }
 
@@ -164,11 +188,6 @@ export function entityNames(resource: Resource): readonly string[] {
 
 const siteListenerName = 'link-access';
 
-/** A prefix that no name of a resource can have keeps the listeners of the two kinds apart. */
-function multiKeyListenerName(resource: ResourceOf<'MultiKeyListener'>): string {
-  return `multi-key/${resource.metadata.name}`;
-}
-
 function accessListenerName(resource: ResourceOf<'RouterAccess'>): string {
   return `access/${resource.metadata.name}`;
 }
@@ -182,7 +201,11 @@ function connectorName(link: ResourceOf<'Link'>, groupIndex: number): string {
  * network. RouterAccess must name some even where the site makes them, so there an unknown name means the site's own.
  */
 function profileOf(name: string | undefined, kind: 'Link' | 'RouterAccess', identity: SiteIdentity): string | Withheld {
-  if (name !== undefined && identity.credentials.has(name)) return name;
+  const files = name === undefined ? undefined : identity.credentials.get(name);
+  if (name !== undefined && files !== undefined) {
+    const isWhole = files.caCertFile !== undefined && files.certFile !== undefined && files.privateKeyFile !== undefined;
+    return isWhole ? name : { reason: 'Error', message: `TLS credentials '${name}' must have ca.crt, tls.crt and tls.key` };
+  }
   if (name !== undefined && kind === 'Link') {
     return { reason: 'Error', message: `TLS credentials '${name}' do not exist; apply a Secret of that name` };
   }
@@ -199,14 +222,30 @@ function signingEntities({ network }: SiteIdentity, site: ResourceOf<'Site'> | u
   return [readEntity('signing', { name: 'signing', ...network.signing, requireSigned: requiresSigned(site) })];
 }
 
-function profileEntities({ network, credentials }: SiteIdentity, used: ReadonlySet<string>): Entity[] {
-  const named = [...used].sort().flatMap((name) => {
+/** `authorities`: credentials by the name of the profile that has only their authorities. */
+function profileEntities(
+  { network, credentials }: SiteIdentity,
+  used: ReadonlySet<string>,
+  authorities: ReadonlyMap<string, string>,
+): Entity[] {
+  const filesOf = (name: string): NamedCertificates => {
     const files = credentials.get(name);
     assert(files !== undefined, 'credentials in use exist');
-    return [readEntity('sslProfile', { name, ...files })];
-  });
+    return files;
+  };
+  const named = [
+    ...[...used].sort().map((name) => readEntity('sslProfile', { name, ...filesOf(name) })),
+    ...[...authorities].sort(byFirst).map(([name, credential]) => {
+      const { caCertFile, ordinal } = filesOf(credential);
+      return readEntity('sslProfile', { name, caCertFile, ordinal });
+    }),
+  ];
   if (network === undefined) return named;
   return [readEntity('sslProfile', { name: ownProfile, ...network.certificates, networkId: network.id }), ...named];
+}
+
+function byFirst([a]: readonly [string, string], [b]: readonly [string, string]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Site.linkAccess, unless a RouterAccess says it in detail. */
@@ -278,36 +317,6 @@ function endpointGroups(link: ResourceOf<'Link'>): readonly (readonly LinkEndpoi
 export function endpointText({ host, port }: { readonly host: string; readonly port: number | string }): string {
   const plain = plainHost(host);
   return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
-}
-
-/** Addresses of IPv6 are often written in brackets, as in URLs; sockets want them without. */
-export function plainHost(host: string): string {
-  return host.replaceAll(/[[\]]/g, '');
-}
-
-function multiKeyEntities(resource: ResourceOf<'MultiKeyListener'>): Entity[] {
-  const { port, strategy } = resource.spec;
-  const host = plainHost(resource.spec.host);
-  const name = multiKeyListenerName(resource);
-  const multiAddressStrategy = strategy.priority === undefined ? 'weighted' : 'priority';
-  return [
-    readEntity('tcpListener', { name, host, port, multiAddressStrategy }),
-    ...multiKeyValues(resource).map(([address, value]) =>
-      readEntity('listenerAddress', { name: `${name}/${address}`, address, value, listener: name }),
-    ),
-  ];
-}
-
-/** Routing keys with the value the router chooses by: the highest priority first, or the weight. */
-function multiKeyValues({ spec: { strategy } }: ResourceOf<'MultiKeyListener'>): readonly (readonly [string, number])[] {
-  const keys = strategy.priority?.routingKeys;
-  if (keys !== undefined) return keys.map((key, index) => [key, keys.length - 1 - index] as const);
-  return Object.entries(strategy.weighted?.routingKeys ?? {});
-}
-
-/** The routing keys of a listener of either kind. */
-export function routingKeysOf(resource: ResourceOf<'Listener'> | ResourceOf<'MultiKeyListener'>): readonly string[] {
-  return resource.kind === 'Listener' ? [resource.spec.routingKey] : multiKeyValues(resource).map(([key]) => key);
 }
 
 function logEntities(site: ResourceOf<'Site'> | undefined): Entity[] {

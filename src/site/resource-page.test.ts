@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { InputError } from '../base/errors.ts';
 import type { RecordOptions } from '../management/schema.ts';
 import { clusterKinds, innerSchemas, specSchemas } from './resource-tables.ts';
+import { serviceSettings, type ServiceKind, type ServiceSetting } from './service-settings.ts';
 import { kinds, metadataSchema, parseResources, secretSchema } from './resources.ts';
 
 /** The page about resources says what the tables say, and its examples do what it says of them. */
@@ -68,6 +69,27 @@ function rowsBelow(heading: string): readonly string[] {
 for (const [name, table] of tables) {
   test(`the page tells every field of ${name}`, () => {
     assert.deepEqual(rowsBelow(name), rowsOf(table));
+  });
+}
+
+/** The rows of the settings of a kind: `| setting | types | value | meaning |`; types that have the same share a row. */
+function settingRows(kind: ServiceKind): readonly string[] {
+  const types = new Map<string, string[]>();
+  for (const [type, settings] of Object.entries(serviceSettings[kind])) {
+    for (const [name, { schema, meaning }] of Object.entries(settings) as [string, ServiceSetting][]) {
+      const text = `${name}\0${schema.type}\0${meaning}`;
+      types.set(text, [...(types.get(text) ?? []), type]);
+    }
+  }
+  return [...types].map(([text, names]) => {
+    const [name = '', type = '', meaning = ''] = text.split('\0');
+    return row(name, names.join(', '), type, meaning);
+  });
+}
+
+for (const kind of ['Listener', 'Connector'] as const) {
+  test(`the page tells every setting of ${kind}`, () => {
+    assert.deepEqual(rowsBelow(`${kind}.spec.settings`), settingRows(kind));
   });
 }
 

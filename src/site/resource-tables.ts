@@ -13,12 +13,15 @@ import {
   SchemaProblem,
   text,
   textMap,
+  type Path,
   type Schema,
   type UnsupportedKey,
 } from '../management/schema.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { duration } from './duration.ts';
 import { checked, table, type TableSchema } from './resource-schema.ts';
+import { readServiceSettings, type ServiceKind } from './service-settings.ts';
+import { serviceTypes } from './resource-types.ts';
 import type {
   AccessGrantSpec,
   AccessTokenSpec,
@@ -32,6 +35,7 @@ import type {
   PriorityStrategy,
   RouterAccessRole,
   RouterAccessSpec,
+  ServiceType,
   SiteSpec,
   Specs,
   WeightedStrategy,
@@ -47,15 +51,18 @@ const needsKubernetes = 'it needs Kubernetes';
 /** A key of Skupper's that means something on Kubernetes only, but does no harm when it is off. */
 const kubernetesOnly: UnsupportedKey = { reason: `${needsKubernetes}; leave it out on a host`, accept: [false] };
 
-const serviceTls: UnsupportedKey = {
-  reason: 'TLS towards clients and servers of services is not implemented yet',
-  remedy: 'let the application speak TLS itself; between sites traffic is always encrypted',
-};
-
 const settings = optional(textMap(), 'settings by name; no effect on a host');
+const serviceSettingMap = optional(textMap(), 'settings by name, as the type has them');
 const routingKey = required(address(), 'routing key: what listeners and connectors meet under');
 const servicePort = integer(1, 65535);
-const serviceType = optional(choice(['tcp'], { udp: 'UDP services are not implemented yet' }), 'protocol of the service');
+const serviceType = optional(
+  choice<ServiceType>(serviceTypes, {
+    http2: "HTTP/2 alone is not implemented yet; 'http' is for HTTP",
+    udp: 'UDP services are not implemented yet',
+    amqp: 'AMQP services are not implemented yet',
+  }),
+  'protocol of the service; tcp when absent',
+);
 const observer = optional(choice(['auto', 'none', 'http1', 'http2']), 'protocol observer; feeds metrics only');
 const cost = optional(integer(1, 9999), 'cost of the link for routing; 1 when absent');
 const certificateName = text({
@@ -63,6 +70,7 @@ const certificateName = text({
   pattern: /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/,
   patternMeaning: 'the name of a Secret or certificate folder',
 });
+const clientTls = optional(certificateName, 'certificates to show to clients with TLS; no TLS when absent');
 const pem = text({ pattern: /^\s*-----BEGIN [A-Z0-9 ]+-----/, patternMeaning: 'a certificate in PEM' });
 
 const clusterAccess = "it needs Kubernetes; on a host use 'default'";
@@ -96,37 +104,63 @@ const siteSchema: TableSchema<SiteSpec> = table<SiteSpec>(
   },
 );
 
-const listenerSchema: TableSchema<ListenerSpec> = table<ListenerSpec>(
-  {
-    routingKey,
-    host: required(host(false), 'local address to listen on, such as 127.0.0.1 or 0.0.0.0'),
-    port: required(servicePort, 'local port to listen on'),
-    type: serviceType,
-    observer,
-    settings,
+const listenerSchema: TableSchema<ListenerSpec> = checked(
+  table<ListenerSpec>(
+    {
+      routingKey,
+      host: required(host(false), 'local address to listen on, such as 127.0.0.1 or 0.0.0.0'),
+      port: required(servicePort, 'local port to listen on'),
+      type: serviceType,
+      tlsCredentials: clientTls,
+      observer,
+      settings: serviceSettingMap,
+    },
+    { unsupported: { exposePodsByName: kubernetesOnly } },
+  ),
+  (listener, path) => {
+    const { authenticatePeer } = checkSettings('Listener', listener, path);
+    if (authenticatePeer === true && listener.tlsCredentials === undefined) {
+      throw new SchemaProblem('invalid', [...path, 'settings', 'require-client-cert'], 'needs tlsCredentials');
+    }
   },
-  { unsupported: { tlsCredentials: serviceTls, exposePodsByName: kubernetesOnly } },
 );
 
-const connectorSchema: TableSchema<ConnectorSpec> = table<ConnectorSpec>(
-  {
-    routingKey,
-    host: required(host(false), 'where the server is; localhost for this host'),
-    port: required(servicePort, 'port of the server'),
-    type: serviceType,
-    settings,
-  },
-  {
-    ignored: { verifyHostname: 'it speaks of TLS to the server only' },
-    unsupported: {
-      selector: { reason: `${needsKubernetes}; on a host use 'host' to say where the server is`, remedy: 'write host: localhost' },
-      tlsCredentials: serviceTls,
-      useClientCert: { ...serviceTls, accept: [false] },
-      exposePodsByName: kubernetesOnly,
-      includeNotReadyPods: kubernetesOnly,
+const connectorSchema: TableSchema<ConnectorSpec> = checked(
+  table<ConnectorSpec>(
+    {
+      routingKey,
+      host: required(host(false), 'where the server is; localhost for this host'),
+      port: required(servicePort, 'port of the server'),
+      type: serviceType,
+      tlsCredentials: optional(certificateName, 'ca.crt of it proves the server with TLS; no TLS when absent'),
+      useClientCert: optional(flag(), 'the server is shown tls.crt of the tlsCredentials'),
+      verifyHostname: optional(flag(), "the server's certificate must name the host; true when absent"),
+      settings: serviceSettingMap,
     },
+    {
+      unsupported: {
+        selector: { reason: `${needsKubernetes}; on a host use 'host' to say where the server is`, remedy: 'write host: localhost' },
+        exposePodsByName: kubernetesOnly,
+        includeNotReadyPods: kubernetesOnly,
+      },
+    },
+  ),
+  (connector, path) => {
+    checkSettings('Connector', connector, path);
+    if (connector.useClientCert === true && connector.tlsCredentials === undefined) {
+      throw new SchemaProblem('invalid', [...path, 'useClientCert'], 'needs tlsCredentials');
+    }
   },
 );
+
+/** What a service's settings stand for. Throws SchemaProblem. */
+function checkSettings(kind: ServiceKind, spec: ListenerSpec | ConnectorSpec, path: Path): Readonly<Record<string, unknown>> {
+  const { type = 'tcp', tlsCredentials, settings: given = {} } = spec;
+  if (type === 'udp' && tlsCredentials !== undefined) {
+    throw new SchemaProblem('unsupported', [...path, 'tlsCredentials'], "key 'tlsCredentials' is not supported: type udp has no TLS");
+  }
+  return readServiceSettings(kind, type, given, [...path, 'settings']);
+}
 
 /** Weights are shares of the whole; 65535 leaves room for every ratio in one 32-bit sum of 256 keys. */
 const weight = integer(0, 65535);
@@ -154,15 +188,21 @@ const strategySchema: TableSchema<MultiKeyStrategy> = checked(
   },
 );
 
-const multiKeyListenerSchema: TableSchema<MultiKeyListenerSpec> = table<MultiKeyListenerSpec>(
-  {
+const multiKeyListenerSchema: TableSchema<MultiKeyListenerSpec> = checked(
+  table<MultiKeyListenerSpec>({
     host: required(host(false), 'local address to listen on, such as 127.0.0.1 or 0.0.0.0'),
     port: required(servicePort, 'local port to listen on'),
     strategy: required(strategySchema, 'how to choose among routing keys'),
+    tlsCredentials: clientTls,
+    requireClientCert: optional(flag(), 'clients must show a certificate of an authority in ca.crt of the tlsCredentials'),
     observer,
     settings,
+  }),
+  (listener, path) => {
+    if (listener.requireClientCert === true && listener.tlsCredentials === undefined) {
+      throw new SchemaProblem('invalid', [...path, 'requireClientCert'], 'needs tlsCredentials');
+    }
   },
-  { unsupported: { tlsCredentials: serviceTls, requireClientCert: { ...serviceTls, accept: [false] } } },
 );
 
 const endpointRole = choice(['inter-router', 'edge']);

@@ -20,12 +20,19 @@ export interface SiteSpec {
   readonly settings?: Settings;
 }
 
+/** Protocols of services. `http`: HTTP/1.1 and HTTP/2, each request on its own. */
+export const serviceTypes = ['tcp', 'http'] as const;
+export type ServiceType = (typeof serviceTypes)[number] | 'http2' | 'udp';
+
 export interface ListenerSpec {
   readonly routingKey: string;
   /** Local address to listen on. */
   readonly host: string;
   readonly port: number;
-  readonly type?: 'tcp';
+  /** TCP when absent. */
+  readonly type?: ServiceType;
+  /** Name of the Secret or certificate folder for TLS with clients; absent = no TLS. */
+  readonly tlsCredentials?: string;
   readonly observer?: Observer;
   readonly settings?: Settings;
 }
@@ -37,7 +44,14 @@ export interface ConnectorSpec {
   /** Where the server is. */
   readonly host: string;
   readonly port: number;
-  readonly type?: 'tcp';
+  /** TCP when absent. */
+  readonly type?: ServiceType;
+  /** Name of the Secret or certificate folder for TLS with the server; absent = no TLS. */
+  readonly tlsCredentials?: string;
+  /** The server is shown the certificate of the credentials. */
+  readonly useClientCert?: boolean;
+  /** False = the certificate of the server need not name the host. */
+  readonly verifyHostname?: boolean;
   readonly settings?: Settings;
 }
 
@@ -61,6 +75,9 @@ export interface MultiKeyListenerSpec {
   readonly host: string;
   readonly port: number;
   readonly strategy: MultiKeyStrategy;
+  /** As of a Listener. */
+  readonly tlsCredentials?: string;
+  readonly requireClientCert?: boolean;
   readonly observer?: Observer;
   readonly settings?: Settings;
 }

@@ -179,12 +179,12 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
   [
     documentOf('Listener', ...listener, 'type: tpc'),
     'resource-invalid',
-    "f.yaml:9: spec.type: must be 'tcp', not the text 'tpc'; did you mean 'tcp'?",
+    "f.yaml:9: spec.type: must be one of tcp, http, not the text 'tpc'; did you mean 'tcp'?",
   ],
   [
-    documentOf('Listener', ...listener, 'tlsCredentials: x'),
-    'resource-unsupported',
-    /^f\.yaml:9: spec\.tlsCredentials: key 'tlsCredentials' is not supported: TLS towards/,
+    documentOf('Listener', ...listener, 'tlsCredentials: ../x'),
+    'resource-invalid',
+    /^f\.yaml:9: spec\.tlsCredentials: must be the name of a Secret or certificate folder/,
   ],
   [documentOf('Listener', ...listener, 'settings: {a: 1}'), 'resource-invalid', /^f\.yaml:9: spec\.settings\.a: must be text, not 1/],
   [
@@ -304,9 +304,9 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
     "f.yaml:5: data['ca.crt']: is not base64",
   ],
   [
-    'apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/tls\ndata: {tls.crt: "", tls.key: ""}\n',
+    'apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/tls\ndata: {ca.crt: "", tls.key: ""}\n',
     'resource-missing',
-    "f.yaml:5: data: key 'ca.crt' is required",
+    "f.yaml:5: data: key 'tls.crt' is required",
   ],
 ];
 

@@ -181,7 +181,7 @@ interface SecretDocument {
 export const secretSchema: TableSchema<SecretDocument> = table<SecretDocument>(
   {
     metadata: required(metadataSchema('Secret'), 'name, labels and annotations'),
-    type: withDefault(text(), 'Opaque', 'kubernetes.io/tls (needs all of ca.crt, tls.crt and tls.key) or Opaque'),
+    type: withDefault(text(), 'Opaque', 'kubernetes.io/tls (needs tls.crt and tls.key) or Opaque'),
     data: withDefault(textMap(), {}, 'files in base64, by name'),
     stringData: withDefault(textMap(), {}, 'files as they are, by name'),
   },
@@ -198,7 +198,7 @@ function readSecret(value: unknown): ResourceOf<'Secret'> {
   }
   const given = Object.entries(read.stringData).map(([name, content]) => [name, encodeBase64(new TextEncoder().encode(content))] as const);
   const spec: SecretSpec = { type: read.type, data: { ...read.data, ...Object.fromEntries(given) } };
-  const missing = ['ca.crt', 'tls.crt', 'tls.key'].find((name) => read.type === 'kubernetes.io/tls' && !Object.hasOwn(spec.data, name));
+  const missing = ['tls.crt', 'tls.key'].find((name) => read.type === 'kubernetes.io/tls' && !Object.hasOwn(spec.data, name));
   if (missing !== undefined) throw new SchemaProblem('missing', ['data'], `key '${missing}' is required`);
   return { kind: 'Secret', metadata: read.metadata, spec };
 }

@@ -15,8 +15,8 @@ const idle: ObservedSite = {
   refusals: new Map(),
   listeners: new Map(),
   connectors: new Map(),
-  tcpListeners: new Map(),
-  tcpConnectors: new Set(),
+  serviceListeners: new Map(),
+  serviceConnectors: new Set(),
   reachableKeys: new Set(),
   network: [],
   sitesByRouter: new Map(),
@@ -155,7 +155,7 @@ const cases: readonly Case[] = [
   [
     'Listener with a connector somewhere',
     listener,
-    { tcpListeners: up('a'), reachableKeys: new Set(['k']) },
+    { serviceListeners: up('tcpListener/a'), reachableKeys: new Set(['k']) },
     'Ready',
     'OK',
     ['Configured=True/Ready/OK', 'Matched=True/Ready/OK', 'Ready=True/Ready/OK'],
@@ -163,7 +163,7 @@ const cases: readonly Case[] = [
   [
     'Listener without connector',
     listener,
-    { tcpListeners: up('a'), reachableKeys: new Set(['other']) },
+    { serviceListeners: up('tcpListener/a'), reachableKeys: new Set(['other']) },
     'Pending',
     'No matching connectors',
     ['Configured=True/Ready/OK', 'Matched=False/Pending/No matching connectors', 'Ready=False/Pending/No matching connectors'],
@@ -179,7 +179,7 @@ const cases: readonly Case[] = [
   [
     'Listener whose port is taken',
     listener,
-    { tcpListeners: down('a', 'port 1 is in use'), reachableKeys: new Set(['k']) },
+    { serviceListeners: down('tcpListener/a', 'port 1 is in use'), reachableKeys: new Set(['k']) },
     'Error',
     'port 1 is in use',
     ['Configured=False/Error/port 1 is in use', 'Matched=True/Ready/OK', 'Ready=False/Error/port 1 is in use'],
@@ -195,7 +195,7 @@ const cases: readonly Case[] = [
   [
     'Connector with a listener at another site',
     connector,
-    { tcpConnectors: new Set(['a']), network: [siteWith([{ routingKey: 'k', listeners: ['k'], connectors: [] }])] },
+    { serviceConnectors: new Set(['tcpConnector/a']), network: [siteWith([{ routingKey: 'k', listeners: ['k'], connectors: [] }])] },
     'Ready',
     'OK',
     ['Configured=True/Ready/OK', 'Matched=True/Ready/OK', 'Ready=True/Ready/OK'],
@@ -204,7 +204,7 @@ const cases: readonly Case[] = [
     'Connector of whose key there are only connectors',
     connector,
     {
-      tcpConnectors: new Set(['a']),
+      serviceConnectors: new Set(['tcpConnector/a']),
       network: [
         siteWith([
           { routingKey: 'k', listeners: [], connectors: ['k'] },
@@ -321,7 +321,7 @@ const cases: readonly Case[] = [
   [
     'MultiKeyListener with a key that is reachable',
     byPriority,
-    { tcpListeners: up('multi-key/a'), reachableKeys: new Set(['k2']) },
+    { serviceListeners: up('tcpListener/multi-key/a'), reachableKeys: new Set(['k2']) },
     'Ready',
     'OK',
     [ok[0], 'Operational=True/Ready/OK', ok[1]],
@@ -329,7 +329,7 @@ const cases: readonly Case[] = [
   [
     'MultiKeyListener without',
     byPriority,
-    { tcpListeners: up('multi-key/a') },
+    { serviceListeners: up('tcpListener/multi-key/a') },
     'Pending',
     'No matching connectors',
     ['Configured=True/Ready/OK', 'Operational=False/Pending/No matching connectors', 'Ready=False/Pending/No matching connectors'],
@@ -337,7 +337,7 @@ const cases: readonly Case[] = [
   [
     'MultiKeyListener whose port is taken',
     byPriority,
-    { tcpListeners: down('multi-key/a', 'in use'), reachableKeys: new Set(['k1']) },
+    { serviceListeners: down('tcpListener/multi-key/a', 'in use'), reachableKeys: new Set(['k1']) },
     'Error',
     'in use',
     ['Configured=False/Error/in use', 'Operational=True/Ready/OK', 'Ready=False/Error/in use'],
@@ -407,7 +407,7 @@ test('a MultiKeyListener lists the keys that are reachable: in order of preferen
 
 test('conditions keep their time from report to report, each resource its own', () => {
   const both = [listener, { ...connector, metadata: { name: 'a' } }];
-  const observed = { ...idle, tcpListeners: up('a') };
+  const observed = { ...idle, serviceListeners: up('tcpListener/a') };
   const first = reportStatus(both, observed, now);
   const later = '2030-01-03T00:00:00Z';
   const second = reportStatus(both, { ...observed, reachableKeys: new Set(['k']) }, later, first);

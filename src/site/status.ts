@@ -1,6 +1,7 @@
 import type { ConnectorState, ListenerState } from '../management/operational-entities.ts';
 import { failed, pending, ready, statusOf, type BaseStatus, type Finding, type StatusMoment } from './conditions.ts';
-import { acceptsLinks, entityNames, routingKeysOf, type Withheld } from './derive.ts';
+import { acceptsLinks, entityNames, type Withheld } from './derive.ts';
+import { routingKeysOf, serviceEntityType, serviceProfile, type ServiceResource } from './derive-services.ts';
 import { resourceKey, type Kind, type Resource, type ResourceOf } from './resource-types.ts';
 
 /** Where a site accepts links. */
@@ -62,9 +63,10 @@ export interface ObservedSite {
   readonly refusals: ReadonlyMap<string, string>;
   readonly listeners: ReadonlyMap<string, ListenerState>;
   readonly connectors: ReadonlyMap<string, ConnectorState>;
-  readonly tcpListeners: ReadonlyMap<string, ListenerState>;
-  /** Names of the tcpConnectors that the router has. */
-  readonly tcpConnectors: ReadonlySet<string>;
+  /** Ports of services, by entity type and name: `tcpListener/backend`. */
+  readonly serviceListeners: ReadonlyMap<string, ListenerState>;
+  /** Types and names of the servers of services that the router has: `tcpConnector/backend`. */
+  readonly serviceConnectors: ReadonlySet<string>;
   /** Routing keys that have a connector anywhere in the network. */
   readonly reachableKeys: ReadonlySet<string>;
   /** Sites of the network, this one included. */
@@ -207,11 +209,24 @@ function configured(resource: Resource, type: string, present: { has(name: strin
   return ready;
 }
 
+/** Whether the router has the service, and the certificates for it. */
+function configuredService(resource: ServiceResource, present: { has(key: string): boolean }, observed: ObservedSite): Finding {
+  const withheld = withheldFinding(resource, observed);
+  if (withheld !== undefined) return withheld;
+  const profile = serviceProfile(resource);
+  const keys = entityNames(resource).map((name) => `${serviceEntityType(resource)}/${name}`);
+  for (const key of [...(profile === undefined ? [] : [`sslProfile/${profile.name}`]), ...keys]) {
+    const refusal = observed.refusals.get(key);
+    if (refusal !== undefined) return failed(refusal);
+  }
+  return keys.every((key) => present.has(key)) ? ready : pending('Pending');
+}
+
 /** Like configured, and the socket is or can be open: a port in use makes a listener fail, not the lack of connectors. */
-function listening(resource: Resource, observed: ObservedSite): Finding {
-  const finding = configured(resource, 'tcpListener', observed.tcpListeners, observed);
+function listening(resource: ServiceResource, observed: ObservedSite): Finding {
+  const finding = configuredService(resource, observed.serviceListeners, observed);
   const error = entityNames(resource)
-    .map((name) => observed.tcpListeners.get(name)?.connectionMsg ?? '')
+    .map((name) => observed.serviceListeners.get(`${serviceEntityType(resource)}/${name}`)?.connectionMsg ?? '')
     .find((message) => message !== '');
   return finding?.state === 'ready' && error !== undefined ? failed(error) : finding;
 }
@@ -244,7 +259,7 @@ function connectorStatus(connector: ResourceOf<'Connector'>, observed: ObservedS
     services.some((service) => service.routingKey === routingKey && service.listeners.length > 0),
   );
   const findings = {
-    Configured: configured(connector, 'tcpConnector', observed.tcpConnectors, observed),
+    Configured: configuredService(connector, observed.serviceConnectors, observed),
     Matched: hasMatchingListener ? ready : pending('No matching listeners'),
   };
   return { ...statusOf(findings, 'Ready', moment), hasMatchingListener };

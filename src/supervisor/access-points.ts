@@ -1,7 +1,8 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { isHost } from '../pki/ip-address.ts';
 import { maxHosts } from '../pki/redemption-protocol.ts';
-import { acceptsLinks, defaultLinkPort, entityNames, plainHost } from '../site/derive.ts';
+import { acceptsLinks, defaultLinkPort, entityNames } from '../site/derive.ts';
+import { plainHost } from '../site/derive-services.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 
 /** A port where the site accepts links, as others reach it. */

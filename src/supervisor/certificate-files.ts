@@ -4,14 +4,17 @@ import type { SigningCredentials } from '../host/routing-trust.ts';
 import type { TlsCredentials } from '../host/trust-store.ts';
 import { writeFailure, writeFileAtomic } from '../host/atomic-file.ts';
 import type { CertificateFiles, SigningFiles } from '../site/derive.ts';
+import type { NamedCertificates } from '../site/derive-services.ts';
 import { secretFile } from '../site/resources.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
 
 /** Of what the router signs with. */
 const signingFileNames = { ca: 'ca.crt', membership: 'membership.crt', key: 'signing.key' } as const;
-const fileNames = ['ca.crt', 'tls.crt', 'tls.key'] as const;
-type Texts = Readonly<Record<(typeof fileNames)[number], string>>;
+/** The key first: a certificate without its key is of no use, a key without its certificate does no harm. */
+const fileNames = ['tls.key', 'ca.crt', 'tls.crt'] as const;
+type FileName = (typeof fileNames)[number];
+type Texts = ReadonlyMap<FileName, string>;
 
 /** Certificates as files, because that is how a router's configuration names them. Each gets an ordinal that grows when its content changes. */
 export class CertificateFolders {
@@ -26,7 +29,14 @@ export class CertificateFolders {
   /** Puts the site's own TLS credentials into files. Throws WeatherError `disk-full`. */
   async own(credentials: TlsCredentials): Promise<CertificateFiles> {
     const { ca, cert, key } = credentials;
-    return this.#write(`${this.#layout.routerFolder}/tls`, { 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key });
+    const folder = `${this.#layout.routerFolder}/tls`;
+    const texts: Texts = new Map([
+      ['ca.crt', ca],
+      ['tls.crt', cert],
+      ['tls.key', key],
+    ]);
+    const { ordinal } = await this.#write(folder, texts);
+    return { caCertFile: `${folder}/ca.crt`, certFile: `${folder}/tls.crt`, privateKeyFile: `${folder}/tls.key`, ordinal };
   }
 
   /** Puts what the router signs with into files. `stateFolder`: where the router keeps its epoch. Throws WeatherError `disk-full`. */
@@ -54,8 +64,8 @@ export class CertificateFolders {
    * The certificates that resources may name: those of Secrets, written to files, and the folders that the user supplies.
    * Files of Secrets that are gone are removed, for they hold keys.
    */
-  async named(resources: readonly Resource[]): Promise<ReadonlyMap<string, CertificateFiles>> {
-    const files = new Map<string, CertificateFiles>();
+  async named(resources: readonly Resource[]): Promise<ReadonlyMap<string, NamedCertificates>> {
+    const files = new Map<string, NamedCertificates>();
     for (const name of await readdir(this.#layout.suppliedCertificateFolder).catch(() => [])) {
       const folder = `${this.#layout.suppliedCertificateFolder}/${name}`;
       const texts = await readTexts(folder);
@@ -75,22 +85,29 @@ export class CertificateFolders {
     return files;
   }
 
-  async #write(folder: string, texts: Texts): Promise<CertificateFiles> {
+  async #write(folder: string, texts: Texts): Promise<NamedCertificates> {
     if (this.#versions.get(folder)?.hash !== hashOf(texts)) {
       try {
         await mkdir(folder, { recursive: true, mode: 0o700 });
       } catch (cause) {
         throw writeFailure(folder, cause);
       }
-      // The key first: a certificate without its key is of no use, a key without its certificate does no harm.
-      for (const name of ['tls.key', 'ca.crt', 'tls.crt'] as const) await writeFileAtomic(`${folder}/${name}`, texts[name]);
+      for (const name of fileNames) {
+        const text = texts.get(name);
+        if (text === undefined) await rm(`${folder}/${name}`, { force: true });
+        else await writeFileAtomic(`${folder}/${name}`, text);
+      }
     }
     return this.#files(folder, texts);
   }
 
-  #files(folder: string, texts: Texts): CertificateFiles {
-    const ordinal = this.#raise(folder, hashOf(texts));
-    return { caCertFile: `${folder}/ca.crt`, certFile: `${folder}/tls.crt`, privateKeyFile: `${folder}/tls.key`, ordinal };
+  #files(folder: string, texts: Texts): NamedCertificates {
+    return {
+      ...(texts.has('ca.crt') ? { caCertFile: `${folder}/ca.crt` } : {}),
+      ...(texts.has('tls.crt') ? { certFile: `${folder}/tls.crt` } : {}),
+      ...(texts.has('tls.key') ? { privateKeyFile: `${folder}/tls.key` } : {}),
+      ordinal: this.#raise(folder, hashOf(texts)),
+    };
   }
 
   /** The ordinal of a folder whose content has this hash now. */
@@ -111,13 +128,18 @@ async function readTexts(folder: string): Promise<Texts | undefined> {
   return textsOf((name) => texts.get(name));
 }
 
-function textsOf(read: (name: string) => string | undefined): Texts | undefined {
-  const [ca, cert, key] = fileNames.map(read);
-  return ca === undefined || cert === undefined || key === undefined ? undefined : { 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key };
+/** What there is of the files; undefined when there is none. */
+function textsOf(read: (name: FileName) => string | undefined): Texts | undefined {
+  const texts = new Map<FileName, string>();
+  for (const name of fileNames) {
+    const text = read(name);
+    if (text !== undefined) texts.set(name, text);
+  }
+  return texts.size === 0 ? undefined : texts;
 }
 
 function hashOf(texts: Texts): string {
   const hash = createHash('sha256');
-  for (const name of fileNames) hash.update(`${name}\0${texts[name]}\0`);
+  for (const name of fileNames) hash.update(`${name}\0${texts.get(name) ?? ''}\0`);
   return hash.digest('hex');
 }

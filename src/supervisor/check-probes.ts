@@ -6,7 +6,8 @@ import { verifyPeer } from '../host/peer-identity.ts';
 import type { TlsCredentials } from '../host/trust-store.ts';
 import { identityFromSubjectAltName } from '../pki/identity.ts';
 import type { LinkProbe, SeenClock, SeenProbes, ServerProbe } from '../site/health-observation.ts';
-import { endpointText, plainHost } from '../site/derive.ts';
+import { endpointText } from '../site/derive.ts';
+import { plainHost } from '../site/derive-services.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 
 /** One try: several round trips over a slow network. */

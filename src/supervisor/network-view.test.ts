@@ -53,7 +53,8 @@ const sources = {
       uptimeSeconds: 1,
     },
   ],
-  tcpListeners: [],
+  ports: [],
+  types: new Map(),
   listenerKeys: new Map(),
 } as const;
 

@@ -1,4 +1,5 @@
-import type { AddressRow, ConnectionRow, RouterNodeRow, TcpListenerRow } from '../management/operational-entities.ts';
+import { toldTypes } from './site-data.ts';
+import type { AddressRow, ConnectionRow, RouterNodeRow } from '../management/operational-entities.ts';
 
 /** The whole network as one site sees it: the body of the operation NETWORK. */
 export interface NetworkView {
@@ -47,6 +48,8 @@ export interface NetworkLink {
 export interface NetworkService {
   readonly routingKey: string;
   readonly distribution: string;
+  /** Protocols that its listeners and connectors speak, as far as sites tell; several do not go together. */
+  readonly types: readonly string[];
   /** Sites with connectors, nearest first. */
   readonly connectors: readonly ServicePlace[];
   /** Sites with listeners. */
@@ -60,6 +63,17 @@ export interface ServicePlace {
   readonly name: string;
 }
 
+/** A port of this site that leads to a service. */
+export interface ServicePortRow {
+  readonly name: string;
+  /** Absent for a port of several. */
+  readonly address?: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** 0 while it is closed. */
+  readonly boundPort: number;
+}
+
 /** What the view is made of. */
 export interface NetworkSources {
   readonly networkId: string | null;
@@ -67,7 +81,10 @@ export interface NetworkSources {
   readonly nodes: readonly RouterNodeRow[];
   readonly addresses: readonly AddressRow[];
   readonly connections: readonly ConnectionRow[];
-  readonly tcpListeners: readonly TcpListenerRow[];
+  /** Ports of this site's services. */
+  readonly ports: readonly ServicePortRow[];
+  /** Protocols that this site's services speak, by routing key. */
+  readonly types: ReadonlyMap<string, ReadonlySet<string>>;
   /** Routing keys by name of the listeners of this site that have several. */
   readonly listenerKeys: ReadonlyMap<string, readonly string[]>;
 }
@@ -138,7 +155,8 @@ function links({ nodes, connections }: NetworkSources, ownId: string, place: Pla
 const flowRecordAddress = /^(?:mc\/sfe|sfe|vfcr)\./;
 
 function services(sources: NetworkSources, ownId: string, place: Place): NetworkService[] {
-  const { nodes, addresses, tcpListeners, listenerKeys } = sources;
+  const { nodes, addresses, ports, listenerKeys } = sources;
+  const types = typesByKey(sources);
   const listening = new Map<string, ServicePlace[]>();
   for (const { id, site } of nodes) {
     for (const key of listenerKeysIn(site)) {
@@ -155,13 +173,27 @@ function services(sources: NetworkSources, ownId: string, place: Place): Network
     return {
       routingKey,
       distribution: row?.distribution ?? 'balanced',
+      types: [...(types.get(routingKey) ?? [])].sort(),
       connectors: [...local, ...(row?.remoteRouters ?? [])].map(place),
       listeners: listening.get(routingKey) ?? [],
-      localListeners: tcpListeners
+      localListeners: ports
         .filter(({ name, address }) => address === routingKey || listenerKeys.get(name)?.includes(routingKey) === true)
         .map(({ name, host, port, boundPort }) => ({ name, host, port: boundPort === 0 ? port : boundPort, open: boundPort > 0 })),
     };
   });
+}
+
+/** What this site's resources and the other sites say. */
+function typesByKey({ nodes, types }: NetworkSources): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  const add = (key: string, type: string): void => {
+    const known = found.get(key);
+    if (known === undefined) found.set(key, new Set([type]));
+    else known.add(type);
+  };
+  for (const [key, own] of types) for (const type of own) add(key, type);
+  for (const { site } of nodes.slice(1)) for (const [key, type] of toldTypes(site)) add(key, type);
+  return found;
 }
 
 /** The routing keys that a router says its site has listeners for. What comes from the network may be anything. */

@@ -1,6 +1,10 @@
+import { serviceConnectors, serviceListeners } from '../management/entities.ts';
+import type { ListenerState } from '../management/operational-entities.ts';
+import type { ServiceListenerEntity } from '../management/service-entities.ts';
 import type { Router } from '../router/router.ts';
 import type { Withheld } from '../site/derive.ts';
-import { entityNames, routingKeysOf } from '../site/derive.ts';
+import { entityNames } from '../site/derive.ts';
+import { routingKeysOf } from '../site/derive-services.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 import type { AccessEndpoint, GrantState, ObservedSite, SiteRecord, TokenState } from '../site/status.ts';
 import type { AccessPoint } from './access-points.ts';
@@ -32,12 +36,12 @@ export function observeSite(sources: ObservationSources): ObservedSite {
     refusals: sources.refusals,
     listeners: states(router?.configuration.listeners, (name) => router?.listener(name)?.state),
     connectors: states(router?.configuration.connectors, (name) => router?.connector(name)?.state),
-    tcpListeners: states(router?.configuration.tcpListeners, (name) => {
-      const port = router?.tcpListener(name);
-      // A listener that waits for a connector has nothing wrong with it.
-      return port === undefined ? undefined : port.reachable ? port.state : { ...port.state, connectionMsg: '' };
-    }),
-    tcpConnectors: new Set(router?.configuration.tcpConnectors.map(({ name }) => name)),
+    serviceListeners: new Map(
+      router === undefined ? [] : serviceListeners(router.configuration).flatMap((entity) => portState(router, entity)),
+    ),
+    serviceConnectors: new Set(
+      router === undefined ? [] : serviceConnectors(router.configuration).map(({ type, name }) => `${type}/${name}`),
+    ),
     reachableKeys: new Set([
       ...keys.filter((key) => router?.forwarder.reachable(key) === true),
       ...services.filter(({ connectors }) => connectors.length > 0).map(({ routingKey }) => routingKey),
@@ -48,6 +52,14 @@ export function observeSite(sources: ObservationSources): ObservedSite {
     grants: sources.grants,
     tokens: sources.tokens,
   };
+}
+
+/** A listener that waits for a connector has nothing wrong with it. */
+function portState(router: Router, { type, name }: ServiceListenerEntity): readonly (readonly [string, ListenerState])[] {
+  const port = router.services.port(type, name);
+  if (port === undefined) return [];
+  const { state } = port;
+  return [[`${type}/${name}`, port.addresses.choose() === undefined ? { ...state, connectionMsg: '' } : state]];
 }
 
 function states<State>(

@@ -5,7 +5,8 @@ import type { Random } from '../base/random.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import type { TrustStore } from '../host/trust-store.ts';
 import { identityFromSubjectAltName, newRouterId } from '../pki/identity.ts';
-import type { CertificateFiles, SiteIdentity } from '../site/derive.ts';
+import type { SiteIdentity } from '../site/derive.ts';
+import type { NamedCertificates } from '../site/derive-services.ts';
 import { resourcesOf, type Resource } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
 import type { CertificateFolders } from './certificate-files.ts';
@@ -62,11 +63,11 @@ export class RouterIdentities {
 
 async function givenRouterId(
   resources: readonly Resource[],
-  credentials: ReadonlyMap<string, CertificateFiles>,
+  credentials: ReadonlyMap<string, NamedCertificates>,
 ): Promise<string | undefined> {
   for (const { spec } of resourcesOf(resources, 'Link')) {
     const files = credentials.get(spec.tlsCredentials ?? '');
-    if (files === undefined) continue;
+    if (files?.certFile === undefined) continue;
     try {
       const { subjectAltName } = new X509Certificate(await readFile(files.certFile));
       const routerId = identityFromSubjectAltName(subjectAltName ?? '')?.routerId;

@@ -1,9 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import type { AuditLog } from '../host/audit-log.ts';
 import type { TrustStore } from '../host/trust-store.ts';
+import { serviceListeners } from '../management/entities.ts';
 import { revokedIssuerPrefix } from '../router/trust-enforcement.ts';
-import { addressRows, connectionRows, nodeRows, tcpListenerRows } from '../router/management-rows.ts';
-import { acceptsLinks, entityNames, routingKeysOf, type Withheld } from '../site/derive.ts';
+import { addressRows, connectionRows, nodeRows } from '../router/management-rows.ts';
+import { acceptsLinks, entityNames, type Withheld } from '../site/derive.ts';
+import { routingKeysOf, serviceTypes } from '../site/derive-services.ts';
 import type { HealthObservation, Problem, SeenProbes } from '../site/health-observation.ts';
 import { judgeHealth } from '../site/health-rules.ts';
 import type { HealthWarning } from '../site/health.ts';
@@ -94,7 +96,14 @@ export class SiteView {
       nodes: nodeRows(router, Object.fromEntries(siteData)),
       addresses: addressRows(router),
       connections: connectionRows(router),
-      tcpListeners: tcpListenerRows(router),
+      ports: serviceListeners(router.configuration).map((entity) => ({
+        name: entity.name,
+        ...('address' in entity ? { address: entity.address } : {}),
+        host: entity.host,
+        port: entity.port,
+        boundPort: router.services.port(entity.type, entity.name)?.state.boundPort ?? 0,
+      })),
+      types: serviceTypes(resources),
       listenerKeys: new Map(listenerKeys),
     });
   }

@@ -1,0 +1,119 @@
+import { ChangeRefused } from '../management/configuration-change.ts';
+import type { ListenerAddressEntity, ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
+import type { Offer, Port, ServiceContext } from './service.ts';
+import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
+import type { TlsProfile } from './tls-profiles.ts';
+
+type ServiceEntity = ServiceListenerEntity | ServiceConnectorEntity | ListenerAddressEntity;
+
+/** The services of one router: ports for clients and offers of servers, of all protocols. */
+export class RouterServices {
+  readonly #context: ServiceContext;
+  /** By entity type and name. */
+  readonly #ports = new Map<string, Port>();
+  readonly #offers = new Map<string, Offer>();
+  /** Where each listenerAddress belongs, by its name. */
+  readonly #portsOfAddresses = new Map<string, Port>();
+
+  constructor(context: ServiceContext) {
+    this.#context = context;
+  }
+
+  port(type: ServiceListenerEntity['type'], name: string): Port | undefined {
+    return this.#ports.get(`${type}/${name}`);
+  }
+
+  offer(type: ServiceConnectorEntity['type'], name: string): Offer | undefined {
+    return this.#offers.get(`${type}/${name}`);
+  }
+
+  /** Throws ChangeRefused or WeatherError, and leaves everything as it was. */
+  create(entity: ServiceEntity): void {
+    const key = `${entity.type}/${entity.name}`;
+    switch (entity.type) {
+      case 'tcpListener':
+        this.#open(key, new TcpListenerPort(this.#context, entity));
+        return;
+      case 'tcpConnector':
+        this.#start(key, new TcpConnectorOffer(this.#context, entity));
+        return;
+      case 'listenerAddress': {
+        const port = this.#ports.get(`tcpListener/${entity.listener}`);
+        if (port === undefined) return;
+        port.addresses.add(entity);
+        this.#portsOfAddresses.set(entity.name, port);
+        port.update();
+        return;
+      }
+      default:
+        throw new ChangeRefused(400, `${entity.type} is not implemented yet`);
+    }
+  }
+
+  #open(key: string, port: Port): void {
+    this.#ports.set(key, port);
+    port.update();
+  }
+
+  #start(key: string, offer: Offer): void {
+    offer.start();
+    this.#offers.set(key, offer);
+  }
+
+  delete(type: ServiceEntity['type'], name: string): void {
+    if (type === 'listenerAddress') {
+      const owner = this.#portsOfAddresses.get(name);
+      this.#portsOfAddresses.delete(name);
+      owner?.addresses.remove(name);
+      owner?.update();
+      return;
+    }
+    const key = `${type}/${name}`;
+    (this.#ports.get(key) ?? this.#offers.get(key))?.stop();
+    this.#ports.delete(key);
+    this.#offers.delete(key);
+  }
+
+  /** The files of an sslProfile have new content. */
+  renew(profile: TlsProfile): void {
+    for (const service of [...this.#ports.values(), ...this.#offers.values()]) {
+      if ('sslProfile' in service.entity && service.entity.sslProfile === profile.entity.name) service.renew(profile);
+    }
+  }
+
+  /** Routes or local consumers have changed. */
+  routesChanged(): void {
+    for (const port of this.#ports.values()) port.update();
+  }
+
+  /** Connections, flows and requests that are open. */
+  get active(): number {
+    let count = 0;
+    for (const port of this.#ports.values()) count += port.active;
+    for (const offer of this.#offers.values()) count += offer.active;
+    return count;
+  }
+
+  /** Connections, flows and requests that the servers have been given since the start. */
+  get taken(): number {
+    let count = 0;
+    for (const offer of this.#offers.values()) count += offer.taken;
+    return count;
+  }
+
+  /** Tells the network that the servers are gone, and serves whoever has not heard. */
+  conceal(): void {
+    for (const offer of this.#offers.values()) offer.conceal();
+  }
+
+  /** Takes nothing new. */
+  stopAccepting(): void {
+    for (const port of this.#ports.values()) port.stopAccepting();
+    for (const offer of this.#offers.values()) offer.withdraw();
+  }
+
+  stop(): void {
+    for (const port of this.#ports.values()) port.stop();
+    for (const offer of this.#offers.values()) offer.stop();
+  }
+}
