@@ -27,6 +27,8 @@ export interface RedemptionServerOptions {
   readonly log: Logger;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
+  /** Connections at a time; more are closed. */
+  readonly connectionLimit?: number;
   /** Ends the server as disposal does. */
   readonly signal?: AbortSignal;
 }
@@ -36,8 +38,8 @@ export interface RedemptionServer extends AsyncDisposable {
   accept(socket: TLSSocket): void;
 }
 
-/** Connections at a time: enough for a rush of a whole fleet, and at most 256 x 8 KiB of bodies in memory. */
-export const maxConnections = 256;
+/** Enough for a rush of a whole fleet, and at most 256 x 8 KiB of bodies in memory. */
+const defaultConnectionLimit = 256;
 /** Request line and headers. Ours have about 200 bytes. */
 const maxHeaderBytes = 4096;
 /** Longest life of a connection: the request's deadline, and as long again for the work and the answer. */
@@ -48,7 +50,7 @@ const notFound = { code: 'not-found', message: 'this token cannot be redeemed: i
 
 /** Serves redemption and renewal on connections that the link port's TLS server hands over. It listens to nothing itself. */
 export function createRedemptionServer(options: RedemptionServerOptions): RedemptionServer {
-  const { handler, log, nowMs, signal } = options;
+  const { handler, log, nowMs, connectionLimit = defaultConnectionLimit, signal } = options;
   const failedTries = new FailedTries(nowMs);
   const sockets = new Map<TLSSocket, NodeJS.Timeout>();
   let closed = false;
@@ -98,7 +100,7 @@ export function createRedemptionServer(options: RedemptionServerOptions): Redemp
   }
 
   function accept(socket: TLSSocket): void {
-    if (closed || sockets.size >= maxConnections) {
+    if (closed || sockets.size >= connectionLimit) {
       socket.destroy();
       return;
     }

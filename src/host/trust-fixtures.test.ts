@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../base/log.ts';
 import type { AccessToken } from '../pki/access-token.ts';
 import { testCrypto } from '../pki/fixtures.test.ts';
-import { createRedemptionServer } from './redemption-server.ts';
+import { createRedemptionServer, type RedemptionServerOptions } from './redemption-server.ts';
 import { TrustStore } from './trust-store.ts';
 import type { TrustStoreOptions } from './trust-store.ts';
 
@@ -63,8 +63,9 @@ export interface LinkPort extends AsyncDisposable {
 export async function openLinkPort(
   store: TrustStore,
   onLink: (socket: TLSSocket) => void = (socket) => socket.destroy(),
+  limits: Pick<RedemptionServerOptions, 'connectionLimit'> = {},
 ): Promise<LinkPort> {
-  const redemption = createRedemptionServer({ handler: store, log: silentLogger, nowMs: () => performance.now() });
+  const redemption = createRedemptionServer({ handler: store, log: silentLogger, nowMs: () => performance.now(), ...limits });
   const server = createServer({
     ...store.tlsCredentials(),
     minVersion: 'TLSv1.3',
