@@ -196,6 +196,11 @@ export class Forwarder {
     this.#temporary.delete(address.slice(address.lastIndexOf('/') + 1));
   }
 
+  /** Addresses for answers that are in use. */
+  get temporaryAddresses(): number {
+    return this.#temporary.size;
+  }
+
   /** Offers a consumer under an address of this router, `amqp:/_topo/0/<router>/<name>`; whom it serves is for it to say. */
   addLocal(name: string, consumer: LocalConsumer): void {
     this.#local.set(name, consumer);

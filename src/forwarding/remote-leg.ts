@@ -96,6 +96,8 @@ export class RemoteLeg implements Downstream, DeliverySource, OutgoingLinkHandle
 
   abort(): void {
     this.#cutOff();
+    // The consumer of a message that is complete already hears that nobody waits for its outcome.
+    this.#delivery.forget();
     this.#finish('aborted');
   }
 

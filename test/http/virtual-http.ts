@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { silentLogger } from '../../src/base/log.ts';
 import { VirtualNetwork } from '../../src/sim/virtual-network.ts';
 import type { VirtualLink } from '../../src/sim/virtual-link.ts';
@@ -18,6 +19,7 @@ import { HttpEgress } from '../../src/services/http/http-egress.ts';
 import { HttpIngress } from '../../src/services/http/http-ingress.ts';
 import type { HttpIngressOptions } from '../../src/services/http/http-ingress.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/services/http/http-server.ts';
+import { windowBytes } from '../../src/services/tcp/tcp-stream.ts';
 import { WindowBudget } from '../../src/services/tcp/window-budget.ts';
 
 class ChangingRouter extends VirtualRouter {
@@ -39,7 +41,8 @@ export class HttpRouter {
   readonly #turns: EndOfTurn;
   readonly egress: HttpEgress;
   readonly windows = new WindowBudget();
-  readonly #ingresses: HttpIngress[] = [];
+  readonly ingresses: HttpIngress[] = [];
+  readonly servers: HttpServer[] = [];
 
   constructor(network: VirtualNetwork, id: string) {
     this.#network = network;
@@ -50,7 +53,7 @@ export class HttpRouter {
     };
     this.egress = new HttpEgress(this.#context(() => this.egress.handleTimeout()));
     this.router.routesChanged = (): void => {
-      for (const ingress of this.#ingresses) ingress.routesChanged();
+      for (const ingress of this.ingresses) ingress.routesChanged();
     };
   }
 
@@ -96,7 +99,7 @@ export class HttpRouter {
         chooseAddress: () => (forwarder.reachable(address) ? address : undefined),
       },
     );
-    this.#ingresses.push(ingress);
+    this.ingresses.push(ingress);
     return ingress;
   }
 
@@ -109,7 +112,9 @@ export class HttpRouter {
   }
 
   serve(name: string, handler: HttpHandler, options: Partial<HttpServerOptions> = {}): HttpServer {
-    return this.egress.add({ name, address: 'service', priority: 0, overflow: 0, maxRequests: 1024, ...options }, handler);
+    const server = this.egress.add({ name, address: 'service', priority: 0, overflow: 0, maxRequests: 1024, ...options }, handler);
+    this.servers.push(server);
+    return server;
   }
 
   /** A client's request. */
@@ -356,6 +361,21 @@ export class Chain {
     this.network = new VirtualNetwork(seed);
     this.routers = Array.from({ length }, (_, index) => new HttpRouter(this.network, `r${index}`));
     this.links = this.routers.slice(1).map(({ router }, index) => this.network.link(this.routers[index].router, router));
+  }
+
+  /** Nothing is left of any request: no address, no delivery, no stream, no octet of a window. */
+  assertAtRest(): void {
+    this.network.run(500);
+    for (const { router, windows, ingresses, servers } of this.routers) {
+      const { forwarder } = router.control;
+      assert.equal(forwarder.incoming.inFlight, 0, `${router.id}: deliveries from neighbours`);
+      assert.equal(forwarder.outgoing.inFlight, 0, `${router.id}: deliveries to neighbours`);
+      assert.equal(windows.windowOf(0), windowBytes, `${router.id}: windows`);
+      const watched = ingresses.reduce((sum, ingress) => sum + ingress.watchedRouters, 0);
+      assert.equal(forwarder.temporaryAddresses, watched, `${router.id}: addresses for answers`);
+      for (const ingress of ingresses) assert.equal(ingress.active, 0, `${router.id}: requests of clients`);
+      for (const server of servers) assert.equal(server.outstanding, 0, `${router.id}: requests to ${server.options.name}`);
+    }
   }
 
   get first(): HttpRouter {

@@ -215,6 +215,13 @@ export class HttpIngress implements HttpHandler, IngressContext {
     return this.#watches.get(address)?.servers ?? [];
   }
 
+  /** Routers that are asked for their servers. */
+  get watchedRouters(): number {
+    let count = 0;
+    for (const watch of this.#watches.values()) count += watch.watchedRouters;
+    return count;
+  }
+
   /** Does what is due. */
   handleTimeout(): void {
     this.#wakeAtMs = Infinity;

@@ -62,6 +62,10 @@ export class ServerWatch implements ServerChoice {
     return this.#set.servers;
   }
 
+  get watchedRouters(): number {
+    return this.#routers.size;
+  }
+
   choose(nowMs: number, tried: readonly BalancedServer[]): BalancedServer | undefined {
     return this.#set.choose(nowMs, tried);
   }
