@@ -1,6 +1,7 @@
 import { AddressGrant } from '../base/address-grant.ts';
 import { defaultTimers } from '../routing/limits.ts';
 import { dialTimeoutMs, maximumPauseMs } from './dialler.ts';
+import { traceOfRevoked } from './revoked-router.ts';
 import type { World } from './world.ts';
 
 /** AMQP's time-out for a silent connection, as the virtual network sets it. */
@@ -36,6 +37,15 @@ export const cutBoundMs: number = defaultTimers.helloMaxAgeMs + defaultTimers.he
 /** As above after one repair: no dead connection is left to be noticed. */
 export const repairBoundMs: number = convergenceBoundMs - idleTimeoutMs;
 
+/** Two processes with one identity that can hear of each other: one of them is to give way. */
+function identityDifference({ spare, diallers, plan }: World): string | undefined {
+  if (spare === undefined || spare.isFenced) return undefined;
+  const isLinked = diallers.some(
+    ({ from, to }) => (from === spare || to === spare) && [from, to].every(({ number }) => plan.core.includes(number)),
+  );
+  return isLinked ? `two processes have the identity of ${spare.id}` : undefined;
+}
+
 /** What the core should look like, worked out from the cables alone. */
 export class Expectation {
   readonly #world: World;
@@ -51,6 +61,8 @@ export class Expectation {
     const { routers } = plan;
     diallers.forEach(({ from, to, cost }, index) => {
       if (without.has(index) || !core.has(from.number) || !core.has(to.number)) return;
+      // The process that gives way has no links.
+      if (from === world.spare || to === world.spare) return;
       for (const pair of [from.number * routers + to.number, to.number * routers + from.number]) {
         this.#costs.set(pair, Math.min(cost, this.#costs.get(pair) ?? Infinity));
       }
@@ -82,7 +94,11 @@ export class Expectation {
   /** The first thing that is not as it should be; undefined when the core agrees with the cables. */
   difference(): string | undefined {
     const { plan, machines } = this.#world;
+    const others = identityDifference(this.#world);
+    if (others !== undefined) return others;
     for (const a of plan.core) {
+      const revoked = traceOfRevoked(this.#world, machines[a]);
+      if (revoked !== undefined) return revoked;
       const table = machines[a].process?.control.forwarder.table;
       if (table === undefined) return `${machines[a].id} is not running`;
       for (const b of plan.core) {

@@ -1,4 +1,5 @@
 import type { Machine } from './machine.ts';
+import type { PlannedCable } from './plan.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import { Cable } from './virtual-link.ts';
 import type { VirtualLink } from './virtual-link.ts';
@@ -16,19 +17,27 @@ export class Dialler {
   readonly cable: Cable = new Cable();
   readonly from: Machine;
   readonly to: Machine;
-  readonly cost: number;
+  readonly planned: PlannedCable;
   readonly #network: VirtualNetwork;
   readonly #random: SeededRandom;
   #failures = 0;
   #link: VirtualLink | undefined;
   #openedMs = 0;
 
-  constructor(network: VirtualNetwork, random: SeededRandom, from: Machine, to: Machine, cost: number) {
+  constructor(network: VirtualNetwork, random: SeededRandom, from: Machine, to: Machine, planned: PlannedCable) {
     this.#network = network;
     this.#random = random;
     this.from = from;
     this.to = to;
-    this.cost = cost;
+    this.planned = planned;
+    for (const direction of this.cable.directions) {
+      direction.delayMs = planned.delayMs;
+      direction.jitterMs = planned.jitterMs;
+    }
+  }
+
+  get cost(): number {
+    return this.planned.cost;
   }
 
   get link(): VirtualLink | undefined {
@@ -47,6 +56,8 @@ export class Dialler {
   }
 
   #dial(process: VirtualRouter): void {
+    // Who has given way to another process with its identity makes no links any more.
+    if (this.from.isFenced) return;
     const [there, back] = this.cable.directions;
     const roundTripMs = there.delayMs + back.delayMs;
     const startedMs = this.#network.nowMs;

@@ -11,6 +11,11 @@ export class VirtualDisk {
     this.#written.set(name, text);
   }
 
+  /** Gets all that another disk has. */
+  copyFrom(other: VirtualDisk): void {
+    for (const [name, text] of [...other.#synced, ...other.#written]) this.#synced.set(name, text);
+  }
+
   /** What has been written so far outlives a crash. */
   sync(): void {
     for (const [name, text] of this.#written) this.#synced.set(name, text);

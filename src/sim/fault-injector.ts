@@ -1,8 +1,12 @@
 import type { Fault } from './fault.ts';
 import type { HostileRouter } from './hostile-router.ts';
+import type { PlannedRevocation } from './plan.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { Direction } from './virtual-link.ts';
 import type { World } from './world.ts';
+
+/** As patient as people are. */
+const revokeAgainMs = 500;
 
 /** Makes the faults of a plan happen. After `heal` the rest of them is ignored. */
 export class FaultInjector {
@@ -81,12 +85,25 @@ export class FaultInjector {
           this.#world.offer(fault.offer);
         });
         break;
+      case 'revoke':
+        this.#revoke(fault);
+        break;
+      case 'clone':
+        this.#world.spare?.startAsCopyOf(machines[fault.router]);
+        break;
       case 'hostile':
         this.#hostile?.act(fault.choice, fault.salt);
         break;
       default:
         throw new Error(`bug: no fault of kind ${(fault as Fault).kind}`);
     }
+  }
+
+  /** Whoever is to do it may not run: then it is done later, and at the healing at the latest. */
+  #revoke(fault: PlannedRevocation): void {
+    const { machines, revokedId } = this.#world;
+    if (revokedId === undefined || machines[fault.by].refuses(revokedId)) return;
+    if (!machines[fault.by].revoke(revokedId)) this.#after(revokeAgainMs, () => this.#revoke(fault));
   }
 
   #directions(cable: number, direction: number): readonly Direction[] {
@@ -102,36 +119,45 @@ export class FaultInjector {
   }
 
   #impair(fault: Extract<Fault, { kind: 'impair' }>): void {
-    const plan = this.#world.plan.cables[fault.cable];
+    const { planned } = this.#world.diallers[fault.cable];
     for (const direction of this.#directions(fault.cable, fault.direction)) {
-      direction.delayMs = plan.delayMs + fault.delayMs;
+      direction.delayMs = planned.delayMs + fault.delayMs;
       direction.jitterMs = fault.jitterMs;
       direction.rate = fault.rate === 0 ? undefined : fault.rate;
-      this.#after(fault.forMs, () => restore(direction, plan));
+      this.#after(fault.forMs, () => restore(direction, planned));
     }
   }
 
-  /** The core is whole from now on; what is not of the core stays as it is, and apart from it. */
+  /**
+   * The core is whole from now on; what is not of the core stays as it is, and apart from it. But a router that is revoked, and each of two
+   * with one identity, comes back to it.
+   */
   heal(): void {
     this.#healed = true;
-    const { plan, machines, diallers, network } = this.#world;
+    const { plan, machines, diallers, network, spare } = this.#world;
+    const { revocation, clone } = plan;
     network.hash.time(network.nowMs);
+    if (clone !== undefined && spare?.starts === 0) spare.startAsCopyOf(machines[clone.router]);
     const core = new Set(plan.core);
-    diallers.forEach(({ from, to, cable }, index) => {
-      const inside = core.has(from.number) && core.has(to.number);
+    for (const { from, to, cable, planned } of diallers) {
+      const inside = [from.number, to.number].filter((number) => core.has(number)).length;
+      const isRevoked = revocation?.router === from.number || revocation?.router === to.number;
       for (const direction of cable.directions) {
-        if (inside) {
-          restore(direction, plan.cables[index]);
+        if (inside === 2 || (inside === 1 && isRevoked)) {
+          restore(direction, planned);
           direction.unblockWholly();
-        } else if (core.has(from.number) || core.has(to.number)) direction.block();
+        } else if (inside === 1) direction.block();
       }
-    });
-    for (const number of plan.core) {
-      const machine = machines[number];
-      const { process } = machine;
-      if (process === undefined) machine.powerUp();
+    }
+    const healed = plan.core.map((number) => machines[number]);
+    if (typeof revocation?.router === 'number') healed.push(machines[revocation.router]);
+    if (spare !== undefined) healed.push(spare);
+    for (const machine of healed) {
+      if (machine.process === undefined) machine.powerUp();
       else machine.resumeWholly();
     }
+    if (revocation !== undefined) this.#revoke(revocation);
+    this.#world.settleIdentity();
     plan.offers.forEach((offer, index) => {
       if (!core.has(offer.router)) return;
       this.#world.withdrawn.delete(index);

@@ -31,6 +31,20 @@ export type Fault =
   /** A consumer goes away and comes back. */
   | { readonly atMs: number; readonly kind: 'withdraw'; readonly offer: number; readonly forMs: number }
   /** The hostile peer does something; `choice` says what, `salt` how. */
-  | { readonly atMs: number; readonly kind: 'hostile'; readonly choice: number; readonly salt: number };
+  | { readonly atMs: number; readonly kind: 'hostile'; readonly choice: number; readonly salt: number }
+  /** A router of the core revokes another one, or the hostile one (null): at once, or as soon as it runs. */
+  | { readonly atMs: number; readonly kind: 'revoke'; readonly router: number | null; readonly by: number }
+  /**
+   * All that is on a router's disk is copied to another machine, which runs it, too, with a cable of its own to `to`. `wins`: the copy's nonces
+   * are the higher ones.
+   */
+  | {
+      readonly atMs: number;
+      readonly kind: 'clone';
+      readonly router: number;
+      readonly to: number;
+      readonly delayMs: number;
+      readonly wins: boolean;
+    };
 
 export type FaultKind = Fault['kind'];

@@ -1,11 +1,13 @@
+import { Condition } from '../amqp/constants.ts';
 import type { TreatmentRule } from '../forwarding/forwarder.ts';
 import type { Logger } from '../base/log.ts';
-import type { NeighbourHandler } from '../forwarding/neighbour.ts';
+import type { Neighbour, NeighbourHandler } from '../forwarding/neighbour.ts';
 import type { ControlPlane } from '../router/control-plane.ts';
 import type { RoutingOptions } from '../routing/engine.ts';
 import type { RoutingEvent } from '../routing/events.ts';
 import { Treatment } from '../routing/route-table.ts';
 import type { SimulatedAuthority } from '../routing/simulated-trust.ts';
+import type { RoutingTrust } from '../routing/trust.ts';
 import { VirtualDisk } from './disk.ts';
 import { treatmentPrefixes } from './plan.ts';
 import type { PlannedGrant } from './plan.ts';
@@ -16,6 +18,8 @@ import type { VirtualRouter } from './virtual-router.ts';
 /** Wall-clock time at the beginning of every run: 2026-01-01. */
 const firstWallMs = 1_767_225_600_000;
 const epochFile = 'epoch';
+/** The statements of issuers that it has accepted, as JSON: they are texts in a simulation. */
+const statementsFile = 'statements';
 /** Sequences that one millisecond leaves room for, as in the product's router. */
 const sequencesPerMs = 1000;
 
@@ -28,6 +32,8 @@ export interface MachineOptions {
   readonly authority: SimulatedAuthority | undefined;
   readonly grant: PlannedGrant;
   readonly requireSigned: boolean;
+  /** Half of the nonces that its lives draw from, where another process has its identity; undefined = all. */
+  readonly nonces: 'low' | 'high' | undefined;
   readonly log: (machine: Machine) => Logger;
   readonly observe: (machine: Machine, control: ControlPlane) => NeighbourHandler;
   /** A process has been started: offer its services, dial its links. */
@@ -47,6 +53,8 @@ export class Machine {
   #wallOffsetMs = 0;
   #starts = 0;
   #pauses = 0;
+  #fencedProcess: VirtualRouter | undefined;
+  #runningTrust: RoutingTrust | undefined;
   /** Whoever still sends on a connection of these learns from the machine's next life that it is gone. */
   readonly #oldProcesses: VirtualRouter[] = [];
   /** Epochs that its processes have used, in order. */
@@ -70,6 +78,15 @@ export class Machine {
 
   get signs(): boolean {
     return this.authority !== undefined;
+  }
+
+  get nonces(): 'low' | 'high' | undefined {
+    return this.#options.nonces;
+  }
+
+  /** Its process has given way to another one with its identity. */
+  get isFenced(): boolean {
+    return this.#process !== undefined && this.#fencedProcess === this.#process;
   }
 
   wallMs(): number {
@@ -110,8 +127,59 @@ export class Machine {
     if (authority === undefined) return {};
     const nonce = new Uint8Array(8);
     random.fill(nonce);
-    const { grant, requireSigned } = this.#options;
-    return { trust: authority.router({ routerId: this.id, ...grant, epoch: this.#nextEpoch(0), nonce }), requireSigned };
+    const { grant, requireSigned, nonces } = this.#options;
+    if (nonces !== undefined) nonce[0] = (nonce[0] & 0x7f) | (nonces === 'high' ? 0x80 : 0);
+    const statements = this.#statements.map((text) => new TextEncoder().encode(text));
+    const trust = authority.router({ routerId: this.id, ...grant, epoch: this.#nextEpoch(0), nonce, statements });
+    this.#runningTrust = trust;
+    return { trust, requireSigned };
+  }
+
+  // ---- revocations ----
+
+  get #statements(): readonly string[] {
+    return JSON.parse(this.disk.read(statementsFile) ?? '[]') as string[];
+  }
+
+  /** Whether it keeps a statement that revokes a router: then it has no links with that. */
+  refuses(routerId: string | undefined): boolean {
+    if (this.authority === undefined || routerId === undefined) return false;
+    return this.#statements.includes(new TextDecoder().decode(this.authority.revocation(routerId)));
+  }
+
+  /** Its people revoke a router; false while it does not run. */
+  revoke(routerId: string): boolean {
+    const process = this.#process;
+    if (this.authority === undefined || process === undefined) return false;
+    const statement = this.authority.revocation(routerId);
+    process.later(() => process.control.addStatement(statement));
+    this.#keep(process, statement);
+    return true;
+  }
+
+  /** As the product does with a statement that has come to hold: it is kept, everything is judged again, and links end. */
+  #keep(process: VirtualRouter, statement: Uint8Array): void {
+    const text = new TextDecoder().decode(statement);
+    const kept = this.#statements;
+    if (!kept.includes(text)) {
+      this.disk.write(statementsFile, JSON.stringify([...kept, text]));
+      this.disk.sync();
+    }
+    process.later(() => {
+      this.#runningTrust?.statementOf(statement);
+      process.control.trustChanged();
+      // Before links end: so a neighbour that is revoked still gets the statement itself.
+      process.control.transmit();
+      for (const link of [...process.links]) {
+        for (const end of [0, 1] as const) if (link.ends[end] === process) this.admit(link.connections[end].handler as Neighbour);
+      }
+    });
+  }
+
+  /** Ends the link of a router that is revoked. */
+  admit(neighbour: Neighbour): void {
+    if (!this.refuses(neighbour.provenRouterId)) return;
+    neighbour.connection.close({ condition: Condition.unauthorizedAccess, description: 'this site was revoked' });
   }
 
   /** An epoch above all that have been used, durable before it is used. */
@@ -128,6 +196,8 @@ export class Machine {
     if (event.type === 'epochNeeded' && process !== undefined) {
       process.later(() => process.control.newEpoch(this.#nextEpoch(event.above)));
     }
+    if (event.type === 'statementAccepted' && process !== undefined) this.#keep(process, event.bytes);
+    if (event.type === 'fenced') this.#fencedProcess = process;
     this.#options.routingEvent(this, event);
   }
 
@@ -153,6 +223,13 @@ export class Machine {
     process.loseSockets();
     this.#options.stopped(this, process);
     if (silent) this.#oldProcesses.push(process);
+  }
+
+  /** Gets all that is on another machine's disk, and its clock, and starts. */
+  startAsCopyOf(other: Machine): void {
+    this.disk.copyFrom(other.disk);
+    this.#wallOffsetMs = other.#wallOffsetMs;
+    this.powerUp();
   }
 
   /** The machine has power again. */

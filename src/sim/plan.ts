@@ -1,4 +1,5 @@
-import type { Fault, FaultKind } from './fault.ts';
+import { drawFaults } from './draw-faults.ts';
+import type { Fault } from './fault.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 export interface PlannedCable {
@@ -60,7 +61,15 @@ export interface Plan {
   readonly hostileSigns: boolean;
   /** The router that a hostile peer is linked to; undefined without one. */
   readonly hostileAt: number | undefined;
+  /** It keeps to lies for which nobody is cut off, and never ends them. */
+  readonly hostileLies: boolean;
   readonly faults: readonly Fault[];
+  /** The revocation among the faults. */
+  readonly revocation: PlannedRevocation | undefined;
+  /** The copied identity among them. */
+  readonly clone: PlannedClone | undefined;
+  /** Deliveries that may be under way on one AMQP link, which are few here; undefined = as the product has it. */
+  readonly linkCapacity: number | undefined;
   /** How long nothing happens at the end. */
   readonly lingerMs: number;
   /** Routers that are healed for the second phase; the others stay broken. */
@@ -76,7 +85,14 @@ export interface PlanOptions {
   readonly faults?: readonly Fault[] | undefined;
 }
 
+/** A member is revoked. */
+export type PlannedRevocation = Extract<Fault, { kind: 'revoke' }>;
+/** A router's state runs twice. */
+export type PlannedClone = Extract<Fault, { kind: 'clone' }>;
+
 const maxRouters = 8;
+/** Deliveries on a link where credit is short: enough for the traffic of a plan, but not for what gathers while a cable stalls. */
+const shortCapacity = 20;
 
 /** Draws the options of a run: each seed stresses another mix. */
 export function planOf(options: PlanOptions): Plan {
@@ -93,8 +109,12 @@ export function planOf(options: PlanOptions): Plan {
   const hostileAt = hostile.chance(0.4) ? hostile.below(routers) : undefined;
   const hostileSigns = mode === 'all' && hostile.chance(0.6);
   const requireSigned = mode === 'all' && ((hostileAt !== undefined && !hostileSigns) || hostile.chance(0.3));
-  const faults =
-    options.faults ?? drawFaults(random.split('faults'), { routers, cables: cables.length, offers: offers.length, safetyMs, hostileAt });
+  const isStrict = mode === 'all';
+  const hostileLies = hostileAt !== undefined && hostileSigns && hostile.chance(0.5);
+  const space = { routers, cables: cables.length, offers: offers.length, safetyMs, hostileAt, isStrict, hostileSigns };
+  const faults = options.faults ?? drawFaults(random.split('faults'), space);
+  const revocation = faults.find((fault): fault is PlannedRevocation => fault.kind === 'revoke');
+  const clone = faults.find((fault): fault is PlannedClone => fault.kind === 'clone');
   return {
     seed: options.seed,
     routers,
@@ -103,14 +123,18 @@ export function planOf(options: PlanOptions): Plan {
     offers,
     traffic: drawTraffic(random.split('traffic')),
     signed,
-    isStrict: mode === 'all',
+    isStrict,
     requireSigned,
-    grants: drawGrants(random.split('grants'), routers, offers, cables, mode === 'all'),
+    grants: drawGrants(random.split('grants'), routers, offers, withCopy(cables, clone), isStrict),
     hostileSigns,
     hostileAt,
+    hostileLies,
     faults,
+    revocation,
+    clone,
+    linkCapacity: random.split('credit').chance(0.25) ? shortCapacity : undefined,
     lingerMs: shape.chance(0.06) ? 66_000 : 0,
-    core: drawCore(random.split('core'), routers, cables),
+    core: drawCore(random.split('core'), routers, coreCables(cables, revocation, clone), coreMembers(revocation, clone)),
   };
 }
 
@@ -154,7 +178,7 @@ function drawGrants(
   random: SeededRandom,
   routers: number,
   offers: readonly PlannedOffer[],
-  cables: readonly PlannedCable[],
+  cables: readonly Ends[],
   restrict: boolean,
 ): PlannedGrant[] {
   const everything = { advertise: ['*'], consume: ['*'] };
@@ -185,98 +209,36 @@ function drawTraffic(random: SeededRandom): PlannedTraffic {
   };
 }
 
-/** A random connected part, most often the whole. */
-function drawCore(random: SeededRandom, routers: number, cables: readonly PlannedCable[]): number[] {
+type Ends = Pick<PlannedCable, 'from' | 'to'>;
+
+/** What the core may hang together by: not by a router that is revoked or gives way. */
+function coreCables(cables: readonly Ends[], revocation: PlannedRevocation | undefined, clone: PlannedClone | undefined): readonly Ends[] {
+  const without = revocation?.router ?? (clone?.wins === true ? clone.router : undefined);
+  const kept = cables.filter(({ from, to }) => from !== without && to !== without);
+  return clone?.wins === true ? withCopy(kept, clone) : kept;
+}
+
+/** With the cable of the copied router. */
+function withCopy(cables: readonly Ends[], clone: PlannedClone | undefined): readonly Ends[] {
+  return clone === undefined ? cables : [...cables, { from: clone.router, to: clone.to }];
+}
+
+/** Routers that the core must have: who revokes, or whose identity is used twice and where the copy is linked to. */
+function coreMembers(revocation: PlannedRevocation | undefined, clone: PlannedClone | undefined): readonly number[] {
+  if (revocation !== undefined) return [revocation.by];
+  return clone === undefined ? [] : [clone.router, clone.to];
+}
+
+/** A random connected part, most often the whole. `members` belong to it. */
+function drawCore(random: SeededRandom, routers: number, cables: readonly Ends[], members: readonly number[]): number[] {
   const size = random.chance(0.6) ? routers : Math.max(1, Math.ceil(random.number() * routers));
-  const core = new Set([random.below(routers)]);
-  while (core.size < size) {
+  const first = random.below(routers);
+  const core = new Set([members[0] ?? first]);
+  while (core.size < size || !members.every((member) => core.has(member))) {
     const next = cables.filter(({ from, to }) => core.has(from) !== core.has(to));
+    if (next.length === 0) break;
     const { from, to } = random.pick(next);
     core.add(core.has(from) ? to : from);
   }
   return [...core].toSorted((a, b) => a - b);
-}
-
-interface FaultSpace {
-  readonly routers: number;
-  readonly cables: number;
-  readonly offers: number;
-  readonly safetyMs: number;
-  readonly hostileAt: number | undefined;
-}
-
-/** Faults per second, at most, of one kind. */
-const maxRates: Readonly<Record<FaultKind, number>> = {
-  break: 0.5,
-  block: 0.5,
-  partition: 0.1,
-  crash: 0.2,
-  pause: 0.2,
-  clock: 0.2,
-  impair: 0.3,
-  flap: 0.05,
-  withdraw: 0.3,
-  hostile: 3,
-};
-
-/** Each kind is enabled by a toss, with a random rate. */
-function drawFaults(random: SeededRandom, space: FaultSpace): Fault[] {
-  const faults: Fault[] = [];
-  for (const [kind, maxRate] of Object.entries(maxRates) as [FaultKind, number][]) {
-    const own = random.split(kind);
-    if (kind === 'hostile' ? space.hostileAt === undefined : own.chance(0.5)) continue;
-    const rate = own.number() * maxRate;
-    for (let atMs = 1000 + nextGapMs(own, rate); atMs < space.safetyMs; atMs += nextGapMs(own, rate)) {
-      faults.push(drawFault(own, kind, Math.round(atMs), space));
-    }
-  }
-  return faults.toSorted((a, b) => a.atMs - b.atMs);
-}
-
-function nextGapMs(random: SeededRandom, perSecond: number): number {
-  return (-Math.log(1 - random.number()) * 1000) / perSecond;
-}
-
-function drawFault(random: SeededRandom, kind: FaultKind, atMs: number, space: FaultSpace): Fault {
-  const cable = random.below(space.cables);
-  const router = random.below(space.routers);
-  const direction = random.below(3);
-  // Most faults are short; some outlast every time-out.
-  const forMs = Math.round(random.pick([50, 500, 2000, 5000, 20_000]) * random.between(0.5, 1.5));
-  switch (kind) {
-    case 'break':
-      return { atMs, kind, cable, keep: random.pick([0, 1, random.number()]) };
-    case 'block':
-      return { atMs, kind, cable, direction, forMs };
-    case 'partition': {
-      const all = 2 ** space.routers - 1;
-      const mask = random.chance(0.4) ? 1 << router : 1 + random.below(all);
-      return { atMs, kind, mask, direction: random.chance(0.7) ? 2 : direction, forMs };
-    }
-    case 'crash':
-      return { atMs, kind, router, silent: random.chance(0.4), forMs: random.chance(0.3) ? 10 : forMs };
-    case 'pause':
-      return { atMs, kind, router, forMs: Math.min(forMs, 8000) };
-    case 'clock':
-      return { atMs, kind, router, byMs: Math.round(random.pick([-1, 1]) * random.pick([10, 1500, 70_000, 3_600_000, 34_560_000_000])) };
-    case 'impair':
-      return {
-        atMs,
-        kind,
-        cable,
-        direction,
-        delayMs: Math.round(random.pick([5, 50, 300])),
-        jitterMs: Math.round(random.pick([0, 20, 200])),
-        rate: random.pick([0, 0, 5, 100]),
-        forMs,
-      };
-    case 'flap':
-      return { atMs, kind, cable, everyMs: random.pick([50, 200, 1000]), times: 2 + random.below(10) };
-    case 'withdraw':
-      return { atMs, kind, offer: random.below(space.offers), forMs };
-    case 'hostile':
-      return { atMs, kind, choice: random.below(16), salt: random.below(2 ** 31) };
-    default:
-      throw new Error(`bug: no fault of kind ${String(kind)}`);
-  }
 }

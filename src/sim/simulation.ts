@@ -70,6 +70,7 @@ export class Simulation {
       this.#trafficRuns = false;
       if (this.#converges('the healing', new Set(), network.nowMs, convergenceBoundMs)) {
         this.#quietChanges();
+        if (this.plan.revocation !== undefined) this.#restart();
         this.#probe();
       }
     } catch (error) {
@@ -156,7 +157,9 @@ export class Simulation {
     const { world, plan } = this;
     const random = this.#random.split('changes');
     const core = new Set(plan.core);
-    const inside = world.diallers.flatMap(({ from, to }, index) => (core.has(from.number) && core.has(to.number) ? [index] : []));
+    const inside = world.diallers.flatMap(({ from, to }, index) => {
+      return [from, to].every((machine) => core.has(machine.number) && machine !== world.spare) ? [index] : [];
+    });
     for (let change = 0; change < cleanChanges && inside.length > 0 && !this.#failed; change++) {
       const cable = random.pick(inside);
       world.network.run(change === 0 ? calmMs : 3000);
@@ -170,6 +173,18 @@ export class Simulation {
       this.#messages += (world.controlMessages - before) / 2;
       this.#changes++;
     }
+  }
+
+  /** A router of the core dies and comes back: it must still know what it knew. */
+  #restart(): void {
+    const { world, plan } = this;
+    const random = this.#random.split('restart');
+    const machine = world.machines[random.pick(plan.core)];
+    if (this.#failed) return;
+    machine.crash(random.chance(0.5));
+    world.network.run(10);
+    machine.powerUp();
+    this.#converges('a restart', new Set(), world.network.nowMs, convergenceBoundMs);
   }
 
   /** Cuts a cable: both ends hear of it (0), nobody does (1), or it goes on in one direction (2 and 3). The directions that are blocked now. */

@@ -166,6 +166,12 @@ export class Pipe {
   }
 }
 
+/** Sees the octets of a connection as its ends do. Not to be kept: they are the network's. */
+export interface WireWatch {
+  sent(end: 0 | 1, bytes: Uint8Array): void;
+  received(end: 0 | 1, bytes: Uint8Array): void;
+}
+
 /** A connection between two nodes, each end of which may be gone without the other knowing. */
 export class VirtualLink {
   readonly network: VirtualNetwork;
@@ -179,6 +185,7 @@ export class VirtualLink {
   onEnd: ((end: 0 | 1) => void) | undefined;
   /** Cuts what arrives into pieces of random sizes up to this. */
   maxChunkBytes: number = Infinity;
+  watch: WireWatch | undefined;
 
   constructor(
     network: VirtualNetwork,
@@ -212,6 +219,7 @@ export class VirtualLink {
     while (machine.hasTransmit && pipe.inFlight < maxInFlightBytes) {
       const lent = machine.nextTransmit();
       if (lent === undefined) return;
+      this.watch?.sent(from, lent);
       pipe.send(lent.slice());
     }
   }
@@ -232,6 +240,7 @@ export class VirtualLink {
     if (!node.isAlive) return;
     this.network.hash.word(node.number);
     this.network.hash.bytes(bytes);
+    this.watch?.received(at, bytes);
     for (let from = 0; from < bytes.length;) {
       const size = this.maxChunkBytes === Infinity ? bytes.length : 1 + this.network.random.below(this.maxChunkBytes);
       this.connections[at].receive(bytes.subarray(from, Math.min(from + size, bytes.length)), node.nowMs());

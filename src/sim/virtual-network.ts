@@ -35,6 +35,10 @@ export class VirtualNetwork {
   readonly nodes: VirtualNode[] = [];
   /** Called after each event. */
   afterEvent: (() => void) | undefined;
+  /** Called with each new connection between routers. */
+  onLink: ((link: VirtualLink) => void) | undefined;
+  /** Credit on each AMQP link between routers; undefined = as the product has it. */
+  linkCapacity: number | undefined;
   readonly #slabs = new SlabPool();
   readonly #queue = new EventQueue();
   #linkNumber = 0;
@@ -82,6 +86,7 @@ export class VirtualNetwork {
   #connection(router: VirtualRouter, { dialled, cost, provenRouterId }: EndOptions): Connection {
     const neighbour = new Neighbour(++this.#linkNumber, dialled, cost, router.neighbourHandler, router.random, silentLogger);
     neighbour.provenRouterId = provenRouterId;
+    if (this.linkCapacity !== undefined) neighbour.linkCapacity = this.linkCapacity;
     neighbour.connection = new Connection(this.#options(dialled, router.id, undefined), neighbour);
     return neighbour.connection;
   }
@@ -103,6 +108,7 @@ export class VirtualNetwork {
 
   #join(ends: readonly [VirtualNode, VirtualNode], connections: readonly [Connection, Connection], cable: Cable): VirtualLink {
     const link = new VirtualLink(this, ends, connections, cable);
+    this.onLink?.(link);
     for (const end of [0, 1] as const) {
       ends[end].links.add(link);
       connections[end].start(ends[end].nowMs());

@@ -9,7 +9,9 @@ import type { Consumer } from '../forwarding/leg.ts';
 import { Refusal } from '../services/tcp/listener.ts';
 import type { TcpListener } from '../services/tcp/listener.ts';
 import type { Checker } from './checkers/checker.ts';
+import { CreditWatch } from './credit-watch.ts';
 import { Dialler } from './dialler.ts';
+import { hostileId } from './hostile-router.ts';
 import type { HostileObserver } from './hostile-router.ts';
 import { Machine } from './machine.ts';
 import { MessageTraffic } from './message-traffic.ts';
@@ -19,6 +21,7 @@ import type { Plan } from './plan.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { StreamTraffic } from './stream-traffic.ts';
 import type { SentStream, ServerSide, StreamObserver } from './stream-traffic.ts';
+import type { VirtualLink } from './virtual-link.ts';
 import { VirtualNetwork } from './virtual-network.ts';
 import type { VirtualRouter } from './virtual-router.ts';
 
@@ -36,7 +39,11 @@ const maxViolations = 5;
 export class World implements MessageObserver, StreamObserver, HostileObserver {
   readonly plan: Plan;
   readonly network: VirtualNetwork;
-  readonly machines: readonly Machine[];
+  readonly machines: Machine[];
+  /** Another machine with the identity of one of them: the copy, and from the healing on the one of the two that is to give way. */
+  spare: Machine | undefined;
+  /** The router that is revoked in this run. */
+  readonly revokedId: string | undefined;
   readonly diallers: readonly Dialler[];
   readonly authority: SimulatedAuthority;
   readonly messages: MessageTraffic;
@@ -44,8 +51,9 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
   readonly violations: Violation[] = [];
   /** By index of the plan's offers; undefined while withdrawn, or its process is down, or for TCP. */
   readonly offers: (MessageOffer | undefined)[];
-  /** By machine number and address. */
-  readonly #listeners = new Map<string, TcpListener>();
+  /** The same of the spare machine. */
+  #spareOffers: (MessageOffer | undefined)[] = [];
+  readonly #listeners = new Map<Machine, Map<string, TcpListener>>();
   readonly withdrawn: Set<number> = new Set();
   readonly #checkers: readonly Checker[];
   /** Routing messages beside HELLO that have arrived, and their octets. */
@@ -63,16 +71,20 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
     this.messages = new MessageTraffic(this, random.split('messages'), nowMs, plan.traffic.maxSettleMs);
     this.streams = new StreamTraffic(this, random.split('streams'), nowMs);
     this.offers = plan.offers.map(() => undefined);
-    this.machines = Array.from({ length: plan.routers }, (_, number) => this.#machine(number, random.split(`machine ${number}`)));
-    this.diallers = plan.cables.map(({ from, to, cost, delayMs, jitterMs }, index) => {
-      const [first, second] = [this.machines[from], this.machines[to]];
-      const dialler = new Dialler(this.network, random.split(`dialler ${index}`), first, second, cost);
-      for (const direction of dialler.cable.directions) {
-        direction.delayMs = delayMs;
-        direction.jitterMs = jitterMs;
-      }
-      return dialler;
+    this.machines = Array.from({ length: plan.routers }, (_, number) => this.#machine(number, random.split(`machine ${number}`), false));
+    const diallers = plan.cables.map((cable, index) => {
+      return new Dialler(this.network, random.split(`dialler ${index}`), this.machines[cable.from], this.machines[cable.to], cable);
     });
+    const { clone, revocation } = plan;
+    if (clone !== undefined) {
+      this.spare = this.#machine(clone.router, random.split('copy'), true);
+      const cable = { from: clone.router, to: clone.to, cost: 1, delayMs: clone.delayMs, jitterMs: 0 };
+      diallers.push(new Dialler(this.network, random.split('dialler of the copy'), this.spare, this.machines[clone.to], cable));
+    }
+    this.diallers = diallers;
+    if (revocation !== undefined) this.revokedId = revocation.router === null ? hostileId : this.machines[revocation.router].id;
+    this.network.linkCapacity = plan.linkCapacity;
+    if (plan.linkCapacity !== undefined) this.network.onLink = (link): void => this.#watchCredit(link);
     // Sampling at every event would cost more than the run itself.
     let untilSample = sampleEvery;
     this.network.afterEvent = (): void => {
@@ -95,7 +107,15 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
     if (this.violations.length < maxViolations) this.violations.push({ checker: checker.name, atMs: this.elapsedMs, text });
   }
 
-  #machine(number: number, random: SeededRandom): Machine {
+  /** Where credit is short it is counted, too. */
+  #watchCredit(link: VirtualLink): void {
+    link.watch = new CreditWatch((end, text) => {
+      for (const checker of this.#checkers) checker.creditOverdrawn?.(this, link.ends[end], text);
+    });
+  }
+
+  #machine(number: number, random: SeededRandom, isCopy: boolean): Machine {
+    const { clone } = this.plan;
     return new Machine({
       network: this.network,
       number,
@@ -103,6 +123,7 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
       authority: this.plan.signed[number] ? this.authority : undefined,
       grant: this.plan.grants[number],
       requireSigned: this.plan.requireSigned,
+      nonces: clone?.router !== number ? undefined : clone.wins === isCopy ? 'high' : 'low',
       log: (): Logger => silentLogger,
       observe: (machine, control) => this.#watch(machine, control),
       started: (machine, process) => this.#started(machine, process),
@@ -116,7 +137,10 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
   /** Passes everything on to the control plane, and tells the checkers. */
   #watch(machine: Machine, control: ControlPlane): NeighbourHandler {
     return {
-      opened: (neighbour, open): void => control.opened(neighbour, open),
+      opened: (neighbour, open): void => {
+        control.opened(neighbour, open);
+        machine.admit(neighbour);
+      },
       controlUp: (neighbour): void => control.controlUp(neighbour),
       controlMessage: (neighbour, message): void => {
         if (message.opcode !== 'HELLO') this.controlMessages++;
@@ -133,15 +157,50 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
   }
 
   #started(machine: Machine, process: VirtualRouter): void {
-    this.plan.offers.forEach((_, index) => this.offer(index));
-    for (const address of this.tcpAddresses) this.#listeners.set(`${machine.number} ${address}`, process.listener(address));
+    this.plan.offers.forEach((_, index) => this.#offerAt(machine, index));
+    this.#listeners.set(machine, new Map(this.tcpAddresses.map((address) => [address, process.listener(address)])));
     for (const dialler of this.diallers) if (dialler.from === machine) dialler.start(process);
     for (const checker of this.#checkers) checker.started?.(this, machine);
   }
 
   #stopped(machine: Machine): void {
-    for (const [index, { router }] of this.plan.offers.entries()) if (router === machine.number) this.offers[index] = undefined;
+    const offers = this.#offersOf(machine);
+    for (const [index, { router }] of this.plan.offers.entries()) if (router === machine.number) offers[index] = undefined;
     for (const server of [...this.streams.open]) if (server.machine === machine) this.streams.open.delete(server);
+  }
+
+  #offersOf(machine: Machine): (MessageOffer | undefined)[] {
+    return machine === this.spare ? this.#spareOffers : this.offers;
+  }
+
+  // ---- identities ----
+
+  /** All machines that are routers of this id: two, where an identity was copied. */
+  machinesOf(routerId: string): readonly Machine[] {
+    return [...this.machines, ...(this.spare === undefined ? [] : [this.spare])].filter(({ id }) => id === routerId);
+  }
+
+  /** Whether a router of this id has ever used an epoch. */
+  hasUsed(routerId: string, epoch: number): boolean {
+    return this.machinesOf(routerId).some(({ epochs }) => epochs.includes(epoch));
+  }
+
+  /** Whether links with a router may end because somebody does not want it, though it is no hostile one. */
+  isUnwanted(routerId: string): boolean {
+    return routerId === this.revokedId || routerId === this.spare?.id;
+  }
+
+  /** From now on the copied identity belongs to the machine that does not give way. */
+  settleIdentity(): void {
+    const { clone } = this.plan;
+    const copy = this.spare;
+    if (clone === undefined || copy === undefined || !clone.wins) return;
+    this.spare = this.machines[clone.router];
+    this.machines[clone.router] = copy;
+    for (const [index, { router }] of this.plan.offers.entries()) {
+      if (router !== clone.router) continue;
+      [this.offers[index], this.#spareOffers[index]] = [this.#spareOffers[index], this.offers[index]];
+    }
   }
 
   get tcpAddresses(): readonly string[] {
@@ -154,18 +213,24 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
 
   /** Offers what the plan has at this index, if its process runs and it is not offered already. */
   offer(index: number): void {
+    this.#offerAt(this.machines[this.plan.offers[index].router], index);
+  }
+
+  #offerAt(machine: Machine, index: number): void {
     const { address, router } = this.plan.offers[index];
-    const machine = this.machines[router];
-    const process = machine.process;
-    if (process === undefined || this.withdrawn.has(index)) return;
+    const { process } = machine;
+    if (router !== machine.number || process === undefined) return;
+    // What is withdrawn is not so at the spare machine.
+    if (machine !== this.spare && this.withdrawn.has(index)) return;
     if (address.startsWith(treatmentPrefixes.tcp)) {
       if (process.control.forwarder.localConsumers(address) > 0) return;
       if (address === refusingAddress) process.control.forwarder.addConsumer(address, refuser);
       else this.streams.serve(machine, process, address);
       return;
     }
-    const known = this.offers[index];
-    if (known === undefined || known.process !== process) this.offers[index] = this.messages.offer(address, machine, process);
+    const offers = this.#offersOf(machine);
+    const known = offers[index];
+    if (known === undefined || known.process !== process) offers[index] = this.messages.offer(address, machine, process);
   }
 
   withdraw(index: number): void {
@@ -177,7 +242,7 @@ export class World implements MessageObserver, StreamObserver, HostileObserver {
   }
 
   listener(machine: Machine, address: string): TcpListener | undefined {
-    return machine.process === undefined ? undefined : this.#listeners.get(`${machine.number} ${address}`);
+    return machine.process === undefined ? undefined : this.#listeners.get(machine)?.get(address);
   }
 
   // What happens to traffic.

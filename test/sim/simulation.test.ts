@@ -35,6 +35,33 @@ test('the options of a run can be given', () => {
   assert.deepEqual(runJob({ seed: 5, routers: 3, minutes: 0.1, twice: false }).violations, []);
 });
 
+/** Here all routers sign, and there is no hostile one. */
+const signedSeed = 17;
+
+test('a router that is revoked while others are away belongs to no core, and gets into none', () => {
+  const faults: readonly Fault[] = [
+    { atMs: 2000, kind: 'partition', mask: 3, direction: 2, forMs: 20_000 },
+    { atMs: 3000, kind: 'revoke', router: 1, by: 0 },
+    { atMs: 4000, kind: 'crash', router: 0, silent: true, forMs: 500 },
+  ];
+  const options = { seed: signedSeed, minutes: 0.1, faults };
+  const plan = planOf(options);
+  assert.ok(plan.isStrict && plan.core.includes(0) && !plan.core.includes(1));
+  assert.deepEqual(runJob({ ...options, twice: true }).violations, []);
+});
+
+test('of a router and its copy one is left in the core', () => {
+  for (const wins of [false, true]) {
+    const faults: readonly Fault[] = [
+      { atMs: 3000, kind: 'clone', router: 0, to: 2, delayMs: 5, wins },
+      { atMs: 4000, kind: 'crash', router: 0, silent: false, forMs: 500 },
+    ];
+    const options = { seed: signedSeed, minutes: 0.1, faults };
+    assert.ok([0, 2].every((member) => planOf(options).core.includes(member)));
+    assert.deepEqual(runJob({ ...options, twice: true }).violations, []);
+  }
+});
+
 test('a failing schedule shrinks to the faults that matter', { timeout: 120_000 }, async () => {
   const bug = plantedBugs.find(({ name }) => name.includes('wall clock'));
   assert.ok(bug !== undefined);

@@ -10,6 +10,9 @@ import { MonotoneEpochs } from './monotone-epochs.ts';
 import { NoBlackHole } from './no-black-hole.ts';
 import { NoUnauthorisedDelivery } from './no-unauthorised-delivery.ts';
 import { NoUnauthorisedState } from './no-unauthorised-state.ts';
+import { Revocation } from './revocation.ts';
+import { SoleIdentity } from './sole-identity.ts';
+import { TwoWays } from './two-ways.ts';
 import { WorkBounds } from './work-bounds.ts';
 
 /** A new set of all checkers. */
@@ -18,6 +21,7 @@ export function allCheckers(): readonly Checker[] {
     new LoopFree(),
     new NoBlackHole(),
     new DatabaseAgreement(),
+    new TwoWays(),
     new NoUnauthorisedState(),
     new NoUnauthorisedDelivery(),
     new Conservation(),
@@ -26,6 +30,8 @@ export function allCheckers(): readonly Checker[] {
     new Balance(),
     new WorkBounds(),
     new MonotoneEpochs(),
+    new Revocation(),
+    new SoleIdentity(),
     new IdempotentReplay(),
   ];
 }

@@ -5,6 +5,7 @@ import type { RoutingEvent } from '../../routing/events.ts';
 import type { Machine } from '../machine.ts';
 import type { SentMessage, Taking } from '../message-traffic.ts';
 import type { SentStream, ServerSide } from '../stream-traffic.ts';
+import type { VirtualNode } from '../virtual-node.ts';
 import type { World } from '../world.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface Checker {
   controlMessage?(world: World, machine: Machine, neighbour: Neighbour, message: ControlMessage): void;
   routingEvent?(world: World, machine: Machine, event: RoutingEvent): void;
   connectionDown?(world: World, machine: Machine, neighbour: Neighbour, error: AmqpError | undefined): void;
+  /** A router has begun more deliveries on a link than it had credit for. */
+  creditOverdrawn?(world: World, router: VirtualNode, text: string): void;
   messageTaken?(world: World, message: SentMessage, taking: Taking): void;
   messageSettled?(world: World, message: SentMessage, state: DeliveryState): void;
   messageCorrupt?(world: World, message: SentMessage | undefined, taking: Taking, reason: string): void;

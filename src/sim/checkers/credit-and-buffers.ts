@@ -5,6 +5,7 @@ import { maxHeldBytes } from '../../forwarding/inbound-message.ts';
 import type { Neighbour } from '../../forwarding/neighbour.ts';
 import { hostileId } from '../hostile-router.ts';
 import type { Machine } from '../machine.ts';
+import type { VirtualNode } from '../virtual-node.ts';
 import type { World } from '../world.ts';
 import type { Checker } from './checker.ts';
 
@@ -12,7 +13,7 @@ import type { Checker } from './checker.ts';
 const ordinary: ReadonlySet<string> = new Set([Condition.connectionForced, Condition.resourceLimitExceeded]);
 
 /**
- * No honest router sends more than it was granted or breaks AMQP in another way, which would end the connection with the reason; and no connection
+ * No honest router sends more than it was granted (where credit is short, the octets of connections are read along) or breaks AMQP in another way, which would end the connection with the reason; and no connection
  * holds more than its bounds.
  */
 export class CreditAndBuffers implements Checker {
@@ -21,7 +22,14 @@ export class CreditAndBuffers implements Checker {
   connectionDown(world: World, machine: Machine, neighbour: Neighbour, error: AmqpError | undefined): void {
     if (error === undefined || neighbour.routerId === hostileId || neighbour.routerId === '') return;
     if (ordinary.has(error.condition)) return;
+    // Whoever is revoked or gives way is told so.
+    if (error.condition === Condition.unauthorizedAccess && (world.isUnwanted(machine.id) || world.isUnwanted(neighbour.routerId))) return;
     world.violate(this, `${machine.id} lost its link to ${neighbour.routerId}: ${error.condition}, ${error.description ?? ''}`);
+  }
+
+  creditOverdrawn(world: World, { number }: VirtualNode, text: string): void {
+    const machine = world.machines.find(({ process }) => process?.number === number);
+    world.violate(this, `${machine?.id ?? `process ${number}`} overdraws its credit: ${text}`);
   }
 
   sample(world: World): void {

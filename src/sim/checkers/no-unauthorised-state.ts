@@ -40,10 +40,11 @@ export class NoUnauthorisedState implements Checker {
           world.violate(this, `${id} believes that ${key.slice(1)} is at ${routerId}, which may not announce it`);
         }
       }
-      for (const { routerId, signed } of process.control.routingStatus.routers) {
-        const epochs = byId.get(routerId)?.epochs;
-        if (epochs === undefined && routerId !== hostileId) world.violate(this, `${id} keeps records of a router ${routerId}`);
-        if (signed === null || epochs === undefined || signed.epoch === 0 || epochs.includes(signed.epoch)) continue;
+      for (const { routerId, signed, path } of process.control.routingStatus.routers) {
+        if (routerId === hostileId) continue;
+        // Names of which somebody has only heard are not believed in.
+        if (!byId.has(routerId) && (signed !== null || path !== null)) world.violate(this, `${id} keeps records of a router ${routerId}`);
+        if (signed === null || signed.epoch === 0 || world.hasUsed(routerId, signed.epoch)) continue;
         world.violate(this, `${id} holds link state of ${routerId} of epoch ${signed.epoch}, which it has never used`);
       }
     }
