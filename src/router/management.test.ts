@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -83,6 +83,47 @@ test('services are created, read and deleted while the router runs', async () =>
   assert.equal((await ask('DELETE', 'tcpConnector', 'back')).statusCode, 204);
   assert.equal((await ask('DELETE', 'tcpListener', 'front')).statusCode, 204);
   assert.equal((await ask('READ', 'tcpListener', 'front')).statusCode, 404);
+});
+
+test('open connections of services are told, the client and the server', async () => {
+  const server = createServer((socket) => void socket.on('error', () => undefined).pipe(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await ask('CREATE', 'tcpListener', 'door', { address: 'echo', host: '127.0.0.1', port: 0 });
+  await ask('CREATE', 'tcpConnector', 'echo', { address: 'echo', host: '127.0.0.1', port });
+  const boundPort = async (): Promise<number> => ((await ask('READ', 'tcpListener', 'door')).body as { boundPort: number }).boundPort;
+  for (let tries = 0; (await boundPort()) === 0; tries++) {
+    assert.ok(tries < 200, 'the listener opens with its connector');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const client = connect(await boundPort(), '127.0.0.1');
+  client.write('hello');
+  await once(client, 'data');
+  const { localPort } = client;
+  const found = await rows('tcpConnection');
+  assert.deepEqual(
+    found.map(({ address, host, direction, bytesIn, bytesOut }) => ({ address, host, direction, bytesIn, bytesOut })),
+    ([`127.0.0.1:${localPort}`, `127.0.0.1:${port}`] as const).map((host, index) => ({
+      address: 'echo',
+      host,
+      direction: index === 0 ? 'in' : 'out',
+      bytesIn: 5,
+      bytesOut: 5,
+    })),
+  );
+  for (const { uptimeSeconds, lastInSeconds, lastOutSeconds } of found) {
+    assert.ok(Number(lastInSeconds) <= Number(uptimeSeconds) && Number(lastOutSeconds) <= Number(uptimeSeconds));
+  }
+  assert.equal((await ask('READ', 'tcpConnection', String(found[0]?.['identity']))).statusCode, 200);
+  assert.notEqual(found[0]?.['identity'], found[1]?.['identity']);
+  client.destroy();
+  for (let tries = 0; (await rows('tcpConnection')).length > 0; tries++) {
+    assert.ok(tries < 1000, 'a connection that is over is not told');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await ask('DELETE', 'tcpConnector', 'echo');
+  await ask('DELETE', 'tcpListener', 'door');
+  server.close();
 });
 
 test('links are created and deleted while the router runs', async () => {

@@ -37,7 +37,7 @@ export interface RouterManagementOptions {
 }
 
 /** Entity types that are seen but not configured. */
-const operationalTypes = ['router', 'router.node', 'router.address', 'connection'] as const;
+const operationalTypes = ['router', 'router.node', 'router.address', 'connection', 'tcpConnection'] as const;
 type OperationalType = (typeof operationalTypes)[number];
 
 /** Answers management requests about one router: QUERY and READ of its entities, CREATE, UPDATE and DELETE of configured ones. */
@@ -148,6 +148,8 @@ export class RouterManagement {
         return nodeRows(router, this.#options.site?.() ?? {});
       case 'router.address':
         return addressRows(router);
+      case 'tcpConnection':
+        return router.services.connections;
       default:
         return connectionRows(router);
     }

@@ -7,6 +7,7 @@ import type { ServiceConnectorEntity, ServiceListenerEntity } from '../managemen
 import type { ListenerState, RequestCounters, ServiceCounters } from '../management/operational-entities.ts';
 import type { WindowBudget } from '../services/tcp/window-budget.ts';
 import type { AddressChoice } from './address-choice.ts';
+import type { OpenConnections } from './open-connections.ts';
 import type { SocketBudget } from './socket-budget.ts';
 import type { TlsProfile } from './tls-profiles.ts';
 
@@ -31,6 +32,8 @@ interface Service {
   /** Connections or flows that are open, requests under way: what the end of the router would cut off. */
   readonly active: number;
   readonly counters: ServiceCounters & Partial<RequestCounters>;
+  /** Its open TCP connections, where they are told one by one. */
+  readonly connections?: OpenConnections;
   /** The sslProfile it names has new content, which is for connections to come. */
   renew(profile: TlsProfile): void;
   /** Ends everything at once. */

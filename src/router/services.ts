@@ -1,5 +1,6 @@
 import { ChangeRefused } from '../management/configuration-change.ts';
 import type { ListenerAddressEntity, ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
+import type { TcpConnectionRow } from './open-connections.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { TlsProfile } from './tls-profiles.ts';
@@ -84,6 +85,11 @@ export class RouterServices {
   /** Routes or local consumers have changed. */
   routesChanged(): void {
     for (const port of this.#ports.values()) port.update();
+  }
+
+  /** The open TCP connections. */
+  get connections(): readonly TcpConnectionRow[] {
+    return [...this.#ports.values(), ...this.#offers.values()].flatMap(({ connections }) => connections?.rows() ?? []);
   }
 
   /** Connections, flows and requests that are open. */

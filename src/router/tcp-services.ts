@@ -6,6 +6,7 @@ import { TcpConnector } from '../services/tcp/connector.ts';
 import type { ConnectServer } from '../services/tcp/connector.ts';
 import { TcpListener } from '../services/tcp/listener.ts';
 import { AddressChoice } from './address-choice.ts';
+import { OpenConnections } from './open-connections.ts';
 import { ServerDialler } from './server-dialler.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { ServicePort } from './service-port.ts';
@@ -19,6 +20,7 @@ export class TcpListenerPort implements Port {
   readonly entity: TcpListenerEntity;
   readonly addresses: AddressChoice;
   readonly service: TcpListener;
+  readonly connections: OpenConnections;
   readonly #port: ServicePort;
   readonly #context: ServiceContext;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -27,11 +29,16 @@ export class TcpListenerPort implements Port {
     this.#context = context;
     this.entity = entity;
     const { forwarder, random, clock, turns, log, windows } = context;
+    this.connections = new OpenConnections('in', clock);
     this.addresses = new AddressChoice(forwarder, random, entity.address, entity.multiAddressStrategy);
     this.#port = new ServicePort(context, entity, {
       addresses: this.addresses,
       protocols: [],
-      accept: (socket, transport) => void this.service.accept(new TcpSocket(socket, turns, transport)),
+      accept: (socket, transport) => {
+        const tcp = new TcpSocket(socket, turns, transport);
+        const address = this.service.accept(tcp);
+        if (address !== undefined) this.connections.add(context.nextFlowId(), address, transport, tcp);
+      },
     });
     this.service = new TcpListener(
       forwarder,
@@ -94,6 +101,7 @@ export class TcpListenerPort implements Port {
 export class TcpConnectorOffer implements Offer {
   readonly entity: TcpConnectorEntity;
   readonly service: TcpConnector;
+  readonly connections: OpenConnections;
   readonly #context: ServiceContext;
   readonly #dialler: ServerDialler;
   #offered = false;
@@ -101,9 +109,14 @@ export class TcpConnectorOffer implements Offer {
   constructor(context: ServiceContext, entity: TcpConnectorEntity) {
     this.#context = context;
     this.entity = entity;
+    this.connections = new OpenConnections('out', context.clock);
     this.#dialler = new ServerDialler(context, entity, { timeoutMs: connectTimeoutMs, protocols: [] });
     const connect: ConnectServer = (connected, failed) =>
-      this.#dialler.dial((socket, transport) => connected(new TcpSocket(socket, context.turns, transport)), failed);
+      this.#dialler.dial((socket, transport) => {
+        const tcp = new TcpSocket(socket, context.turns, transport);
+        this.connections.add(context.nextFlowId(), entity.address, transport, tcp);
+        connected(tcp);
+      }, failed);
     this.service = new TcpConnector(context.forwarder, connect, context.log.child(`tcpConnector ${entity.name}`), context.windows);
   }
 

@@ -71,13 +71,13 @@ export class TcpListener {
     return bytes;
   }
 
-  /** Takes an accepted connection. */
-  accept(socket: StreamSocket): void {
+  /** Takes an accepted connection; the address that it is for, or undefined when it is refused. */
+  accept(socket: StreamSocket): string | undefined {
     const address = this.#chooseAddress();
     if (address === undefined || this.#streams.size >= maxConnections) {
       this.failed++;
       socket.destroy(true);
-      return;
+      return undefined;
     }
     this.opened++;
     const stream = new ClientStream(this.#forwarder, this.#retries, this.#windows, (ended, failure) =>
@@ -85,6 +85,7 @@ export class TcpListener {
     );
     this.#streams.add(stream);
     stream.start(socket, address, this.#correlationId());
+    return address;
   }
 
   #ended(stream: ClientStream, address: string, failure: string | undefined): void {
