@@ -89,7 +89,7 @@ export interface HttpConnectorEntity extends ServerTls {
   readonly host: string;
   readonly port: number;
   readonly protocol: HttpProtocol;
-  /** Servers of a higher priority get requests first. */
+  /** Servers of priority 0 get requests first, then those of 1, and so on. */
   readonly priority: number;
   /** Requests under way from which on servers of lower priority get some, too; 0 = never. */
   readonly overflow: number;

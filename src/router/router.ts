@@ -161,6 +161,7 @@ export class Router implements TurnTask, AsyncDisposable {
       log,
       windows: new WindowBudget(),
       sockets: this.#sockets,
+      siteName: siteNameOf(dependencies.site) ?? router.id,
       nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
       tlsProfile: (name) => this.#profile(name),
     });
@@ -460,6 +461,11 @@ export class Router implements TurnTask, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+function siteNameOf(site: ControlMap | undefined): string | undefined {
+  const name = site?.get('name');
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
 function sum<T>(parts: Iterable<T>, count: (part: T) => number): number {

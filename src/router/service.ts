@@ -22,6 +22,8 @@ export interface ServiceContext {
   /** Shared by all services of the router. */
   readonly windows: WindowBudget;
   readonly sockets: SocketBudget;
+  /** Name of the site, or of the router where there is none; for answers that the network makes itself. */
+  readonly siteName: string;
   /** A new identity for a connection. */
   nextFlowId(): string;
   /** An sslProfile of the configuration, as it is loaded now. */

@@ -1,9 +1,18 @@
 import { ChangeRefused } from '../management/configuration-change.ts';
-import type { ListenerAddressEntity, ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
+import type {
+  HttpConnectorEntity,
+  HttpListenerEntity,
+  ListenerAddressEntity,
+  ServiceConnectorEntity,
+  ServiceListenerEntity,
+} from '../management/service-entities.ts';
+import { HttpEgress } from '../services/http/http-egress.ts';
+import { HttpConnectorOffer, HttpListenerPort } from './http-services.ts';
 import type { TcpConnectionRow } from './open-connections.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { TlsProfile } from './tls-profiles.ts';
+import { WakeTimer } from './wake-timer.ts';
 
 type ServiceEntity = ServiceListenerEntity | ServiceConnectorEntity | ListenerAddressEntity;
 
@@ -15,6 +24,9 @@ export class RouterServices {
   readonly #offers = new Map<string, Offer>();
   /** Where each listenerAddress belongs, by its name. */
   readonly #portsOfAddresses = new Map<string, Port>();
+
+  #egress: HttpEgress | undefined;
+  #egressWake: WakeTimer | undefined;
 
   constructor(context: ServiceContext) {
     this.#context = context;
@@ -46,9 +58,27 @@ export class RouterServices {
         port.update();
         return;
       }
+      case 'httpListener':
+        refuseUnfinished(entity);
+        this.#open(key, new HttpListenerPort(this.#context, entity));
+        return;
+      case 'httpConnector':
+        refuseUnfinished(entity);
+        this.#start(key, new HttpConnectorOffer(this.#context, entity, this.#httpEgress()));
+        return;
       default:
         throw new ChangeRefused(400, `${entity.type} is not implemented yet`);
     }
+  }
+
+  /** What all HTTP servers of the router share. */
+  #httpEgress(): HttpEgress {
+    if (this.#egress !== undefined) return this.#egress;
+    const wake = new WakeTimer(this.#context, () => egress.handleTimeout());
+    const egress = new HttpEgress({ ...this.#context, log: this.#context.log.child('http'), wakeAt: (dueMs) => wake.at(dueMs) });
+    this.#egress = egress;
+    this.#egressWake = wake;
+    return egress;
   }
 
   #open(key: string, port: Port): void {
@@ -121,5 +151,14 @@ export class RouterServices {
   stop(): void {
     for (const port of this.#ports.values()) port.stop();
     for (const offer of this.#offers.values()) offer.stop();
+    this.#egressWake?.stop();
+  }
+}
+
+/** What may be written down and cannot be done yet. */
+function refuseUnfinished(entity: HttpListenerEntity | HttpConnectorEntity): void {
+  if (entity.protocol === 'http2') throw new ChangeRefused(400, `protocol 'http2' is not implemented yet; 'http' is for HTTP/1.1`);
+  if (entity.type === 'httpListener' && entity.eventChannel !== undefined) {
+    throw new ChangeRefused(400, 'eventChannel is not implemented yet');
   }
 }

@@ -50,6 +50,7 @@ async function stand(
       log: { ...silentLogger, warn: (message) => void warnings.push(message) },
       windows: new WindowBudget(),
       sockets: new SocketBudget(openFileLimit),
+      siteName: 'near',
       nextFlowId: () => 'flow',
       tlsProfile: () => assert.fail('no TLS here'),
     },

@@ -11,6 +11,7 @@ import { ServerDialler } from './server-dialler.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { ServicePort } from './service-port.ts';
 import type { TlsProfile } from './tls-profiles.ts';
+import { WakeTimer } from './wake-timer.ts';
 
 /** A server that does not answer within this time counts as failed. */
 const connectTimeoutMs = 10_000;
@@ -22,12 +23,12 @@ export class TcpListenerPort implements Port {
   readonly service: TcpListener;
   readonly connections: OpenConnections;
   readonly #port: ServicePort;
-  readonly #context: ServiceContext;
-  #retryTimer: NodeJS.Timeout | undefined;
+  /** For streams that found no way. */
+  readonly #wake: WakeTimer;
 
   constructor(context: ServiceContext, entity: TcpListenerEntity) {
-    this.#context = context;
     this.entity = entity;
+    this.#wake = new WakeTimer(context, () => this.service.retryDue());
     const { forwarder, random, clock, turns, log, windows } = context;
     this.connections = new OpenConnections('in', clock);
     this.addresses = new AddressChoice(forwarder, random, entity.address, entity.multiAddressStrategy);
@@ -45,22 +46,9 @@ export class TcpListenerPort implements Port {
       () => this.#port.chooseAddress(),
       () => context.nextFlowId(),
       clock,
-      (dueMs) => this.#retryAt(dueMs),
+      (dueMs) => this.#wake.at(dueMs),
       log.child('tcp'),
       windows,
-    );
-  }
-
-  /** Streams that found no way wait for this. */
-  #retryAt(dueMs: number): void {
-    const { clock, turns } = this.#context;
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(
-      () => {
-        this.service.retryDue();
-        turns.touch();
-      },
-      Math.max(1, Math.ceil(dueMs - clock.nowMs())),
     );
   }
 
@@ -93,7 +81,7 @@ export class TcpListenerPort implements Port {
   stop(): void {
     this.#port.stop();
     this.service.stop();
-    clearTimeout(this.#retryTimer);
+    this.#wake.stop();
   }
 }
 

@@ -88,7 +88,7 @@ const httpListenerSettings: Settings = {
 };
 
 const httpConnectorSettings: Settings = {
-  priority: setting('priority', count('priority'), 'servers of the highest priority get requests first'),
+  priority: setting('priority', count('priority'), '0 = first choice; others get requests when those before them cannot take more'),
   overflow: setting('overflow', count('overflow'), 'requests under way from which on the next priority gets some, too; 0 = never'),
   'max-requests': setting('maxRequests', count('maxRequests'), 'requests under way at the server at most'),
   'connect-timeout': setting('connectTimeoutMs', time('connectTimeoutMs'), 'until the server has accepted a connection'),
