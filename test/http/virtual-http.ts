@@ -351,6 +351,21 @@ export function replying(body: string): TestServer {
   });
 }
 
+/** Nothing is left of any request: no address, no delivery, no stream, no octet of a window. */
+export function assertAtRest(network: VirtualNetwork, routers: readonly HttpRouter[]): void {
+  network.run(500);
+  for (const { router, windows, ingresses, servers } of routers) {
+    const { forwarder } = router.control;
+    assert.equal(forwarder.incoming.inFlight, 0, `${router.id}: deliveries from neighbours`);
+    assert.equal(forwarder.outgoing.inFlight, 0, `${router.id}: deliveries to neighbours`);
+    assert.equal(windows.windowOf(0), windowBytes, `${router.id}: windows`);
+    const watched = ingresses.reduce((sum, ingress) => sum + ingress.watchedRouters, 0);
+    assert.equal(forwarder.temporaryAddresses, watched, `${router.id}: addresses for answers`);
+    for (const ingress of ingresses) assert.equal(ingress.active, 0, `${router.id}: requests of clients`);
+    for (const server of servers) assert.equal(server.outstanding, 0, `${router.id}: requests to ${server.options.name}`);
+  }
+}
+
 /** Routers in a row. */
 export class Chain {
   readonly network: VirtualNetwork;
@@ -363,19 +378,8 @@ export class Chain {
     this.links = this.routers.slice(1).map(({ router }, index) => this.network.link(this.routers[index].router, router));
   }
 
-  /** Nothing is left of any request: no address, no delivery, no stream, no octet of a window. */
   assertAtRest(): void {
-    this.network.run(500);
-    for (const { router, windows, ingresses, servers } of this.routers) {
-      const { forwarder } = router.control;
-      assert.equal(forwarder.incoming.inFlight, 0, `${router.id}: deliveries from neighbours`);
-      assert.equal(forwarder.outgoing.inFlight, 0, `${router.id}: deliveries to neighbours`);
-      assert.equal(windows.windowOf(0), windowBytes, `${router.id}: windows`);
-      const watched = ingresses.reduce((sum, ingress) => sum + ingress.watchedRouters, 0);
-      assert.equal(forwarder.temporaryAddresses, watched, `${router.id}: addresses for answers`);
-      for (const ingress of ingresses) assert.equal(ingress.active, 0, `${router.id}: requests of clients`);
-      for (const server of servers) assert.equal(server.outstanding, 0, `${router.id}: requests to ${server.options.name}`);
-    }
+    assertAtRest(this.network, this.routers);
   }
 
   get first(): HttpRouter {

@@ -117,9 +117,9 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
       throw new ProtocolViolation(Condition.decodeError, 'the request is cut short');
     }
     this.#requestComplete = true;
-    if (this.#served) {
-      if (this.#answerComplete && this.#answer === undefined) this.#settle(DeliveryState.accepted, undefined);
-    } else this.#sink.end(this.#requestTrailers);
+    if (this.#wantsRequest) this.#sink.end(this.#requestTrailers);
+    // An upgraded connection whose other direction had ended before.
+    if (this.#answerComplete && this.#answer === undefined) this.#settle(DeliveryState.accepted, undefined);
   }
 
   record(kind: number, bytes: Uint8Array, start: number, end: number): void {
@@ -142,7 +142,12 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     }
     if (this.#bodyLeft >= 0) this.#bodyLeft -= length;
     this.requestBytes += length;
-    if (!this.#served) sink.data(bytes, start, end);
+    if (this.#wantsRequest) sink.data(bytes, start, end);
+  }
+
+  /** The server takes (more of) the request: not after its answer has ended, unless the connection is upgraded. */
+  get #wantsRequest(): boolean {
+    return !this.#served || (this.#answerComplete && this.#head?.upgrade === true);
   }
 
   #acknowledge(): void {
@@ -173,9 +178,10 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   }
 
   #giveUpServer(failure: ExchangeFailure, reason: string): void {
-    if (this.#served) return;
+    const wasServed = this.#served;
+    if (wasServed && (this.#requestComplete || !this.#wantsRequest)) return;
     this.#served = true;
-    this.#context.served(this, 0, failure, reason);
+    if (!wasServed) this.#context.served(this, 0, failure, reason);
     this.#sink?.abort(failure);
   }
 

@@ -495,8 +495,8 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
       return;
     }
     this.#answerEnded = true;
-    current.accept();
     if (this.#upgraded && current.requestOpen) {
+      current.accept();
       this.#responder.end(trailers);
       return;
     }
@@ -507,6 +507,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   }
 
   requestGone(): void {
+    if (this.#ended) return;
     this.#try?.finish();
     this.#endTry(RequestResult.success);
     this.#finish(undefined);

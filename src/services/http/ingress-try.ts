@@ -242,6 +242,7 @@ export class IngressTry implements Consumer, Upstream, Downstream, RecordHandler
   finish(): void {
     this.#over = true;
     this.out?.over();
+    this.accept();
     const request = this.#request;
     this.#request = undefined;
     if (request !== undefined && !this.#requestComplete) request.abort();
