@@ -240,7 +240,8 @@ export class Connection {
   receive(bytes: Uint8Array, nowMs: number): void {
     this.#timers.received(nowMs);
     try {
-      this.#consume(bytes);
+      // Plain, whatever came: `slice` of Node's buffers is a view, and what is kept of a frame would keep a whole read.
+      this.#consume(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       this.#failure = undefined;

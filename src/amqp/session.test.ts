@@ -315,3 +315,16 @@ function lengthened(start: Uint8Array): Uint8Array {
   view.setUint32(12, view.getUint32(12) + 4);
   return bytes;
 }
+
+test('what is kept of an ATTACH keeps nothing else of what the socket read, also when that was a buffer of Node', () => {
+  const pair = new ConnectionPair();
+  pair.pump();
+  const session = pair.client.openSession();
+  pair.pump();
+  session.attachOutgoing('l', ...termini());
+  const read = Buffer.concat([drainBytes(pair.client)]);
+  pair.server.receive(read, 0);
+  const [link] = pair.serverHandler.links;
+  assert.ok(link.remote !== undefined);
+  for (const { encoded } of [link.remote.source, link.remote.target]) assert.equal(encoded.buffer.byteLength, encoded.length);
+});
