@@ -39,6 +39,9 @@ interface Churn {
   /** What was read. */
   readonly restMiB: Readonly<Record<string, readonly number[]>>;
   readonly openFiles: number;
+  /** How often the two routers lost each other meanwhile, and the service its port: on a busy machine connections fail by that. */
+  readonly linkLosses: number;
+  readonly portCloses: number;
   /** Longest time that a new router took from its start to its link while strangers held the port. */
   readonly linkMs: number;
 }
@@ -107,6 +110,8 @@ async function churn(context: RowContext, kind: RouterKind): Promise<Churn> {
     resident((phase * seconds) / 60);
   }
   const filesAfter = openFiles(near) + openFiles(far);
+  const count = (pattern: RegExp): number => [...near.log.matchAll(pattern)].length;
+  const [linkLosses, portCloses] = [count(new RegExp(kind.left(routerId('far')), 'g')), count(/service port closed/g)];
 
   const strangers = await startProgramHere('many-connections', [String(linkPort)], /running/);
   const attack = strangers.ask<ConnectionsAnswer>({ open: context.fast ? silent.fast : silent.full, perSecond: silentPerSecond });
@@ -128,6 +133,8 @@ async function churn(context: RowContext, kind: RouterKind): Promise<Churn> {
     mibPerMinute: Math.max(slope(nearSamples), slope(farSamples)),
     restMiB: { near: nearSamples.map(([, mib]) => Math.round(mib)), far: farSamples.map(([, mib]) => Math.round(mib)) },
     openFiles: filesAfter - filesBefore,
+    linkLosses,
+    portCloses,
     linkMs: percentile(linkMs, 100),
   };
 }
@@ -167,6 +174,8 @@ async function run(context: RowContext): Promise<Measured> {
       connections: result.done,
       ...(context.fast ? plan.fast : plan.full),
       residentMiBAtRest: result.restMiB,
+      linkLosses: result.linkLosses,
+      portCloses: result.portCloses,
       silentSockets: context.fast ? silent.fast : silent.full,
     },
   };
