@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** A server that answers with what it made of the request: `method|target|host`, and the body in hexadecimal where it can. */
+/** A server that answers with what it made of the request: `echo method target host`, and the body in hexadecimal where it can. */
 export interface BackEnd {
   readonly name: string;
   readonly port: number;
-  /** The echo has `|body` at its end. */
+  /** The echo has the body at its end. */
   readonly echoesBody: boolean;
   stop(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export async function nodeBackEnd(): Promise<BackEnd> {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      response.end(`${request.method}|${request.url}|${request.headers.host}|${Buffer.concat(chunks).toString('hex')}`);
+      response.end(`echo ${request.method} ${request.url} ${request.headers.host} ${Buffer.concat(chunks).toString('hex')}`);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -60,7 +60,7 @@ export async function haproxyBackEnd(): Promise<BackEnd | MissingBackEnd> {
   option http-buffer-request
 frontend all
   bind 127.0.0.1:${port}
-  http-request return status 200 content-type text/plain lf-string "%[method]|%[url]|%[req.hdr(host)]|%[req.body,hex]"
+  http-request return status 200 content-type text/plain lf-string "echo %[method] %[url] %[req.hdr(host)] %[req.body,hex]"
 `,
     );
     return [program, ['-f', file]];
@@ -84,7 +84,7 @@ http {
   default_type text/plain;
   server {
     listen 127.0.0.1:${port};
-    location / { return 200 "$request_method|$request_uri|$http_host"; }
+    location / { return 200 "echo $request_method $request_uri $http_host"; }
   }
 }
 `,
@@ -98,7 +98,7 @@ export async function apacheBackEnd(): Promise<BackEnd | MissingBackEnd> {
     const file = join(folder, 'apache.conf');
     const modules = [join(dirname(program), '../lib/apache2/modules'), join(dirname(program), '../modules')].find(existsSync) ?? 'modules';
     mkdirSync(join(folder, 'empty'), { mode: 0o755 });
-    const echo = '"%{REQUEST_METHOD}|%{THE_REQUEST}|%{HTTP_HOST}"';
+    const echo = '"echo %{THE_REQUEST} %{HTTP_HOST}"';
     writeFileSync(
       file,
       `ServerRoot ${folder}

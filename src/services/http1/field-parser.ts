@@ -137,6 +137,11 @@ export class FieldParser {
     this.#named = undefined;
   }
 
+  /** Lets go of the fields. */
+  release(): void {
+    this.fields = noFields;
+  }
+
   /** Takes the value `bytes[start, end)`; in the octets received it stands at `receivedStart`. */
   #special(special: SpecialField, bytes: Uint8Array, start: number, end: number, receivedStart: number): void {
     const inTrailers = this.#of === FieldsOf.trailers;

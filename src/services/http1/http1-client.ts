@@ -143,6 +143,7 @@ export class Http1Client implements StreamSocketHandler, HttpHandler {
   }
 
   #answered(request: ClientRequest, trailers: FieldBlock | undefined): void {
+    this.#parser.release();
     // A request of which something is still on its way here could not be told from the next.
     const keep = this.#parser.keepAlive && request.complete && this.#parser.waitingBytes === 0 && this.#socket.pendingBytes === 0;
     this.#request = undefined;

@@ -70,6 +70,8 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   #sink: RequestSink | undefined;
   /** The deadline is that of a head of which something has come. */
   #inHead = false;
+  /** The request's method is HEAD. */
+  #isHead = false;
   #requestComplete = false;
   /** The answer to a request that asked for another protocol has not started: what follows it may be of either. */
   #upgradePending = false;
@@ -227,6 +229,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     const request: AnsweredRequest = { method: head.method, isOld, acceptsTrailers, upgrade: head.upgrade };
     this.#phase = Phase.exchange;
     this.#inHead = false;
+    this.#isHead = head.method === 'HEAD';
     this.#requestComplete = false;
     this.#upgradePending = head.upgrade !== '';
     this.#awaitsContinue = head.expectContinue;
@@ -333,6 +336,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     this.#answer?.detach();
     this.#answer = undefined;
     this.#sink = undefined;
+    this.#parser.release();
   }
 
   #nextRequest(): void {
@@ -360,12 +364,11 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   #sendError(status: number, reason: string, keep: boolean): void {
     const { writer, dateLine } = this.#context;
     const { fields, body } = this.#context.errorAnswer(status, reason);
-    const isAnswerToHead = this.#phase === Phase.exchange && this.#parser.head?.method === 'HEAD';
     const keepAlive = keep && this.#parser.isOld;
     const framing = { contentLength: body.length, chunked: false, close: !keep, keepAlive, upgrade: '' };
     const head = writer.answer(status, fields, framing, dateLine);
     this.#socket.write(head, 0, head.length);
-    if (!isAnswerToHead) this.#socket.write(body, 0, body.length);
+    if (this.#phase !== Phase.exchange || !this.#isHead) this.#socket.write(body, 0, body.length);
     this.#release();
     if (!keep) this.#linger();
     else {

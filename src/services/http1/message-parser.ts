@@ -113,6 +113,12 @@ export abstract class MessageParser {
     return this.#started || this.#state !== State.head;
   }
 
+  /** Lets go of what was read of the last message: an idle connection holds no memory of it. */
+  release(): void {
+    this.fieldParser.release();
+    this.trailers = undefined;
+  }
+
   /** From now on all octets are events `data`: the connection has changed its protocol. */
   tunnel(): void {
     this.#state = State.untilClosed;
@@ -164,8 +170,9 @@ export abstract class MessageParser {
   #nextInput(): boolean {
     const input = this.#queue.shift();
     if (input === undefined) {
-      // An idle connection holds no input.
+      // A connection that waits holds no input.
       this.#input = nothing;
+      this.dataBytes = nothing;
       this.#at = 0;
       return false;
     }

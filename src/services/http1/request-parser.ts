@@ -76,6 +76,11 @@ export class RequestParser extends MessageParser {
     this.#client = client;
   }
 
+  override release(): void {
+    super.release();
+    this.head = undefined;
+  }
+
   protected override readHead(bytes: Uint8Array, start: number, end: number): void {
     const fieldsStart = this.#requestLine(bytes, start, end);
     const fields = this.fieldParser;

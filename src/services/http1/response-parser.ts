@@ -47,6 +47,11 @@ export class ResponseParser extends MessageParser {
     this.#upgrade = upgrade;
   }
 
+  override release(): void {
+    super.release();
+    this.head = undefined;
+  }
+
   protected override readHead(bytes: Uint8Array, start: number, end: number): void {
     if (end - start < 14 || !isText(bytes, start, start + 7, 'http/1.') || bytes[start] !== 0x48)
       throw badMessage('an answer without a version');
