@@ -12,14 +12,17 @@ export type WaitLevel = (typeof waitLevels)[number];
 /** Waiting for a link over a slow network takes seconds; a person gives up after about a minute. */
 export const defaultTimeout = '60s';
 
+/** A flag that was given, the value of an option, or those of one that may be given several times. */
+export type OptionValue = true | string | readonly string[];
+
 /** A command with what was typed behind it. */
 export class Call {
   readonly shell: Shell;
   readonly verb: string;
-  readonly #values: ReadonlyMap<string, string | true>;
+  readonly #values: ReadonlyMap<string, OptionValue>;
   readonly #parameters: ReadonlyMap<string, string>;
 
-  constructor(shell: Shell, verb: string, values: ReadonlyMap<string, string | true>, parameters: ReadonlyMap<string, string>) {
+  constructor(shell: Shell, verb: string, values: ReadonlyMap<string, OptionValue>, parameters: ReadonlyMap<string, string>) {
     this.shell = shell;
     this.verb = verb;
     this.#values = values;
@@ -29,8 +32,15 @@ export class Call {
   /** The value of an option, its default included; undefined when it was not given and has none. */
   text(option: string): string | undefined {
     const value = this.#values.get(option);
-    assert(value !== true, `--${option} has a value`);
+    assert(value === undefined || typeof value === 'string', `--${option} has one value`);
     return value;
+  }
+
+  /** The values of an option that may be given several times, in their order. */
+  texts(option: string): readonly string[] {
+    const value = this.#values.get(option);
+    assert(value === undefined || Array.isArray(value), `--${option} has values`);
+    return value ?? [];
   }
 
   flag(option: string): boolean {

@@ -26,6 +26,8 @@ export interface Option {
   /** What to write behind the option, such as PORT; absent for a flag. */
   readonly value?: string;
   readonly default?: string;
+  /** May be given several times. */
+  readonly repeatable?: boolean;
 }
 
 export interface Example {

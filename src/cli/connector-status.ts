@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { flagCell, messageCell, nameCell, showStatus, specCell, statusCell } from './service-resources.ts';
+import { flagCell, messageCell, nameCell, showStatus, specCell, statusCell, typeCell } from './service-resources.ts';
 
 export const command: Command = {
   parameters: [{ name: 'NAME', meaning: 'only this one, in detail', optional: true }],
@@ -16,6 +16,7 @@ export const command: Command = {
       columns: [
         ['NAME', nameCell],
         ['STATUS', statusCell],
+        ['TYPE', typeCell],
         ['ROUTING-KEY', specCell('routingKey')],
         ['HOST', specCell('host')],
         ['PORT', specCell('port')],

@@ -1,10 +1,11 @@
 import type { Command } from './command.ts';
-import { createService, printCreated, serviceOptions, serviceParameters } from './service-resources.ts';
+import { connectorTlsOptions, createService, printCreated, serviceOptions, serviceParameters } from './service-resources.ts';
 
 export const command: Command = {
   parameters: serviceParameters,
   options: {
     ...serviceOptions,
+    ...connectorTlsOptions,
     host: { value: 'HOST', meaning: 'where the server is, as seen from this host', default: '127.0.0.1' },
   },
   description: 'It creates a connector, as "van connector create" does, and says how other sites use the service.',
@@ -13,7 +14,8 @@ export const command: Command = {
     const resource = await createService(call, 'Connector', call.text('host') ?? '127.0.0.1');
     const { name } = resource.metadata;
     const { routingKey, host, port } = resource.spec;
-    const listen = `van listener create ${routingKey} ${port}`;
+    const type = resource.spec.type === undefined ? '' : ` --type ${resource.spec.type}`;
+    const listen = `van listener create ${routingKey} ${port}${type}`;
     await printCreated(
       call,
       resource,

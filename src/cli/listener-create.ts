@@ -1,10 +1,11 @@
 import type { Command } from './command.ts';
-import { createService, printCreated, serviceOptions, serviceParameters } from './service-resources.ts';
+import { createService, listenerTlsOptions, printCreated, serviceOptions, serviceParameters } from './service-resources.ts';
 
 export const command: Command = {
   parameters: serviceParameters,
   options: {
     ...serviceOptions,
+    ...listenerTlsOptions,
     host: { value: 'HOST', meaning: 'local address to listen on; 0.0.0.0 lets other hosts in', default: '127.0.0.1' },
   },
   description:
@@ -15,6 +16,10 @@ export const command: Command = {
     {
       line: 'van listener create db 5432 --routing-key postgres --host 0.0.0.0',
       meaning: 'For the whole local network, under another name',
+    },
+    {
+      line: 'van listener create shop 8443 --type http --tls-credentials shop-tls --setting max-tries=2',
+      meaning: 'HTTP over TLS, with a setting',
     },
     { line: 'van listener create backend 8080 --wait ready', meaning: 'Wait until somebody offers the service' },
   ],

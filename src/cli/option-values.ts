@@ -45,3 +45,16 @@ export function parseChoice<T extends string>(text: string, where: string, choic
   const remedy = near === undefined ? {} : { remedy: `did you mean ${near}?` };
   throw new InputError('bad-option', where, `must be one of ${choices.join(', ')}, not '${text}'`, remedy);
 }
+
+/** `key=value` each; a key may stand once. */
+export function parseSettings(texts: readonly string[], where: string): Readonly<Record<string, string>> {
+  const settings = new Map<string, string>();
+  for (const text of texts) {
+    const at = text.indexOf('=');
+    const key = text.slice(0, Math.max(0, at)).trim();
+    if (key === '') throw new InputError('bad-option', where, `must be key=value, not '${text}'`);
+    if (settings.has(key)) throw new InputError('bad-option', where, `gives '${key}' twice`);
+    settings.set(key, text.slice(at + 1).trim());
+  }
+  return Object.fromEntries(settings);
+}

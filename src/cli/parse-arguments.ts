@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { InputError } from '../base/errors.ts';
 import { nearestName } from '../base/nearest-name.ts';
-import { Call } from './call.ts';
+import { Call, type OptionValue } from './call.ts';
 import type { Command, Option, Shell } from './command.ts';
 
 /** Options of every command. */
@@ -67,14 +67,15 @@ export function readCall(shell: Shell, verb: string, command: Command, args: rea
       ]),
     ),
   });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, OptionValue>();
   const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(token.value);
     if (token.kind !== 'option') continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw unknownOption(token.rawName, options, verb);
-    if (values.has(token.name)) throw new InputError('bad-option', token.rawName, 'is given twice', { remedy });
+    const before = values.get(token.name);
+    if (before !== undefined && option.repeatable !== true) throw new InputError('bad-option', token.rawName, 'is given twice', { remedy });
     if (option.value === undefined) {
       if (token.value !== undefined) throw new InputError('bad-option', token.rawName, 'takes no value', { remedy });
       values.set(token.name, true);
@@ -83,7 +84,10 @@ export function readCall(shell: Shell, verb: string, command: Command, args: rea
     // "--port --host x" forgot the port; a value that begins with a dash can be written --name=-value.
     const forgotten = token.value === undefined || (!token.inlineValue && token.value.startsWith('-') && token.value !== '-');
     if (forgotten) throw new InputError('bad-option', token.rawName, `needs a value: ${token.rawName} ${option.value}`, { remedy });
-    values.set(token.name, token.value);
+    values.set(
+      token.name,
+      option.repeatable === true ? [...(Array.isArray(before) ? before : []), token.value ?? ''] : (token.value ?? ''),
+    );
   }
   for (const [name, option] of Object.entries(options)) {
     if (option.default !== undefined && !values.has(name)) values.set(name, option.default);

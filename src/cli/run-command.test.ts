@@ -144,7 +144,7 @@ suite('the command line without a running site', () => {
     assert.equal((await van('-n quiet apply -f -', { input: siteYaml })).out, 'Site/quiet unchanged\nListener/backend unchanged\n');
     assert.equal((await van('connector create db 5432 --host 10.0.0.7', { environment: { VAN_NAMESPACE: 'quiet' } })).code, 0);
     assert.match((await van('-n quiet site status')).out, /^Name:\s+quiet\nNamespace:\s+quiet\nStatus:\s+Stopped\n/);
-    assert.match((await van('-n quiet listener status')).out, /^backend {2}Stopped {2}backend {6}127\.0\.0\.1 {2}8080$/m);
+    assert.match((await van('-n quiet listener status')).out, /^backend {2}Stopped {2}tcp {3}backend {6}127\.0\.0\.1 {2}8080$/m);
     const rows = JSON.parse((await van('-n quiet connector status -o json')).out) as { spec: object }[];
     assert.deepEqual(rows[0]?.spec, { routingKey: 'db', host: '10.0.0.7', port: 5432 });
     assert.match((await van('-n quiet connector status db')).out, /^Name:\s+db$/m);

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../base/errors.ts';
-import type { Kind, Resource, ResourceOf } from '../site/resource-types.ts';
+import { serviceTypes, type Kind, type Resource, type ResourceOf, type ServiceType } from '../site/resource-types.ts';
 import type { Call } from './call.ts';
 import type { Option, Parameter } from './command.ts';
-import { parseChoice, parsePort } from './option-values.ts';
+import { parsePort, parseSettings } from './option-values.ts';
 import { printDone, printResult } from './output.ts';
 import { resourceFromOptions } from './resource-from-options.ts';
 import { unknownResource, SiteSession, type ShownResource } from './site-session.ts';
@@ -20,16 +21,48 @@ export const serviceParameters: readonly Parameter[] = [
 
 export const serviceOptions: Readonly<Record<string, Option>> = {
   'routing-key': { short: 'r', value: 'KEY', meaning: 'what listeners and connectors meet under (default: NAME)' },
-  type: { value: 'TYPE', meaning: 'protocol of the service: tcp', default: 'tcp' },
+  type: { value: 'TYPE', meaning: `protocol of the service: ${serviceTypes.join(' or ')}`, default: 'tcp' },
+  setting: { value: 'KEY=VALUE', meaning: 'a setting of the type, such as max-tries=2; may be given several times', repeatable: true },
+};
+
+/** TLS with clients. */
+export const listenerTlsOptions: Readonly<Record<string, Option>> = {
+  'tls-credentials': { value: 'NAME', meaning: 'Secret or certificate folder with tls.crt and tls.key, to speak TLS with clients' },
+};
+
+/** TLS with the server. */
+export const connectorTlsOptions: Readonly<Record<string, Option>> = {
+  'tls-credentials': { value: 'NAME', meaning: 'Secret or certificate folder with ca.crt, to speak TLS with the server' },
+  'use-client-cert': { meaning: 'show tls.crt of the TLS credentials to the server' },
 };
 
 /** Creates a listener or connector and waits until it is there. Typing the same command twice does no harm. */
 export async function createService(call: Call, kind: ServiceKind, host: string): Promise<Resource & ResourceOf<ServiceKind>> {
   const level = call.waitLevel('configured');
-  parseChoice(call.text('type') ?? 'tcp', '--type', ['tcp']);
+  const type = call.text('type') ?? 'tcp';
   const name = call.parameter('NAME');
-  const spec = { routingKey: call.text('routing-key') ?? name, host, port: parsePort(call.parameter('PORT'), 'PORT') };
-  const places = { 'metadata.name': 'NAME', 'spec.routingKey': '--routing-key', 'spec.host': '--host', 'spec.port': 'PORT' };
+  const tlsCredentials = call.text('tls-credentials');
+  const settings = parseSettings(call.texts('setting'), '--setting');
+  const spec = {
+    routingKey: call.text('routing-key') ?? name,
+    host,
+    port: parsePort(call.parameter('PORT'), 'PORT'),
+    // What is absent is tcp; any other word is judged as that of a file is.
+    ...(type === 'tcp' ? {} : { type: type as ServiceType }),
+    ...(tlsCredentials === undefined ? {} : { tlsCredentials }),
+    ...(call.flag('use-client-cert') ? { useClientCert: true } : {}),
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+  };
+  const places = {
+    'metadata.name': 'NAME',
+    'spec.routingKey': '--routing-key',
+    'spec.host': '--host',
+    'spec.port': 'PORT',
+    'spec.type': '--type',
+    'spec.tlsCredentials': '--tls-credentials',
+    'spec.useClientCert': '--use-client-cert',
+    ...Object.fromEntries(Object.keys(settings).map((key) => [`spec.settings.${key}`, `--setting ${key}`])),
+  };
   const resource = resourceFromOptions<ServiceKind>({ kind, metadata: { name }, spec }, places) as Resource & ResourceOf<ServiceKind>;
   const session = new SiteSession(call);
   const { resources } = await session.resources();
@@ -50,11 +83,19 @@ function refuseOther(resource: ResourceOf<ServiceKind>, resources: readonly Show
   const { kind, metadata, spec } = resource;
   const before = resources.find((candidate) => candidate.kind === kind && candidate.metadata.name === metadata.name)?.spec;
   if (before === undefined) return;
-  if (before['routingKey'] === spec.routingKey && before['host'] === spec.host && before['port'] === spec.port) return;
-  const shown = `routing key ${String(before['routingKey'])}, ${String(before['host'])}:${String(before['port'])}`;
+  if (sameSpec(before, { ...spec })) return;
+  const type = typeof before['type'] === 'string' ? before['type'] : 'tcp';
+  const shown = `type ${type}, routing key ${String(before['routingKey'])}, ${String(before['host'])}:${String(before['port'])}`;
   throw new InputError('already-exists', `${kind} '${metadata.name}'`, `exists already with ${shown}`, {
     remedy: `choose another name, or first: van ${kind.toLowerCase()} delete ${metadata.name}`,
   });
+}
+
+/** What a command line can say of a service. */
+const typedKeys = ['routingKey', 'host', 'port', 'tlsCredentials', 'useClientCert', 'settings'] as const;
+
+function sameSpec(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+  return (a['type'] ?? 'tcp') === (b['type'] ?? 'tcp') && typedKeys.every((key) => isDeepStrictEqual(a[key], b[key]));
 }
 
 /** Says what became of a created listener or connector. */
@@ -122,6 +163,11 @@ export function specCell(key: string): (resource: ShownResource) => string {
     const value = spec[key];
     return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
   };
+}
+
+/** The protocol of a service. */
+export function typeCell({ spec }: ShownResource): string {
+  return typeof spec['type'] === 'string' ? spec['type'] : 'tcp';
 }
 
 /** The cell of a key of the status that is true or false. */

@@ -18,14 +18,15 @@ export const command: Command = {
     const shown = services.filter(({ routingKey }) => key === undefined || routingKey === key);
     await printResult(call, key === undefined ? shown : (shown[0] ?? null), () => {
       if (shown.length === 0) return key === undefined ? 'There are no services in the network.\n' : `Nobody offers or uses "${key}".\n`;
-      const rows = shown.map(({ routingKey, distribution, connectors, listeners, localListeners }) => [
+      const rows = shown.map(({ routingKey, types, distribution, connectors, listeners, localListeners }) => [
         routingKey,
+        types.join(', ') || '-',
         distribution,
         connectors.map(({ name }) => name).join(', ') || '-',
         listeners.map(({ name }) => name).join(', ') || '-',
         localListeners.map(({ host, port, open }) => `${host}:${port}${open ? '' : ' (closed)'}`).join(', ') || '-',
       ]);
-      return formatTable(['ROUTING-KEY', 'DISTRIBUTION', 'OFFERED BY', 'USED AT', 'PORT HERE'], rows);
+      return formatTable(['ROUTING-KEY', 'TYPE', 'DISTRIBUTION', 'OFFERED BY', 'USED AT', 'PORT HERE'], rows);
     });
     return key !== undefined && shown.length === 0 ? 1 : 0;
   },

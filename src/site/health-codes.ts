@@ -41,6 +41,7 @@ export const healthCodeNames = [
   'site-unreachable',
   'listener-port-closed',
   'address-without-connector',
+  'service-type-differs',
   'connector-server-down',
 ] as const;
 export type HealthCode = (typeof healthCodeNames)[number];
@@ -424,6 +425,17 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     meaning:
       'This site has a listener for the address, and no site that can be reached has a connector for it. The port stays closed until there is one.',
     cure: 'Create a connector for the address where the server is.',
+  },
+  'service-type-differs': {
+    category: 'addresses',
+    severity: 'error',
+    expected: 'Listeners and connectors of a routing key are of one type',
+    title: 'Listeners and connectors of a routing key differ in type',
+    dependsOn: [],
+    dependsOnSame: [],
+    meaning:
+      'A routing key of this site has listeners or connectors of types that do not go together, such as tcp and http, here or at other sites. Connectors refuse what comes from a listener of another type.',
+    cure: 'Give all listeners and connectors of the key the same type, or use another key.',
   },
   'connector-server-down': {
     category: 'addresses',

@@ -71,6 +71,10 @@ export interface SeenService {
   readonly connectors: number;
   /** How many listeners this site has for it. */
   readonly localListeners: number;
+  /** Types of its listeners and connectors, as far as sites tell. */
+  readonly types: readonly string[];
+  /** Whether a resource of this site has it. */
+  readonly isOwn: boolean;
 }
 
 export interface SeenTrust {

@@ -8,6 +8,8 @@ import { rootCauses } from './health.ts';
 import { parseResources } from './resources.ts';
 import type { ReportedResource } from './status.ts';
 
+const tcp = { types: ['tcp'], isOwn: true } as const;
+
 const wallMs = Date.UTC(2026, 10, 21);
 const hourMs = 3_600_000;
 
@@ -148,9 +150,24 @@ for (const [what, changes, expected] of [
     { sites: [seenSite('west')], lost: [{ routerId: 'west-1', name: 'west', lastSeenMs: wallMs - 1000 }] },
     [],
   ],
-  ['an address nobody offers', { services: [{ routingKey: 'db', connectors: 0, localListeners: 1 }] }, ['address-without-connector']],
-  ['an address somebody offers', { services: [{ routingKey: 'db', connectors: 1, localListeners: 1 }] }, []],
-  ['an address nobody here listens for', { services: [{ routingKey: 'db', connectors: 0, localListeners: 0 }] }, []],
+  [
+    'an address nobody offers',
+    { services: [{ routingKey: 'db', connectors: 0, localListeners: 1, ...tcp }] },
+    ['address-without-connector'],
+  ],
+  ['an address somebody offers', { services: [{ routingKey: 'db', connectors: 1, localListeners: 1, ...tcp }] }, []],
+  ['an address nobody here listens for', { services: [{ routingKey: 'db', connectors: 0, localListeners: 0, ...tcp }] }, []],
+  [
+    'types that do not go together',
+    { services: [{ routingKey: 'db', connectors: 1, localListeners: 1, types: ['http', 'tcp'], isOwn: true }] },
+    ['service-type-differs'],
+  ],
+  ['types that do', { services: [{ routingKey: 'db', connectors: 1, localListeners: 1, types: ['http', 'http2'], isOwn: true }] }, []],
+  [
+    'types that are no concern of this site',
+    { services: [{ routingKey: 'db', connectors: 1, localListeners: 0, types: ['http', 'tcp'], isOwn: false }] },
+    [],
+  ],
   ['a link that is down', { resources: reported(linkYaml), connectors: connector({}) }, ['link-down']],
   ['a link that is up', { resources: reported(linkYaml), connectors: connector({ connectionStatus: 'SUCCESS' }) }, []],
   ['a link that was not tried yet', { resources: reported(linkYaml), connectors: connector({ connectionStatus: 'CONNECTING' }) }, []],
@@ -201,7 +218,7 @@ test('an endpoint that van check cannot reach explains the link and what is miss
       ...good,
       resources: reported(linkYaml),
       connectors: connector({}),
-      services: [{ routingKey: 'db', connectors: 0, localListeners: 1 }],
+      services: [{ routingKey: 'db', connectors: 0, localListeners: 1, ...tcp }],
       probes: { links: [probe({ outcome: 'unreachable', evidence: 'refused' })], servers: [] },
     }),
   );

@@ -342,6 +342,15 @@ function judgeAddresses({ services, probes, van }: HealthObservation, report: Re
       remedy: `where the server is: van connector create ${routingKey} PORT`,
     });
   }
+  const mixed = services.filter(({ isOwn, types }) => isOwn && new Set(types.map(familyOf)).size > 1);
+  for (const { routingKey, types } of mixed.slice(0, maxNamed)) {
+    report('service-type-differs', {
+      subject: { kind: 'address', name: routingKey },
+      text: `listeners and connectors of '${routingKey}' are of different types: ${types.join(', ')}`,
+      evidence: 'connectors refuse what comes from a listener of another type',
+      remedy: `${van} service status ${routingKey}, then delete and create with --type what is of the wrong one`,
+    });
+  }
   for (const { connector, place, failure } of probes?.servers ?? []) {
     if (failure === '') continue;
     report('connector-server-down', {
@@ -351,6 +360,11 @@ function judgeAddresses({ services, probes, van }: HealthObservation, report: Re
       remedy: `start the server, or ${van} connector delete ${connector}`,
     });
   }
+}
+
+/** Types that go together. */
+function familyOf(type: string): string {
+  return type === 'http2' ? 'http' : type;
 }
 
 function router(routerId: string): HealthSubject {

@@ -43,8 +43,10 @@ export async function probeSite(options: ProbeOptions): Promise<SeenProbes> {
         }),
     ),
     ...resourcesOf(options.resources, 'Connector').flatMap(({ metadata, spec }) => {
-      const { host, port } = spec;
-      if (host === undefined) return [];
+      const { host, port, type, settings = {} } = spec;
+      // A server that is started when it is needed need not be there; whether one of UDP is there nobody can tell.
+      const isExpected = settings['activation-url'] === undefined && settings['activation-command'] === undefined && type !== 'udp';
+      if (!isExpected) return [];
       return [async () => void servers.push(await probeServer(options, metadata.name, plainHost(host), port))];
     }),
   ].slice(0, maxProbes);

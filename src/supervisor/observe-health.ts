@@ -6,6 +6,7 @@ import type { ConnectorState } from '../management/operational-entities.ts';
 import type { Router } from '../router/router.ts';
 import { revokedPrefix } from '../router/trust-enforcement.ts';
 import { acceptsLinks } from '../site/derive.ts';
+import { serviceTypes } from '../site/derive-services.ts';
 import type { HealthCode } from '../site/health-codes.ts';
 import type { HealthObservation, Problem, SeenClock, SeenProbes } from '../site/health-observation.ts';
 import { resourcesOf } from '../site/resource-types.ts';
@@ -35,6 +36,7 @@ export interface HealthSources {
 export function observeHealth(sources: HealthSources): HealthObservation {
   const { namespace, version, siteName, clock, trust, router, monitor, audit, network } = sources;
   const { lost, failure } = audit.state;
+  const ownKeys = new Set(serviceTypes(sources.resources).keys());
   return {
     wallMs: clock.wallMs(),
     timeText: (wallMs) => new Date(wallMs).toISOString(),
@@ -47,10 +49,12 @@ export function observeHealth(sources: HealthSources): HealthObservation {
     connectors: connectorStates(router),
     sites: network?.sites ?? [],
     oneSided: monitor.oneSidedLinks(network?.sites ?? []),
-    services: (network?.services ?? []).map(({ routingKey, connectors, localListeners }) => ({
+    services: (network?.services ?? []).map(({ routingKey, connectors, localListeners, types }) => ({
       routingKey,
       connectors: connectors.length,
       localListeners: localListeners.length,
+      types,
+      isOwn: ownKeys.has(routingKey),
     })),
     trust: {
       networkId: trust.networkId,
@@ -150,5 +154,6 @@ export function skippedChecks({ resources, trust, sites, probes, clocks, service
     services.every(({ localListeners }) => localListeners === 0),
     'address-without-connector',
   );
+  skip(!has('Listener', 'MultiKeyListener', 'Connector'), 'service-type-differs');
   return skipped;
 }
