@@ -150,7 +150,37 @@ suite('the command line without a running site', () => {
     assert.match((await van('-n quiet connector status db')).out, /^Name:\s+db$/m);
     const again = await van('-n quiet connector create db 5433');
     assert.equal(again.code, 2);
-    assert.match(again.error, /exists already with routing key db, 10\.0\.0\.7:5432/);
+    assert.match(again.error, /exists already with type tcp, routing key db, 10\.0\.0\.7:5432/);
+    const shop = 'shop 8443 --type http --tls-credentials shop-tls --setting max-tries=2 --setting request-timeout=30s';
+    assert.equal((await van(`-n quiet listener create ${shop}`)).code, 0);
+    assert.equal((await van(`-n quiet listener create ${shop}`)).code, 0, 'the same again does no harm');
+    assert.equal((await van(`-n quiet listener create ${shop} --setting balancing=closest`)).code, 2);
+    const { spec } = JSON.parse((await van('-n quiet listener status shop -o json')).out) as { spec: object };
+    assert.deepEqual(spec, {
+      routingKey: 'shop',
+      host: '127.0.0.1',
+      port: 8443,
+      type: 'http',
+      tlsCredentials: 'shop-tls',
+      settings: { 'max-tries': '2', 'request-timeout': '30s' },
+    });
+    for (const [line, message] of [
+      ['listener create x 1 --type htpp', /--type: must be one of .*did you mean 'http'/],
+      [
+        'listener create x 1 --type http --setting max-trys=2',
+        /--setting max-trys: setting 'max-trys' is unknown; did you mean 'max-tries'/,
+      ],
+      ['listener create x 1 --setting max-tries=2', /--setting max-tries: setting 'max-tries' is for type http/],
+      ['listener create x 1 --type http --setting max-tries=many', /--setting max-tries: must be a number from 1 to 16/],
+      ['listener create x 1 --setting x', /--setting: must be key=value/],
+      ['listener create x 1 --setting require-client-cert=true', /--setting require-client-cert: needs tlsCredentials/],
+      ['connector create x 1 --use-client-cert', /--use-client-cert: needs tlsCredentials/],
+    ] as const) {
+      const refused = await van(`-n quiet ${line}`);
+      assert.equal(refused.code, 2, line);
+      assert.match(refused.error, message);
+    }
+    assert.equal((await van('-n quiet listener delete shop')).code, 0);
     const stopped = await van('-n quiet network status');
     assert.equal(stopped.code, 1);
     assert.match(stopped.error, /not running/);
