@@ -51,7 +51,7 @@ export class HttpRouter {
       add: (task: EndOfTurnTask) => network.at(0, () => this.#turn(() => task.endOfTurn())),
       touch: () => this.router.touch(),
     };
-    this.egress = new HttpEgress(this.#context(() => this.egress.handleTimeout()));
+    this.egress = new HttpEgress(this.context(() => this.egress.handleTimeout()));
     this.router.routesChanged = (): void => {
       for (const ingress of this.ingresses) ingress.routesChanged();
     };
@@ -63,7 +63,7 @@ export class HttpRouter {
     this.router.touch();
   }
 
-  #context(due: () => void) {
+  context(due: () => void) {
     const { router } = this;
     let asked = 0;
     return {
@@ -95,7 +95,7 @@ export class HttpRouter {
         ...options,
       },
       {
-        ...this.#context(() => ingress.handleTimeout()),
+        ...this.context(() => ingress.handleTimeout()),
         chooseAddress: () => (forwarder.reachable(address) ? address : undefined),
       },
     );
