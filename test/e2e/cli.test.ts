@@ -79,7 +79,7 @@ suite('the command line with real sites', { concurrency: false }, () => {
     assert.match(tree, /╰─ west {2}\[direct, cost 1\]/);
     assert.match(tree, /hello {2}\[balanced\]\n +├─ offered by west/);
     assert.match(await sandbox.done('-n west network status'), /╰─ east {2}\[direct, cost 1\]/);
-    assert.match(await sandbox.done('-n west service status'), /^hello {8}balanced {6}west {8}east {5}-$/m);
+    assert.match(await sandbox.done('-n west service status'), /^hello {8}tcp {3}balanced {6}west {8}east {5}-$/m);
     assert.match(await sandbox.done('-n west connector status hello'), /^Has matching listener: +true$/m);
     assert.equal(
       await sandbox.done('site status --all'),
