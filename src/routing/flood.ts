@@ -8,6 +8,12 @@ import type { SignedRecord } from './signed-record.ts';
 const messageOctets = 61_440;
 /** Changes that come within this time after others went out wait for it, so that a storm becomes a few messages. */
 const gatherMs = 10;
+/**
+ * The same after a turn that made so many records new: a network starts, or joins another, and everybody has something new at any moment. What
+ * is gathered for longer makes a third of the messages, and work on many records in a row costs less for each.
+ */
+const gatherManyMs = 40;
+const manyRecords = 16;
 /** Octets that one neighbour is sent at a time when it lacks much; the rest follows after `gatherMs`. */
 const backlogOctetsAtATime = 4 * messageOctets;
 /** Records waiting for one neighbour: all slots that 16,384 origins usually have. Beyond it the next summary finds what is missing. */
@@ -63,6 +69,9 @@ export class Flood {
   readonly #news = new Map<number, SignedRecord[]>();
   readonly #newStatements = new Map<number, Uint8Array[]>();
   #sentMs = -Infinity;
+  #gatherMs = gatherMs;
+  /** New records that wait to be sent. */
+  #newsCount = 0;
   #dueMs = Infinity;
 
   constructor(selfId: string, outbox: Outbox) {
@@ -148,7 +157,8 @@ export class Flood {
     const news = this.#news.get(fromLink);
     if (news === undefined) this.#news.set(fromLink, [record]);
     else news.push(record);
-    this.#dueMs = Math.min(this.#dueMs, Math.max(nowMs, this.#sentMs + gatherMs));
+    this.#newsCount++;
+    this.#dueMs = Math.min(this.#dueMs, Math.max(nowMs, this.#sentMs + this.#gatherMs));
   }
 
   spreadStatement(statement: Uint8Array, fromLink: number, nowMs: number): void {
@@ -210,6 +220,8 @@ export class Flood {
       if (links.length > 0) this.#sendRecords(links, records, 0, Infinity);
     }
     this.#news.clear();
+    this.#gatherMs = this.#newsCount >= manyRecords ? gatherManyMs : gatherMs;
+    this.#newsCount = 0;
     for (const peer of this.#peers.values()) this.#sendBacklog(peer, nowMs);
   }
 
@@ -217,7 +229,7 @@ export class Flood {
     if (peer.backlogAt >= peer.backlog.length) return;
     peer.backlogAt = this.#sendRecords([peer.link], peer.backlog, peer.backlogAt, backlogOctetsAtATime);
     if (peer.backlogAt < peer.backlog.length) {
-      this.#dueMs = nowMs + gatherMs;
+      this.#dueMs = Math.min(this.#dueMs, nowMs + gatherMs);
       return;
     }
     peer.backlog = [];

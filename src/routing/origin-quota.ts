@@ -44,8 +44,8 @@ export class OriginQuotas {
 
 /** Whether a record fits: among those of its origin, and among those of all (`octetsInAll` of `origins`). */
 export function hasRoom(state: OriginState | undefined, record: SignedRecord, octetsInAll: number, origins: number): boolean {
-  const gained = record.bytes.length - (state?.slot(record.slot)?.bytes.length ?? 0);
-  const own = (state?.bytes ?? 0) + gained;
+  const gained = record.octets - (state?.slot(record.slot)?.octets ?? 0);
   if (gained <= 0) return true;
+  const own = (state?.bytes ?? 0) + gained;
   return own <= maxOriginOctets && (octetsInAll + gained <= maxOctetsInAll || own <= maxOctetsInAll / Math.max(1, origins));
 }

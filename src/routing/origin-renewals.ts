@@ -33,7 +33,7 @@ export class OriginRenewals {
 
   /** Whether a record of an origin that was dropped says only what was known then. */
   isReplay(record: SignedRecord): boolean {
-    const dropped = this.#dropped.get(record.origin);
+    const dropped = this.#dropped.size === 0 ? undefined : this.#dropped.get(record.origin);
     if (dropped === undefined || record.epoch > dropped.epoch) return false;
     if (record.epoch < dropped.epoch) return true;
     if (this.#minute - dropped.renewedMinute >= maxAgeMinutes) return record.sequence <= dropped.lastSequence;
@@ -42,9 +42,9 @@ export class OriginRenewals {
 
   /** A link state has been taken. One that comes back is as old as it was. */
   renewed(origin: number, record: SignedRecord): void {
-    const dropped = this.#dropped.get(record.origin);
+    const dropped = this.#dropped.size === 0 ? undefined : this.#dropped.get(record.origin);
     const isSame = dropped?.epoch === record.epoch && dropped.sequence === record.sequence;
-    if (!isSame) this.#dropped.delete(record.origin);
+    if (dropped !== undefined && !isSame) this.#dropped.delete(record.origin);
     this.#reserve(origin);
     this.#ages[origin] = isSame ? Math.min(255, this.#minute - dropped.renewedMinute) : 0;
   }

@@ -29,7 +29,7 @@ export class OriginState {
     let digest = 0;
     for (const record of slots) {
       if (record === undefined) continue;
-      bytes += record.bytes.length;
+      bytes += record.octets;
       digest = (digest + record.digest) >>> 0;
     }
     this.bytes = bytes;

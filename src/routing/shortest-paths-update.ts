@@ -4,6 +4,8 @@ import { improves, offer, relax, shortestPaths, type PathTree } from './shortest
 
 /** With this share of the link states changed (1 in 8), starting over costs no more than finding out what has changed. */
 const largeChange = 8;
+/** Fewer changed link states than this are looked at in any case. */
+const manyChanges = 64;
 
 /**
  * The tree after changes of link states; the given tree if nothing in it changes. Equal to what `shortestPaths` makes.
@@ -29,6 +31,8 @@ export function updatedPaths(graph: LinkStateGraph, tree: PathTree, changes: Lin
  * better path. Found out from the changed edges alone.
  */
 export function touchesPaths(graph: LinkStateGraph, tree: PathTree, changes: LinkStateChanges): boolean {
+  // So many are the start of a network, or its end: to look at each edge would cost more than the paths.
+  if (changes.routers.length >= manyChanges && changes.routers.length * largeChange > graph.size) return true;
   const ranks = graph.index.ranks();
   let touches = false;
   new ChangedEdges(graph, changes).each((from, to, was, is) => {

@@ -115,9 +115,8 @@ export class SignedDatabase {
     this.store.remove(origin);
   }
 
-  /** A record from a neighbour. */
-  receive(record: SignedRecord, fromLink: number): RecordVerdict {
-    const origin = record.numberIn(this.#index);
+  /** A record from a neighbour. `origin`: the number of its origin; -1 if it has none. */
+  receive(record: SignedRecord, origin: number, fromLink: number): RecordVerdict {
     const state = origin < 0 ? undefined : this.store.at(origin);
     if (state !== undefined && !state.wants(record)) return 'known';
     if (state?.linkState === undefined && this.#renewals.isReplay(record)) return 'known';

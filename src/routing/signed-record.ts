@@ -82,6 +82,10 @@ export class SignedRecord implements RecordFields {
   readonly payload: Uint8Array;
   /** What the record adds to a digest of a set of records: from its signature, so that other content gives another digest. */
   readonly digest: number;
+  /** Octets of the whole record. */
+  readonly octets: number;
+  /** What the name of the key was last found to be equal to: thousands of routers ask. */
+  keyIdFound: Uint8Array | undefined = undefined;
   /** The state of an origin of which only this record is held; kept here to be shared. */
   firstState: OriginState | undefined = undefined;
   #numberedBy: RouterIndex | undefined;
@@ -91,6 +95,7 @@ export class SignedRecord implements RecordFields {
 
   constructor(fields: RecordFields, keyId: Uint8Array, bytes: Uint8Array) {
     this.bytes = bytes;
+    this.octets = bytes.length;
     this.signed = bytes.subarray(0, bytes.length - signatureOctets);
     this.signature = bytes.subarray(bytes.length - signatureOctets);
     this.slot = fields.slot;
@@ -200,7 +205,10 @@ export function isNewer(record: SignedRecord, held: SignedRecord): boolean {
 
 /** Whether a record names this key as the one that it was signed with. */
 export function isOfKey(record: SignedRecord, { keyId }: Pick<RecordSigner, 'keyId'>): boolean {
-  return compareBytes(record.keyId, keyId) === 0;
+  if (record.keyIdFound === keyId) return true;
+  if (compareBytes(record.keyId, keyId) !== 0) return false;
+  record.keyIdFound = keyId;
+  return true;
 }
 
 /** Negative, 0 or positive, as the first array sorts before, with or after the second of the same length. */

@@ -296,12 +296,13 @@ export class SignedRouting implements ConsumeRights {
 
   /** True if its signature does not hold. */
   #judge(record: SignedRecord, link: number): boolean {
-    if (record.origin === this.#selfId) {
+    const origin = record.numberIn(this.#index);
+    if (origin === this.#graph.self) {
       const heard = this.#identity.hear(record, this.database.store.of(this.#selfId), this.#own.epoch, this.#nowMs);
       if (heard !== 'harmless') this.#conduct.refused(heard, record, link);
       return heard !== 'harmless';
     }
-    const verdict = this.database.receive(record, link);
+    const verdict = this.database.receive(record, origin, link);
     if (verdict === 'accepted' || verdict === 'known') return false;
     this.#conduct.refused(verdict, record, link);
     return verdict === 'forged';
