@@ -130,8 +130,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an epoch is used before it is durable',
     file: 'src/sim/machine.ts',
-    find: '    this.disk.sync();',
-    replace: '',
+    find: '    this.disk.sync();\n    this.epochs.push(epoch);',
+    replace: '    this.epochs.push(epoch);',
   },
   {
     name: 'an edge counts though only one end reports it',
