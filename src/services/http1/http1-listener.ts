@@ -1,5 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
+import { assert } from '../../base/errors.ts';
 import type { StreamSocket } from '../../base/stream-socket.ts';
+import { maxFieldBytes } from '../http/exchange.ts';
 import type { HttpHandler } from '../http/exchange.ts';
 import { HeadWriter } from './head-writer.ts';
 import { DateLine } from './http-date.ts';
@@ -9,7 +11,9 @@ import { OctetPool } from './octet-pool.ts';
 
 export interface Http1ListenerOptions {
   readonly scheme: 'http' | 'https';
+  /** Of a head as a whole; `maxFieldBytes` at most. */
   readonly maxHeaderBytes: number;
+  /** See `ServerContext`. */
   readonly headerTimeoutMs: number;
   readonly idleTimeoutMs: number;
   /** Makes the answer to a request that does not reach the handler, or that the handler fails. */
@@ -32,6 +36,7 @@ export class Http1Listener implements ServerContext {
   #draining = false;
 
   constructor(handler: HttpHandler, clock: Clock, options: Http1ListenerOptions) {
+    assert(options.maxHeaderBytes <= maxFieldBytes, 'heads of more octets than routers carry');
     this.handler = handler;
     this.clock = clock;
     this.dateLine = new DateLine(clock);

@@ -1,7 +1,3 @@
-/** Heads as a whole, where no other limit is given. */
-export const defaultMaxHeaderBytes = 16_384;
-/** The most that may be asked for: lengths of values are 16 bits wide between routers. */
-export const largestMaxHeaderBytes = 65_535;
 /** First line of a request: twice what common servers and clients keep to. */
 export const maxRequestLineBytes = 8_192;
 /** Registered methods have 17 letters at most. */
