@@ -11,6 +11,8 @@ import { TcpServer, answering, ask, dial, refusing } from './tcp-peer.ts';
 const pieceBytes = 50_000;
 const pieces = 40;
 const pieceMs = 50;
+/** More than there are at these rates where nothing is wrong, and less than a busy machine piles up. */
+const mostUnderWay = 20;
 
 /** Sends for two seconds, then ends. */
 async function sendSlowly(socket: Socket): Promise<void> {
@@ -39,7 +41,7 @@ for (const [drained, side] of [
       },
     });
     await answering(quickPort);
-    const load = new RequestLoad(quickPort, 100);
+    const load = new RequestLoad(quickPort, 100, mostUnderWay);
     const streams: RecordedSocket[] = [];
     for (let index = 0; index < 20; index++) streams.push(new RecordedSocket(await dial(slowPort)));
     await runFor(300);
@@ -123,7 +125,7 @@ test('routers that are restarted one after the other cost no request', { timeout
   });
   for (const name of ['b', 'd']) await network.router(name).logged(/(link is up[^]*){3}/);
   await answering(port);
-  const load = new RequestLoad(port, 200);
+  const load = new RequestLoad(port, 200, mostUnderWay);
   await runFor(500);
   for (const name of ['b', 'c', 'd', 'e', 'b']) {
     const router = network.router(name);
@@ -140,6 +142,6 @@ test('routers that are restarted one after the other cost no request', { timeout
     );
   }
   await load.stop();
-  assert.ok(load.records.length > 1000);
+  assert.ok(load.records.length > 200);
   assert.deepEqual(load.lost, []);
 });

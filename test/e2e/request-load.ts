@@ -10,14 +10,17 @@ export interface RequestRecord {
   readonly error: string | undefined;
 }
 
-/** Requests on connections of their own, begun at a steady rate whatever becomes of the earlier ones. */
+/**
+ * Requests on connections of their own, begun at a steady rate whatever becomes of the earlier ones, or with `mostUnderWay` no more than so many
+ * at a time: a machine that is too busy for the rate is not asked for more and more.
+ */
 export class RequestLoad {
   readonly records: RequestRecord[] = [];
   readonly #port: number;
   readonly #running = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(port: number, ratePerSecond: number) {
+  constructor(port: number, ratePerSecond: number, mostUnderWay = Infinity) {
     this.#port = port;
     const intervalMs = 10;
     let owed = 0;
@@ -27,6 +30,7 @@ export class RequestLoad {
       owed += ((nowMs - lastMs) * ratePerSecond) / 1000;
       lastMs = nowMs;
       for (; owed >= 1; owed--) {
+        if (this.#running.size >= mostUnderWay) continue;
         const request = this.#request();
         this.#running.add(request);
         void request.finally(() => this.#running.delete(request));
@@ -40,7 +44,8 @@ export class RequestLoad {
     let answer: string | undefined;
     let error: string | undefined;
     try {
-      answer = await ask(this.#port, 'request', 3000);
+      // Longer than a listener waits for a way.
+      answer = await ask(this.#port, 'request');
     } catch (failure) {
       error = (failure as NodeJS.ErrnoException).code ?? (failure as Error).message;
     }
