@@ -192,7 +192,8 @@ describe('a link port without TLS', { timeout: 58_000 }, () => {
   });
 });
 
-describe('a link port with TLS', { timeout: 58_000 }, () => {
+// Some twenty routers are started in all, one after the other: on a busy machine each takes seconds.
+describe('a link port with TLS', { timeout: 170_000 }, () => {
   test('silence, garbage and a stranger that stops after the TLS handshake', async () => {
     await using authority = await Authority.make();
     const port = await freePort();
