@@ -20,6 +20,7 @@ import { RouteTableBuilder } from './route-table-builder.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
 import type { RoutingOptions } from './routing-options.ts';
 import { RouterIndex } from './router-index.ts';
+import { RouterNumbers } from './router-numbers.ts';
 import { statusOf, type RoutingStatus } from './status.ts';
 import { Topology } from './topology.ts';
 import { SignedRouting } from './signed-routing.ts';
@@ -68,6 +69,7 @@ export class RoutingEngine {
   readonly #losses = new Map<string, NeighbourLoss>();
   #topologyChangedMs = -Infinity;
   readonly #topology: Topology;
+  readonly #numbers: RouterNumbers;
   readonly #tables: RouteTableBuilder;
 
   constructor(options: RoutingOptions) {
@@ -82,6 +84,7 @@ export class RoutingEngine {
     this.#own = new OwnLinkState(options.routerId, options.instance, sequenceStart, gatherMs);
     const { routerIndex = new RouterIndex(), pathScratch = new PathScratch() } = options;
     this.#topology = new Topology(new LinkStateGraph(routerIndex, this.#id), pathScratch);
+    this.#numbers = new RouterNumbers(this.#topology.graph);
     const directory = new AddressDirectory();
     const { trust, instance, requireSigned = false } = options;
     if (trust !== undefined) {
@@ -447,6 +450,7 @@ export class RoutingEngine {
     this.#topology.update();
     this.#tables.topologyChanged(this.#links, this.#neighbours);
     this.#exchange.noteReachability(this.#tables.table, this.#nowMs);
+    this.#numbers.giveBack(this.#exchange.database, signed?.database.store, this.#nowMs);
     if (signed === undefined) return;
     signed.noteReachability((router) => this.#topology.reaches(router), this.#tables.table);
     this.#updateUnsigned(signed);

@@ -53,7 +53,9 @@ export class LinkStateContent {
   #graphState: LinkState | undefined;
   /** The index that `#graphState` is for: routers of a simulation share it, or do without the sharing. */
   #index: RouterIndex | undefined;
-  #resolvedSize = -1;
+  #generation = 0;
+  /** How many routers had got numbers when neighbours were last looked for. */
+  #resolvedAt = -1;
   #unresolved = false;
 
   constructor(fields: Pick<LinkStateContent, 'slots' | 'instance' | 'linkStateSequence' | 'peers' | 'site'>) {
@@ -75,14 +77,15 @@ export class LinkStateContent {
    * edge could not count. They are looked for again when the index has grown.
    */
   graphState(index: RouterIndex): LinkState {
-    const known = this.#index === index ? this.#graphState : undefined;
+    const known = this.#index === index && this.#generation === index.generation ? this.#graphState : undefined;
     this.#index = index;
-    if (known !== undefined && (!this.#unresolved || this.#resolvedSize === index.size)) return known;
+    this.#generation = index.generation;
+    if (known !== undefined && (!this.#unresolved || this.#resolvedAt === index.added)) return known;
     const before = known?.peers.length ?? -1;
     const resolved: (readonly [string, number])[] = [];
     for (const { routerId, cost } of this.peers) if (index.find(routerId) >= 0) resolved.push([routerId, cost]);
     this.#unresolved = resolved.length < this.peers.length;
-    this.#resolvedSize = index.size;
+    this.#resolvedAt = index.added;
     if (known !== undefined && resolved.length === before) return known;
     const state = linkStateOf(index, resolved);
     this.#graphState = state;

@@ -89,6 +89,7 @@ export class SignedRecord implements RecordFields {
   /** The state of an origin of which only this record is held; kept here to be shared. */
   firstState: OriginState | undefined = undefined;
   #numberedBy: RouterIndex | undefined;
+  #generation = 0;
   #number = -1;
   #linkState: LinkStateContent | 'malformed' | undefined;
   #addresses: AddressContent | 'malformed' | undefined;
@@ -110,10 +111,11 @@ export class SignedRecord implements RecordFields {
 
   /** Number of its origin in an index; -1 if it has none. */
   numberIn(index: RouterIndex): number {
-    if (this.#numberedBy === index) return this.#number;
+    if (this.#numberedBy === index && this.#generation === index.generation) return this.#number;
     const number = index.find(this.origin);
     if (number < 0) return -1;
     this.#numberedBy = index;
+    this.#generation = index.generation;
     this.#number = number;
     return number;
   }

@@ -40,7 +40,7 @@ const instance = 1_700_000_000;
  * Messages are passed on as they are and take the delay of their link; all that reaches a router in one millisecond is one turn.
  */
 export class ScaleNetwork {
-  readonly index: RouterIndex = new RouterIndex();
+  readonly index: RouterIndex = new RouterIndex(true);
   readonly cables: Cable[] = [];
   readonly counts: ScaleCounts = { messages: 0, hellos: 0, records: 0, octets: 0 };
   /** By router: when its routes, and when anything in its route table, last became others. */
