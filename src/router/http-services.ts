@@ -22,6 +22,11 @@ import { WakeTimer } from './wake-timer.ts';
 
 /** Timeouts of clients are looked at this often. */
 const sweepMs = 1000;
+/**
+ * When the port closes, connections without a request are kept for this long: those that have just been accepted have one on its way, and a
+ * request that meets the end of its connection is lost.
+ */
+const lastRequestMs = 500;
 /** Application protocols with TLS. */
 const protocols = ['http/1.1'] as const;
 
@@ -35,6 +40,7 @@ export class HttpListenerPort implements Port {
   readonly #http1: Http1Listener;
   readonly #wake: WakeTimer;
   #sweeping: NodeJS.Timeout | undefined;
+  #closing: NodeJS.Timeout | undefined;
   #connections = 0;
 
   constructor(context: ServiceContext, entity: HttpListenerEntity) {
@@ -122,10 +128,17 @@ export class HttpListenerPort implements Port {
     this.#port.renew(profile);
   }
 
+  retire(): void {
+    this.#http1.retire();
+  }
+
   stopAccepting(): void {
     this.#port.stopAccepting();
-    this.#http1.drain();
-    this.#context.turns.touch();
+    this.#http1.retire();
+    this.#closing ??= setTimeout(() => {
+      this.#http1.drain();
+      this.#context.turns.touch();
+    }, lastRequestMs);
   }
 
   stop(): void {
@@ -135,6 +148,7 @@ export class HttpListenerPort implements Port {
     this.#wake.stop();
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
+    clearTimeout(this.#closing);
   }
 }
 

@@ -49,6 +49,8 @@ export interface Port extends Service {
   readonly state: ListenerState;
   /** Routes or local consumers have changed, or its addresses: it opens or closes, and tries again what waits for a way. */
   update(): void;
+  /** The router will leave: clients that use their connections for long are led away, as far as their protocol has words for it. */
+  retire(): void;
   /** Takes no new clients; what is open goes on, and connections that are only kept for later end. */
   stopAccepting(): void;
 }

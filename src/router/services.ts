@@ -137,8 +137,9 @@ export class RouterServices {
     return count;
   }
 
-  /** Tells the network that the servers are gone, and serves whoever has not heard. */
+  /** Tells the network that the servers are gone and clients that the ports will be, and serves whoever has not heard. */
   conceal(): void {
+    for (const port of this.#ports.values()) port.retire();
     for (const offer of this.#offers.values()) offer.conceal();
   }
 

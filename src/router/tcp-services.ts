@@ -74,6 +74,9 @@ export class TcpListenerPort implements Port {
     this.#port.renew(profile);
   }
 
+  /** TCP has no words for it. */
+  retire(): void {}
+
   stopAccepting(): void {
     this.#port.stopAccepting();
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atEndOfTest } from './end-of-test.ts';
 import { HttpClient, HttpServer, hashed } from './http-peer.ts';
 import { LinkProxy } from './link-proxy.ts';
 import { Network, line } from './network.ts';
@@ -172,6 +173,55 @@ test('a router that leaves ends kept-alive connections behind their answers', { 
   assert.deepEqual(await near.ended, { code: 0, signal: null });
   console.log(`# the router was gone after ${Math.round(performance.now() - startMs)} ms`);
 });
+
+test(
+  'no GET fails when the router of one of two servers leaves, and none when the router of the clients does',
+  { timeout: 58_000 },
+  async () => {
+    await using first = await HttpServer.start((_request, response) => void setTimeout(() => response.end('first'), 5));
+    await using second = await HttpServer.start((_request, response) => void setTimeout(() => response.end('second'), 5));
+    const port = await freePort();
+    await using network = await Network.start({
+      links: [
+        { from: 'near', to: 'far' },
+        { from: 'near', to: 'further' },
+      ],
+      entities: {
+        near: [httpListener('web', port)],
+        far: [httpConnector('web', first.port)],
+        further: [httpConnector('web', second.port)],
+      },
+    });
+    using client = new HttpClient(port, 8);
+    await client.answering();
+    const outcomes = new Map<string, number>();
+    let isLeaving = false;
+    let isOver = false;
+    atEndOfTest(() => (isOver = true));
+    const worker = async (): Promise<void> => {
+      for (;;) {
+        const outcome = await client.ask().then(
+          ({ status }) => String(status),
+          (error: NodeJS.ErrnoException) => `${isLeaving ? 'near' : 'far'} leaves: ${error.code ?? error.message}`,
+        );
+        // At the end the port is closed, and new connections are refused.
+        if (isOver || outcome === 'near leaves: ECONNREFUSED') return;
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      }
+    };
+    const workers = Array.from({ length: 8 }, worker);
+    await sleep(500);
+    network.router('far').signal('SIGTERM');
+    assert.deepEqual(await network.router('far').ended, { code: 0, signal: null });
+    await sleep(300);
+    isLeaving = true;
+    network.router('near').signal('SIGTERM');
+    assert.deepEqual(await network.router('near').ended, { code: 0, signal: null });
+    await Promise.all(workers);
+    console.log(`# outcomes: ${[...outcomes].map(([outcome, count]) => `${outcome}: ${count}`).join(', ')}`);
+    assert.deepEqual([...outcomes.keys()], ['200']);
+  },
+);
 
 test('a server that is not there is told at once, with the site and the service', { timeout: 58_000 }, async () => {
   const [port, nobody] = [await freePort(), await freePort()];

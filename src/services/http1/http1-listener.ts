@@ -33,6 +33,7 @@ export class Http1Listener implements ServerContext {
   readonly idleTimeoutMs: number;
   readonly #options: Http1ListenerOptions;
   readonly #servers = new Set<Http1Server>();
+  #retiring = false;
   #draining = false;
 
   constructor(handler: HttpHandler, clock: Clock, options: Http1ListenerOptions) {
@@ -60,6 +61,7 @@ export class Http1Listener implements ServerContext {
     const server = new Http1Server(this, socket, client);
     this.#servers.add(server);
     server.start(first);
+    if (this.#retiring) server.retire();
     if (this.#draining) server.drain();
     return server;
   }
@@ -67,6 +69,12 @@ export class Http1Listener implements ServerContext {
   /** Ends what is too late. To be called about once a second while there are connections: all timeouts are checked by it. */
   sweep(nowMs: number): void {
     for (const server of this.#servers) if (server.nextDeadlineMs() <= nowMs) server.handleTimeout(nowMs);
+  }
+
+  /** From now on each connection ends with its next answer, which says so. */
+  retire(): void {
+    this.#retiring = true;
+    for (const server of this.#servers) server.retire();
   }
 
   /** Closes idle connections now and the others behind the answer in progress. Later ones serve what they have already sent at most. */

@@ -82,6 +82,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   #keep = false;
   /** No more requests are taken. */
   #closing = false;
+  #retiring = false;
   #droppedBytes = 0;
   #running = false;
   #paused = true;
@@ -107,6 +108,11 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   /** A request is being read or answered. */
   get busy(): boolean {
     return this.#phase === Phase.exchange || this.#phase === Phase.draining || (this.#phase === Phase.reading && this.#parser.inMessage);
+  }
+
+  /** Tells the client with its next answer that no more are given, and closes behind that. Nothing that it sends before is lost. */
+  retire(): void {
+    this.#retiring = true;
   }
 
   /** Takes no more requests: closes now when idle, else behind the answer in progress. */
@@ -275,7 +281,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
 
   mayKeep(): boolean {
     // A client that still waits for 100 sends its body or does not: nobody can tell what comes next.
-    return this.#parser.keepAlive && !this.#closing && !this.#awaitsContinue;
+    return this.#parser.keepAlive && !this.#closing && !this.#retiring && !this.#awaitsContinue;
   }
 
   continueSent(): void {
