@@ -215,14 +215,23 @@ export class Flood {
     this.#sentMs = nowMs;
     for (const [fromLink, statements] of this.#newStatements) this.#sendStatements(this.#linksExcept(fromLink), statements);
     this.#newStatements.clear();
+    // What a neighbour lacks goes first: what is new may rest on it, as on a credential, and would be dropped there.
+    for (const peer of this.#peers.values()) this.#sendBacklog(peer, nowMs);
     for (const [fromLink, records] of this.#news) {
-      const links = this.#linksExcept(fromLink);
+      const links = this.#linksExcept(fromLink).filter((link) => !this.#queueBehindBacklog(link, records));
       if (links.length > 0) this.#sendRecords(links, records, 0, Infinity);
     }
     this.#news.clear();
     this.#gatherMs = this.#newsCount >= manyRecords ? gatherManyMs : gatherMs;
     this.#newsCount = 0;
-    for (const peer of this.#peers.values()) this.#sendBacklog(peer, nowMs);
+  }
+
+  /** Has what is new wait behind what a neighbour still lacks; false if that is nothing. */
+  #queueBehindBacklog(link: number, records: readonly SignedRecord[]): boolean {
+    const peer = this.#peers.get(link);
+    if (peer === undefined || peer.backlogAt >= peer.backlog.length) return false;
+    for (const record of records) if (peer.backlog.length - peer.backlogAt < maxBacklog) peer.backlog.push(record);
+    return true;
   }
 
   #sendBacklog(peer: FloodPeer, nowMs: number): void {

@@ -416,6 +416,19 @@ test('credentials that are being checked hold back what rests on them, and no lo
   assert.deepEqual(network.routersOf('A', 'Mx'), ['B']);
 });
 
+test('what a router says in the moment in which it answers a new neighbour does not get there before its credential', () => {
+  // The first neighbours are told together after 100 ms: some of these links come up then.
+  for (let offsetMs = 80; offsetMs <= 110; offsetMs++) {
+    const network = new TestNetwork();
+    const authority = simulatedTrust(1);
+    for (const id of ['A', 'B', 'C']) addSigner(network, authority, id);
+    network.connect('A', 'B');
+    network.run(offsetMs);
+    network.connect('B', 'C');
+    network.runUntil(() => network.cost('C', 'A') === 2 && network.cost('A', 'C') === 2, 1_000);
+  }
+});
+
 test('a link that its far end names before it is known, and confirms only later, is used', () => {
   const { network, authority } = { network: new TestNetwork(), authority: simulatedTrust(1) };
   for (const id of ['near', 'middle', 'far', 'side']) addSigner(network, authority, id);
