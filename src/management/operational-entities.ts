@@ -1,12 +1,3 @@
-import type {
-  HttpConnectorEntity,
-  HttpListenerEntity,
-  TcpConnectorEntity,
-  TcpListenerEntity,
-  UdpConnectorEntity,
-  UdpListenerEntity,
-} from './service-entities.ts';
-
 /** What a running router answers about itself: the rows of QUERY and the bodies of READ, by entity type. Times are seconds. */
 
 export interface RouterRow {
@@ -131,10 +122,3 @@ export interface RequestCounters {
   /** Those that got no answer of a server: the network made one, or the answer broke off. */
   readonly requestsFailed: number;
 }
-
-export type TcpListenerRow = Omit<TcpListenerEntity, 'type'> & ListenerState & ServiceCounters;
-export type TcpConnectorRow = Omit<TcpConnectorEntity, 'type'> & ServiceCounters;
-export type HttpListenerRow = Omit<HttpListenerEntity, 'type'> & ListenerState & ServiceCounters & RequestCounters;
-export type HttpConnectorRow = Omit<HttpConnectorEntity, 'type'> & ServiceCounters & RequestCounters;
-export type UdpListenerRow = Omit<UdpListenerEntity, 'type'> & ListenerState & ServiceCounters;
-export type UdpConnectorRow = Omit<UdpConnectorEntity, 'type'> & ServiceCounters;

@@ -5,7 +5,7 @@ import { AddressGrant } from '../base/address-grant.ts';
 import { configurationOf, type RouterConfiguration } from '../management/entities.ts';
 import { attributesOf } from '../management/entity-schema.ts';
 import { acceptsLinks, deriveSite, entityNames, type CertificateFiles, type SiteIdentity } from './derive.ts';
-import { routingKeysOf } from './derive-services.ts';
+import { routingKeysOf, type NamedCertificates } from './derive-services.ts';
 import { applyChanges, planChanges } from './plan.ts';
 import { formatResources, parseResources } from './resources.ts';
 import { resourcesOf, type Resource, type Specs } from './resource-types.ts';
@@ -63,7 +63,7 @@ test('a site without resources is an interior router that knows its site', () =>
     [['mc', 'multicast']],
   );
   assert.deepEqual(sslProfiles.map(attributesOf), [{ name: 'own certificate', ...certificates('own'), networkId: '0123456789abcdef' }]);
-  assert.ok(Object.values(others).every((list) => list.length === 0));
+  assert.ok(Object.values(others).every((list) => Array.isArray(list) && list.length === 0));
 });
 
 test('a Listener is a tcpListener', () => {
@@ -355,4 +355,86 @@ test('whatever is accepted as resources, a router accepts as configuration, now 
     { numRuns: 500 },
   );
   assert.ok(accepted > 500, `only ${accepted} resources were accepted`);
+});
+
+test('types and settings of services become entities of their own', () => {
+  const { httpListeners, httpConnectors } = configure(
+    alone,
+    resource('Listener', 'shop', {
+      routingKey: 'shop',
+      host: '[::]',
+      port: 8080,
+      type: 'http',
+      settings: { 'request-timeout': '30s', 'try-timeout': '0', 'max-tries': '2', balancing: 'closest' },
+    }),
+    resource('Connector', 'shop', {
+      routingKey: 'shop',
+      host: 'localhost',
+      port: 80,
+      type: 'http',
+      settings: { priority: '1', overflow: '8' },
+    }),
+  );
+  const [listener] = httpListeners;
+  assert.deepEqual(
+    [listener?.address, listener?.host, listener?.requestTimeoutMs, listener?.tryTimeoutMs, listener?.maxTries, listener?.balancing],
+    ['shop', '::', 30_000, 0, 2, 'closest'],
+  );
+  const [connector] = httpConnectors;
+  assert.deepEqual([connector?.priority, connector?.overflow, connector?.maxRequests, connector?.connectTimeoutMs], [1, 8, 1024, 3000]);
+});
+
+test('TLS credentials of services become profiles that show no more than is asked for', () => {
+  const certified = { ...alone, credentials: new Map([['web-tls', certificates('web-tls')]]) };
+  const tls = { routingKey: 'web', host: 'localhost', port: 443, tlsCredentials: 'web-tls' };
+  const { sslProfiles, tcpListeners, tcpConnectors } = configure(
+    certified,
+    resource('Listener', 'web', { ...tls, settings: { 'require-client-cert': 'true' } }),
+    resource('Connector', 'proven', { ...tls, useClientCert: true }),
+    resource('Connector', 'web', { ...tls, verifyHostname: false }),
+  );
+  const { caCertFile, ordinal } = certificates('web-tls');
+  assert.deepEqual(sslProfiles.map(attributesOf), [
+    { name: 'web-tls', ...certificates('web-tls') },
+    { name: 'web-tls (authorities only)', caCertFile, ordinal },
+  ]);
+  assert.deepEqual([tcpListeners[0]?.sslProfile, tcpListeners[0]?.authenticatePeer], ['web-tls', true]);
+  assert.deepEqual(
+    tcpConnectors.map(({ name, sslProfile, verifyHostname }) => [name, sslProfile, verifyHostname]),
+    [
+      ['proven', 'web-tls', undefined],
+      ['web', 'web-tls (authorities only)', false],
+    ],
+  );
+});
+
+test('a service whose TLS credentials lack something is withheld, and says what', () => {
+  const { caCertFile, certFile, ordinal } = certificates('half');
+  const credentials = new Map<string, NamedCertificates>([
+    ['authorities', { caCertFile, ordinal }],
+    ['half', { certFile, ordinal }],
+  ]);
+  const spec = { routingKey: 'web', host: 'localhost', port: 443 };
+  const lacking: readonly (readonly [Resource, string | undefined])[] = [
+    [resource('Listener', 'a', { ...spec, tlsCredentials: 'none' }), "TLS credentials 'none' do not exist; apply a Secret of that name"],
+    [resource('Listener', 'a', { ...spec, tlsCredentials: 'authorities' }), "TLS credentials 'authorities' lack tls.crt and tls.key"],
+    [
+      resource('Listener', 'a', { ...spec, tlsCredentials: 'half', settings: { 'require-client-cert': 'true' } }),
+      "TLS credentials 'half' lack ca.crt and tls.key",
+    ],
+    [resource('Connector', 'a', { ...spec, tlsCredentials: 'authorities' }), undefined],
+    [
+      resource('Connector', 'a', { ...spec, tlsCredentials: 'authorities', useClientCert: true }),
+      "TLS credentials 'authorities' lack tls.crt and tls.key",
+    ],
+    [resource('Connector', 'a', { ...spec, tlsCredentials: 'half' }), "TLS credentials 'half' lack ca.crt"],
+  ];
+  for (const [service, message] of lacking) {
+    const { withheld, configuration } = deriveSite({
+      resources: [resource('Site', 'west', {}), service],
+      identity: { ...alone, credentials },
+    });
+    assert.equal(withheld.get(`${service.kind}/a`)?.message, message);
+    assert.equal(configuration.tcpListeners.length + configuration.tcpConnectors.length, message === undefined ? 1 : 0);
+  }
 });

@@ -122,10 +122,11 @@ test('no GET fails when a link is cut in the middle of a load', { timeout: 58_00
   for (const name of ['b', 'd']) await network.router(name).logged(/(link is up[^]*){2}/);
   using client = new HttpClient(port, 16);
   await client.answering();
-  let ended = false;
+  const load = new AbortController();
+  atEndOfTest(() => load.abort());
   const statuses = new Map<string, number>();
   const worker = async (): Promise<void> => {
-    while (!ended) {
+    while (!load.signal.aborted) {
       const outcome = await client.ask().then(
         ({ status, headers }) => `${status} ${String(headers['caravan-error'] ?? '')}`,
         (error: unknown) => String(error),
@@ -143,7 +144,7 @@ test('no GET fails when a link is cut in the middle of a load', { timeout: 58_00
   await sleep(1000);
   proxy.cut(true);
   await sleep(700);
-  ended = true;
+  load.abort();
   await Promise.all(workers);
   console.log(`# outcomes with a link that was cut twice: ${[...statuses].map(([outcome, count]) => `${outcome}: ${count}`).join('; ')}`);
   assert.deepEqual([...statuses.keys()], ['200 ']);

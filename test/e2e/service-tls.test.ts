@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { test } from 'node:test';
@@ -146,7 +147,8 @@ test('TCP with TLS at both ends, half-closed, and types that do not go together 
     await sandbox.done(`-n west connector create echo ${serverPort} --host localhost --tls-credentials authorities`);
     const port = await freePort();
     await sandbox.done(`-n east listener create echo ${port} --tls-credentials door --wait ready --timeout 20s`);
-    const socket = connectTls({ host, port, ca: serverFiles.ca, servername: 'localhost', allowHalfOpen: true });
+    const transport = connect({ host, port, allowHalfOpen: true });
+    const socket = connectTls({ socket: transport, ca: serverFiles.ca, servername: 'localhost' });
     await once(socket, 'secureConnect');
     const text = 'x'.repeat(100_000);
     socket.end(text);
