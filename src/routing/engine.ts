@@ -95,7 +95,7 @@ export class RoutingEngine {
     this.#transit = new Transit(this.#id, this.#outbox, this.#diagnostics);
     this.#exchange = new Exchange(this.#own, this.#outbox, this.#diagnostics, sequenceStart, directory, this.#signed);
     this.#announcer = new Announcer(this.#own, this.#exchange, this.#outbox, this.#timers, this.#signed);
-    this.#tables = new RouteTableBuilder(this.#topology, directory, this.#exchange.local, this.#signed);
+    this.#tables = new RouteTableBuilder(this.#topology, directory, this.#exchange.local, this.#signed?.rights);
     if (options.site !== undefined) this.#setSite(options.site);
   }
 
@@ -416,8 +416,8 @@ export class RoutingEngine {
     if (this.#nowMs >= this.#exchange.dueMs) this.#exchange.send(this.#tables.table, this.#nowMs);
     this.#announcer.send(this.#tables.table, this.#nowMs);
     this.#signed?.settle(this.#nowMs);
-    if (this.#signed?.rightsChanged === true) {
-      this.#signed.rightsChanged = false;
+    if (this.#signed?.rights.hasChanged === true) {
+      this.#signed.rights.hasChanged = false;
       this.#tables.addressesChanged([]);
     }
     const { directory } = this.#exchange;

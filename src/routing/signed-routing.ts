@@ -1,5 +1,6 @@
 import type { ControlMap, ControlMessage, ControlValue } from './control-message.ts';
 import type { RoutingDiagnostics } from './events.ts';
+import { FloodSummaries } from './flood-summaries.ts';
 import { Flood, octetLists } from './flood.ts';
 import type { Neighbour } from './hello.ts';
 import type { LinkStateGraph } from './link-state-graph.ts';
@@ -11,17 +12,15 @@ import type { OriginState } from './origin-state.ts';
 import type { Outbox } from './outbox.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnRecords } from './own-records.ts';
-import { isInRange, maxSummaryOctets, readSummary, summarise } from './record-summary.ts';
 import type { RouteTable, Treatment } from './route-table.ts';
-import type { ConsumeRights } from './route-table-builder.ts';
 import type { RouterIndex } from './router-index.ts';
-import { SignedAddresses } from './signed-addresses.ts';
 import { SignedDatabase, type RecordHandler } from './signed-database.ts';
 import { credentialSlot, firstAddressSlot, linkStateSlot, parseRecord, recordLayout, type SignedRecord } from './signed-record.ts';
 import { CredentialReview } from './signed-review.ts';
+import { SignedRights } from './signed-rights.ts';
 import { SignedTopology } from './signed-topology.ts';
 import { Statements } from './statements.ts';
-import type { Credential, RoutingTrust } from './trust.ts';
+import type { RoutingTrust } from './trust.ts';
 import { UnsignedRouters } from './unsigned-routers.ts';
 
 /** Records in one message: the shortest take about 120 octets. */
@@ -49,7 +48,7 @@ export interface SignedRoutingOptions {
  * Link state, addresses and credentials as records that their origins have signed (docs/signed-records.md): own ones are made and spread, those
  * of others verified, stored and passed on.
  */
-export class SignedRouting implements ConsumeRights {
+export class SignedRouting {
   readonly requireSigned: boolean;
   readonly unsigned: UnsignedRouters = new UnsignedRouters();
   readonly statements: Statements;
@@ -58,22 +57,18 @@ export class SignedRouting implements ConsumeRights {
   readonly #index: RouterIndex;
   readonly #graph: LinkStateGraph;
   readonly #diagnostics: RoutingDiagnostics;
-  readonly #directory: AddressDirectory;
   readonly #own: OwnRecords;
   readonly #flood: Flood;
+  readonly #summaries: FloodSummaries;
   readonly #conduct: NeighbourConduct;
   readonly #identity: OwnIdentity;
-  readonly #addresses: SignedAddresses;
   readonly #review: CredentialReview;
   /** The link states held, on their way into the paths. */
   readonly topology: SignedTopology;
-  /** Credentials of routers that have sent messages through here. */
-  readonly #consumers = new Map<string, Credential>();
+  readonly rights: SignedRights;
   /** Of the minute that is counted. */
   #sweptMs = 0;
   #nowMs = 0;
-  /** Set when credentials have changed that answers about rights may rest on; cleared by the owner. */
-  rightsChanged = false;
 
   constructor(options: SignedRoutingOptions) {
     const { selfId, instance, trust, graph, directory, outbox, diagnostics } = options;
@@ -82,17 +77,17 @@ export class SignedRouting implements ConsumeRights {
     this.#graph = graph;
     this.#index = graph.index;
     this.#diagnostics = diagnostics;
-    this.#directory = directory;
     this.statements = new Statements(trust);
     const accepted: RecordHandler = (record, before, after, link) => this.#accepted(record, before, after, link);
     this.database = new SignedDatabase(graph.index, trust, diagnostics, accepted, (record, link) => this.#judge(record, link));
     this.#review = new CredentialReview(this.database);
+    this.rights = new SignedRights(selfId, this.database, this.unsigned, directory, diagnostics);
     this.topology = new SignedTopology(graph, this.database.store);
     this.#own = new OwnRecords(selfId, instance, trust);
     this.#flood = new Flood(selfId, outbox);
+    this.#summaries = new FloodSummaries(this.#flood, this.database.store, this.statements, graph.index);
     this.#conduct = new NeighbourConduct(diagnostics, (link) => this.#flood.signerOn(link));
     this.#identity = new OwnIdentity(selfId, trust, diagnostics);
-    this.#addresses = new SignedAddresses(directory, diagnostics);
   }
 
   /** Whether only this router and nobody else is known. */
@@ -107,7 +102,7 @@ export class SignedRouting implements ConsumeRights {
 
   /** Whether the owner has something to draw from what this has noted. */
   get hasConsequences(): boolean {
-    return this.topology.hasChanged || this.rightsChanged;
+    return this.topology.hasChanged || this.rights.hasChanged;
   }
 
   dueMs(nowMs: number): number {
@@ -220,13 +215,8 @@ export class SignedRouting implements ConsumeRights {
     // Who signs does not cease to: what is counted for a neighbour lasts as long as its link.
     if (typeof digest !== 'number') return this.isSignerOn(link);
     const confirmed = hello.seen.includes(this.#selfId);
-    if (this.#flood.heard(link, hello.id, confirmed, digest, this.digest, nowMs)) this.#sendSummary(link);
+    if (this.#flood.heard(link, hello.id, confirmed, digest, this.digest, nowMs)) this.#summaries.send(link);
     return true;
-  }
-
-  #sendSummary(link: number): void {
-    const held = [...this.database.store.current()].sort((one, other) => (one.origin < other.origin ? -1 : 1));
-    this.#flood.summarise(link, summarise(held), this.statements.names());
   }
 
   linkDown(link: number): void {
@@ -241,7 +231,7 @@ export class SignedRouting implements ConsumeRights {
       this.#diagnostics.ignored('unknown router', link, message.opcode);
       return true;
     }
-    if (message.opcode === 'SUM') return this.#receiveSummary(link, message.body);
+    if (message.opcode === 'SUM') return this.#summaries.receive(link, message.body, nowMs);
     const statements = octetLists(message.body, 'statements', maxRecordsPerMessage);
     if (statements === undefined) return false;
     for (const statement of statements) this.#receiveStatement(statement, link);
@@ -255,32 +245,6 @@ export class SignedRouting implements ConsumeRights {
       const record = parseRecord(bytes);
       if (record === undefined) this.#conduct.malformed(link);
       else this.#judge(record, link);
-    }
-    return true;
-  }
-
-  #receiveSummary(link: number, body: ControlMap): boolean {
-    const after = body.get('after');
-    const upTo = body.get('upTo');
-    const entries = body.get('entries');
-    if (typeof after !== 'string' || typeof upTo !== 'string' || !(entries instanceof Uint8Array)) return false;
-    if (entries.length > maxSummaryOctets) return false;
-    if (!this.#flood.takesSummary(link, this.#nowMs)) return true;
-    const listed = readSummary(entries);
-    if (listed === undefined) return false;
-    if (body.has('statements')) {
-      this.#flood.answerStatements(link, this.statements.missingFrom(body.get('statements')), this.#nowMs);
-    }
-    const { store } = this.database;
-    for (const state of store.current()) {
-      if (isInRange(state.origin, { after, upTo })) this.#flood.answer(link, state.records(), listed.get(state.origin), this.#nowMs);
-    }
-    // Of the routers that the other end believes to reach, this one may hold newer records without a path of its own to them.
-    for (const [routerId, slots] of listed) {
-      const state = store.of(routerId);
-      if (state !== undefined && !store.isReachable(this.#index.find(routerId))) {
-        this.#flood.answer(link, state.records(), slots, this.#nowMs);
-      }
     }
     return true;
   }
@@ -332,10 +296,8 @@ export class SignedRouting implements ConsumeRights {
       this.#tellRestart(before, after);
       this.topology.change(record, before, after);
     }
-    if (slot === credentialSlot) this.#credentialChanged(after);
-    if (after.size > firstAddressSlot || (before?.size ?? 0) > firstAddressSlot) {
-      this.#addresses.change(before, after, this.database.credentialOf(after.origin));
-    }
+    if (slot === credentialSlot) this.rights.credentialChanged(after);
+    this.rights.recordsChanged(before, after);
   }
 
   #tellRestart(before: OriginState | undefined, { origin: routerId, linkState }: OriginState): void {
@@ -343,13 +305,6 @@ export class SignedRouting implements ConsumeRights {
     const instance = linkState?.linkState?.instance;
     if (lastInstance === undefined || instance === undefined || instance === lastInstance) return;
     this.#diagnostics.emit({ type: 'routerRestarted', routerId, instance });
-  }
-
-  #credentialChanged(state: OriginState): void {
-    this.rightsChanged = true;
-    this.#consumers.delete(state.origin);
-    // What was learned of the router before it was known to sign is void.
-    this.#addresses.install(state, state.size > firstAddressSlot ? this.database.credentialOf(state.origin) : undefined);
   }
 
   /** Takes over which routers can be reached, and tells of changes. */
@@ -375,23 +330,6 @@ export class SignedRouting implements ConsumeRights {
     const own = this.#identity.credential();
     if (own !== undefined) for (const routerId of ownUnsigned) anchors.add(routerId, own);
     return this.unsigned.update(anchors, (routerId) => (this.isSigner(routerId) ? undefined : peersOf(routerId)));
-  }
-
-  /** Asked for each message: the credential of a router is looked up once. */
-  mayConsume(routerId: string, address: string): boolean {
-    if (routerId === this.#selfId) return true;
-    let credential = this.#consumers.get(routerId);
-    if (credential === undefined) {
-      credential = this.database.credentialOf(routerId);
-      if (credential === undefined) return this.unsigned.mayConsume(routerId, address);
-      this.#consumers.set(routerId, credential);
-    }
-    return credential.consume.allows(address) || this.#addresses.refuseConsumer(credential, address);
-  }
-
-  /** Whether it is known what a router may do: not so when it, or this router, has just come into the network. */
-  knowsRightsOf(routerId: string): boolean {
-    return routerId === this.#selfId || this.database.isJudged(routerId) || this.unsigned.isStoodFor(routerId);
   }
 
   /** To be called every second. Origins out of reach for `maxAgeMs`, and those that have ceased to sign, are forgotten. */
@@ -423,8 +361,7 @@ export class SignedRouting implements ConsumeRights {
     const begins = this.#review.begins(nowMs);
     if (begins) {
       for (const { bytes, fromLink } of this.statements.takePending()) this.#receiveStatement(bytes, fromLink);
-      this.rightsChanged = true;
-      this.#consumers.clear();
+      this.rights.reviewed();
     }
     // Neighbours first: they are cut off before they are told anything more.
     if (begins) for (const { routerId } of this.#flood.signers()) this.#castOutIfRefused(this.#index.find(routerId));
@@ -444,8 +381,7 @@ export class SignedRouting implements ConsumeRights {
 
   #drop(origin: number): void {
     this.database.store.remove(origin);
-    this.#directory.flush(this.#index.idOf(origin));
-    this.#consumers.delete(this.#index.idOf(origin));
+    this.rights.drop(this.#index.idOf(origin));
     this.topology.drop(origin);
   }
 }
