@@ -1,5 +1,4 @@
 import { DeliveryState } from '../amqp/performatives.ts';
-import { ValueWriter } from '../amqp/value-writer.ts';
 import type { Random } from '../base/random.ts';
 import { discriminator } from '../base/random.ts';
 import { Treatment } from '../routing/route-table.ts';
@@ -7,6 +6,7 @@ import type { RemoteRouter, RouteTable } from '../routing/route-table.ts';
 import { AddressClass, parseAddress } from './address.ts';
 import type { ParsedAddress } from './address.ts';
 import { DeliveryCounters } from './delivery-counters.ts';
+import { FirstOctets } from './first-octets.ts';
 import { InboundMessage } from './inbound-message.ts';
 import type { IncomingDelivery } from '../amqp/delivery.ts';
 import type { Consumer, Downstream, LocalConsumer, Upstream } from './leg.ts';
@@ -15,7 +15,6 @@ import { MulticastLeg } from './multicast.ts';
 import { linkCapacity } from './neighbour.ts';
 import type { Neighbour } from './neighbour.ts';
 import { RemoteLeg } from './remote-leg.ts';
-import { encodeAnnotations } from './router-annotations.ts';
 import type { RouterAnnotations } from './router-annotations.ts';
 
 /** Addresses with consumers at this router. */
@@ -95,7 +94,7 @@ export class Forwarder {
   readonly #temporary = new Map<string, Consumer>();
   readonly #local = new Map<string, LocalConsumer>();
   readonly #neighbours = new Map<number, Neighbour>();
-  readonly #writer = new ValueWriter(512);
+  readonly #firstOctets: FirstOctets;
 
   constructor(table: RouteTable, handler: ForwarderHandler, rule: TreatmentRule, random: Random) {
     this.routerId = table.routerId;
@@ -103,6 +102,7 @@ export class Forwarder {
     this.#handler = handler;
     this.#rule = rule;
     this.#random = random;
+    this.#firstOctets = new FirstOctets(table.routerId);
   }
 
   get table(): RouteTable {
@@ -440,22 +440,7 @@ export class Forwarder {
     if (link === undefined) return undefined;
     state?.sent(router.link);
     const leg = new RemoteLeg(neighbour, link, more, preSettled, state, this.outgoing, upstream);
-    return new AnnotatedLeg(leg, this.#annotate(head.annotations), () => !this.#table.neighbours.has(router.link));
-  }
-
-  /** The annotations that go on: this router joins the trace, and becomes the ingress of a message that has none. */
-  #annotate(annotations: RouterAnnotations): Uint8Array {
-    const self = `0/${this.routerId}`;
-    const writer = this.#writer;
-    writer.reset();
-    encodeAnnotations(writer, {
-      flags: annotations.flags,
-      toOverride: annotations.toOverride,
-      ingress: annotations.ingress ?? self,
-      trace: [...annotations.trace, self],
-      ingressMesh: annotations.ingressMesh,
-    });
-    return writer.take();
+    return new AnnotatedLeg(leg, head.annotations, this.#firstOctets, () => !this.#table.neighbours.has(router.link));
   }
 }
 
@@ -467,12 +452,14 @@ function hasPassed({ annotations }: MessageHead, routerId: string): boolean {
 /** Puts the router annotations in front of the first bytes. */
 class AnnotatedLeg implements Downstream {
   readonly #leg: RemoteLeg;
+  readonly #firstOctets: FirstOctets;
   readonly #isSevered: () => boolean;
-  #annotations: Uint8Array | undefined;
+  #annotations: RouterAnnotations | undefined;
 
-  constructor(leg: RemoteLeg, annotations: Uint8Array, isSevered: () => boolean) {
+  constructor(leg: RemoteLeg, annotations: RouterAnnotations, firstOctets: FirstOctets, isSevered: () => boolean) {
     this.#leg = leg;
     this.#annotations = annotations;
+    this.#firstOctets = firstOctets;
     this.#isSevered = isSevered;
   }
 
@@ -487,10 +474,9 @@ class AnnotatedLeg implements Downstream {
       return;
     }
     this.#annotations = undefined;
-    const first = new Uint8Array(annotations.length + end - start);
-    first.set(annotations);
-    first.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), annotations.length);
-    this.#leg.send(first, 0, first.length, more);
+    const first = this.#firstOctets;
+    const length = first.write(annotations, bytes, start, end);
+    this.#leg.send(first.bytes, first.end - length, first.end, more);
   }
 
   abort(): void {

@@ -16,7 +16,7 @@ import type { FieldBlock, HttpHandler, RequestSink, Responder, ResponseHead } fr
 import { decodeRequestHead, encodeAnswerHead, encodeInterimHead, readFieldBlock } from './head-codec.ts';
 import { maxWholeBodyBytes } from './ingress-exchange.ts';
 import { RecordKind, httpContentType } from './message-writer.ts';
-import type { MessageWriter } from './message-writer.ts';
+import type { MessageWriter, Octets } from './message-writer.ts';
 import { Acknowledgement, OutgoingMessage } from './outgoing-message.ts';
 import { RecordReader } from './record-reader.ts';
 import type { RecordHandler } from './record-reader.ts';
@@ -34,12 +34,6 @@ export interface EgressContext {
   served(exchange: EgressExchange, status: number, failure: ExchangeFailure | undefined, reason: string): void;
   /** The request is settled. Once per request. */
   settled(exchange: EgressExchange): void;
-}
-
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
 }
 
 /** One request at the router of its server: its message comes in as a `Downstream`, the answer goes out as a message to its reply address. */
@@ -64,7 +58,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   isProbe = false;
   // The answer.
   #head: ResponseHead | undefined;
-  #held: Piece[] | undefined;
+  #held: Octets[] | undefined;
   #heldBytes = 0;
   #answer: Downstream | undefined;
   #out: OutgoingMessage | undefined;
@@ -284,7 +278,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     const { writer } = this.#context;
     writer.reset();
     if (isFirst) writer.sections(this.#replyTo, null, this.#correlationId);
-    return writer.length;
+    return writer.written;
   }
 
   #forward(bodyStart: number, more: boolean): boolean {
@@ -331,7 +325,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     }
     if (this.#trailers !== undefined) writer.trailers(this.#trailers);
     const message = writer.take();
-    if (this.#forward(bodyStart, false)) this.#answer?.send(message, 0, message.length, false);
+    if (this.#forward(bodyStart, false)) this.#answer?.send(message.bytes, message.start, message.end, false);
   }
 
   #startStream(): void {
@@ -359,7 +353,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     if (answer === undefined) return false;
     if (this.#out === undefined) this.#out = new OutgoingMessage(answer, this.#context.windows, contentLength);
     else this.#out.bodyLength = contentLength;
-    this.#out.send(message, 0, message.length);
+    this.#out.send(message.bytes, message.start, message.end);
     return !this.#settled;
   }
 

@@ -14,7 +14,7 @@ import { beginRequestHead, requestHeadFits } from './head-codec.ts';
 import { IngressTry } from './ingress-try.ts';
 import type { TryOwner } from './ingress-try.ts';
 import { RecordKind, httpContentType } from './message-writer.ts';
-import type { MessageWriter } from './message-writer.ts';
+import type { MessageWriter, Octets } from './message-writer.ts';
 import { NetworkErrorCode } from './network-error.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
 import type { Deadlines, Timed } from './request-deadlines.ts';
@@ -75,12 +75,6 @@ export interface IngressContext {
   ended(exchange: IngressExchange, failure: string | undefined): void;
 }
 
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-}
-
 const noServers: readonly BalancedServer[] = [];
 
 /** One request of a client, from its head to the end of its answer, through all its tries. */
@@ -103,9 +97,9 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   #waitingSinceMs = Infinity;
   #pauses = 0;
   /** The record of the head, within the message of an earlier try. */
-  #record: Piece | undefined;
+  #record: Octets | undefined;
   // The body.
-  #held: Piece[] | undefined;
+  #held: Octets[] | undefined;
   #heldBytes = 0;
   #bodyBytes = 0;
   /** Everything that the client has sent is still held. */
@@ -266,13 +260,13 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     this.#context.deadlinesChanged();
     writer.reset();
     writer.sections(to, replyTo, this.#requestId);
-    const bodyStart = writer.length;
+    const bodyStart = writer.written;
     this.#writeHead(writer);
-    const headEnd = writer.length;
+    const headEnd = writer.written;
     const isWhole = this.#requestComplete && this.#heldBytes <= maxWholeBodyBytes;
     if (isWhole) this.#writeBody(writer);
     const message = writer.take();
-    this.#record ??= { bytes: message, start: bodyStart, end: headEnd };
+    this.#record ??= { bytes: message.bytes, start: message.start + bodyStart, end: message.start + headEnd };
     const downstream = forwarder.forward(
       {
         annotations: isWhole ? noAnnotations : streamAnnotations,
@@ -302,7 +296,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     current.begin(downstream);
     if (isWhole) {
       current.completed();
-      downstream.send(message, 0, message.length, false);
+      downstream.send(message.bytes, message.start, message.end, false);
     } else
       this.#stream(current, new OutgoingMessage(downstream, windows, this.#head.upgrade === '' ? this.#head.contentLength : -1), message);
   }
@@ -326,9 +320,9 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     if (this.#trailers !== undefined) writer.trailers(this.#trailers);
   }
 
-  #stream(current: IngressTry, out: OutgoingMessage, message: Uint8Array): void {
+  #stream(current: IngressTry, out: OutgoingMessage, message: Octets): void {
     current.out = out;
-    out.send(message, 0, message.length);
+    out.send(message.bytes, message.start, message.end);
     // Whatever is sent may come back at once.
     for (const { bytes, start, end } of this.#held ?? []) {
       if (this.#try !== current) return;

@@ -25,27 +25,54 @@ const contentTypeBytes = encoder.encode(httpContentType);
 const version = Uint8Array.of(0x00, 0x53, 0x74, 0xc1, 0x06, 0x02, 0xa1, 0x01, 0x56, 0x52, 0x01);
 
 /**
- * Writes messages into a buffer that it keeps and that grows to the largest; `take` gives a copy of the right size. One for all messages
- * that begin at a place.
+ * Messages are written one behind another into blocks of this size, which are never written again: a small buffer for each message would
+ * cost more than the message. Who keeps a message keeps its block.
  */
+const blockBytes = 16_384;
+/** A message is begun where it has so much room: most are shorter. */
+const usualBytes = 2_048;
+
+/** Octets that are never written again. */
+export interface Octets {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Writes messages: `reset`, sections and records, and then `take`. One for all messages that begin at a place. */
 export class MessageWriter {
-  bytes: Uint8Array = new Uint8Array(4096);
+  bytes: Uint8Array = new Uint8Array(blockBytes);
+  /** Where the next octet goes. */
   length = 0;
+  /** Where the present message starts. */
+  #start = 0;
 
+  /** Starts a message. */
   reset(): void {
-    this.length = 0;
+    if (this.bytes.length !== blockBytes || this.#start + usualBytes > blockBytes) {
+      this.bytes = new Uint8Array(blockBytes);
+      this.#start = 0;
+    }
+    this.length = this.#start;
   }
 
-  take(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+  /** Octets of the message so far. */
+  get written(): number {
+    return this.length - this.#start;
   }
 
-  /** Makes room for `count` more octets. */
+  take(): Octets {
+    const message = { bytes: this.bytes, start: this.#start, end: this.length };
+    this.#start = this.length;
+    return message;
+  }
+
+  /** Makes room for `count` more octets. Places in the message stay what they are. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
-    grown.set(this.bytes.subarray(0, this.length));
+    grown.set(this.bytes.subarray(this.#start, this.length), this.#start);
     this.bytes = grown;
   }
 

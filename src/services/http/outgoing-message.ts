@@ -2,7 +2,7 @@ import type { Downstream } from '../../forwarding/leg.ts';
 import { acknowledgeStepBytes } from '../tcp/tcp-stream.ts';
 import type { WindowBudget } from '../tcp/window-budget.ts';
 import type { FieldBlock } from './exchange.ts';
-import { MessageWriter, RecordKind, maxBodyRecordBytes, recordHeaderBytes } from './message-writer.ts';
+import { RecordKind, maxBodyRecordBytes, recordHeaderBytes } from './message-writer.ts';
 
 /** Pieces of a body up to here are copied behind the header of their record: one frame in place of two. */
 const maxCopiedBytes = 8_192;
@@ -77,17 +77,7 @@ export class OutgoingMessage {
 
   /** The header of a record of body octets, and those of them that are sent with it. */
   #header(payloadBytes: number, bytes: Uint8Array, start: number, end: number): void {
-    const record = new Uint8Array(recordHeaderBytes + end - start);
-    const length = payloadBytes + 1;
-    record[1] = 0x53;
-    record[2] = 0x75;
-    record[3] = 0xb0;
-    record[4] = length >>> 24;
-    record[5] = length >>> 16;
-    record[6] = length >>> 8;
-    record[7] = length;
-    record[8] = RecordKind.body;
-    if (end > start) record.set(bytes.subarray(start, end), recordHeaderBytes);
+    const record = recordOf(RecordKind.body, payloadBytes, bytes, start, end);
     this.send(record, 0, record.length);
   }
 
@@ -95,12 +85,7 @@ export class OutgoingMessage {
   end(trailers: FieldBlock | undefined): boolean {
     if (this.#over) return true;
     if (this.#bodyLeft > 0) return false;
-    let last: Uint8Array = nothing;
-    if (trailers !== undefined) {
-      const writer = new MessageWriter();
-      writer.trailers(trailers);
-      last = writer.take();
-    }
+    const last = trailers === undefined ? nothing : recordOf(RecordKind.trailers, trailers.length, trailers, 0, trailers.length);
     this.#count(last.length);
     this.#downstream.send(last, 0, last.length, false);
     return true;
@@ -128,6 +113,22 @@ export class OutgoingMessage {
     this.#over = true;
     this.#budget.acknowledged(this.#sentBytes - this.#acknowledgedBytes);
   }
+}
+
+/** The header of a record with so many octets of payload, and `bytes[start, end)` of it. */
+function recordOf(kind: RecordKind, payloadBytes: number, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const record = new Uint8Array(recordHeaderBytes + end - start);
+  const length = payloadBytes + 1;
+  record[1] = 0x53;
+  record[2] = 0x75;
+  record[3] = 0xb0;
+  record[4] = length >>> 24;
+  record[5] = length >>> 16;
+  record[6] = length >>> 8;
+  record[7] = length;
+  record[8] = kind;
+  if (end > start) record.set(bytes.subarray(start, end), recordHeaderBytes);
+  return record;
 }
 
 /** What a receiver has told its sender of an incoming stream. */

@@ -126,7 +126,7 @@ export class ServerWatch implements ServerChoice {
     const writer = this.#writer;
     writer.reset();
     writer.sections(to, replyTo, null);
-    const bodyStart = writer.length;
+    const bodyStart = writer.written;
     encodeWatch(writer, this.#address);
     const message = writer.take();
     const head: MessageHead = {
@@ -141,7 +141,7 @@ export class ServerWatch implements ServerChoice {
     };
     const downstream = this.#forwarder.forward(head, false, false, undefined, router);
     if (typeof downstream === 'number') this.questionLost(router);
-    else downstream.send(message, 0, message.length, false);
+    else downstream.send(message.bytes, message.start, message.end, false);
   }
 
   questionLost(router: WatchedRouter): void {

@@ -187,7 +187,7 @@ export class ViewTeller implements LocalConsumer {
     const writer = this.#writer;
     writer.reset();
     writer.sections(replyTo, null, null);
-    const bodyStart = writer.length;
+    const bodyStart = writer.written;
     encodeServers(writer, views.slice(0, maxViewedServers));
     const message = writer.take();
     const head: MessageHead = {
@@ -202,7 +202,7 @@ export class ViewTeller implements LocalConsumer {
     };
     const downstream = this.#forwarder.forward(head, false, false, undefined, watch);
     if (typeof downstream === 'number') this.#notTaken(watch);
-    else downstream.send(message, 0, message.length, false);
+    else downstream.send(message.bytes, message.start, message.end, false);
   }
 
   /** Told again until the watch ends: routes may be changing. */

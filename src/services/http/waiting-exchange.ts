@@ -1,11 +1,6 @@
 import { maxPendingBytes } from './exchange.ts';
 import type { ExchangeFailure, FieldBlock, HttpHandler, RequestHead, RequestSink, Responder } from './exchange.ts';
-
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-}
+import type { Octets } from './message-writer.ts';
 
 /** A request that waits for a connection: what comes of its body is kept, and goes on when there is one. */
 export class WaitingExchange implements RequestSink {
@@ -13,7 +8,7 @@ export class WaitingExchange implements RequestSink {
   readonly #responder: Responder;
   readonly #gone: (exchange: WaitingExchange) => void;
   #sink: RequestSink | undefined;
-  #held: Piece[] = [];
+  #held: Octets[] = [];
   #heldBytes = 0;
   #complete = false;
   #trailers: FieldBlock | undefined;
