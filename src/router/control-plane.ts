@@ -140,13 +140,24 @@ export class ControlPlane implements NeighbourHandler {
         condition: Condition.unauthorizedAccess,
         description: 'container-id is not the router id of the certificate',
       });
-    } else if (this.#fenced) {
-      this.#refuse(neighbour, 'another process has the identity of this router');
-    } else if (proven !== undefined && this.#quarantine.leftMs(proven, this.#clock.nowMs()) > 0) {
-      const seconds = Math.ceil(this.#quarantine.leftMs(proven, this.#clock.nowMs()) / 1000);
-      this.#log.warn('a router is kept out for what it did before', { router: proven, secondsLeft: seconds });
-      this.#refuse(neighbour, `this router is not let in for another ${seconds} s, because it broke the rules of routing`);
+    } else {
+      this.#keepsOut(neighbour);
     }
+  }
+
+  /** Refuses a neighbour that may not be one now. */
+  #keepsOut(neighbour: Neighbour): boolean {
+    const proven = neighbour.provenRouterId;
+    if (this.#fenced) {
+      this.#refuse(neighbour, 'another process has the identity of this router');
+      return true;
+    }
+    const leftMs = proven === undefined ? 0 : this.#quarantine.leftMs(proven, this.#clock.nowMs());
+    if (leftMs <= 0) return false;
+    const seconds = Math.ceil(leftMs / 1000);
+    this.#log.warn('a router is kept out for what it did before', { router: proven, secondsLeft: seconds });
+    this.#refuse(neighbour, `this router is not let in for another ${seconds} s, because it broke the rules of routing`);
+    return true;
   }
 
   #refuse(neighbour: Neighbour, description: string): void {
@@ -154,6 +165,8 @@ export class ControlPlane implements NeighbourHandler {
   }
 
   controlUp(neighbour: Neighbour): void {
+    // What keeps it out may have happened since it was opened.
+    if (this.#keepsOut(neighbour)) return;
     this.#neighbours.set(neighbour.linkNumber, neighbour);
     this.forwarder.addNeighbour(neighbour);
     this.#log.info('link is up', { router: neighbour.routerId, cost: neighbour.cost, dialled: neighbour.dialled });
