@@ -1,13 +1,14 @@
 import { DeliveryState } from '../amqp/performatives.ts';
 import type { Random } from '../base/random.ts';
-import { discriminator } from '../base/random.ts';
 import { Treatment } from '../routing/route-table.ts';
 import type { RemoteRouter, RouteTable } from '../routing/route-table.ts';
+import { AnnotatedLeg } from './annotated-leg.ts';
 import { AddressClass, parseAddress } from './address.ts';
 import type { ParsedAddress } from './address.ts';
 import { DeliveryCounters } from './delivery-counters.ts';
 import { FirstOctets } from './first-octets.ts';
 import { InboundMessage } from './inbound-message.ts';
+import { LocalAddresses } from './local-addresses.ts';
 import type { IncomingDelivery } from '../amqp/delivery.ts';
 import type { Consumer, Downstream, LocalConsumer, Upstream } from './leg.ts';
 import type { MessageHead } from './message-head.ts';
@@ -15,7 +16,6 @@ import { MulticastLeg } from './multicast.ts';
 import { linkCapacity } from './neighbour.ts';
 import type { Neighbour } from './neighbour.ts';
 import { RemoteLeg } from './remote-leg.ts';
-import type { RouterAnnotations } from './router-annotations.ts';
 
 /** Addresses with consumers at this router. */
 const maxLocalAddresses = 10_000;
@@ -85,24 +85,28 @@ export class Forwarder {
   #table: RouteTable;
   readonly #handler: ForwarderHandler;
   readonly #rule: TreatmentRule;
-  readonly #random: Random;
   /** By key: addresses with consumers here, with unsettled messages, or in the table and used. */
   readonly #addresses = new Map<string, AddressState>();
   /** Messages refused: their origin may not send to the address, or cannot have sent them this way. */
   readonly refusals: { notGranted: number; infeasible: number } = { notGranted: 0, infeasible: 0 };
   #localAddresses = 0;
-  readonly #temporary = new Map<string, Consumer>();
-  readonly #local = new Map<string, LocalConsumer>();
+  readonly #local: LocalAddresses;
+  /** Service addresses that are asked for here, as they are parsed. */
+  readonly #services = new Map<string, ParsedAddress>();
   readonly #neighbours = new Map<number, Neighbour>();
   readonly #firstOctets: FirstOctets;
+  readonly #localPrefix: string;
+  /** Of the present table. */
+  #lastRouter: RemoteRouter | undefined;
 
   constructor(table: RouteTable, handler: ForwarderHandler, rule: TreatmentRule, random: Random) {
     this.routerId = table.routerId;
     this.#table = table;
     this.#handler = handler;
     this.#rule = rule;
-    this.#random = random;
     this.#firstOctets = new FirstOctets(table.routerId);
+    this.#local = new LocalAddresses(random);
+    this.#localPrefix = `amqp:/_topo/0/${table.routerId}/`;
   }
 
   get table(): RouteTable {
@@ -112,6 +116,7 @@ export class Forwarder {
   /** Replaced whole by the control plane. */
   set table(table: RouteTable) {
     this.#table = table;
+    this.#lastRouter = undefined;
     // What is known of an address is kept from message to message, as long as messages can come.
     for (const [key, state] of this.#addresses) if (state.isEmpty && !table.addresses.has(key)) this.#addresses.delete(key);
   }
@@ -171,9 +176,15 @@ export class Forwarder {
   }
 
   /** A service address as messages name it, without scheme, host and final dot. */
-  #service(address: string): { readonly key: string; readonly name: string } {
+  #service(address: string): ParsedAddress {
+    let service = this.#services.get(address);
+    if (service !== undefined) return service;
     const parsed = parseAddress(address, this.routerId);
-    return parsed.addressClass === AddressClass.mobile ? parsed : { key: AddressClass.mobile + address, name: address };
+    const isMobile = parsed.addressClass === AddressClass.mobile;
+    service = isMobile ? parsed : { addressClass: AddressClass.mobile, key: AddressClass.mobile + address, name: address };
+    if (this.#services.size >= maxLocalAddresses) this.#services.clear();
+    this.#services.set(address, service);
+    return service;
   }
 
   #state(key: string): AddressState {
@@ -187,18 +198,16 @@ export class Forwarder {
 
   /** Makes an address of this router for answers; messages to it go to `consumer` until `removeTemporary`. */
   addTemporary(consumer: Consumer): string {
-    const name = `temp.${discriminator(this.#random, 15)}`;
-    this.#temporary.set(name, consumer);
-    return `amqp:/_topo/0/${this.routerId}/${name}`;
+    return this.#localPrefix + this.#local.make('temp', consumer);
   }
 
   removeTemporary(address: string): void {
-    this.#temporary.delete(address.slice(address.lastIndexOf('/') + 1));
+    this.#local.remove(address.slice(this.#localPrefix.length));
   }
 
-  /** Addresses for answers that are in use. */
+  /** Addresses of this router that were made and are in use. */
   get temporaryAddresses(): number {
-    return this.#temporary.size;
+    return this.#local.size;
   }
 
   /** Offers a consumer under an address of this router, `amqp:/_topo/0/<router>/<name>`; whom it serves is for it to say. */
@@ -206,8 +215,13 @@ export class Forwarder {
     this.#local.set(name, consumer);
   }
 
+  /** The same with a name that is made for it, and returned. */
+  makeLocal(kind: string, consumer: LocalConsumer): string {
+    return this.#local.make(kind, consumer);
+  }
+
   removeLocal(name: string): void {
-    this.#local.delete(name);
+    this.#local.remove(name);
   }
 
   /** Other routers with consumers of a service address that can be reached, nearest first. */
@@ -282,13 +296,9 @@ export class Forwarder {
         return this.#forwardService(parsed, head, more, preSettled, from, upstream);
       case AddressClass.local:
         if (from !== undefined) this.#lookForManagement(parsed.name, from, origin);
-        return (
-          this.#temporary.get(parsed.name)?.deliver(head, upstream) ??
-          this.#local.get(parsed.name)?.deliver(head, upstream, origin) ??
-          DeliveryState.released
-        );
+        return this.#local.find(parsed.name)?.deliver(head, upstream, origin) ?? DeliveryState.released;
       case AddressClass.router: {
-        const router = this.#table.routers.get(parsed.name);
+        const router = this.#router(parsed.name);
         const message: Routing = { head, more, preSettled, priority: head.priority, state: undefined };
         return (router && this.#remote(router, message, upstream)) ?? DeliveryState.released;
       }
@@ -296,6 +306,12 @@ export class Forwarder {
         // Control addresses take messages from control links only; edges are not connected here.
         return DeliveryState.released;
     }
+  }
+
+  /** Messages to one router come in a row. */
+  #router(routerId: string): RemoteRouter | undefined {
+    if (this.#lastRouter?.routerId !== routerId) this.#lastRouter = this.#table.routers.get(routerId);
+    return this.#lastRouter;
   }
 
   /** There is none: nobody is delivered to. A skupper-router would be asked for its configuration like this. */
@@ -447,51 +463,4 @@ export class Forwarder {
 /** Whether a message comes from or past a router. */
 function hasPassed({ annotations }: MessageHead, routerId: string): boolean {
   return annotations.trace.includes(`0/${routerId}`);
-}
-
-/** Puts the router annotations in front of the first bytes. */
-class AnnotatedLeg implements Downstream {
-  readonly #leg: RemoteLeg;
-  readonly #firstOctets: FirstOctets;
-  readonly #isSevered: () => boolean;
-  #annotations: RouterAnnotations | undefined;
-
-  constructor(leg: RemoteLeg, annotations: RouterAnnotations, firstOctets: FirstOctets, isSevered: () => boolean) {
-    this.#leg = leg;
-    this.#annotations = annotations;
-    this.#firstOctets = firstOctets;
-    this.#isSevered = isSevered;
-  }
-
-  get severed(): boolean {
-    return this.#isSevered();
-  }
-
-  send(bytes: Uint8Array, start: number, end: number, more: boolean): void {
-    const annotations = this.#annotations;
-    if (annotations === undefined) {
-      this.#leg.send(bytes, start, end, more);
-      return;
-    }
-    this.#annotations = undefined;
-    const first = this.#firstOctets;
-    const length = first.write(annotations, bytes, start, end);
-    this.#leg.send(first.bytes, first.end - length, first.end, more);
-  }
-
-  abort(): void {
-    this.#leg.abort();
-  }
-
-  forget(): void {
-    this.#leg.forget();
-  }
-
-  get congested(): boolean {
-    return this.#leg.congested;
-  }
-
-  get overloaded(): boolean {
-    return this.#leg.overloaded;
-  }
 }

@@ -360,7 +360,11 @@ export function assertAtRest(network: VirtualNetwork, routers: readonly HttpRout
     assert.equal(forwarder.outgoing.inFlight, 0, `${router.id}: deliveries to neighbours`);
     assert.equal(windows.windowOf(0), windowBytes, `${router.id}: windows`);
     const watched = ingresses.reduce((sum, ingress) => sum + ingress.watchedRouters, 0);
-    assert.equal(forwarder.temporaryAddresses, watched, `${router.id}: addresses for answers`);
+    assert.equal(
+      forwarder.temporaryAddresses,
+      watched + servers.filter(({ isOffered }) => isOffered).length,
+      `${router.id}: addresses for answers`,
+    );
     for (const ingress of ingresses) assert.equal(ingress.active, 0, `${router.id}: requests of clients`);
     for (const server of servers) assert.equal(server.outstanding, 0, `${router.id}: requests to ${server.options.name}`);
   }

@@ -23,6 +23,12 @@ import type { RecordHandler } from './record-reader.ts';
 
 const streamAnnotations: RouterAnnotations = { ...noAnnotations, flags: AnnotationFlag.streaming | AnnotationFlag.disableQ2 };
 
+/** What a router where requests enter the network has in progress at one server. */
+export interface OriginLoad {
+  readonly origin: string;
+  requests: number;
+}
+
 /** What the requests of one server share. */
 export interface EgressContext {
   readonly forwarder: Forwarder;
@@ -41,8 +47,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   readonly congested = false;
   readonly overloaded = false;
   readonly #context: EgressContext;
-  /** Router where the request entered the network. */
-  readonly origin: string;
+  readonly load: OriginLoad;
   readonly #replyTo: string;
   readonly #correlationId: string | null;
   // The request.
@@ -70,9 +75,9 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   #settled = false;
   #queued = false;
 
-  constructor(context: EgressContext, head: MessageHead, replyTo: string, origin: string, upstream: Upstream) {
+  constructor(context: EgressContext, head: MessageHead, replyTo: string, load: OriginLoad, upstream: Upstream) {
     this.#context = context;
-    this.origin = origin;
+    this.load = load;
     this.#replyTo = replyTo;
     this.#correlationId = head.correlationId;
     this.#upstream = upstream;

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { WeatherError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { discriminator } from '../../base/random.ts';
 import type { Random } from '../../base/random.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
@@ -37,7 +36,6 @@ export class HttpEgress implements ViewSource {
   readonly #writer = new MessageWriter();
   readonly #services = new Map<string, LocalService>();
   readonly #teller: ViewTeller;
-  #number = 0;
   #wakeAtMs = Infinity;
 
   constructor(context: HttpEgressContext) {
@@ -80,7 +78,7 @@ export class HttpEgress implements ViewSource {
     const local = service;
     const { address } = options;
     const teller = this.#teller;
-    const server = new HttpServer(`server.${this.#number++}.${discriminator(random, 6)}`, options, handler, {
+    const server = new HttpServer(options, handler, {
       forwarder,
       clock,
       turns,
@@ -93,8 +91,8 @@ export class HttpEgress implements ViewSource {
       },
       loadChanged: (origin) => teller.loadChanged(address, origin),
     });
+    server.id = forwarder.makeLocal('server', server);
     service.add(server);
-    forwarder.addLocal(server.id, server);
     teller.readinessChanged(address);
     return server;
   }
@@ -118,6 +116,7 @@ export class HttpEgress implements ViewSource {
     const service = this.#services.get(address);
     if (service?.has(server) !== true) return;
     service.remove(server);
+    server.isOffered = false;
     this.#context.forwarder.removeLocal(server.id);
     this.#teller.readinessChanged(address);
     if (!service.isEmpty) return;

@@ -10,7 +10,7 @@ import { RequestResult } from '../balancing/circuit-breaker.ts';
 import type { WindowBudget } from '../tcp/window-budget.ts';
 import { overloadedCondition } from './conditions.ts';
 import { EgressExchange } from './egress-exchange.ts';
-import type { EgressContext } from './egress-exchange.ts';
+import type { EgressContext, OriginLoad } from './egress-exchange.ts';
 import type { EndOfTurn } from './end-of-turn.ts';
 import { ExchangeFailure } from './exchange.ts';
 import type { HttpHandler } from './exchange.ts';
@@ -47,11 +47,16 @@ export interface HttpServerContext {
   loadChanged(origin: string): void;
 }
 
+/** Routers without requests that are remembered. */
+const maxRestingOrigins = 64;
+
 /** A server that HTTP requests go to: takes the messages of its own address, and those of the service address that it is chosen for. */
 export class HttpServer implements LocalConsumer, EgressContext {
   readonly options: HttpServerOptions;
   /** In addresses, `amqp:/_topo/0/<router>/<id>`. */
-  readonly id: string;
+  id = '';
+  /** It takes requests. */
+  isOffered = true;
   readonly handler: HttpHandler;
   readonly #context: HttpServerContext;
   readonly forwarder: Forwarder;
@@ -60,7 +65,9 @@ export class HttpServer implements LocalConsumer, EgressContext {
   readonly turns: EndOfTurn;
   readonly #exchanges = new Set<EgressExchange>();
   /** Requests in progress by the router they came from. */
-  readonly #byOrigin = new Map<string, number>();
+  readonly #byOrigin = new Map<string, OriginLoad>();
+  /** They come from few. */
+  #lastOrigin: OriginLoad = { origin: '', requests: 0 };
   /** As candidate for requests that were sent to the service address. */
   balanced: BalancedServer | undefined;
   #isReady = true;
@@ -72,9 +79,8 @@ export class HttpServer implements LocalConsumer, EgressContext {
   #endedBytesIn = 0;
   #endedBytesOut = 0;
 
-  constructor(id: string, options: HttpServerOptions, handler: HttpHandler, context: HttpServerContext) {
+  constructor(options: HttpServerOptions, handler: HttpHandler, context: HttpServerContext) {
     this.options = options;
-    this.id = id;
     this.handler = handler;
     this.#context = context;
     this.forwarder = context.forwarder;
@@ -113,7 +119,7 @@ export class HttpServer implements LocalConsumer, EgressContext {
   }
 
   othersThan(origin: string): number {
-    return this.#exchanges.size - (this.#byOrigin.get(origin) ?? 0);
+    return this.#exchanges.size - (this.#byOrigin.get(origin)?.requests ?? 0);
   }
 
   /** Whether requests are to go to it, as far as is known. */
@@ -149,9 +155,10 @@ export class HttpServer implements LocalConsumer, EgressContext {
       return new RefusedRequest(upstream, DeliveryState.rejected, { condition: overloadedCondition, description });
     }
     this.requests++;
-    const exchange = new EgressExchange(this, head, replyTo, origin, upstream);
+    const load = this.#loadOf(origin);
+    load.requests++;
+    const exchange = new EgressExchange(this, head, replyTo, load, upstream);
     this.#exchanges.add(exchange);
-    this.#byOrigin.set(origin, (this.#byOrigin.get(origin) ?? 0) + 1);
     exchange.isProbe = this.balanced?.started(this.#context.clock.nowMs()) ?? false;
     this.#context.loadChanged(origin);
     return exchange;
@@ -173,10 +180,21 @@ export class HttpServer implements LocalConsumer, EgressContext {
     this.#exchanges.delete(exchange);
     this.#endedBytesIn += exchange.requestBytes;
     this.#endedBytesOut += exchange.answerBytes;
-    const left = (this.#byOrigin.get(exchange.origin) ?? 0) - 1;
-    if (left > 0) this.#byOrigin.set(exchange.origin, left);
-    else this.#byOrigin.delete(exchange.origin);
-    this.#context.loadChanged(exchange.origin);
+    const { load } = exchange;
+    load.requests--;
+    if (load.requests === 0 && load !== this.#lastOrigin && this.#byOrigin.size > maxRestingOrigins) this.#byOrigin.delete(load.origin);
+    this.#context.loadChanged(load.origin);
+  }
+
+  #loadOf(origin: string): OriginLoad {
+    if (this.#lastOrigin.origin === origin) return this.#lastOrigin;
+    let load = this.#byOrigin.get(origin);
+    if (load === undefined) {
+      load = { origin, requests: 0 };
+      this.#byOrigin.set(origin, load);
+    }
+    this.#lastOrigin = load;
+    return load;
   }
 
   /** Ends all requests. */
