@@ -1,6 +1,7 @@
 import { amqpTargets } from './amqp-targets.ts';
 import { controlPlaneTarget } from './control-plane-target.ts';
 import { http1Targets } from './http1-targets.ts';
+import { httpRecordTargets } from './http-record-targets.ts';
 import { signedRecordsTarget } from './signed-records-target.ts';
 import { routerTargets } from './router-targets.ts';
 import type { FuzzTarget } from './target.ts';
@@ -16,4 +17,5 @@ export const targets: readonly FuzzTarget[] = [
   ...trustTargets,
   ...textTargets,
   ...http1Targets,
+  ...httpRecordTargets,
 ];

@@ -84,8 +84,10 @@ export function decodeServers(bytes: Uint8Array, start: number, end: number): Se
 
 /** Becomes part of an address: nothing else may be in it than what servers are named with. */
 function readId(bytes: Uint8Array, start: number, end: number): string {
-  const id = decoder.decode(bytes.subarray(start, Math.min(end, start + maxIdLength + 1)));
-  if (id.length > maxIdLength || !/^[\w.+-]*[\w+-]$/.test(id)) throw violation('a server has an id that cannot be part of an address');
+  const length = end - start;
+  let id = '';
+  if (length <= maxIdLength) for (let at = start; at < end; at++) id += String.fromCharCode(bytes[at]);
+  if (!/^[\w.+-]*[\w+-]$/.test(id)) throw violation('a server has an id that cannot be part of an address');
   return id;
 }
 
