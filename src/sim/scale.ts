@@ -6,6 +6,8 @@ import { SeededRandom } from './seeded-random.ts';
 const degree = 4;
 /** Nothing has changed anywhere for this long: what was to come has come, and changes before count no more for the pauses of paths. */
 const quietMs = 12_000;
+/** The same where no path changes, and nothing follows. */
+const quietAddressMs = 3_000;
 /** A network that has not come to rest by then does not converge. */
 const patienceMs = 60_000;
 
@@ -109,7 +111,7 @@ function observe(
   do {
     network.run(250);
     for (const changedMs of changes) lastMs = Math.max(lastMs, changedMs);
-  } while (network.nowMs - lastMs < quietMs && network.nowMs - startMs < patienceMs);
+  } while (network.nowMs - lastMs < (change === 'address' ? quietAddressMs : quietMs) && network.nowMs - startMs < patienceMs);
   const { counts } = network;
   const { residentMiB, heapMiB } = resources.memory();
   return {
