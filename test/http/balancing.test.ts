@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ExchangeFailure } from '../../src/services/http/exchange.ts';
 import type { HttpIngress } from '../../src/services/http/http-ingress.ts';
 import { findField } from '../../src/services/http/field-block.ts';
-import { Chain, TestServer, replying } from './virtual-http.ts';
+import { Chain, TestServer, fields, replying } from './virtual-http.ts';
 import type { ClientRequest, HttpRouter } from './virtual-http.ts';
 
 /** Requests that are under way together, answered in the end. */
@@ -222,4 +222,21 @@ test('a site that may not use the service is told so', () => {
   chain.network.runUntil(() => client.over !== undefined, 1000);
   assert.equal(client.status, 503);
   assert.match(findField(client.answer?.fields ?? new Uint8Array(0), 'caravan-error') ?? '', /^not-allowed; /);
+});
+
+test('a server whose answers say that it fails is left alone, also when gRPC says it', () => {
+  for (const head of [{ status: 503 }, { fields: fields('grpc-status: 14'), contentLength: 0 }]) {
+    const chain = new Chain(2);
+    const [first, last] = chain.routers;
+    const failing = new TestServer((request) => (request.onEnd = () => request.reply('', head)));
+    const good = replying('good');
+    last.serve('failing', failing);
+    last.serve('good', good);
+    const ingress = first.reach('service', { balancing: 'round-robin' });
+    for (let count = 0; count < 40; count++) {
+      first.request(ingress, { method: 'POST' }).finish();
+      chain.network.run(5);
+    }
+    assert.deepEqual([failing.requests.length, good.requests.length], [5, 35]);
+  }
 });

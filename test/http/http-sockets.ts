@@ -1,6 +1,7 @@
 import type { Application } from '../../src/sim/virtual-socket.ts';
 import { VirtualSocket } from '../../src/sim/virtual-socket.ts';
 import { ConnectionPool, defaultIdleTimeoutMs } from '../../src/services/http/connection-pool.ts';
+import type { ConnectionPoolOptions } from '../../src/services/http/connection-pool.ts';
 import type { HttpIngress, HttpIngressOptions } from '../../src/services/http/http-ingress.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/services/http/http-server.ts';
 import { errorAnswer } from '../../src/services/http/network-error.ts';
@@ -53,19 +54,20 @@ export class HttpRouter extends HandlerRouter {
   serveSockets(
     name: string,
     serve: ((application: Application) => void) | undefined,
-    options: Partial<HttpServerOptions> = {},
+    { isRunning, ...options }: Partial<HttpServerOptions> & { readonly isRunning?: () => boolean } = {},
+    pooling: Partial<ConnectionPoolOptions> = {},
   ): { readonly server: HttpServer; readonly pool: ConnectionPool } {
     const octets = new OctetPool();
     const client = { pool: octets, writer: new HeadWriter(octets), maxHeaderBytes: 16_384, host: 'server' };
     const pool: ConnectionPool = new ConnectionPool(
-      { maxConnections: 1024, idleTimeoutMs: defaultIdleTimeoutMs },
+      { maxConnections: 1024, idleTimeoutMs: defaultIdleTimeoutMs, ...pooling },
       {
         ...this.context(() => pool.handleTimeout()),
         connect: (connected, failed) => {
           let given = true;
           this.router.later(() => {
             if (!given) return;
-            if (serve === undefined) {
+            if (serve === undefined || isRunning?.() === false) {
               failed(new Error('connection refused'));
               return;
             }

@@ -213,3 +213,70 @@ test('pipelined requests are answered in their order', () => {
     Array.from({ length: 10 }, (_, index) => `\r\n\r\n/${index}`),
   );
 });
+
+test('requests beyond the connections that a server may have wait for one', () => {
+  const routers = pair();
+  const { network, first, last } = routers;
+  const seen: Application[] = [];
+  let open = 0;
+  let most = 0;
+  const { pool } = last.serveSockets(
+    'one',
+    serving((request, application) => {
+      most = Math.max(most, ++open);
+      network.at(20, () => {
+        open--;
+        application.write(reply(request.split(' ')[1] ?? ''));
+      });
+    }, seen),
+    {},
+    { maxConnections: 3 },
+  );
+  const port = reach(routers);
+  const clients = Array.from({ length: 12 }, (_, index) => {
+    const client = first.connectTo(port);
+    client.write(get(`/${index}`));
+    return client;
+  });
+  network.run(10);
+  assert.deepEqual([pool.connections, pool.waiting], [3, 9]);
+  clients[11].reset();
+  network.run(300);
+  for (const [index, client] of clients.slice(0, 11).entries()) assert.ok(client.text.endsWith(`\r\n/${index}`));
+  assert.deepEqual([most, seen.length, pool.waiting], [3, 3, 0]);
+  assertAtRest(network, [first, last]);
+});
+
+test('a server that is not running is started by the first request, which waits for it; one that does not start is said to', () => {
+  for (const startsAfterMs of [2_000, 60_000]) {
+    const routers = pair();
+    const { network, first, last } = routers;
+    let activations = 0;
+    let isRunning = false;
+    const activate = (): void => {
+      activations++;
+      network.at(startsAfterMs, () => (isRunning = true));
+    };
+    last.serveSockets(
+      'one',
+      serving((_request, application) => application.write(reply('started'))),
+      { isRunning: () => isRunning },
+      { activation: { activate, timeoutMs: 10_000 } },
+    );
+    const port = reach(routers);
+    const clients = [first.connectTo(port), first.connectTo(port)];
+    for (const client of clients) client.write(get('/'));
+    network.run(1_900);
+    assert.deepEqual(
+      clients.map(({ received }) => received),
+      [0, 0],
+    );
+    network.run(10_000);
+    for (const client of clients) {
+      if (startsAfterMs < 10_000) assert.match(client.text, /200 OK.*started$/s);
+      else assert.match(client.text, /503 .*reason="the server did not start: connection refused/s);
+    }
+    assert.equal(activations, 1);
+    assertAtRest(network, [first, last]);
+  }
+});

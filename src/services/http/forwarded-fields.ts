@@ -14,9 +14,6 @@ const forwardedFor = encoder.encode('x-forwarded-for');
 const forwardedProto = encoder.encode('x-forwarded-proto');
 const forwardedHost = encoder.encode('x-forwarded-host');
 
-/** Octets that the fields below add at most, besides names and lists that came. */
-export const maxAddedFieldBytes = 2_048;
-
 /**
  * Writes the fields of requests as the network passes them on: who asked, and how, is added (`forwarded`, RFC 7239, and
  * `x-forwarded-for`) or set (`x-forwarded-proto`, `x-forwarded-host`), and a request without an `x-request-id` gets one.

@@ -12,7 +12,7 @@ import type { EndOfTurn } from './end-of-turn.ts';
 import type { HttpHandler, RequestHead, RequestSink, Responder } from './exchange.ts';
 import { ForwardedFields } from './forwarded-fields.ts';
 import { IngressExchange } from './ingress-exchange.ts';
-import type { IngressContext, ServerChoice } from './ingress-exchange.ts';
+import type { IngressContext, ServerChoice } from './ingress-context.ts';
 import type { IngressTry } from './ingress-try.ts';
 import { MessageWriter } from './message-writer.ts';
 import { answerWithError } from './network-error.ts';

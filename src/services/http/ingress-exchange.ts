@@ -1,15 +1,10 @@
 import { DeliveryState } from '../../amqp/performatives.ts';
-import type { Forwarder } from '../../forwarding/forwarder.ts';
 import { AnnotationFlag, noAnnotations } from '../../forwarding/router-annotations.ts';
 import type { RouterAnnotations } from '../../forwarding/router-annotations.ts';
 import type { BalancedServer } from '../balancing/balanced-server.ts';
 import { RequestResult } from '../balancing/circuit-breaker.ts';
-import type { RetryBudget } from '../balancing/retry-budget.ts';
-import type { RetryQueue } from '../tcp/retry-queue.ts';
-import type { WindowBudget } from '../tcp/window-budget.ts';
 import { ExchangeFailure } from './exchange.ts';
 import type { FieldBlock, RequestHead, RequestSink, Responder, ResponseHead } from './exchange.ts';
-import type { ForwardedFields } from './forwarded-fields.ts';
 import { beginRequestHead, requestHeadFits } from './head-codec.ts';
 import { IngressTry } from './ingress-try.ts';
 import type { TryOwner } from './ingress-try.ts';
@@ -17,63 +12,18 @@ import { RecordKind, httpContentType } from './message-writer.ts';
 import type { MessageWriter, Octets } from './message-writer.ts';
 import { NetworkErrorCode } from './network-error.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
-import type { Deadlines, Timed } from './request-deadlines.ts';
-import { failsByStatus } from './request-result.ts';
+import type { Timed } from './request-deadlines.ts';
+import { failsByGrpcStatus, failsByStatus } from './request-result.ts';
+import { TryHistory } from './try-history.ts';
+import type { IngressContext } from './ingress-context.ts';
 
 /** A request goes as one complete message when its body is there at once and no longer than this. */
 export const maxWholeBodyBytes = 32_768;
 /** Octets of a body that are kept for another try. */
 export const maxHeldBodyBytes = 65_536;
-/**
- * Pauses before a request whose way was lost is sent again: the first is the way of routes that change this moment. A change of routes ends a
- * pause early.
- */
-const retryPausesMs: readonly number[] = [1, 5, 10, 20, 50, 100, 200];
-/** A request waits this long for a way at most, from the first failure. */
-const patienceMs = 2_000;
-/** Tries at servers that certainly did not process the request, at most. */
-const maxElsewhere = 16;
-/** Tries altogether, however often routes change. */
-const maxTries = 64;
-
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 const streamAnnotations: RouterAnnotations = { ...noAnnotations, flags: AnnotationFlag.streaming | AnnotationFlag.disableQ2 };
-
-/** Where a request may go. */
-export interface ServerChoice {
-  choose(nowMs: number, tried: readonly BalancedServer[]): BalancedServer | undefined;
-  /** Whether there may be servers that nothing is known of: a message to the address itself finds them. */
-  readonly mayBeElsewhere: boolean;
-}
-
-/** What the requests of one listener share. */
-export interface IngressContext {
-  readonly forwarder: Forwarder;
-  readonly writer: MessageWriter;
-  readonly windows: WindowBudget;
-  readonly forwardedFields: ForwardedFields;
-  readonly retries: RetryQueue<IngressExchange>;
-  readonly retryBudget: RetryBudget;
-  readonly requestDeadlines: Deadlines<IngressExchange>;
-  readonly tryDeadlines: Deadlines<IngressTry>;
-  /** Tries of a request that may have been processed. */
-  readonly maxTries: number;
-  /** No more requests are taken. */
-  readonly isFull: boolean;
-  nowMs(): number;
-  /** A deadline has been set: the owner is to be woken then. */
-  deadlinesChanged(): void;
-  /** The service address for a request, and its servers; undefined when none is reachable, nor was a moment ago. */
-  chooseAddress(): string | undefined;
-  servers(address: string): ServerChoice;
-  nextRequestId(): string;
-  answerError(request: RequestHead, responder: Responder, code: NetworkErrorCode, reason: string): void;
-  /** Something has been sent outside of a call from a connection. */
-  touch(): void;
-  retried(): void;
-  ended(exchange: IngressExchange, failure: string | undefined): void;
-}
 
 const noServers: readonly BalancedServer[] = [];
 
@@ -89,13 +39,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   #address: string | undefined;
   #try: IngressTry | undefined;
   #tries = 0;
-  #triesProcessed = 0;
-  #triesElsewhere = 0;
-  /** Servers that have failed it, by their own fault or because the way to them was lost; the latter come last. */
-  #tried: BalancedServer[] | undefined;
-  #lost: BalancedServer[] | undefined;
-  #waitingSinceMs = Infinity;
-  #pauses = 0;
+  #history: TryHistory | undefined;
   /** The record of the head, within the message of an earlier try. */
   #record: Octets | undefined;
   // The body.
@@ -108,6 +52,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   #trailers: FieldBlock | undefined;
   // The answer.
   #status = 0;
+  #failedByHead = false;
   #upgraded = false;
   #answerHasBody = true;
   #answerLeft = -1;
@@ -232,22 +177,19 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     if (address !== this.#address) {
       // Another address has other servers.
       this.#address = address;
-      this.#tried = undefined;
-      this.#lost = undefined;
+      this.#history?.addressChanged();
     }
     const choice = context.servers(address);
-    const server = choice.choose(nowMs, this.#tried ?? noServers);
+    const history = this.#history;
+    const server = choice.choose(nowMs, history?.tried ?? noServers);
     if (server === undefined && !choice.mayBeElsewhere) {
-      if (this.#lost !== undefined) this.#wait(nowMs);
-      else if (this.#tried === undefined) this.#failWith(NetworkErrorCode.noServer, 'no server of this service is ready');
-      else this.#failWith(this.#lastCode, `${this.#lastReason}; no other server is ready`);
+      if (history === undefined) this.#failWith(NetworkErrorCode.noServer, 'no server of this service is ready');
+      else if (history.awaitsWay) this.#wait(history, nowMs);
+      else this.#failWith(history.code, `${history.reason}; no other server is ready`);
       return;
     }
     this.#sendTo(server === undefined ? address : `amqp:/_topo/0/${server.routerId}/${server.id}`, server, nowMs);
   }
-
-  #lastCode: NetworkErrorCode = NetworkErrorCode.noServer;
-  #lastReason = '';
 
   #sendTo(to: string, server: BalancedServer | undefined, nowMs: number): void {
     const { forwarder, writer, windows } = this.#context;
@@ -355,56 +297,36 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   tryFailed(code: NetworkErrorCode, processed: boolean, reason: string): void {
     const current = this.#try;
     if (current === undefined || this.#ended) return;
-    const isLostWay = code === NetworkErrorCode.noServer || code === NetworkErrorCode.linkLost;
+    const { server } = current;
+    const isWayLost = code === NetworkErrorCode.noServer || code === NetworkErrorCode.linkLost;
     this.#endTry(resultOf(code));
-    this.#lastCode = code;
-    this.#lastReason = reason;
-    if (
-      this.#status > 0 ||
-      !this.#replayable ||
-      code === NetworkErrorCode.notAllowed ||
-      !this.#mayTryAgain(current, processed, isLostWay)
-    ) {
+    const history = (this.#history ??= new TryHistory(code, reason));
+    history.failed(server, isWayLost, code, reason);
+    const mayTry = this.#status === 0 && this.#replayable && code !== NetworkErrorCode.notAllowed;
+    if (!mayTry || !this.#mayTryAgain(history, server !== undefined, processed, isWayLost)) {
       this.#failWith(code, reason);
       return;
     }
     const nowMs = this.#context.nowMs();
-    const { server } = current;
-    if (server !== undefined) {
-      (this.#tried ??= []).push(server);
-      if (isLostWay) (this.#lost ??= []).push(server);
-    } else if (isLostWay) {
-      this.#wait(nowMs);
-      return;
+    if (server === undefined && isWayLost) this.#wait(history, nowMs);
+    else {
+      this.#context.retried();
+      this.#attempt(nowMs);
     }
-    this.#context.retried();
-    this.#attempt(nowMs);
   }
 
-  #mayTryAgain(current: IngressTry, processed: boolean, isLostWay: boolean): boolean {
-    if (this.#tries >= maxTries) return false;
-    const { maxTries: limit, retryBudget } = this.#context;
-    if (!processed) {
-      if (isLostWay) return true;
-      // Where the network chooses, it may choose the same server again.
-      return ++this.#triesElsewhere < (current.server === undefined ? limit : maxElsewhere);
-    }
+  #mayTryAgain(history: TryHistory, isChosen: boolean, processed: boolean, isWayLost: boolean): boolean {
+    const { maxTries, retryBudget } = this.#context;
+    if (!processed) return history.mayGoElsewhere(isWayLost, isChosen, maxTries);
     if (!idempotentMethods.has(this.#head.method) || this.#head.upgrade !== '') return false;
-    return ++this.#triesProcessed < limit && retryBudget.withdraw(this.#context.nowMs());
+    return history.mayRepeat(maxTries) && retryBudget.withdraw(this.#context.nowMs());
   }
 
   /** The way to the servers was lost: waits for routes to change, for a while. */
-  #wait(nowMs: number): void {
-    this.#waitingSinceMs = Math.min(this.#waitingSinceMs, nowMs);
-    if (nowMs - this.#waitingSinceMs >= patienceMs) {
-      this.#failWith(this.#lastCode, this.#lastReason);
-      return;
-    }
-    // They may be reached by another way then.
-    const lost = this.#lost;
-    if (lost !== undefined) this.#tried = this.#tried?.filter((server) => !lost.includes(server));
-    this.#lost = undefined;
-    this.#context.retries.add(this, nowMs + (retryPausesMs[this.#pauses++] ?? retryPausesMs.at(-1) ?? 0));
+  #wait(history: TryHistory, nowMs: number): void {
+    const pauseMs = history.nextPauseMs(nowMs);
+    if (pauseMs === undefined) this.#failWith(history.code, history.reason);
+    else this.#context.retries.add(this, nowMs + pauseMs);
   }
 
   /** The pause is over, or routes have changed. */
@@ -430,7 +352,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   /** The time of the whole request is over. */
   timedOut(_nowMs: number): void {
     this.#leaveTry(RequestResult.failure);
-    this.#failWith(NetworkErrorCode.timeout, this.#lastReason === '' ? 'the request took too long' : this.#lastReason);
+    this.#failWith(NetworkErrorCode.timeout, this.#history?.reason ?? 'the request took too long');
   }
 
   // ---- the answer ----
@@ -451,6 +373,8 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     }
     const context = this.#context;
     this.#status = head.status;
+    // gRPC is POST; what it has to say without a body stands in the head.
+    this.#failedByHead = method === 'POST' && head.contentLength <= 0 && failsByGrpcStatus(head.fields);
     this.#upgraded = head.upgrade;
     this.#answerHasBody = head.upgrade || head.hasBody;
     this.#answerLeft = head.upgrade ? -1 : head.contentLength;
@@ -495,7 +419,8 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
       return;
     }
     current.finish();
-    this.#endTry(failsByStatus(this.#status) ? RequestResult.failure : RequestResult.success);
+    const failed = failsByStatus(this.#status) || this.#failedByHead || (trailers !== undefined && failsByGrpcStatus(trailers));
+    this.#endTry(failed ? RequestResult.failure : RequestResult.success);
     this.#finish(undefined);
     this.#responder.end(trailers);
   }

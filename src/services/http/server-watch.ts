@@ -9,7 +9,7 @@ import { noAnnotations } from '../../forwarding/router-annotations.ts';
 import type { BalancedServer, ServerView } from '../balancing/balanced-server.ts';
 import { ServerSet } from '../balancing/server-set.ts';
 import type { BalancingPolicy } from '../balancing/server-set.ts';
-import type { ServerChoice } from './ingress-exchange.ts';
+import type { ServerChoice } from './ingress-context.ts';
 import { RecordKind, httpContentType } from './message-writer.ts';
 import type { MessageWriter } from './message-writer.ts';
 import { RefusedRequest } from './refused-request.ts';
