@@ -85,8 +85,8 @@ export class ClientSession {
     socket.on('end', () => session.destroy());
     socket.on('error', (error) => (this.#reason = error.message));
     socket.on('close', () => session.destroy());
-    // The session reads below the socket.
-    socket.resume();
+    // The session reads below the socket, whose handle must do so.
+    socket.read(0);
   }
 
   #settings(allowed: number): void {

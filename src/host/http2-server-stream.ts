@@ -1,6 +1,8 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { ExchangeFailure, maxPendingBytes } from '../services/http/exchange.ts';
 import type { FieldBlock, HttpHandler, RequestHead, RequestSink, Responder, ResponseHead } from '../services/http/exchange.ts';
+import { buildFields } from '../services/http/field-block.ts';
+import { isGrpc } from '../services/http/network-error.ts';
 import { HttpViolation } from '../services/http1/http-violation.ts';
 import { readTrailers, trailerFields } from './http2-fields.ts';
 import type { RawFields } from './http2-fields.ts';
@@ -8,6 +10,10 @@ import { responseFields } from './http2-heads.ts';
 import { errorCode, maxSessionPendingBytes } from './http2-limits.ts';
 import type { Http2Server } from './http2-server.ts';
 import type { TurnTask } from './turn.ts';
+
+/** Status codes of gRPC. */
+const deadlineExceeded = '4';
+const unavailable = '14';
 
 /**
  * One request of a client with its answer. The head of the answer and its first piece wait for the end of the turn, or for the next call: an
@@ -25,6 +31,9 @@ export class ServerStream implements Responder, TurnTask {
   #tunnel = false;
   #expectsContinue = false;
   #isHead = false;
+  #isGrpc = false;
+  /** The answer may end with trailers. */
+  #withTrailers = false;
   /** The head of the answer, while it waits. */
   #head: ResponseHead | undefined;
   #first: Buffer | undefined;
@@ -48,6 +57,7 @@ export class ServerStream implements Responder, TurnTask {
   start(head: RequestHead, handler: HttpHandler, bodyFollows: boolean): void {
     const stream = this.#stream;
     this.#isHead = head.method === 'HEAD';
+    this.#isGrpc = isGrpc(head);
     this.#requestComplete = !bodyFollows;
     this.#upgradePending = head.upgrade !== '';
     this.#expectsContinue = head.expectContinue;
@@ -190,6 +200,7 @@ export class ServerStream implements Responder, TurnTask {
     if (stream.destroyed || stream.closed) return;
     const complete = this.#responseComplete && first === undefined && this.#responseTrailers === undefined;
     const withTrailers = mayHaveTrailers && !complete && !this.#tunnel && head.hasBody && !this.#isHead;
+    this.#withTrailers = withTrailers;
     if (withTrailers) stream.on('wantTrailers', () => this.#sendTrailers());
     stream.respond(responseFields(head, complete), { endStream: complete, waitForTrailers: withTrailers });
     if (first !== undefined) this.#write(first);
@@ -231,6 +242,17 @@ export class ServerStream implements Responder, TurnTask {
       if (failure === ExchangeFailure.notProcessed) status = 503;
       else if (failure === ExchangeFailure.timeout) status = 504;
       this.#sendError(status, reason);
+      return;
+    }
+    if (this.#isGrpc && this.#withTrailers) {
+      // A reset would say that the service itself is broken.
+      const code = failure === ExchangeFailure.timeout ? deadlineExceeded : unavailable;
+      this.end(
+        buildFields([
+          { name: 'grpc-status', value: code },
+          { name: 'grpc-message', value: reason.replaceAll(/[^ -$&-~]/g, '?') },
+        ]),
+      );
       return;
     }
     this.#responseComplete = true;

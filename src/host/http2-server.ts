@@ -79,8 +79,8 @@ export class Http2Server implements ClientSide {
     socket.on('end', () => session.destroy());
     socket.on('error', () => {});
     socket.on('close', () => session.destroy());
-    // The session reads below the socket; what was put back it takes first.
-    socket.resume();
+    // The session reads below the socket, and takes what was put back; the socket itself stays paused, but its handle must read.
+    socket.read(0);
   }
 
   #request(stream: ServerHttp2Stream, flags: number, raw: string[]): void {

@@ -1,34 +1,24 @@
-import type { Socket } from 'node:net';
 import { ServerActivation } from '../host/server-activation.ts';
-import { TcpSocket } from '../host/tcp-socket.ts';
 import type { HttpConnectorEntity, HttpListenerEntity } from '../management/service-entities.ts';
 import type { ListenerState, RequestCounters, ServiceCounters } from '../management/operational-entities.ts';
-import { ConnectionPool, defaultIdleTimeoutMs } from '../services/http/connection-pool.ts';
-import { maxFieldBytes } from '../services/http/exchange.ts';
 import type { HttpEgress } from '../services/http/http-egress.ts';
 import { HttpIngress } from '../services/http/http-ingress.ts';
 import type { HttpServer } from '../services/http/http-server.ts';
-import { errorAnswer } from '../services/http/network-error.ts';
-import { HeadWriter } from '../services/http1/head-writer.ts';
-import { Http1Client } from '../services/http1/http1-client.ts';
-import { Http1Listener } from '../services/http1/http1-listener.ts';
-import { OctetPool } from '../services/http1/octet-pool.ts';
 import { AddressChoice } from './address-choice.ts';
+import { HttpClients, tlsProtocols } from './http-clients.ts';
+import { serverPool, serverProtocols } from './http-server-pool.ts';
+import type { ServerPool } from './http-server-pool.ts';
 import { ServerDialler } from './server-dialler.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { ServicePort } from './service-port.ts';
 import type { TlsProfile } from './tls-profiles.ts';
 import { WakeTimer } from './wake-timer.ts';
 
-/** Timeouts of clients are looked at this often. */
-const sweepMs = 1000;
 /**
  * When the port closes, connections without a request are kept for this long: those that have just been accepted have one on its way, and a
  * request that meets the end of its connection is lost.
  */
 const lastRequestMs = 500;
-/** Application protocols with TLS. */
-const protocols = ['http/1.1'] as const;
 
 /** An httpListener: each request of its clients goes to a server of its own. */
 export class HttpListenerPort implements Port {
@@ -37,22 +27,20 @@ export class HttpListenerPort implements Port {
   readonly #context: ServiceContext;
   readonly #port: ServicePort;
   readonly #ingress: HttpIngress;
-  readonly #http1: Http1Listener;
+  readonly #clients: HttpClients;
   readonly #wake: WakeTimer;
-  #sweeping: NodeJS.Timeout | undefined;
   #closing: NodeJS.Timeout | undefined;
-  #connections = 0;
 
   constructor(context: ServiceContext, entity: HttpListenerEntity) {
     this.#context = context;
     this.entity = entity;
     const { forwarder, random, clock, turns, log, windows, siteName } = context;
-    const { name, address, balancing, requestTimeoutMs, tryTimeoutMs, maxTries, maxHeaderBytes, headerTimeoutMs, idleTimeoutMs } = entity;
+    const { name, address, balancing, requestTimeoutMs, tryTimeoutMs, maxTries, protocol } = entity;
     this.addresses = new AddressChoice(forwarder, random, address);
     this.#port = new ServicePort(context, entity, {
       addresses: this.addresses,
-      protocols,
-      accept: (socket, transport) => this.#accept(socket, transport),
+      protocols: tlsProtocols(protocol),
+      accept: (socket, transport) => this.#clients.accept(socket, transport),
     });
     this.#wake = new WakeTimer(context, () => this.#ingress.handleTimeout());
     this.#ingress = new HttpIngress(
@@ -68,33 +56,7 @@ export class HttpListenerPort implements Port {
         log: log.child(`httpListener ${name}`),
       },
     );
-    this.#http1 = new Http1Listener(this.#ingress, clock, {
-      scheme: entity.sslProfile === undefined ? 'http' : 'https',
-      maxHeaderBytes,
-      headerTimeoutMs,
-      idleTimeoutMs,
-      errorAnswer: (status, reason) => errorAnswer(status, reason, siteName, address),
-    });
-  }
-
-  #accept(socket: Socket, transport: Socket): void {
-    const client = transport.remoteAddress;
-    if (client === undefined) {
-      // Gone again.
-      socket.destroy();
-      return;
-    }
-    this.#connections++;
-    this.#http1.accept(new TcpSocket(socket, this.#context.turns, transport), plainAddress(client), undefined);
-    this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs);
-  }
-
-  #sweep(): void {
-    this.#http1.sweep(this.#context.clock.nowMs());
-    this.#context.turns.touch();
-    if (this.#http1.active > 0) return;
-    clearInterval(this.#sweeping);
-    this.#sweeping = undefined;
+    this.#clients = new HttpClients(context, entity, this.#ingress);
   }
 
   get state(): ListenerState {
@@ -103,15 +65,15 @@ export class HttpListenerPort implements Port {
 
   /** Connections of clients, and requests whose client is gone but that have not ended. */
   get active(): number {
-    return Math.max(this.#http1.active, this.#ingress.active);
+    return Math.max(this.#clients.active, this.#ingress.active);
   }
 
   get counters(): ServiceCounters & RequestCounters {
     const { requests, failed, bytesIn, bytesOut } = this.#ingress;
-    const { active } = this.#http1;
+    const { active, opened } = this.#clients;
     return {
-      connectionsOpened: this.#connections,
-      connectionsClosed: this.#connections - active,
+      connectionsOpened: opened,
+      connectionsClosed: opened - active,
       bytesIn,
       bytesOut,
       requests,
@@ -129,14 +91,14 @@ export class HttpListenerPort implements Port {
   }
 
   retire(): void {
-    this.#http1.retire();
+    this.#clients.retire();
   }
 
   stopAccepting(): void {
     this.#port.stopAccepting();
-    this.#http1.retire();
+    this.#clients.retire();
     this.#closing ??= setTimeout(() => {
-      this.#http1.drain();
+      this.#clients.drain();
       this.#context.turns.touch();
     }, lastRequestMs);
   }
@@ -144,10 +106,8 @@ export class HttpListenerPort implements Port {
   stop(): void {
     this.#port.stop();
     this.#ingress.stop();
-    this.#http1.stop();
+    this.#clients.stop();
     this.#wake.stop();
-    clearInterval(this.#sweeping);
-    this.#sweeping = undefined;
     clearTimeout(this.#closing);
   }
 }
@@ -157,7 +117,7 @@ export class HttpConnectorOffer implements Offer {
   readonly entity: HttpConnectorEntity;
   readonly #egress: HttpEgress;
   readonly #dialler: ServerDialler;
-  readonly #pool: ConnectionPool;
+  readonly #pool: ServerPool;
   readonly #wake: WakeTimer;
   readonly #activation: ServerActivation | undefined;
   #server: HttpServer | undefined;
@@ -167,39 +127,19 @@ export class HttpConnectorOffer implements Offer {
   constructor(context: ServiceContext, entity: HttpConnectorEntity, egress: HttpEgress) {
     this.entity = entity;
     this.#egress = egress;
-    const { clock, turns, log } = context;
-    const { host, port, connectTimeoutMs, maxRequests, activationUrl, activationCommand, activationTimeoutMs } = entity;
-    this.#dialler = new ServerDialler(context, entity, { timeoutMs: connectTimeoutMs, protocols });
+    const { connectTimeoutMs, activationUrl, activationCommand, activationTimeoutMs } = entity;
+    this.#dialler = new ServerDialler(context, entity, { timeoutMs: connectTimeoutMs, protocols: serverProtocols(entity) });
     const way =
       activationUrl !== undefined ? { url: activationUrl } : activationCommand !== undefined ? { command: activationCommand } : undefined;
-    if (way !== undefined) this.#activation = new ServerActivation(way, log.child(`httpConnector ${entity.name}`));
+    if (way !== undefined) this.#activation = new ServerActivation(way, context.log.child(`httpConnector ${entity.name}`));
     const activation = this.#activation;
-    const octets = new OctetPool();
-    const client = {
-      pool: octets,
-      writer: new HeadWriter(octets),
-      maxHeaderBytes: maxFieldBytes,
-      host: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-    };
     this.#wake = new WakeTimer(context, () => this.#pool.handleTimeout());
-    this.#pool = new ConnectionPool(
-      {
-        maxConnections: maxRequests,
-        idleTimeoutMs: defaultIdleTimeoutMs,
-        ...(activation === undefined ? {} : { activation: { activate: () => activation.activate(), timeoutMs: activationTimeoutMs } }),
-      },
-      {
-        connect: (connected, failed) =>
-          this.#dialler.dial((socket, transport) => {
-            this.#connections++;
-            connected(new TcpSocket(socket, turns, transport));
-          }, failed),
-        open: (owner, socket) => new Http1Client(client, owner, socket),
-        clock,
-        turns,
-        wakeAt: (dueMs) => this.#wake.at(dueMs),
-      },
-    );
+    this.#pool = serverPool(context, entity, {
+      dialler: this.#dialler,
+      activation: activation === undefined ? undefined : { activate: () => activation.activate(), timeoutMs: activationTimeoutMs },
+      wakeAt: (dueMs) => this.#wake.at(dueMs),
+      connected: () => this.#connections++,
+    });
   }
 
   start(): void {
@@ -245,9 +185,4 @@ export class HttpConnectorOffer implements Offer {
     this.#activation?.stop();
     this.#wake.stop();
   }
-}
-
-/** Addresses of IPv4 that came to a socket of IPv6, as they are. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

@@ -158,7 +158,6 @@ export class RouterServices {
 
 /** What may be written down and cannot be done yet. */
 function refuseUnfinished(entity: HttpListenerEntity | HttpConnectorEntity): void {
-  if (entity.protocol === 'http2') throw new ChangeRefused(400, `protocol 'http2' is not implemented yet; 'http' is for HTTP/1.1`);
   if (entity.type === 'httpListener' && entity.eventChannel !== undefined) {
     throw new ChangeRefused(400, 'eventChannel is not implemented yet');
   }

@@ -57,7 +57,6 @@ const routingKey = required(address(), 'routing key: what listeners and connecto
 const servicePort = integer(1, 65535);
 const serviceType = optional(
   choice<ServiceType>(serviceTypes, {
-    http2: "HTTP/2 alone is not implemented yet; 'http' is for HTTP",
     udp: 'UDP services are not implemented yet',
     amqp: 'AMQP services are not implemented yet',
   }),

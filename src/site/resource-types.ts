@@ -20,9 +20,9 @@ export interface SiteSpec {
   readonly settings?: Settings;
 }
 
-/** Protocols of services. `http`: HTTP/1.1 and HTTP/2, each request on its own. */
-export const serviceTypes = ['tcp', 'http'] as const;
-export type ServiceType = (typeof serviceTypes)[number] | 'http2' | 'udp';
+/** Protocols of services. `http`: each request on its own; clients speak HTTP/1.1 or HTTP/2, servers HTTP/1.1. `http2`: HTTP/2 alone, for gRPC. */
+export const serviceTypes = ['tcp', 'http', 'http2'] as const;
+export type ServiceType = (typeof serviceTypes)[number] | 'udp';
 
 export interface ListenerSpec {
   readonly routingKey: string;

@@ -179,7 +179,7 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
   [
     documentOf('Listener', ...listener, 'type: tpc'),
     'resource-invalid',
-    "f.yaml:9: spec.type: must be one of tcp, http, not the text 'tpc'; did you mean 'tcp'?",
+    "f.yaml:9: spec.type: must be one of tcp, http, http2, not the text 'tpc'; did you mean 'tcp'?",
   ],
   [
     documentOf('Listener', ...listener, 'tlsCredentials: ../x'),
