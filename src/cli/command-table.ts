@@ -35,6 +35,10 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     'connector delete': { summary: 'Deletes a connector', load: () => import('./connector-delete.ts') },
     expose: { summary: 'Offers a port of this host to the network', load: () => import('./expose.ts') },
   },
+  Messages: {
+    publish: { summary: 'Sends a message to an address of the network', load: () => import('./publish.ts') },
+    subscribe: { summary: 'Shows messages of an address as they come', load: () => import('./subscribe.ts') },
+  },
   Network: {
     check: { summary: 'Finds out what is wrong with the site, and what to do', load: () => import('./check.ts') },
     'network status': { summary: 'Shows all sites, links and services', load: () => import('./network-status.ts') },

@@ -39,7 +39,9 @@ export interface Example {
 export interface Shell {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Results. */
-  writeOut(text: string): void;
+  writeOut(text: string | Uint8Array): void;
+  /** Whoever read the results has gone: there is no use in more of them. */
+  readonly isReaderGone: boolean;
   /** Progress, warnings and errors. */
   writeError(text: string): void;
   /** Everything on standard input. Throws InputError when it is longer than `limitBytes`. */

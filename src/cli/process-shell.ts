@@ -4,10 +4,14 @@ import type { Shell } from './command.ts';
 
 /** The shell that this process was started from. */
 export function processShell(): Shell {
+  let isReaderGone = false;
   return {
     environment: process.env,
-    writeOut: (text) => writeAll(1, text),
-    writeError: (text) => writeAll(2, text),
+    writeOut: (text) => (isReaderGone = !writeAll(1, text)),
+    get isReaderGone() {
+      return isReaderGone;
+    },
+    writeError: (text) => void writeAll(2, text),
     async readInput(limitBytes) {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -21,9 +25,9 @@ export function processShell(): Shell {
   };
 }
 
-/** Writes at once, so that nothing is lost when the process ends, also into a pipe whose reader is slow or gone. */
-function writeAll(descriptor: 1 | 2, text: string): void {
-  let rest = Buffer.from(text);
+/** Writes at once, so that nothing is lost when the process ends, also into a pipe whose reader is slow or gone; false then. */
+function writeAll(descriptor: 1 | 2, text: string | Uint8Array): boolean {
+  let rest: Uint8Array = Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(descriptor, rest));
@@ -31,8 +35,9 @@ function writeAll(descriptor: 1 | 2, text: string): void {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       // The reader has what it wanted, as in "van help | head".
-      else if (code === 'EPIPE') return;
+      else if (code === 'EPIPE') return false;
       else throw error;
     }
   }
+  return true;
 }

@@ -4,6 +4,7 @@ import type { Shell } from './command.ts';
 export class TestShell implements Shell {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly input: string;
+  readonly isReaderGone = false;
   out = '';
   error = '';
 
@@ -12,8 +13,8 @@ export class TestShell implements Shell {
     this.input = input;
   }
 
-  writeOut(text: string): void {
-    this.out += text;
+  writeOut(text: string | Uint8Array): void {
+    this.out += typeof text === 'string' ? text : Buffer.from(text).toString();
   }
 
   writeError(text: string): void {

@@ -53,6 +53,48 @@ export function exchangeLine(options: LineExchangeOptions): Promise<string> {
   });
 }
 
+export interface LineStreamOptions extends Omit<LineExchangeOptions, 'timeoutMs'> {
+  /** Takes each line; false ends the exchange. Throwing ends it, too. */
+  readonly take: (line: string) => boolean;
+}
+
+/**
+ * Sends one line to a unix socket and takes the lines that come back, until `take` has enough, the signal ends it, or the other side does.
+ * Throws WeatherError `not-running`, `not-permitted` and `connection-lost`, and what the reader and `take` throw.
+ */
+export function streamLines(options: LineStreamOptions): Promise<void> {
+  const { path, line, reader, take, signal } = options;
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const end = (result: () => void): void => {
+      signal?.removeEventListener('abort', stop);
+      socket.removeAllListeners();
+      socket.on('error', () => undefined);
+      socket.destroy();
+      result();
+    };
+    const stop = (): void => end(resolve);
+    const fail = (error: unknown): void => end(() => reject(error instanceof Error ? error : new Error(String(error))));
+    socket.once('connect', () => socket.write(line));
+    socket.on('data', (bytes: Buffer) => {
+      try {
+        reader.receive(bytes);
+        for (let next = reader.nextLine(); next !== undefined; next = reader.nextLine()) {
+          if (take(next)) continue;
+          stop();
+          return;
+        }
+      } catch (error) {
+        fail(error);
+      }
+    });
+    socket.once('error', (cause) => fail(connectionFailure(path, cause)));
+    socket.once('close', stop);
+    if (signal?.aborted === true) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
 function connectionFailure(path: string, cause: NodeJS.ErrnoException): WeatherError {
   const { code } = cause;
   if (code === 'ENOENT' || code === 'ECONNREFUSED') return new WeatherError('not-running', `nobody listens on ${path}`, { cause });

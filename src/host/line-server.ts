@@ -10,6 +10,16 @@ export interface LineReader {
   nextLine(): string | undefined;
 }
 
+/** The client that a line came from, for answers of more than one line. */
+export interface LineStream {
+  /** Sends text beside the answer: whole lines. False when the client is gone, or has not read so much that this is not sent any more. */
+  send(text: string): boolean;
+  /** Sends a last text in any case, and ends the connection behind it. */
+  endWith(text: string): void;
+  /** Aborted when the connection has ended. */
+  readonly closed: AbortSignal;
+}
+
 export interface LineServerOptions {
   /** Path of the unix socket. */
   readonly path: string;
@@ -17,8 +27,8 @@ export interface LineServerOptions {
   readonly privateFolder?: string;
   /** A reader for one connection. */
   readonly newReader: () => LineReader;
-  /** Answers one line with one line, its end included. */
-  readonly answer: (line: string) => Promise<string>;
+  /** Answers one line with one line, its end included. Further lines may go to `client`. */
+  readonly answer: (line: string, client: LineStream) => Promise<string>;
   /** Most lines of one connection that may be unanswered; beyond it the connection is not read. */
   readonly pendingLimit: number;
   readonly log: Logger;
@@ -80,7 +90,8 @@ export async function openLineServer(options: LineServerOptions): Promise<AsyncD
   return { [Symbol.asyncDispose]: close };
 }
 
-class LineConnection {
+class LineConnection implements LineStream {
+  readonly #closing = new AbortController();
   readonly #socket: Socket;
   readonly #options: LineServerOptions;
   readonly #reader: LineReader;
@@ -95,7 +106,26 @@ class LineConnection {
     socket.on('drain', () => this.#takeLines());
     socket.on('end', () => this.end());
     socket.on('error', () => socket.destroy());
-    socket.on('close', closed);
+    socket.on('close', () => {
+      this.#closing.abort();
+      closed();
+    });
+  }
+
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  send(text: string): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded || socket.writableLength > maxUnreadBytes) return false;
+    socket.write(text);
+    return true;
+  }
+
+  endWith(text: string): void {
+    this.#ending = true;
+    if (!this.#socket.writableEnded) this.#socket.end(text);
   }
 
   #received(bytes: Buffer): void {
@@ -127,7 +157,7 @@ class LineConnection {
   }
 
   async #answer(line: string): Promise<void> {
-    const text = await this.#options.answer(line);
+    const text = await this.#options.answer(line, this);
     this.#pending--;
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
     this.#socket.write(text);

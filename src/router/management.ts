@@ -163,16 +163,16 @@ export class RouterManagement {
 }
 
 /** Turns lines of the management protocol into answers of `handle`. What goes wrong in there is logged, and answered with 500. */
-export function answerLines(
-  handle: (request: ManagementRequest) => Promise<ManagementResponse>,
+export function answerLines<Client>(
+  handle: (request: ManagementRequest, client: Client) => Promise<ManagementResponse>,
   log: Logger,
-): (line: string) => Promise<string> {
-  return async (line) => {
+): (line: string, client: Client) => Promise<string> {
+  return async (line, client) => {
     const parsed = parseRequest(line);
     if (!parsed.ok) return formatResponse(parsed.response);
     const { request } = parsed;
     try {
-      return formatResponse(await handle(request));
+      return formatResponse(await handle(request, client));
     } catch (error) {
       log.error('management request failed', { operation: request.operation, reason: error });
       return formatResponse(respond(request.id, statusCodes.internalError, null, 'the request failed inside; the log says why'));

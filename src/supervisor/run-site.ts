@@ -63,7 +63,7 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
       path: layout.managementSocket,
       privateFolder: layout.managementSocketFolder,
       newReader: () => new LineSplitter(lineLimitBytes),
-      answer: answerLines((request) => handleSiteRequest(context, request), log),
+      answer: answerLines((request, client) => handleSiteRequest(context, request, client), log),
       pendingLimit: pendingRequestLimit,
       log,
     });

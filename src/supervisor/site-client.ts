@@ -1,5 +1,5 @@
 import { InputError, WeatherError } from '../base/errors.ts';
-import { exchangeLine } from '../host/line-client.ts';
+import { exchangeLine, streamLines } from '../host/line-client.ts';
 import { LineSplitter } from '../management/line-splitter.ts';
 import { formatRequest, lineLimitBytes, parseResponse } from '../management/management-protocol.ts';
 import type { FailureBody } from '../router/management.ts';
@@ -20,6 +20,8 @@ export interface SiteRequest {
 export interface SiteClient {
   /** Gives the body of the answer. Throws WeatherError `site-not-running`, `no-site`, `no-answer`. */
   request<Body>(request: SiteRequest, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<Body>;
+  /** Asks for answers that go on; `take` gets the body of each and says whether more are wanted. Throws as `request`, also later. */
+  stream(request: SiteRequest, take: (body: unknown) => boolean): Promise<void>;
 }
 
 /** Longer than an exchange with an issuer, which redemption waits for. */
@@ -27,25 +29,33 @@ const defaultTimeoutMs = 15_000;
 
 export function siteClient(namespace: string, environment: NodeJS.ProcessEnv = process.env): SiteClient {
   const layout = layoutOf(namespace, environment);
-  return {
-    async request<Body>(request: SiteRequest, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Body> {
-      const { timeoutMs = defaultTimeoutMs, signal } = options;
-      try {
-        return await askManagement<Body>(layout.managementSocket, request, timeoutMs, signal);
-      } catch (error) {
-        if (!(error instanceof WeatherError) || error.code !== 'not-running') throw error;
-        const flag = namespace === 'default' ? '' : ` -n ${namespace}`;
-        if (await siteFolderExists(layout)) {
-          throw new WeatherError('site-not-running', `the site of namespace '${namespace}' is not running`, {
-            cause: error,
-            remedy: `start it: van${flag} site start`,
-          });
-        }
-        throw new WeatherError('no-site', `there is no site in namespace '${namespace}'`, {
+  const ask = async <Result>(exchange: Promise<Result>): Promise<Result> => {
+    try {
+      return await exchange;
+    } catch (error) {
+      if (!(error instanceof WeatherError) || error.code !== 'not-running') throw error;
+      const flag = namespace === 'default' ? '' : ` -n ${namespace}`;
+      if (await siteFolderExists(layout)) {
+        throw new WeatherError('site-not-running', `the site of namespace '${namespace}' is not running`, {
           cause: error,
-          remedy: `create one: van${flag} site create NAME`,
+          remedy: `start it: van${flag} site start`,
         });
       }
+      throw new WeatherError('no-site', `there is no site in namespace '${namespace}'`, {
+        cause: error,
+        remedy: `create one: van${flag} site create NAME`,
+      });
+    }
+  };
+  return {
+    request<Body>(request: SiteRequest, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Body> {
+      const { timeoutMs = defaultTimeoutMs, signal } = options;
+      return ask(askManagement<Body>(layout.managementSocket, request, timeoutMs, signal));
+    },
+    stream(request, take) {
+      const reader = new LineSplitter(lineLimitBytes);
+      const path = layout.managementSocket;
+      return ask(streamLines({ path, line: requestLine(request), reader, take: (line) => take(bodyOf(line, path)) }));
     },
   };
 }
@@ -57,19 +67,27 @@ export async function askManagement<Body>(
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<Body> {
-  const { operation, type = '', name, attributes = {} } = request;
-  const line = formatRequest({
+  const line = requestLine(request);
+  const reader = new LineSplitter(lineLimitBytes);
+  const answer = await exchangeLine({ path: socketPath, line, reader, timeoutMs, ...(signal === undefined ? {} : { signal }) });
+  return bodyOf(answer, socketPath) as Body;
+}
+
+function requestLine({ operation, type = '', name, attributes = {} }: SiteRequest): string {
+  return formatRequest({
     id: 1,
     operation,
     type,
     ...(name === undefined ? {} : { name }),
     attributes: new Map(Object.entries(attributes)),
   });
-  const reader = new LineSplitter(lineLimitBytes);
-  const answer = await exchangeLine({ path: socketPath, line, reader, timeoutMs, ...(signal === undefined ? {} : { signal }) });
+}
+
+/** The body of an answer. Throws what it reports. */
+function bodyOf(answer: string, socketPath: string): unknown {
   const response = parseResponse(answer);
   if (response === undefined) throw new WeatherError('no-answer', `what listens on ${socketPath} does not speak the management protocol`);
-  if (response.statusCode < 300) return response.body as Body;
+  if (response.statusCode < 300) return response.body;
   throw reportedError(response.statusDescription, response.body);
 }
 

@@ -169,7 +169,8 @@ export function ask(
   name?: string,
 ): Promise<ManagementResponse> {
   const request = { id: 1, operation, type, attributes: new Map(Object.entries(attributes)), ...(name === undefined ? {} : { name }) };
-  return handleSiteRequest({ supervisor: site, version: '0.1.0', stop: () => undefined }, request);
+  const client = { send: () => true, endWith: () => undefined, closed: new AbortController().signal };
+  return handleSiteRequest({ supervisor: site, version: '0.1.0', stop: () => undefined }, request, client);
 }
 
 /** The status of one resource as STATUS shows it. */

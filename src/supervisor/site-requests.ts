@@ -1,14 +1,22 @@
 import { maxAddressPatternLength } from '../base/address-grant.ts';
 import { InputError } from '../base/errors.ts';
-import { respond, statusCodes, type ManagementRequest, type ManagementResponse } from '../management/management-protocol.ts';
-import { flag, integer, list, optional, record, required, text, withDefault, type Fields } from '../management/schema.ts';
+import {
+  lineLimitBytes,
+  respond,
+  statusCodes,
+  type ManagementRequest,
+  type ManagementResponse,
+} from '../management/management-protocol.ts';
+import { flag, integer, list, optional, record, required, text, textMap, withDefault, type Fields } from '../management/schema.ts';
 import { defaultExpirationWindowMs, maxRedemptions, type GrantOptions } from '../pki/grant.ts';
 import { maxPathLength } from '../pki/membership.ts';
 import { maxReasonLength, type VerifiedRevocation } from '../pki/revocation.ts';
 import { failure } from '../router/management.ts';
 import { rootCauses, type RootCause } from '../site/health.ts';
 import { plainResource, siteName } from '../site/resources.ts';
+import type { LineStream } from '../host/line-server.ts';
 import type { NetworkView } from './network-view.ts';
+import type { PublishOptions } from './site-events.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
 
 /**
@@ -24,6 +32,8 @@ import type { SiteSupervisor } from './site-supervisor.ts';
  *     GENERATE-LINK  {name, cost?}                       -> StaticLink
  *     NETWORK        {}                                  -> NetworkReport
  *     CHECK          {}                                  -> CheckReport
+ *     PUBLISH        {address, body: base64, contentType?, subject?, headers?, waitFor?, timeoutMs?} -> PublishedEvent
+ *     SUBSCRIBE      {address}                           -> SubscribedBody, then a ReceivedEvent for each message, all with the same id
  *     STOP           {drainMs?}                          -> {}
  *
  * `where` names the text in errors: the file it came from. A failed operation has the body {code, remedy?, where?}.
@@ -79,6 +89,9 @@ export interface SiteRequestContext {
 }
 
 const longestDrainMs = 3_600_000;
+/** Consumers in the whole network answer within seconds, or not at all. */
+const defaultPublishMs = 10_000;
+const longestPublishMs = 3_600_000;
 const shortTextLength = 4096;
 const where = withDefault(text({ maximumLength: shortTextLength }), 'input', 'name of the text in errors');
 const cost = integer(1, 9999);
@@ -87,6 +100,8 @@ const lifetime = integer(1, Number.MAX_SAFE_INTEGER);
 
 /** What a pattern may be is the grant's to check. */
 const patterns = list(text({ maximumLength: maxAddressPatternLength }));
+
+const address = text({ maximumLength: maxAddressPatternLength });
 
 const attributes = {
   apply: schema<{ resources: string; where: string }>({ resources: required(text({ maximumLength: 1024 * 1024 }), 'YAML'), where }),
@@ -121,6 +136,16 @@ const attributes = {
     name: required(siteName, 'name of the Link'),
     cost: withDefault(cost, 1, 'cost of the link'),
   }),
+  publish: schema<PublishOptions>({
+    address: required(address, 'address that the message goes to'),
+    body: required(text({ minimumLength: 0, maximumLength: lineLimitBytes }), 'body in base64'),
+    contentType: optional(text({ maximumLength: shortTextLength }), 'media type of the body'),
+    subject: optional(text({ maximumLength: shortTextLength }), 'subject'),
+    headers: withDefault(textMap(), {}, 'application properties'),
+    waitFor: withDefault(integer(0, 16_384), 0, 'sites with consumers that are waited for'),
+    timeoutMs: withDefault(integer(1, longestPublishMs), defaultPublishMs, 'how long to wait for subscribers and the outcome'),
+  }),
+  subscribe: schema<{ address: string }>({ address: required(address, 'address whose messages are wanted') }),
   stop: schema<{ drainMs: number }>({
     drainMs: withDefault(integer(0, longestDrainMs), defaultDrainMs, 'how long connections may finish'),
   }),
@@ -145,8 +170,12 @@ function schema<T extends object>(fields: Fields<T>): (request: ManagementReques
   return (request) => read.read(request.attributes, []);
 }
 
-/** Answers one request to a site. */
-export async function handleSiteRequest(context: SiteRequestContext, request: ManagementRequest): Promise<ManagementResponse> {
+/** Answers one request to a site. Answers that go on go to `client`. */
+export async function handleSiteRequest(
+  context: SiteRequestContext,
+  request: ManagementRequest,
+  client: LineStream,
+): Promise<ManagementResponse> {
   const { supervisor } = context;
   const ok = (body: unknown): ManagementResponse => respond(request.id, statusCodes.ok, body);
   try {
@@ -178,6 +207,10 @@ export async function handleSiteRequest(context: SiteRequestContext, request: Ma
         return ok(networkReport(supervisor));
       case 'CHECK':
         return ok(await supervisor.check());
+      case 'PUBLISH':
+        return ok(await supervisor.events.publish(attributes.publish(request)));
+      case 'SUBSCRIBE':
+        return ok(supervisor.events.subscribe(attributes.subscribe(request).address, request, client));
       case 'STOP': {
         const { drainMs } = attributes.stop(request);
         context.stop(drainMs);

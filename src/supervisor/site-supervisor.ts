@@ -36,6 +36,7 @@ import { RouterIdentities } from './router-identity.ts';
 import { siteData } from './site-data.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
+import { SiteEvents } from './site-events.ts';
 import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
 import { SiteView, type SiteState } from './site-view.ts';
@@ -69,6 +70,8 @@ const lastRetryMs = 30_000;
 export class SiteSupervisor implements AsyncDisposable {
   readonly namespace: string;
   readonly trust: TrustStore;
+  /** Messages that are published and taken at this host. */
+  readonly events: SiteEvents;
   readonly #options: SiteSupervisorOptions;
   readonly #lock: FolderLock;
   readonly #folder: ResourceFolder;
@@ -123,10 +126,14 @@ export class SiteSupervisor implements AsyncDisposable {
       audit: monitor,
       onRoutingEvent: (event) => monitor.routingEvent(event, (routerId) => this.#siteNameOf(routerId), clock.wallMs()),
       revocations: () => trust.revocations,
-      onReplaced: () => monitor.routerReplaced(),
+      onReplaced: () => {
+        monitor.routerReplaced();
+        this.events.end('the site has a new router');
+      },
       http: () => (socket) => this.#redemption.accept(socket),
       ...(configureLog === undefined ? {} : { configureLog }),
     });
+    this.events = new SiteEvents(this.#router, trust);
     this.#view = new SiteView({
       namespace,
       version,
@@ -426,6 +433,7 @@ export class SiteSupervisor implements AsyncDisposable {
 
   #end(): void {
     this.#ending.abort();
+    this.events.end('the site is shutting down');
     clearTimeout(this.#retry);
   }
 
