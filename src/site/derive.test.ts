@@ -246,6 +246,18 @@ test('the setting router-logging becomes log entities, per module or for everyth
   ]);
 });
 
+test('the setting multicast of a Site becomes address entities, mc once', () => {
+  const { addresses } = configure(alone, resource('Site', 'west', { settings: { multicast: 'news, alerts/fire,mc,news' } }));
+  assert.deepEqual(
+    addresses.map(({ prefix, distribution }) => [prefix, distribution]),
+    [
+      ['mc', 'multicast'],
+      ['news', 'multicast'],
+      ['alerts/fire', 'multicast'],
+    ],
+  );
+});
+
 test('tokens, grants and secrets are no part of the configuration', () => {
   const others = [
     resource('Secret', 's', { type: 'Opaque', data: {} }),

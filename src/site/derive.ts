@@ -13,7 +13,7 @@ import {
   serviceProfile,
   type NamedCertificates,
 } from './derive-services.ts';
-import { readLogging } from './resource-tables.ts';
+import { multicastPrefixes, readLogging } from './resource-tables.ts';
 import { resourceKey, resourcesOf, type LinkEndpoint, type Resource, type ResourceOf } from './resource-types.ts';
 
 /** Where links are accepted when nothing else is said: Skupper's port. */
@@ -123,6 +123,7 @@ export function deriveSite({ resources, identity }: DesiredSite): DerivedSite {
     ...logEntities(site),
     // Skupper's own: addresses below mc reach every consumer.
     readEntity('address', { prefix: 'mc', distribution: 'multicast' }),
+    ...multicastEntities(site),
     ...signingEntities(identity, site),
     ...profileEntities(identity, usedCredentials, authorities),
     ...siteListeners(resources, identity, mustWait ? noSigningKey : undefined, withheld),
@@ -220,6 +221,13 @@ function requiresSigned(site: ResourceOf<'Site'> | undefined): boolean {
 function signingEntities({ network }: SiteIdentity, site: ResourceOf<'Site'> | undefined): Entity[] {
   if (network?.signing === undefined) return [];
   return [readEntity('signing', { name: 'signing', ...network.signing, requireSigned: requiresSigned(site) })];
+}
+
+/** Addresses that the Site wants to reach every consumer, besides those below mc. */
+function multicastEntities(site: ResourceOf<'Site'> | undefined): Entity[] {
+  return multicastPrefixes(site?.spec.settings ?? {})
+    .filter((prefix) => prefix !== 'mc')
+    .map((prefix) => readEntity('address', { prefix, distribution: 'multicast' }));
 }
 
 /** `authorities`: credentials by the name of the profile that has only their authorities. */

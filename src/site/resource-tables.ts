@@ -57,7 +57,6 @@ const routingKey = required(address(), 'routing key: what listeners and connecto
 const servicePort = integer(1, 65535);
 const serviceType = optional(
   choice<ServiceType>(serviceTypes, {
-    udp: 'UDP services are not implemented yet',
     amqp: 'AMQP services are not implemented yet',
   }),
   'protocol of the service; tcp when absent',
@@ -92,7 +91,7 @@ const siteSchema: TableSchema<SiteSpec> = table<SiteSpec>(
     defaultIssuer: optional(text(), 'name of the certificate authority; a host has one'),
     settings: optional(
       siteSettings(),
-      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign',
+      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign, multicast: addresses with commas whose messages go to all consumers',
     ),
   },
   {
@@ -354,6 +353,7 @@ export function readLogging(value: string, path: readonly (string | number)[]): 
 const siteSettingNames: readonly string[] = [
   'router-logging',
   'require-signed',
+  'multicast',
   'router-data-connection-count',
   'disable-anti-affinity',
   'size',
@@ -372,12 +372,21 @@ function siteSettings(): Schema<Readonly<Record<string, string>>> {
     if (requireSigned !== 'true' && requireSigned !== 'false') {
       throw new SchemaProblem('invalid', [...path, 'require-signed'], 'must be "true" or "false"');
     }
+    for (const prefix of multicastPrefixes(values)) addressPrefix.read(prefix, [...path, 'multicast']);
     const logging = Object.hasOwn(values, 'router-logging') ? values['router-logging'] : undefined;
     if (logging === undefined) return;
     const modules = readLogging(logging, [...path, 'router-logging']).map(({ module }) => module);
     const twice = modules.find((module, index) => modules.indexOf(module) !== index);
     if (twice !== undefined) throw new SchemaProblem('invalid', [...path, 'router-logging'], `names ${twice} twice`);
   });
+}
+
+/** Tokens of an address. */
+const addressPrefix = text({ maximumLength: 253, pattern: /^[^\s,*#]+$/, patternMeaning: 'an address without blanks, * and #' });
+
+/** The addresses in a Site's setting `multicast`, each with all below it. */
+export function multicastPrefixes(values: Readonly<Record<string, string>>): readonly string[] {
+  return [...new Set(readPatterns(Object.hasOwn(values, 'multicast') ? (values['multicast'] ?? '') : ''))];
 }
 
 /** Settings of an AccessGrant that say which addresses the redeemer may use; every address when absent. */

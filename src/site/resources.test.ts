@@ -172,14 +172,14 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
   ],
   [documentOf('Listener', 'routingKey: a b', 'host: x', 'port: 1'), 'resource-invalid', /^f\.yaml:6: spec\.routingKey: must be an address/],
   [
-    documentOf('Listener', ...listener, 'type: udp'),
+    documentOf('Listener', ...listener, 'type: amqp'),
     'resource-unsupported',
-    "f.yaml:9: spec.type: type 'udp' is not supported: UDP services are not implemented yet",
+    "f.yaml:9: spec.type: type 'amqp' is not supported: AMQP services are not implemented yet",
   ],
   [
     documentOf('Listener', ...listener, 'type: tpc'),
     'resource-invalid',
-    "f.yaml:9: spec.type: must be one of tcp, http, http2, not the text 'tpc'; did you mean 'tcp'?",
+    "f.yaml:9: spec.type: must be one of tcp, http, http2, udp, not the text 'tpc'; did you mean 'tcp'?",
   ],
   [
     documentOf('Listener', ...listener, 'tlsCredentials: ../x'),
@@ -458,4 +458,11 @@ test('no text makes the parser throw anything but an InputError', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test('addresses in the setting multicast of a Site have no patterns', () => {
+  const text = (multicast: string): string =>
+    `apiVersion: skupper.io/v2alpha1\nkind: Site\nmetadata: {name: west}\nspec: {settings: {multicast: "${multicast}"}}\n`;
+  assert.equal(parseResources(text('news, alerts/fire'), 'site.yaml').length, 1);
+  for (const multicast of ['news.*', 'a b', 'a,,b', 'a#']) assert.throws(() => parseResources(text(multicast), 'site.yaml'), /multicast/);
 });
