@@ -122,3 +122,13 @@ export interface RequestCounters {
   /** Those that got no answer of a server: the network made one, or the answer broke off. */
   readonly requestsFailed: number;
 }
+
+/** Datagrams of a UDP service since it was created. */
+export interface DatagramCounters {
+  /** From clients to servers. */
+  readonly datagramsIn: number;
+  /** From servers to clients. */
+  readonly datagramsOut: number;
+  /** Those that were dropped here, by reason. */
+  readonly datagramsDropped: Readonly<Record<string, number>>;
+}

@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import type { TurnQueue } from '../host/turn.ts';
 import type { ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
-import type { ListenerState, RequestCounters, ServiceCounters } from '../management/operational-entities.ts';
+import type { DatagramCounters, ListenerState, RequestCounters, ServiceCounters } from '../management/operational-entities.ts';
 import type { WindowBudget } from '../services/tcp/window-budget.ts';
 import type { AddressChoice } from './address-choice.ts';
 import type { OpenConnections } from './open-connections.ts';
@@ -33,7 +33,7 @@ export interface ServiceContext {
 interface Service {
   /** Connections or flows that are open, requests under way: what the end of the router would cut off. */
   readonly active: number;
-  readonly counters: ServiceCounters & Partial<RequestCounters>;
+  readonly counters: ServiceCounters & Partial<RequestCounters> & Partial<DatagramCounters>;
   /** Its open TCP connections, where they are told one by one. */
   readonly connections?: OpenConnections;
   /** The sslProfile it names has new content, which is for connections to come. */

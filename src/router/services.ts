@@ -7,11 +7,15 @@ import type {
   ServiceListenerEntity,
 } from '../management/service-entities.ts';
 import { HttpEgress } from '../services/http/http-egress.ts';
+import { WaitingBudget } from '../services/udp/datagram-queue.ts';
+import type { FlowBudget } from '../services/udp/flow-context.ts';
+import { SharedWindow } from '../services/udp/flow-window.ts';
 import { HttpConnectorOffer, HttpListenerPort } from './http-services.ts';
 import type { TcpConnectionRow } from './open-connections.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { TlsProfile } from './tls-profiles.ts';
+import { UdpConnectorOffer, UdpListenerPort } from './udp-services.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 type ServiceEntity = ServiceListenerEntity | ServiceConnectorEntity | ListenerAddressEntity;
@@ -25,6 +29,8 @@ export class RouterServices {
   /** Where each listenerAddress belongs, by its name. */
   readonly #portsOfAddresses = new Map<string, Port>();
 
+  /** What all UDP services of the router share. */
+  readonly #flowBudget: FlowBudget = { waiting: new WaitingBudget(), window: new SharedWindow() };
   #egress: HttpEgress | undefined;
   #egressWake: WakeTimer | undefined;
 
@@ -66,8 +72,12 @@ export class RouterServices {
         refuseUnfinished(entity);
         this.#start(key, new HttpConnectorOffer(this.#context, entity, this.#httpEgress()));
         return;
-      default:
-        throw new ChangeRefused(400, `${entity.type} is not implemented yet`);
+      case 'udpListener':
+        this.#open(key, new UdpListenerPort(this.#context, entity, this.#flowBudget));
+        return;
+      case 'udpConnector':
+        this.#start(key, new UdpConnectorOffer(this.#context, entity, this.#flowBudget));
+        return;
     }
   }
 

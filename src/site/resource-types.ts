@@ -21,8 +21,8 @@ export interface SiteSpec {
 }
 
 /** Protocols of services. `http`: each request on its own; clients speak HTTP/1.1 or HTTP/2, servers HTTP/1.1. `http2`: HTTP/2 alone, for gRPC. */
-export const serviceTypes = ['tcp', 'http', 'http2'] as const;
-export type ServiceType = (typeof serviceTypes)[number] | 'udp';
+export const serviceTypes = ['tcp', 'http', 'http2', 'udp'] as const;
+export type ServiceType = (typeof serviceTypes)[number];
 
 export interface ListenerSpec {
   readonly routingKey: string;

@@ -14,7 +14,12 @@ export const octetStream = 'application/octet-stream';
  *     amqp-value             null
  *     octets...              no sections, straight into further frames
  */
-export function encodeStreamStart(to: string, replyTo: string | null, correlationId: string | null): Uint8Array {
+export function encodeStreamStart(
+  to: string,
+  replyTo: string | null,
+  correlationId: string | null,
+  contentType: string = octetStream,
+): Uint8Array {
   const writer = new ValueWriter(192);
   writer.descriptor(Descriptor.properties);
   writer.list();
@@ -26,7 +31,7 @@ export function encodeStreamStart(to: string, replyTo: string | null, correlatio
   else writer.string(replyTo);
   if (correlationId === null) writer.null();
   else writer.string(correlationId);
-  writer.string(octetStream);
+  writer.string(contentType);
   writer.end(7);
   writer.descriptor(Descriptor.applicationProperties);
   writer.map();
@@ -41,8 +46,14 @@ export function encodeStreamStart(to: string, replyTo: string | null, correlatio
 /** `00 53 77 40`: the amqp-value null in front of the octets. */
 export const bodyMarkBytes = 4;
 
-/** The head of a stream that starts here with `start` (of `encodeStreamStart`), as forwarding wants it. */
-export function streamHead(to: string, replyTo: string | null, correlationId: string | null, start: Uint8Array): MessageHead {
+/** The head of a stream that starts here with `start` (of `encodeStreamStart`, of the same content type), as forwarding wants it. */
+export function streamHead(
+  to: string,
+  replyTo: string | null,
+  correlationId: string | null,
+  start: Uint8Array,
+  contentType: string = octetStream,
+): MessageHead {
   return {
     annotations: {
       flags: AnnotationFlag.streaming | AnnotationFlag.disableQ2,
@@ -56,7 +67,7 @@ export function streamHead(to: string, replyTo: string | null, correlationId: st
     to,
     replyTo,
     correlationId,
-    contentType: octetStream,
+    contentType,
     bodyStart: start.length - bodyMarkBytes,
   };
 }
