@@ -23,7 +23,7 @@ export function createGreetingServer(name: string): Server {
     working = response !== undefined;
     if (response === undefined) return;
     setTimeout(() => {
-      response.writeHead(200, { 'Content-Type': 'text/plain', Connection: 'close' }).end(`${name}\n`);
+      response.writeHead(200, { 'Content-Type': 'text/plain' }).end(`${name}\n`);
       next();
     }, serviceTimeMs);
   };
@@ -31,7 +31,7 @@ export function createGreetingServer(name: string): Server {
   return createServer((request, response) => {
     request.resume();
     if (queue.length >= maximumQueueLength) {
-      response.writeHead(503, { Connection: 'close' }).end('overloaded\n');
+      response.writeHead(503).end('overloaded\n');
       return;
     }
     queue.push(response);

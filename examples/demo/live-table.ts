@@ -1,5 +1,6 @@
 import { windowLength } from './load.ts';
-import type { Load } from './load.ts';
+import type { LoadState } from './load.ts';
+import type { Loads } from './phases.ts';
 
 const drawIntervalMs = 250;
 const lineIntervalMs = 2000;
@@ -10,16 +11,16 @@ function milliseconds(value: number): string {
   return Number.isNaN(value) ? '–' : `${value.toFixed(0)} ms`;
 }
 
-/** Shows what a load sees while it runs: redrawn in place on a terminal, else one line every 2 s. */
+/** Shows what the loads see while they run: redrawn in place on a terminal, else a line for each every 2 s. */
 export class LiveTable {
-  readonly #load: Load;
+  readonly #loads: Loads;
   readonly #out: NodeJS.WriteStream;
   readonly #timer: NodeJS.Timeout;
   #title = '';
   #drawnLines = 0;
 
-  constructor(load: Load, out: NodeJS.WriteStream) {
-    this.#load = load;
+  constructor(loads: Loads, out: NodeJS.WriteStream) {
+    this.#loads = loads;
     this.#out = out;
     this.#timer = setInterval(() => this.#draw(), out.isTTY ? drawIntervalMs : lineIntervalMs);
   }
@@ -46,27 +47,30 @@ export class LiveTable {
   }
 
   #draw(): void {
-    const state = this.#load.state();
+    const lines = this.#out.isTTY ? ['', this.#title] : [];
+    for (const [service, load] of this.#loads) lines.push(...this.#show(service, load.state()));
+    this.#erase();
+    this.#out.write(lines.map((line) => `${line}\n`).join(''));
+    if (this.#out.isTTY) this.#drawnLines = lines.length;
+  }
+
+  #show(service: string, state: LoadState): string[] {
     const servers = [...state.lastServed].sort(([a], [b]) => (a < b ? -1 : 1));
     const rate = `${state.responsesPerSecond.toFixed(1)} responses/s`;
     const latency = `latency p50 ${milliseconds(state.latencyP50Ms)}, p99 ${milliseconds(state.latencyP99Ms)}`;
     const errors = `${state.errors} errors${state.lastError === undefined ? '' : ` (last: ${state.lastError})`}`;
     if (!this.#out.isTTY) {
       const shares = servers.map(([server, count]) => `${server} ${count}`).join(', ');
-      this.#out.write(`  ${this.#title}: last ${windowLength}: ${shares || 'none yet'}; ${rate}, ${latency}, ${errors}\n`);
-      return;
+      return [`  ${this.#title}, ${service}: last ${windowLength}: ${shares || 'none yet'}; ${rate}, ${latency}, ${errors}`];
     }
-    const lines = [
+    return [
       '',
-      `${this.#title}: ${state.inFlight} in flight`,
+      `  ${service}: ${state.inFlight} in flight`,
       ...servers.map(([server, count]) => {
         const bar = '█'.repeat(Math.round((count * barLength) / windowLength));
-        return `  ${server.padEnd(8)} ${String(count).padStart(3)} of the last ${windowLength} ${bar}`;
+        return `    ${server.padEnd(8)} ${String(count).padStart(3)} of the last ${windowLength} ${bar}`;
       }),
-      `  ${rate}, ${latency}, ${errors}`,
+      `    ${rate}, ${latency}, ${errors}`,
     ];
-    this.#erase();
-    this.#out.write(lines.map((line) => `${line}\n`).join(''));
-    this.#drawnLines = lines.length;
   }
 }

@@ -58,6 +58,24 @@ test('every request has a connection of its own, and failures are counted and do
   assert.ok(load.state().errors >= 2, `${load.state().errors} errors`);
 });
 
+test('a load that keeps connections has no more of them than requests in flight', async () => {
+  const connections = new Set<number | undefined>();
+  const server = createServer((request, response) => {
+    connections.add(request.socket.remotePort);
+    response.end('laptop');
+  });
+  const load = new Load(await listen(server), { keepAlive: true });
+  try {
+    load.setInFlight(3);
+    while (load.state().responses < 60) await sleep(10);
+  } finally {
+    await load.stop();
+    server.close();
+  }
+  assert.equal(load.state().errors, 0);
+  assert.equal(connections.size, 3);
+});
+
 test('a client that gives up while waiting costs no service time', async () => {
   const server = createGreetingServer('aws');
   const url = await listen(server);

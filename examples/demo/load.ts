@@ -1,11 +1,11 @@
 /**
  * The demonstration's load generator: keeps a number of requests in flight against a URL and remembers who served the last
- * 100. Every request has a TCP connection of its own: to the network a TCP service's connection is one delivery, so that is what
- * gets balanced.
+ * 100. What a TCP service balances are connections, so each request has one of its own; an HTTP service balances requests, so
+ * connections are kept and used again.
  *
- * `node examples/demo/load.ts --in-flight 10 [--seconds 20] http://127.0.0.1:8080/`
+ * `node examples/demo/load.ts --in-flight 10 [--keep-alive] [--seconds 20] http://127.0.0.1:8080/`
  */
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
@@ -24,6 +24,12 @@ interface Served {
   readonly atMs: number;
 }
 
+/** How a load asks. */
+export interface LoadOptions {
+  /** Keep connections and use them again; otherwise each request has one of its own. */
+  readonly keepAlive?: boolean;
+}
+
 /** What the load saw. */
 export interface LoadState {
   readonly inFlight: number;
@@ -40,9 +46,9 @@ export interface LoadState {
   readonly responsesPerSecond: number;
 }
 
-async function ask(url: string): Promise<string> {
+async function ask(url: string, agent: Agent | undefined): Promise<string> {
   return await new Promise((resolve, reject) => {
-    const outgoing = request(url, { agent: false, signal: AbortSignal.timeout(requestTimeoutMs) }, (response) => {
+    const outgoing = request(url, { agent: agent ?? false, signal: AbortSignal.timeout(requestTimeoutMs) }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text: string) => {
@@ -67,6 +73,7 @@ function percentile(sorted: readonly number[], percent: number): number {
 /** Keeps requests in flight from the moment `setInFlight` asks for some until it is stopped. */
 export class Load {
   readonly #url: string;
+  readonly #agent: Agent | undefined;
   readonly #loops = new Set<Promise<void>>();
   #last: Served[] = [];
   #inFlight = 0;
@@ -75,8 +82,10 @@ export class Load {
   #errors = 0;
   #lastError: string | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, { keepAlive = false }: LoadOptions = {}) {
     this.#url = url;
+    // As many connections as there are requests in flight: in HTTP/1.1 each carries one at a time.
+    if (keepAlive) this.#agent = new Agent({ keepAlive: true });
   }
 
   /** More requests start at once; fewer, as those in flight end. */
@@ -120,6 +129,7 @@ export class Load {
   async stop(): Promise<void> {
     this.setInFlight(0);
     await Promise.all(this.#loops);
+    this.#agent?.destroy();
   }
 
   async #loop(): Promise<void> {
@@ -127,7 +137,7 @@ export class Load {
     while (this.#running <= this.#inFlight) {
       const startMs = performance.now();
       try {
-        const server = await ask(this.#url);
+        const server = await ask(this.#url, this.#agent);
         const atMs = performance.now();
         this.#responses += 1;
         this.#last.push({ server, latencyMs: atMs - startMs, atMs });
@@ -145,15 +155,19 @@ export class Load {
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { 'in-flight': { type: 'string', default: '1' }, seconds: { type: 'string', default: 'Infinity' } },
+    options: {
+      'in-flight': { type: 'string', default: '1' },
+      'keep-alive': { type: 'boolean', default: false },
+      seconds: { type: 'string', default: 'Infinity' },
+    },
   });
   const [url] = positionals;
   const seconds = Number(values.seconds);
   if (url === undefined) {
-    process.stderr.write('Usage: node examples/demo/load.ts [--in-flight N] [--seconds N] URL\n');
+    process.stderr.write('Usage: node examples/demo/load.ts [--in-flight N] [--keep-alive] [--seconds N] URL\n');
     process.exit(2);
   }
-  const load = new Load(url);
+  const load = new Load(url, { keepAlive: values['keep-alive'] });
   load.setInFlight(Number(values['in-flight']));
   for (let second = 1; second <= seconds; second += 1) {
     await sleep(1000);

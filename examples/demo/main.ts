@@ -1,5 +1,5 @@
 /**
- * Four sites on one machine, each with a router of its own: a service at two of them, load at a third, overflow from one to the
+ * Four sites on one machine, each with a router of its own: a service at two of them, by connection and by request, load at a third, overflow from one to the
  * other, and the loss and return of a site. See README.md in this folder.
  *
  * `node examples/demo/main.ts [--check | --keep]`
@@ -16,11 +16,11 @@ import { LiveTable } from './live-table.ts';
 import { Load } from './load.ts';
 import { runPhase } from './phases.ts';
 import { routerPid, startGreetingServer, stopSiteProcesses } from './run-processes.ts';
-import { createSite, phases, setUpSteps, siteNames } from './topology.ts';
+import { createSite, phases, serviceNames, setUpSteps, siteNames } from './topology.ts';
 import { Van } from './van.ts';
 import type { PhaseResult } from './phases.ts';
 import type { GreetingProcess } from './run-processes.ts';
-import type { Ports } from './topology.ts';
+import type { Ports, ServicePorts } from './topology.ts';
 
 const usage = `Usage: npm run demo -- [--check | --keep]
 
@@ -80,28 +80,33 @@ class Demonstration {
   async setUp(): Promise<Ports> {
     const tokens = join(this.#folder, 'tokens');
     for (const folder of [this.#dataFolder, join(this.#folder, 'run'), tokens]) await mkdir(folder, { mode: 0o700 });
-    const laptopServer = await startGreetingServer('laptop');
-    this.#greetingServers.push(laptopServer);
-    const awsServer = await startGreetingServer('aws');
-    this.#greetingServers.push(awsServer);
     const ports: Ports = {
       awsLinks: await freePort(),
       azureLinks: await freePort(),
-      laptopGreeting: laptopServer.port,
-      awsGreeting: awsServer.port,
-      listener: await freePort(),
+      services: { greeting: await this.#startServers(), 'greeting-http': await this.#startServers() },
     };
     for (const step of setUpSteps(ports, tokens)) {
       this.#signal.throwIfAborted();
       await this.#van.run(step);
     }
-    await this.#waitForService(ports.listener);
+    for (const name of serviceNames) await this.#waitForService(name, ports.services[name].listener);
     this.#print('$ van -n remote network status');
     this.#print(await this.#van.run({ namespace: 'remote', parameters: ['network', 'status'] }, { quiet: true }));
     return ports;
   }
 
-  async #waitForService(port: number): Promise<void> {
+  async #startServers(): Promise<ServicePorts> {
+    const ports: number[] = [];
+    for (const name of ['laptop', 'aws']) {
+      const server = await startGreetingServer(name);
+      this.#greetingServers.push(server);
+      ports.push(server.port);
+    }
+    const [laptop = 0, aws = 0] = ports;
+    return { laptop, aws, listener: await freePort() };
+  }
+
+  async #waitForService(name: string, port: number): Promise<void> {
     const deadlineMs = performance.now() + serviceTimeoutMs;
     for (;;) {
       this.#signal.throwIfAborted();
@@ -110,7 +115,7 @@ class Demonstration {
         if ((await response.text()).trim() === 'laptop') return;
       } catch (error) {
         if (performance.now() > deadlineMs)
-          throw new Error(`greeting does not answer at remote after ${serviceTimeoutMs / 1000} s`, { cause: error });
+          throw new Error(`${name} does not answer at remote after ${serviceTimeoutMs / 1000} s`, { cause: error });
       }
       await sleep(pollMs, undefined, { signal: this.#signal });
     }
@@ -118,8 +123,13 @@ class Demonstration {
 
   /** Runs the phases one after the other. `live`: with the table. */
   async run(ports: Ports, live: boolean): Promise<void> {
-    const load = new Load(`http://127.0.0.1:${ports.listener}/`);
-    const table = live ? new LiveTable(load, this.#out) : undefined;
+    const loads = new Map(
+      serviceNames.map((name) => {
+        const url = `http://127.0.0.1:${ports.services[name].listener}/`;
+        return [name, new Load(url, { keepAlive: name === 'greeting-http' })];
+      }),
+    );
+    const table = live ? new LiveTable(loads, this.#out) : undefined;
     const print = (line: string): void => (table === undefined ? this.#print(line) : table.print(line));
     const kill = async (): Promise<void> => {
       await sleep(beforeKillMs, undefined, { signal: this.#signal });
@@ -135,16 +145,18 @@ class Demonstration {
     try {
       for (const phase of phases(kill, restart)) {
         table?.setTitle(phase.name);
-        const result = await runPhase(phase, load, this.#signal);
-        this.results.push(result);
-        const shares = Object.entries(result.shares).map(([server, share]) => `${server} ${Math.round(share * 100)} %`);
-        const errors = result.errorsWhileSettling + result.errors;
-        print(`${result.ok ? 'as expected' : 'NOT AS EXPECTED'}  ${phase.name}: ${shares.join(', ') || 'no answer'}; ${errors} errors`);
-        if (!result.ok) print(`  expected: ${result.expected}`);
+        for (const result of await runPhase(phase, loads, this.#signal)) {
+          this.results.push(result);
+          const shares = Object.entries(result.shares).map(([server, share]) => `${server} ${Math.round(share * 100)} %`);
+          const errors = result.errorsWhileSettling + result.errors;
+          const told = `${shares.sort().join(', ') || 'no answer'}; ${errors} errors`;
+          print(`${result.ok ? 'as expected' : 'NOT AS EXPECTED'}  ${phase.name}, ${result.service}: ${told}`);
+          if (!result.ok) print(`  expected: ${result.expected}`);
+        }
       }
     } finally {
       table?.stop();
-      await load.stop();
+      await Promise.all([...loads.values()].map((load) => load.stop()));
     }
   }
 
@@ -158,8 +170,9 @@ class Demonstration {
         ...Object.entries(this.#van.environment).map(([name, value]) => `  export ${name}=${value}`),
         '  ./van -n remote network status',
         '  ./van -n azure link status',
-        `  curl http://127.0.0.1:${ports.listener}/`,
-        `  node_modules/.bin/node ${here('load.ts')} --in-flight 10 http://127.0.0.1:${ports.listener}/`,
+        ...serviceNames.map((name) => `  curl http://127.0.0.1:${ports.services[name].listener}/   # ${name}`),
+        `  node_modules/.bin/node ${here('load.ts')} --in-flight 10 http://127.0.0.1:${ports.services.greeting.listener}/`,
+        `  node_modules/.bin/node ${here('load.ts')} --in-flight 10 --keep-alive http://127.0.0.1:${ports.services['greeting-http'].listener}/`,
         `  kill -9 ${routerPid(this.#dataFolder, 'aws')}   # the router of aws; start it again:`,
         `  ./van -n aws ${createSite('aws', ports).parameters.join(' ')}`,
         '',

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 
 import { Load } from './load.ts';
 import { runPhase } from './phases.ts';
+import type { Expectation, PhaseResult } from './phases.ts';
 
 const half = { minimum: 0.35, maximum: 0.65 };
 
@@ -23,18 +24,23 @@ test('a phase holds only if the shares of 100 responses are in their ranges and 
   await once(server, 'listening');
   const { signal } = new AbortController();
   const load = new Load(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const run = async (name: string, expectation: Expectation): Promise<PhaseResult> => {
+    const phase = { name, inFlight: 1, expected: { greeting: expectation, 'greeting-http': expectation } };
+    const results = await runPhase(phase, new Map([['greeting', load]]), signal);
+    assert.equal(results.length, 1);
+    return results[0];
+  };
   try {
-    const base = { inFlight: 1, errorsAllowedWhileSettling: 0 };
-    const both = await runPhase({ ...base, name: 'both', shares: { laptop: half, aws: half } }, load, signal);
+    const both = await run('both', { shares: { laptop: half, aws: half }, errorsAllowedWhileSettling: 0 });
     assert.equal(both.ok, true, JSON.stringify(both));
-    assert.deepEqual([both.errors, both.responses >= 100], [0, true]);
+    assert.deepEqual([both.service, both.errors, both.responses >= 100], ['greeting', 0, true]);
 
     failing.now = true;
-    const failed = await runPhase({ ...base, name: 'failing', errorsAllowedWhileSettling: 1000, shares: {} }, load, signal);
+    const failed = await run('failing', { shares: {}, errorsAllowedWhileSettling: 1000 });
     assert.equal(failed.ok, false, JSON.stringify(failed));
     failing.now = false;
 
-    const alone = await runPhase({ ...base, name: 'alone', shares: { laptop: { minimum: 1, maximum: 1 } } }, load, signal);
+    const alone = await run('alone', { shares: { laptop: { minimum: 1, maximum: 1 } }, errorsAllowedWhileSettling: 0 });
     assert.equal(alone.ok, false, JSON.stringify(alone));
   } finally {
     await load.stop();

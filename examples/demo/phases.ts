@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { windowLength } from './load.ts';
 import type { Load, LoadState } from './load.ts';
+import type { ServiceName } from './topology.ts';
 
 /** Share of the last 100 responses, 0 to 1, both bounds allowed. */
 interface ShareRange {
@@ -9,22 +10,29 @@ interface ShareRange {
   readonly maximum: number;
 }
 
-/** One part of the demonstration: a load, something that happens meanwhile, and what must then be seen. */
-export interface Phase {
-  readonly name: string;
-  readonly inFlight: number;
-  /** Done with the load running, before settling. */
-  readonly event?: () => Promise<void>;
-  /** Settling lasts until this server answers; it begins when the load is set. */
-  readonly awaitServer?: string;
+/** What one service must show in a phase. */
+export interface Expectation {
   readonly shares: Readonly<Record<string, ShareRange>>;
   /** How many requests may fail while the network settles; afterwards none may. */
   readonly errorsAllowedWhileSettling: number;
 }
 
-/** What a phase showed. */
+/** One part of the demonstration: a load, something that happens meanwhile, and what must then be seen. */
+export interface Phase {
+  readonly name: string;
+  /** Of each service. */
+  readonly inFlight: number;
+  /** Done with the load running, before settling. */
+  readonly event?: () => Promise<void>;
+  /** Settling lasts until this server answers; it begins when the load is set. */
+  readonly awaitServer?: string;
+  readonly expected: Readonly<Record<ServiceName, Expectation>>;
+}
+
+/** What a phase showed of one service. */
 export interface PhaseResult {
   readonly phase: string;
+  readonly service: ServiceName;
   readonly inFlight: number;
   readonly responses: number;
   /** Of the last 100 responses. */
@@ -36,6 +44,9 @@ export interface PhaseResult {
   readonly ok: boolean;
 }
 
+/** A load for each service, in the order in which results are given. */
+export type Loads = ReadonlyMap<ServiceName, Load>;
+
 /** The queues of an earlier load are empty and the routers' counts of outstanding deliveries are the new load's. */
 const settleMs = 2000;
 const awaitServerTimeoutMs = 25_000;
@@ -45,51 +56,70 @@ const pollMs = 50;
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-function describe(phase: Phase): string {
-  const shares = Object.entries(phase.shares).map(([server, { minimum, maximum }]) =>
+function describe(expectation: Expectation): string {
+  const shares = Object.entries(expectation.shares).map(([server, { minimum, maximum }]) =>
     minimum === maximum ? `${server} ${percent(minimum)}` : `${server} ${percent(minimum)} to ${percent(maximum)}`,
   );
-  return `${shares.join(', ')}; at most ${phase.errorsAllowedWhileSettling} errors while settling, then none`;
+  return `${shares.join(', ')}; at most ${expectation.errorsAllowedWhileSettling} errors while settling, then none`;
 }
 
-async function settle(phase: Phase, load: Load, signal: AbortSignal): Promise<void> {
-  if (phase.awaitServer !== undefined) {
+async function settle(phase: Phase, loads: Loads, signal: AbortSignal): Promise<void> {
+  const { awaitServer } = phase;
+  if (awaitServer !== undefined) {
     const deadlineMs = performance.now() + awaitServerTimeoutMs;
-    while (!load.state().lastServed.has(phase.awaitServer) && performance.now() < deadlineMs) await sleep(pollMs, undefined, { signal });
+    const isAwaited = (): boolean => [...loads.values()].some((load) => !load.state().lastServed.has(awaitServer));
+    while (isAwaited() && performance.now() < deadlineMs) await sleep(pollMs, undefined, { signal });
   }
   await sleep(settleMs, undefined, { signal });
 }
 
-/** Runs one phase: sets the load, lets it settle, then looks at the next 100 responses. */
-export async function runPhase(phase: Phase, load: Load, signal: AbortSignal): Promise<PhaseResult> {
-  load.mark();
-  load.setInFlight(phase.inFlight);
-  await phase.event?.();
-  await settle(phase, load, signal);
-  const errorsWhileSettling = load.state().errors;
-  load.mark();
+/** The next 100 responses, or what there is of them when the time is over. */
+async function measure(load: Load, signal: AbortSignal): Promise<LoadState> {
   const deadlineMs = performance.now() + measureTimeoutMs;
-  let state: LoadState = load.state();
-  while (state.responses < windowLength && performance.now() < deadlineMs) {
+  for (;;) {
+    const state = load.state();
+    if (state.responses >= windowLength || performance.now() >= deadlineMs) return state;
     await sleep(pollMs, undefined, { signal });
-    state = load.state();
   }
+}
+
+/** Runs one phase: sets the loads, lets them settle, then looks at the next 100 responses of each. */
+export async function runPhase(phase: Phase, loads: Loads, signal: AbortSignal): Promise<PhaseResult[]> {
+  for (const load of loads.values()) {
+    load.mark();
+    load.setInFlight(phase.inFlight);
+  }
+  await phase.event?.();
+  await settle(phase, loads, signal);
+  return await Promise.all(
+    [...loads].map(async ([service, load]) => {
+      const errorsWhileSettling = load.state().errors;
+      load.mark();
+      return judge(phase, service, errorsWhileSettling, await measure(load, signal));
+    }),
+  );
+}
+
+function judge(phase: Phase, service: ServiceName, errorsWhileSettling: number, state: LoadState): PhaseResult {
+  const expectation = phase.expected[service];
   const seen = Math.min(state.responses, windowLength);
   const shares: Record<string, number> = {};
   for (const [server, count] of state.lastServed) shares[server] = count / seen;
-  const expectedShares = Object.entries(phase.shares).every(([server, range]) => {
+  const expectedShares = Object.entries(expectation.shares).every(([server, range]) => {
     const share = shares[server] ?? 0;
     return share >= range.minimum && share <= range.maximum;
   });
+  const expectedErrors = state.errors === 0 && errorsWhileSettling <= expectation.errorsAllowedWhileSettling;
   return {
     phase: phase.name,
+    service,
     inFlight: phase.inFlight,
     responses: state.responses,
     shares,
     errorsWhileSettling,
     errors: state.errors,
     latencyMs: { p50: Math.round(state.latencyP50Ms), p99: Math.round(state.latencyP99Ms) },
-    expected: describe(phase),
-    ok: seen === windowLength && expectedShares && state.errors === 0 && errorsWhileSettling <= phase.errorsAllowedWhileSettling,
+    expected: describe(expectation),
+    ok: seen === windowLength && expectedShares && expectedErrors,
   };
 }

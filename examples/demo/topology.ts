@@ -11,13 +11,17 @@ import type { Phase } from './phases.ts';
  *          ╲         │        ╱
  *           ╰────── aws ─────╯
  *
- * From remote, laptop costs 2 (by azure) and aws 7. A new connection goes where outstanding connections plus cost are least, so
- * aws gets its first when laptop has 5 more outstanding than aws: the backlog that overflows.
+ * From remote, laptop costs 2 (by azure) and aws 7. A new connection (of the HTTP service: a new request) goes where what is
+ * outstanding plus cost is least, so aws gets its first when laptop has 5 more outstanding than aws: the backlog that overflows.
  */
 export const siteNames = ['aws', 'azure', 'laptop', 'remote'] as const;
 
 /** Name of one site, which is also its namespace. */
 export type SiteName = (typeof siteNames)[number];
+
+/** Two services, each with servers of its own at laptop and aws: by connection, and by request. */
+export const serviceNames = ['greeting', 'greeting-http'] as const;
+export type ServiceName = (typeof serviceNames)[number];
 
 const nearCost = 1;
 const overflowCost = 7;
@@ -32,8 +36,13 @@ export interface Step {
 export interface Ports {
   readonly awsLinks: number;
   readonly azureLinks: number;
-  readonly laptopGreeting: number;
-  readonly awsGreeting: number;
+  readonly services: Readonly<Record<ServiceName, ServicePorts>>;
+}
+
+/** Ports of one service: of its servers, and of the listener at remote. */
+export interface ServicePorts {
+  readonly laptop: number;
+  readonly aws: number;
   readonly listener: number;
 }
 
@@ -54,6 +63,15 @@ function link(redeemer: SiteName, issuer: SiteName, cost: number, tokens: string
   ];
 }
 
+function service(name: ServiceName, { laptop, aws, listener }: ServicePorts): Step[] {
+  const options = ['--host', '127.0.0.1', ...(name === 'greeting-http' ? ['--type', 'http'] : [])];
+  return [
+    { namespace: 'laptop', parameters: ['connector', 'create', name, String(laptop), ...options] },
+    { namespace: 'aws', parameters: ['connector', 'create', name, String(aws), ...options] },
+    { namespace: 'remote', parameters: ['listener', 'create', name, String(listener), ...options] },
+  ];
+}
+
 /** Everything a user types to set the network up, in order. */
 export function setUpSteps(ports: Ports, tokens: string): Step[] {
   return [
@@ -63,9 +81,7 @@ export function setUpSteps(ports: Ports, tokens: string): Step[] {
     ...link('laptop', 'azure', nearCost, tokens),
     ...link('remote', 'aws', overflowCost, tokens),
     ...link('remote', 'azure', nearCost, tokens),
-    { namespace: 'laptop', parameters: ['connector', 'create', 'greeting', String(ports.laptopGreeting), '--host', '127.0.0.1'] },
-    { namespace: 'aws', parameters: ['connector', 'create', 'greeting', String(ports.awsGreeting), '--host', '127.0.0.1'] },
-    { namespace: 'remote', parameters: ['listener', 'create', 'greeting', String(ports.listener), '--host', '127.0.0.1'] },
+    ...serviceNames.flatMap((name) => service(name, ports.services[name])),
   ];
 }
 
@@ -73,22 +89,26 @@ export function setUpSteps(ports: Ports, tokens: string): Step[] {
 const highLoad = 10;
 const all = { minimum: 1, maximum: 1 };
 const about = { minimum: 0.35, maximum: 0.65 };
+const half = { minimum: 0.45, maximum: 0.55 };
+
+const laptopAlone: Phase['expected'] = {
+  greeting: { shares: { laptop: all }, errorsAllowedWhileSettling: 0 },
+  'greeting-http': { shares: { laptop: all }, errorsAllowedWhileSettling: 0 },
+};
+const shared: Phase['expected'] = {
+  greeting: { shares: { laptop: about, aws: about }, errorsAllowedWhileSettling: 0 },
+  'greeting-http': { shares: { laptop: half, aws: half }, errorsAllowedWhileSettling: 0 },
+};
+/** What was on its way to aws or waited there: connections are lost with it, never more than were in flight; requests are sent again. */
+const awsLost: Phase['expected'] = { ...laptopAlone, greeting: { shares: { laptop: all }, errorsAllowedWhileSettling: highLoad } };
 
 /** What is shown, and what must be seen. `kill` and `restart` act on the router of aws. */
 export function phases(kill: () => Promise<void>, restart: () => Promise<void>): Phase[] {
   return [
-    { name: 'load 1', inFlight: 1, shares: { laptop: all }, errorsAllowedWhileSettling: 0 },
-    { name: 'load 10', inFlight: highLoad, shares: { laptop: about, aws: about }, errorsAllowedWhileSettling: 0 },
-    { name: 'load 1 again', inFlight: 1, shares: { laptop: all }, errorsAllowedWhileSettling: 0 },
-    // What was on its way to aws or waited there is lost with it: never more than what was in flight.
-    { name: 'aws killed', inFlight: highLoad, event: kill, shares: { laptop: all }, errorsAllowedWhileSettling: highLoad },
-    {
-      name: 'aws restarted',
-      inFlight: highLoad,
-      event: restart,
-      awaitServer: 'aws',
-      shares: { laptop: about, aws: about },
-      errorsAllowedWhileSettling: 0,
-    },
+    { name: 'load 1', inFlight: 1, expected: laptopAlone },
+    { name: 'load 10', inFlight: highLoad, expected: shared },
+    { name: 'load 1 again', inFlight: 1, expected: laptopAlone },
+    { name: 'aws killed', inFlight: highLoad, event: kill, expected: awsLost },
+    { name: 'aws restarted', inFlight: highLoad, event: restart, awaitServer: 'aws', expected: shared },
   ];
 }
