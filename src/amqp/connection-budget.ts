@@ -7,11 +7,26 @@ export const maxLinks = 65_536;
 /** Incoming deliveries of one connection that are not settled. */
 export const maxUnsettled = 131_072;
 
+interface BudgetLimits {
+  readonly links?: number;
+  readonly unsettled?: number;
+  readonly backlogBytes?: number;
+}
+
 /** What the sessions of one connection may hold together. Each `reserve` gives false, and reserves nothing, when the bound is reached. */
 export class ConnectionBudget {
+  readonly #maxBacklogBytes: number;
+  readonly #maxLinks: number;
+  readonly #maxUnsettled: number;
   #backlogBytes = 0;
   #links = 0;
   #unsettled = 0;
+
+  constructor(limits: BudgetLimits = {}) {
+    this.#maxBacklogBytes = limits.backlogBytes ?? maxConnectionBacklogBytes;
+    this.#maxLinks = limits.links ?? maxLinks;
+    this.#maxUnsettled = limits.unsettled ?? maxUnsettled;
+  }
 
   /** Bytes that wait in all links. */
   get backlogBytes(): number {
@@ -19,7 +34,7 @@ export class ConnectionBudget {
   }
 
   reserveBacklog(bytes: number): boolean {
-    if (this.#backlogBytes + bytes > maxConnectionBacklogBytes) return false;
+    if (this.#backlogBytes + bytes > this.#maxBacklogBytes) return false;
     this.#backlogBytes += bytes;
     return true;
   }
@@ -29,7 +44,7 @@ export class ConnectionBudget {
   }
 
   reserveLink(): boolean {
-    if (this.#links >= maxLinks) return false;
+    if (this.#links >= this.#maxLinks) return false;
     this.#links++;
     return true;
   }
@@ -39,7 +54,7 @@ export class ConnectionBudget {
   }
 
   reserveUnsettled(): boolean {
-    if (this.#unsettled >= maxUnsettled) return false;
+    if (this.#unsettled >= this.#maxUnsettled) return false;
     this.#unsettled++;
     return true;
   }

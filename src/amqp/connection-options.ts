@@ -13,6 +13,8 @@ export interface ConnectionOptions {
   /** The host that was dialled, for OPEN and SASL; null for a server. */
   readonly hostname: string | null;
   readonly sasl: { readonly client: SaslClientOptions } | { readonly server: SaslServerOptions } | undefined;
+  /** A server that offers SASL also takes a peer that begins without it, who is as good as ANONYMOUS. */
+  readonly saslOptional?: boolean;
   /** Largest frame that we accept; at least 512. */
   readonly maxFrameSize: number;
   /** Silence after which the peer is taken for dead; half of it is announced, as Proton does. 0 = never. */
@@ -22,6 +24,22 @@ export interface ConnectionOptions {
   readonly capabilities: readonly string[];
   readonly writeProperties?: (writer: ValueWriter) => void;
   readonly slabs: SlabPool;
+  /** What is less than between routers. */
+  readonly limits?: ConnectionLimits;
+}
+
+/** What one peer may have; what is absent is as between routers. */
+export interface ConnectionLimits {
+  readonly sessions?: number;
+  /** In all sessions. */
+  readonly links?: number;
+  /** Incoming deliveries in all sessions. */
+  readonly unsettled?: number;
+  /** What a session may send before its window is renewed. */
+  readonly incomingWindowBytes?: number;
+  /** What may wait in one link for the peer's credit or window, and in all links. */
+  readonly linkBacklogBytes?: number;
+  readonly backlogBytes?: number;
 }
 
 /**
@@ -46,7 +64,7 @@ export function openParameters(options: ConnectionOptions): OpenParameters {
     containerId: options.containerId,
     hostname: options.hostname,
     maxFrameSize: options.maxFrameSize,
-    channelMax: maxChannels - 1,
+    channelMax: (options.limits?.sessions ?? maxChannels) - 1,
     idleTimeoutMs: options.idleTimeoutMs >> 1,
     capabilities: options.capabilities,
     ...(options.writeProperties === undefined ? {} : { writeProperties: options.writeProperties }),

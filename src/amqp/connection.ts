@@ -68,7 +68,7 @@ export class Connection {
   /** While true, incoming windows of sessions are not renewed: what arrives cannot be passed on fast enough. */
   withholdWindow = false;
   /** What all sessions together may hold. */
-  readonly budget: ConnectionBudget = new ConnectionBudget();
+  readonly budget: ConnectionBudget;
   #phase: Phase;
   #openSent = false;
   readonly #reader = new ValueReader();
@@ -90,6 +90,7 @@ export class Connection {
     this.options = options;
     this.handler = handler;
     this.maxFrameSize = options.maxFrameSize;
+    this.budget = new ConnectionBudget(options.limits);
     this.#out = new TransmitBuffer(options.slabs);
     this.#phase = options.sasl === undefined ? 'header' : 'sasl-header';
     if (options.sasl !== undefined) this.#sasl = new SaslExchange(options.sasl, options.hostname);
@@ -282,6 +283,8 @@ export class Connection {
 
   /** §2.2: the peer's protocol header. A header that does not fit is answered with ours, and the connection ends. */
   #header(bytes: Uint8Array, at: number): void {
+    // The fifth octet of a header is the protocol: 0 = AMQP without SASL.
+    if (this.#phase === 'sasl-header' && this.options.saslOptional === true && bytes[at + 4] === 0) this.#phase = 'header';
     const expected = this.#phase === 'sasl-header' ? saslHeader : amqpHeader;
     let equal = true;
     for (let index = 0; index < 8; index++) if (bytes[at + index] !== expected[index]) equal = false;

@@ -65,6 +65,11 @@ export class OutgoingLink implements LinkIdentity {
     return this.remote?.target;
   }
 
+  /** Deliveries that wait to begin. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   /** Deliveries that may begin now. */
   get credit(): number {
     return this.#credit;
@@ -157,7 +162,7 @@ export class OutgoingLink implements LinkIdentity {
     const { session } = this;
     const length = end - start;
     if (
-      this.backlogBytes + length > maxBacklogBytes ||
+      this.backlogBytes + length > (session.connection.options.limits?.linkBacklogBytes ?? maxBacklogBytes) ||
       this.#backlogPieces >= maxBacklogPieces ||
       !session.connection.budget.reserveBacklog(length)
     ) {

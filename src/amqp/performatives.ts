@@ -258,7 +258,13 @@ export function decodeAttach(reader: ValueReader): Attach {
   return { name, handle, receiver, sendSettleMode, receiveSettleMode, source, target, initialDeliveryCount, maxMessageSize };
 }
 
-export interface AttachParameters {
+/** §2.8.2 and §2.8.3. Sender: 0 unsettled, 1 settled, 2 mixed. Receiver: 0 first, 1 second. */
+export interface SettleModes {
+  readonly sendSettleMode?: number;
+  readonly receiveSettleMode?: number;
+}
+
+export interface AttachParameters extends SettleModes {
   readonly name: string;
   readonly handle: number;
   readonly receiver: boolean;
@@ -267,15 +273,15 @@ export interface AttachParameters {
   readonly target: Uint8Array;
 }
 
-/** Settle modes are always mixed (2) and first (0), as routers use them. */
+/** Settle modes that are not given are mixed (2) and first (0), as routers use them. */
 export function encodeAttach(writer: ValueWriter, attach: AttachParameters): void {
   writer.descriptor(Descriptor.attach);
   writer.list();
   writer.string(attach.name);
   writer.uint(attach.handle);
   writer.boolean(attach.receiver);
-  writer.ubyte(2);
-  writer.ubyte(0);
+  writer.ubyte(attach.sendSettleMode ?? 2);
+  writer.ubyte(attach.receiveSettleMode ?? 0);
   writer.raw(attach.source);
   writer.raw(attach.target);
   writer.null();

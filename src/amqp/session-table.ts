@@ -35,7 +35,7 @@ export class SessionTable {
   #add(): Session {
     let channel = 0;
     while (this.#byChannel[channel] !== undefined) channel++;
-    if (channel >= maxChannels || channel > (this.#connection.remoteOpen?.channelMax ?? 0)) {
+    if (channel >= (this.#connection.options.limits?.sessions ?? maxChannels) || channel > (this.#connection.remoteOpen?.channelMax ?? 0)) {
       throw new ProtocolViolation(Condition.resourceLimitExceeded, `no room for more than ${channel} sessions`);
     }
     const session = new Session(this.#connection, channel);

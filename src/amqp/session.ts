@@ -7,7 +7,7 @@ import type { Disposition, Transfer } from './delivery-performatives.ts';
 import { Fifo } from './fifo.ts';
 import { IncomingLink, OutgoingLink } from './link.ts';
 import { encodeAttach, encodeBegin, encodeDetach, encodeEnding, encodeFlow } from './performatives.ts';
-import type { AmqpError, Attach, Begin, DeliveryState, Ending, Flow } from './performatives.ts';
+import type { AmqpError, Attach, Begin, DeliveryState, Ending, Flow, SettleModes } from './performatives.ts';
 import { nullEncoded } from './terminus.ts';
 
 /** Links of one session. All streams of a link between routers share one session: this is also the bound of concurrent streams. */
@@ -51,7 +51,7 @@ export class Session {
   constructor(connection: Connection, channel: number) {
     this.connection = connection;
     this.channel = channel;
-    this.#fullWindow = Math.max(16, Math.floor(incomingWindowBytes / connection.maxFrameSize));
+    this.#fullWindow = Math.max(16, Math.floor((connection.options.limits?.incomingWindowBytes ?? incomingWindowBytes) / connection.maxFrameSize));
     this.#incomingWindow = this.#fullWindow;
   }
 
@@ -119,8 +119,8 @@ export class Session {
     this.#writeAttach(link, source, target);
   }
 
-  #writeAttach(link: IncomingLink | OutgoingLink, source: Uint8Array, target: Uint8Array): void {
-    encodeAttach(this.connection.writer, { name: link.name, handle: link.handle, receiver: link.receiver, source, target });
+  #writeAttach(link: IncomingLink | OutgoingLink, source: Uint8Array, target: Uint8Array, modes?: SettleModes): void {
+    encodeAttach(this.connection.writer, { name: link.name, handle: link.handle, receiver: link.receiver, source, target, ...modes });
     this.connection.writeFrame(this.channel);
   }
 
@@ -153,8 +153,11 @@ export class Session {
     if (link.remoteHandle < 0) this.refuse(link, { condition: Condition.internalError, description: 'the link was not answered' });
   }
 
-  /** Answers the peer's ATTACH, echoing its termini unless others are given. An answer that the peer could not receive refuses the link. */
-  accept(link: IncomingLink | OutgoingLink, source?: Uint8Array, target?: Uint8Array): void {
+  /**
+   * Answers the peer's ATTACH, echoing its termini unless others are given; `modes` are mixed and first unless given. An answer that the
+   * peer could not receive refuses the link.
+   */
+  accept(link: IncomingLink | OutgoingLink, source?: Uint8Array, target?: Uint8Array, modes?: SettleModes): void {
     const remote = link.remote;
     if (remote === undefined || link.remoteHandle >= 0 || this.endSent) return;
     const ourSource = source ?? remote.source.encoded;
@@ -163,7 +166,7 @@ export class Session {
       this.refuse(link, { condition: Condition.frameSizeTooSmall, description: 'the answer would not fit into a frame' });
       return;
     }
-    this.#writeAttach(link, ourSource, ourTarget);
+    this.#writeAttach(link, ourSource, ourTarget, modes);
     link.remoteAttached(remote);
     link.handler?.attached(link);
   }

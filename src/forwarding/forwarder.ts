@@ -296,7 +296,7 @@ export class Forwarder {
         return this.#forwardService(parsed, head, more, preSettled, from, upstream);
       case AddressClass.local:
         if (from !== undefined) this.#lookForManagement(parsed.name, from, origin);
-        return this.#local.find(parsed.name)?.deliver(head, upstream, origin) ?? DeliveryState.released;
+        return this.#local.find(parsed.name)?.deliver(head, upstream, origin, preSettled) ?? DeliveryState.released;
       case AddressClass.router: {
         const router = this.#router(parsed.name);
         const message: Routing = { head, more, preSettled, priority: head.priority, state: undefined };
@@ -370,11 +370,12 @@ export class Forwarder {
     for (let index = 0; index < consumers.length; index++) {
       const consumer = consumers[(state.turn + index) % consumers.length];
       const value = consumer.outstanding;
-      if (value === 0) {
+      const ready = consumer.ready !== false;
+      if (value === 0 && ready) {
         state.turn = (state.turn + index + 1) % consumers.length;
-        return consumer.deliver(message.head, upstream);
+        return consumer.deliver(message.head, upstream, origin, message.preSettled);
       }
-      const eligible = value < linkCapacity;
+      const eligible = ready && value < linkCapacity;
       if ((eligible && !bestEligible) || (eligible === bestEligible && value < bestValue)) {
         bestLocal = consumer;
         bestValue = value;
@@ -398,7 +399,7 @@ export class Forwarder {
         bestEligible = eligible;
       }
     }
-    if (bestLocal !== undefined) return bestLocal.deliver(message.head, upstream);
+    if (bestLocal !== undefined) return bestLocal.deliver(message.head, upstream, origin, message.preSettled);
     const remote = bestRemote ?? bestDetour;
     if (remote === undefined) return DeliveryState.released;
     return this.#remote(remote, message, upstream) ?? DeliveryState.released;
@@ -413,9 +414,16 @@ export class Forwarder {
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
     const turn = state.turn++;
-    if (state.consumers.length > 0) return state.consumers[turn % state.consumers.length].deliver(message.head, upstream);
-    const usable = remotes.filter((router) => this.#leadsOn(router));
-    if (usable.length === 0) return DeliveryState.released;
+    const { consumers } = state;
+    for (let index = 0; index < consumers.length; index++) {
+      const consumer = consumers[(turn + index) % consumers.length];
+      if (consumer.ready !== false) return consumer.deliver(message.head, upstream, origin, message.preSettled);
+    }
+    const usable = remotes.filter((router) => this.#leadsOn(router) && !hasPassed(message.head, router.nextHop));
+    if (usable.length === 0) {
+      if (consumers.length === 0) return DeliveryState.released;
+      return consumers[turn % consumers.length].deliver(message.head, upstream, origin, message.preSettled);
+    }
     const nearest = usable.filter((router) => router.cost === usable[0].cost && router.validOrigins.has(origin));
     const router = nearest.length > 0 ? nearest[turn % nearest.length] : usable[0];
     return this.#remote(router, message, upstream) ?? DeliveryState.released;
@@ -431,7 +439,7 @@ export class Forwarder {
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
     const leg = new MulticastLeg(upstream);
-    for (const consumer of state.consumers) leg.add((outcome) => consumer.deliver(message.head, outcome));
+    for (const consumer of state.consumers) leg.add((outcome) => consumer.deliver(message.head, outcome, origin, message.preSettled));
     const nextHops = new Set<number>();
     for (const router of remotes) {
       if (router.link === from?.linkNumber || nextHops.has(router.link) || !this.#leadsOn(router)) continue;

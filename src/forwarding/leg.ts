@@ -46,15 +46,17 @@ export interface Upstream {
 export interface Consumer {
   /** Messages given to this consumer and not settled: its backlog, by which balancing chooses. */
   readonly outstanding: number;
+  /** False while it has asked for no more: others come first, and what it gets all the same waits. Absent = always true. */
+  readonly ready?: boolean;
   /**
    * Takes a message. Its bytes follow, starting behind the router annotations (`head.annotationsEnd`); the outcome goes to `upstream`,
-   * never before this returns.
+   * never before this returns. `origin` is the router that the message comes from; `preSettled`: nobody waits for the outcome.
    */
-  deliver(head: MessageHead, upstream: Upstream): Downstream;
+  deliver(head: MessageHead, upstream: Upstream, origin: string, preSettled: boolean): Downstream;
 }
 
 /** Takes messages of an address of this router alone, which every router of the network may send to. */
 export interface LocalConsumer {
-  /** As `Consumer.deliver`; `origin` is the router that the message comes from. */
-  deliver(head: MessageHead, upstream: Upstream, origin: string): Downstream;
+  /** As `Consumer.deliver`. */
+  deliver(head: MessageHead, upstream: Upstream, origin: string, preSettled: boolean): Downstream;
 }

@@ -59,6 +59,15 @@ export function address(): Schema<string> {
   return text({ maximumLength: 250, pattern: /^[^\p{Cc}\p{Cs}\s]+$/u, patternMeaning: 'an address of 1 to 250 characters without blanks' });
 }
 
+/** Addresses that clients may use: each a name, the beginning of names with `*`, or `*`. */
+export function addressPatterns(): Schema<string> {
+  return text({
+    maximumLength: 4096,
+    pattern: /^(?:[^\p{Cc}\p{Cs}\s,*]+\*?|\*)(?:[\s,]+(?:[^\p{Cc}\p{Cs}\s,*]+\*?|\*))*$/u,
+    patternMeaning: 'addresses, separated by commas; a * at the end of one stands for anything',
+  });
+}
+
 /** A host name or IP literal; an empty text means every local address where `allowEmpty`. DNS names end at 253 characters. */
 export function host(allowEmpty: boolean): Schema<string> {
   return text({

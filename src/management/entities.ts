@@ -1,4 +1,5 @@
 import type {
+  AmqpListenerEntity,
   HttpConnectorEntity,
   HttpListenerEntity,
   ListenerAddressEntity,
@@ -15,7 +16,7 @@ import type {
 export const distributions = ['multicast', 'closest', 'balanced', 'unavailable'] as const;
 export type Distribution = (typeof distributions)[number];
 
-export const connectionRoles = ['inter-router'] as const;
+export const connectionRoles = ['inter-router', 'normal'] as const;
 export type ConnectionRole = (typeof connectionRoles)[number];
 
 export const routerModes = ['standalone', 'interior'] as const;
@@ -101,6 +102,8 @@ export interface ListenerEntity extends AmqpConnection {
   readonly requireSsl: boolean;
   /** 0 = wait without end. */
   readonly initialHandshakeTimeoutSeconds: number;
+  /** Clients may also speak AMQP over WebSocket; role `normal` only. */
+  readonly http: boolean;
 }
 
 export interface ConnectorEntity extends AmqpConnection {
@@ -159,6 +162,7 @@ export interface RouterConfiguration {
   readonly httpConnectors: readonly HttpConnectorEntity[];
   readonly udpListeners: readonly UdpListenerEntity[];
   readonly udpConnectors: readonly UdpConnectorEntity[];
+  readonly amqpListeners: readonly AmqpListenerEntity[];
   readonly listenerAddresses: readonly ListenerAddressEntity[];
   readonly addresses: readonly AddressEntity[];
   readonly logs: readonly LogEntity[];
@@ -181,6 +185,7 @@ export const creationOrder: readonly EntityType[] = [
   'httpConnector',
   'udpListener',
   'udpConnector',
+  'amqpListener',
 ];
 
 /** The entities of a configuration, each after those it refers to. */
@@ -201,12 +206,13 @@ export function entitiesOf(configuration: RouterConfiguration): readonly Entity[
     ...configuration.httpConnectors,
     ...configuration.udpListeners,
     ...configuration.udpConnectors,
+    ...configuration.amqpListeners,
   ];
 }
 
 /** The ports for clients, whatever their protocol. */
 export function serviceListeners(configuration: RouterConfiguration): readonly ServiceListenerEntity[] {
-  return [...configuration.tcpListeners, ...configuration.httpListeners, ...configuration.udpListeners];
+  return [...configuration.tcpListeners, ...configuration.httpListeners, ...configuration.udpListeners, ...configuration.amqpListeners];
 }
 
 /** The servers, whatever their protocol. */
@@ -232,6 +238,7 @@ export function configurationOf(router: RouterEntity, entities: readonly Entity[
     httpConnectors: of('httpConnector'),
     udpListeners: of('udpListener'),
     udpConnectors: of('udpConnector'),
+    amqpListeners: of('amqpListener'),
     listenerAddresses: of('listenerAddress'),
     addresses: of('address'),
     logs: of('log'),

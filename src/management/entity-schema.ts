@@ -11,6 +11,7 @@ import {
   type EntityTable,
 } from './entity-tables.ts';
 import {
+  amqpListenerTable,
   httpConnectorTable,
   httpListenerTable,
   listenerAddressTable,
@@ -39,6 +40,7 @@ export const entityTables: EntityTables = {
   httpConnector: httpConnectorTable,
   udpListener: udpListenerTable,
   udpConnector: udpConnectorTable,
+  amqpListener: amqpListenerTable,
   address: addressTable,
   log: logTable,
 };

@@ -59,7 +59,6 @@ const freeText = text({ minimumLength: 0, maximumLength: 4096 });
 export const readOnly: UnsupportedKey = { reason: 'it is read-only' };
 
 const roleRefusals = {
-  normal: "AMQP clients are not served yet; 'inter-router' is for links to other routers",
   edge: 'edge routers are not implemented yet',
   'inter-edge': 'edge routers are not implemented yet',
   'route-container': 'link routes are not implemented yet',
@@ -224,6 +223,7 @@ export const listenerTable: EntityTable<ListenerEntity> = {
     requireEncryption: withDefault(truth(), false, 'refuse connections without TLS'),
     requireSsl: withDefault(truth(), false, 'refuse connections without TLS'),
     initialHandshakeTimeoutSeconds: withDefault(number(0, 3600), 5, 'a connection must be open within this time; 0 = no limit'),
+    http: withDefault(truth(), false, 'clients may also speak AMQP over WebSocket; role normal only'),
   },
   options: {
     keyWord,
@@ -235,18 +235,20 @@ export const listenerTable: EntityTable<ListenerEntity> = {
     },
     unsupported: {
       ...connectionRefusals,
-      http: { reason: 'HTTP listeners are not implemented yet', accept: [false, 'no', 'false'] },
-      httpRootDir: { reason: 'HTTP listeners are not implemented yet' },
+      httpRootDir: { reason: 'files are not served' },
       failoverUrls: { reason: 'clients are not told of other routers' },
     },
   },
   updatable: [],
   countLimit: 256,
   defaultName: (listener) => `listener/${listener.host}:${listener.port}`,
-  conflict: (listener) =>
-    (listener.requireSsl || listener.requireEncryption) && noTls(listener) !== ''
-      ? `requireSsl and requireEncryption need ${noTls(listener)}`
-      : undefined,
+  conflict: (listener) => {
+    if ((listener.requireSsl || listener.requireEncryption) && noTls(listener) !== '') {
+      return `requireSsl and requireEncryption need ${noTls(listener)}`;
+    }
+    if (listener.role !== 'normal') return listener.http ? "http is for role 'normal'" : undefined;
+    return listener.authenticatePeer && noTls(listener) !== '' ? `authenticatePeer needs ${noTls(listener)} with role 'normal'` : undefined;
+  },
 };
 
 export const connectorTable: EntityTable<ConnectorEntity> = {
@@ -273,6 +275,7 @@ export const connectorTable: EntityTable<ConnectorEntity> = {
   updatable: [],
   countLimit: 1024,
   defaultName: (connector) => `connector/${connector.host}:${connector.port}`,
+  conflict: ({ role }) => (role === 'normal' ? "connectors of role 'normal' are not implemented yet" : undefined),
 };
 
 export const addressTable: EntityTable<AddressEntity> = {

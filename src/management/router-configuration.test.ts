@@ -42,6 +42,7 @@ test('reads a configuration with the numbers and booleans that control planes wr
     requireEncryption: false,
     requireSsl: false,
     initialHandshakeTimeoutSeconds: 5,
+    http: false,
   });
   assert.equal(configuration.connectors[0]?.port, 5671);
   assert.equal(configuration.connectors[0]?.failoverUrls, 'east-2.example:55671,[::1]:55671');
@@ -79,9 +80,9 @@ const refused: readonly (readonly [string, string, string])[] = [
     "f.json:1: entity 2 (proxyProfile 'p'): entity 'proxyProfile' is not supported: HTTP proxies are not implemented yet",
   ],
   [
-    `[${router}, ["listener", {"role": "normal"}]]`,
-    'configuration-unsupported',
-    "f.json:1: entity 2 (listener): role 'normal' is not supported: AMQP clients are not served yet; 'inter-router' is for links to other routers",
+    `[${router}, ["connector", {"role": "normal"}]]`,
+    'configuration-invalid',
+    "f.json:1: entity 2 (connector): connectors of role 'normal' are not implemented yet",
   ],
   [
     `[${router}, ["listener", {"role": "edge"}]]`,
@@ -89,9 +90,9 @@ const refused: readonly (readonly [string, string, string])[] = [
     "f.json:1: entity 2 (listener): role 'edge' is not supported: edge routers are not implemented yet",
   ],
   [
-    `[${router}, ["listener", {"http": true}]]`,
-    'configuration-unsupported',
-    "f.json:1: entity 2 (listener): attribute 'http' is not supported: HTTP listeners are not implemented yet",
+    `[${router}, ["listener", {"role": "inter-router", "http": true}]]`,
+    'configuration-invalid',
+    "f.json:1: entity 2 (listener): http is for role 'normal'",
   ],
   [
     `[${router}, ["tcpConnector", {"address": "a", "port": 70000}]]`,

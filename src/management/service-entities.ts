@@ -123,12 +123,32 @@ export interface UdpConnectorEntity extends UdpService {
   readonly type: 'udpConnector';
 }
 
+export interface AmqpListenerEntity extends ClientTls {
+  readonly type: 'amqpListener';
+  readonly name: string;
+  /** What its clients are there for: shown, and what they may use when `addresses` does not say more. */
+  readonly address: string;
+  /** What its clients may use: `name`, `prefix*` or `*`, separated by blanks or commas. */
+  readonly addresses?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly backlog: number;
+  readonly saslMechanisms?: string;
+  /** Also takes clients that speak AMQP over WebSocket. */
+  readonly webSocket: boolean;
+  readonly maxFrameSize: number;
+  /** Messages that a client may have under way on one link. */
+  readonly linkCapacity: number;
+  readonly idleTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+}
+
 /** Ports for clients of services. */
-export type ServiceListenerEntity = TcpListenerEntity | HttpListenerEntity | UdpListenerEntity;
+export type ServiceListenerEntity = TcpListenerEntity | HttpListenerEntity | UdpListenerEntity | AmqpListenerEntity;
 /** Servers of services. */
 export type ServiceConnectorEntity = TcpConnectorEntity | HttpConnectorEntity | UdpConnectorEntity;
 
-export const serviceListenerTypes = ['tcpListener', 'httpListener', 'udpListener'] as const;
+export const serviceListenerTypes = ['tcpListener', 'httpListener', 'udpListener', 'amqpListener'] as const;
 export const serviceConnectorTypes = ['tcpConnector', 'httpConnector', 'udpConnector'] as const;
 
 export function isServiceListener(entity: { readonly type: string }): entity is ServiceListenerEntity {

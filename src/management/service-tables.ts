@@ -1,4 +1,4 @@
-import { address, entityName, host, number, port, truth } from './attribute-types.ts';
+import { address, addressPatterns, entityName, host, number, port, saslMechanisms, truth } from './attribute-types.ts';
 import { keyWord, nameField, readOnly, type EntityTable } from './entity-tables.ts';
 import { choice, optional, required, text, withDefault, type Schema } from './schema.ts';
 import {
@@ -6,6 +6,7 @@ import {
   eventChannels,
   httpProtocols,
   multiAddressStrategies,
+  type AmqpListenerEntity,
   type HttpConnectorEntity,
   type HttpListenerEntity,
   type ListenerAddressEntity,
@@ -225,6 +226,30 @@ export const httpConnectorTable: EntityTable<HttpConnectorEntity> = {
     connector.activationUrl !== undefined && connector.activationCommand !== undefined
       ? 'activationUrl and activationCommand exclude each other'
       : undefined,
+};
+
+export const amqpListenerTable: EntityTable<AmqpListenerEntity> = {
+  meaning: 'a local port for clients that speak AMQP 1.0 and use addresses of the network',
+  fields: {
+    name: nameField,
+    address: serviceAddress,
+    addresses: optional(addressPatterns(), 'what clients may use: name, prefix* or *; the address alone when absent'),
+    host: localHost,
+    port: localPort,
+    backlog,
+    saslMechanisms: optional(saslMechanisms(), 'SASL mechanisms to accept: ANONYMOUS, EXTERNAL (with authenticatePeer); both when absent'),
+    webSocket: withDefault(truth(), false, 'also take clients that speak AMQP over WebSocket'),
+    maxFrameSize: withDefault(number(512, 1024 * 1024), 16_384, 'largest frame to receive, in bytes'),
+    linkCapacity: withDefault(number(1, 65_535), 250, 'messages that a client may have under way on one link'),
+    idleTimeoutMs: withDefault(number(0, longestMs), 60_000, 'a client that is silent for this time is gone; 0 = never'),
+    handshakeTimeoutMs: withDefault(number(1, longestMs), 5_000, 'a client must have opened its connection within this time'),
+    ...clientTls,
+  },
+  options: { keyWord, ignored: serviceIgnored, unsupported: portRefusals },
+  updatable: [],
+  countLimit: serviceCountLimit,
+  defaultName: (listener) => `amqpListener/${listener.host}:${listener.port}`,
+  conflict: clientTlsConflict,
 };
 
 const udpFields = {

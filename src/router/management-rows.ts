@@ -10,6 +10,7 @@ import type {
   ServiceCounters,
 } from '../management/operational-entities.ts';
 import { distributionOf } from './address-rules.ts';
+import { clientPortName } from './client-port.ts';
 import type { Router } from './router.ts';
 
 /** What a router says about itself: one row per entity, configuration and state together. Times are whole seconds. */
@@ -132,8 +133,14 @@ export function serviceOfferRows<E extends ServiceConnectorEntity>(
 export function listenerRows(router: Router): readonly object[] {
   return router.configuration.listeners.map((entity) => ({
     ...attributesOf(entity),
-    ...(router.listener(entity.name)?.state ?? downState(entity.name)),
+    ...(router.listener(entity.name)?.state ?? clientPortState(router, entity.name) ?? downState(entity.name)),
   }));
+}
+
+/** The state of a listener of role `normal`. */
+function clientPortState(router: Router, name: string): ListenerState | undefined {
+  const port = router.services.port('amqpListener', clientPortName(name));
+  return port === undefined ? undefined : { ...port.state, name };
 }
 
 export function connectorRows(router: Router): readonly object[] {

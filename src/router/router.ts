@@ -31,6 +31,7 @@ import { LinkListener } from './link-listener.ts';
 import { logLevels } from './log-levels.ts';
 import type { HttpAcceptor } from './link-listener.ts';
 import type { Link } from './link.ts';
+import { clientPortName, clientPortOf } from './client-port.ts';
 import { auditedEvent } from './routing-audit.ts';
 import type { RouterSigning } from './signing.ts';
 import { WindowBudget } from '../services/tcp/window-budget.ts';
@@ -162,6 +163,7 @@ export class Router implements TurnTask, AsyncDisposable {
       windows: new WindowBudget(),
       sockets: this.#sockets,
       siteName: siteNameOf(dependencies.site) ?? router.id,
+      version,
       nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
       tlsProfile: (name) => this.#profile(name),
     });
@@ -230,6 +232,10 @@ export class Router implements TurnTask, AsyncDisposable {
         this.#profiles.set(entity.name, await loadTlsProfile(entity));
         return;
       case 'listener': {
+        if (entity.role === 'normal') {
+          this.services.create(clientPortOf(entity));
+          return;
+        }
         const listener = new LinkListener(this.#linkContext, entity, this.#dependencies.http);
         await listener.start();
         this.#listeners.set(entity.name, listener);
@@ -271,6 +277,7 @@ export class Router implements TurnTask, AsyncDisposable {
       case 'listener':
         this.#listeners.get(name)?.stop();
         this.#listeners.delete(name);
+        this.services.delete('amqpListener', clientPortName(name));
         return;
       case 'connector':
         this.#connectors.get(name)?.stop();

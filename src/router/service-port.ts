@@ -29,7 +29,8 @@ export interface PortEntity {
 }
 
 export interface ServicePortOptions {
-  readonly addresses: AddressChoice;
+  /** The port is open while there is an address. */
+  readonly addresses: Pick<AddressChoice, 'choose'>;
   /** Application protocols for TLS, in order of preference; none = whatever clients ask for. */
   readonly protocols: readonly string[];
   /** Takes a client: paused, half-open allowed; `transport` is what lies below TLS, or the same socket. */

@@ -24,6 +24,8 @@ export interface ServiceContext {
   readonly sockets: SocketBudget;
   /** Name of the site, or of the router where there is none; for answers that the network makes itself. */
   readonly siteName: string;
+  /** Of this program, for peers that ask. */
+  readonly version: string;
   /** A new identity for a connection. */
   nextFlowId(): string;
   /** An sslProfile of the configuration, as it is loaded now. */

@@ -1,3 +1,4 @@
+import { SlabPool } from '../amqp/transmit-buffer.ts';
 import { ChangeRefused } from '../management/configuration-change.ts';
 import type {
   HttpConnectorEntity,
@@ -10,6 +11,7 @@ import { HttpEgress } from '../services/http/http-egress.ts';
 import { WaitingBudget } from '../services/udp/datagram-queue.ts';
 import type { FlowBudget } from '../services/udp/flow-context.ts';
 import { SharedWindow } from '../services/udp/flow-window.ts';
+import { AmqpListenerPort } from './amqp-listener.ts';
 import { HttpConnectorOffer, HttpListenerPort } from './http-services.ts';
 import type { TcpConnectionRow } from './open-connections.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
@@ -33,6 +35,9 @@ export class RouterServices {
   readonly #flowBudget: FlowBudget = { waiting: new WaitingBudget(), window: new SharedWindow() };
   #egress: HttpEgress | undefined;
   #egressWake: WakeTimer | undefined;
+
+  /** Of the connections of AMQP clients. */
+  readonly #slabs = new SlabPool();
 
   constructor(context: ServiceContext) {
     this.#context = context;
@@ -77,6 +82,9 @@ export class RouterServices {
         return;
       case 'udpConnector':
         this.#start(key, new UdpConnectorOffer(this.#context, entity, this.#flowBudget));
+        return;
+      case 'amqpListener':
+        this.#open(key, new AmqpListenerPort(this.#context, entity, this.#slabs));
         return;
     }
   }

@@ -51,6 +51,7 @@ async function stand(
       windows: new WindowBudget(),
       sockets: new SocketBudget(openFileLimit),
       siteName: 'near',
+      version: '0',
       nextFlowId: () => 'flow',
       tlsProfile: () => assert.fail('no TLS here'),
     },

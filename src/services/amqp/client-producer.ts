@@ -1,0 +1,78 @@
+import type { DeliverySink, IncomingDelivery } from '../../amqp/delivery.ts';
+import type { IncomingLink, LinkHandler } from '../../amqp/link.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { ClientMessage } from './client-message.ts';
+import { leastLinkWindow, linkWindowBytes } from './limits.ts';
+
+/**
+ * A link on which a client sends. It has credit while its address has a consumer somewhere, so that a client waits where its messages would
+ * only come back. Credit comes back with the outcome.
+ */
+export class ClientProducer implements LinkHandler, DeliverySink {
+  readonly client: ClientConnection;
+  /** As the client wrote it; null = each message says where it goes. */
+  readonly address: string | null;
+  readonly #link: IncomingLink;
+  /** The service address that is waited for; null when the client has credit always. */
+  readonly #service: string | null;
+  #granted = 0;
+  /** Size of messages lately: rises at once and falls slowly. */
+  #usualBytes = 0;
+
+  constructor(client: ClientConnection, link: IncomingLink, address: string | null, service: string | null) {
+    this.client = client;
+    this.#link = link;
+    this.address = address;
+    this.#service = service;
+    link.handler = this;
+    link.sink = this;
+  }
+
+  /** Gives credit when there is a consumer, and takes it back when there is none. */
+  routesChanged(): void {
+    const isReachable = this.#service === null || this.client.port.forwarder.reachable(this.#service);
+    if (isReachable === this.#granted > 0) return;
+    if (isReachable) this.#grant(this.#window());
+    else {
+      this.#granted = 0;
+      this.#link.drain();
+    }
+  }
+
+  #grant(window: number): void {
+    this.#granted = window;
+    this.#link.grant(window);
+  }
+
+  #window(): number {
+    const { linkWindow } = this.client.port;
+    return Math.max(Math.min(leastLinkWindow, linkWindow), Math.min(linkWindow, Math.floor(linkWindowBytes / (this.#usualBytes + 1))));
+  }
+
+  /** A message of this size is complete. */
+  complete(bytes: number): void {
+    const { counters } = this.client.port;
+    counters.messagesIn++;
+    counters.bytesIn += bytes;
+    this.#usualBytes = Math.max(bytes, Math.floor(this.#usualBytes * 0.9));
+    if (this.#granted === 0) return;
+    const window = this.#window();
+    if (window * 2 <= this.#granted || window >= this.#granted * 2) this.#grant(window);
+  }
+
+  transfer(delivery: IncomingDelivery, bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    const message = new ClientMessage(this, delivery);
+    delivery.sink = message;
+    message.transfer(delivery, bytes, start, end, more);
+  }
+
+  aborted(): void {}
+
+  senderSettled(): void {}
+
+  attached(): void {}
+
+  detached(): void {
+    this.client.producerGone(this);
+  }
+}

@@ -1,0 +1,36 @@
+import type { ConnectionLimits } from '../../amqp/connection-options.ts';
+
+/** Frames of clients: small, so that no one of them holds the others of its connection for long. */
+export const clientMaxFrameSize = 16_384;
+
+/**
+ * What one client may have at a time. A session's window lets it send 128 full frames; the window is not renewed while a message of its
+ * waits for its way, so that no more than that and what the way holds is kept for it. What waits for a client that does not take its messages is
+ * bounded by the backlogs: a message beyond them is given back to its sender.
+ */
+export const clientLimits: ConnectionLimits = {
+  sessions: 64,
+  links: 1024,
+  unsettled: 16_384,
+  incomingWindowBytes: 2_097_152,
+  linkBacklogBytes: 16_777_216,
+  backlogBytes: 33_554_432,
+};
+
+/** Messages that a client may have under way on one link: what routers grant each other. */
+export const linkWindow = 250;
+/** Fewer, when they are large: what a link should have under way, and messages it may send in any case. */
+export const linkWindowBytes = 4_194_304;
+export const leastLinkWindow = 8;
+
+/** A message that is not complete by then is a stream: it is sent on as it comes, on a link of its own. As between routers. */
+export const maxWholeBytes = 262_144;
+/** Octets of unfinished messages of one client that wait to be complete: sixteen of the largest. */
+export const maxGatheredBytes = 4_194_304;
+
+/** Octets of a stream that its consumer has not acknowledged: as for TCP services. */
+export const streamWindowBytes = 983_040;
+/** A consumer of a stream tells how far it is each time it is this much further. */
+export const acknowledgeStepBytes = 65_536;
+/** Routers of another kind do not acknowledge: a stream that has heard nothing for this long goes on without. */
+export const silentConsumerMs = 1000;
