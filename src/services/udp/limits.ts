@@ -9,8 +9,8 @@ export const maxFlows = 16_384;
 export const newWaysPerSecond = 2000;
 /** A datagram that could not be sent on within this time is dropped: whoever sent it has sent it again or does not want it any more. */
 export const maxWaitMs = 100;
-/** Datagrams that wait in one flow, in octets with their lengths: more than 100 ms of what one flow carries at 80 Mbit/s. */
-export const maxWaitingBytes = 1_048_576;
+/** Datagrams that wait in one flow, in octets with their lengths: 100 ms of 60,000 datagrams of 200 octets a second. */
+export const maxWaitingBytes = 2_097_152;
 /** The same for all flows of a router. */
 export const maxSharedWaitingBytes = 16_777_216;
 /** One datagram of no octets costs as much memory as this many octets. */
