@@ -8,12 +8,16 @@
  */
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
+import { openPath } from './http-paths.ts';
 
 const body = 'x'.repeat(128);
 const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n`;
 const keepResponse = Buffer.from(`${head}\r\n${body}`);
 const closeResponse = Buffer.from(`${head}Connection: close\r\n\r\n${body}`);
+const openResponse = Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
 const endOfRequest = Buffer.from('\r\n\r\n');
+/** Where the path begins in a request of GET. */
+const openPathAt = 4;
 /** A request longer than this is not from the benchmark. */
 const maximumRequestBytes = 16 * 1024;
 
@@ -27,7 +31,7 @@ function serve(socket: Socket): void {
         socket.end(closeResponse);
         return;
       }
-      socket.write(keepResponse);
+      socket.write(bytes.indexOf(openPath) === openPathAt ? openResponse : keepResponse);
       bytes = bytes.subarray(end + endOfRequest.length);
     }
     if (bytes.length > maximumRequestBytes) socket.destroy();

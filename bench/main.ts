@@ -10,17 +10,19 @@ import { fileURLToPath } from 'node:url';
 import { makeCertificates } from './certificates.ts';
 import { bulk } from './loads/bulk.ts';
 import { connections } from './loads/connections.ts';
-import { idleMemory } from './loads/idle-memory.ts';
-import { requests } from './loads/requests.ts';
+import { http2Requests } from './loads/http2-requests.ts';
+import { idleHttpMemory, idleMemory, openStreamMemory } from './loads/idle-memory.ts';
+import { httpRequests, requests } from './loads/requests.ts';
 import { describeMachine } from './machine.ts';
-import { freePorts, waitUntilAnswering } from './network.ts';
+import { freePorts, waitUntilAnswering, waitUntilHttp2 } from './network.ts';
 import { matches, parseOptions, usage } from './options.ts';
 import { Processes } from './processes.ts';
 import { formatProfiles } from './profile.ts';
 import { formatLoad } from './report.ts';
-import { caravan } from './targets/caravan.ts';
+import { caravan, caravanTcp } from './targets/caravan.ts';
 import { direct } from './targets/direct.ts';
 import { haproxy } from './targets/haproxy.ts';
+import { nginx } from './targets/nginx.ts';
 import { skupperRouter } from './targets/skupper-router.ts';
 import { findProgram } from './tools.ts';
 import type { Load, LoadContext, Sample } from './loads/load.ts';
@@ -28,12 +30,18 @@ import type { Options } from './options.ts';
 import type { LoadResult } from './report.ts';
 import type { Target, TargetContext, TargetKind } from './targets/target.ts';
 
-const kinds: readonly TargetKind[] = [direct, haproxy, skupperRouter, caravan];
+const kinds: readonly TargetKind[] = [direct, haproxy, nginx, skupperRouter, caravanTcp, caravan];
+const connectionCounts = [1, 16, 64, 256];
 const loads: readonly Load[] = [
-  ...[1, 16, 64, 256].map(requests),
+  ...connectionCounts.map(requests),
   connections,
   ...[1, 4].flatMap((streams) => [bulk(streams, false), bulk(streams, true)]),
   idleMemory,
+  ...connectionCounts.map(httpRequests),
+  ...connectionCounts.map((count) => http2Requests(count, 'http2')),
+  ...connectionCounts.map((count) => http2Requests(count, 'grpc')),
+  idleHttpMemory,
+  openStreamMemory,
 ];
 
 /** Everything that one run shares. */
@@ -59,7 +67,12 @@ class Run {
     await mkdir(directory);
     const target = await kind.start({ ...this.#targetContext, directory });
     try {
-      await waitUntilAnswering(target.httpPort, this.#loadContext.signal, () => target.routers.every((router) => router.running()));
+      const alive = (): boolean => target.routers.every((router) => router.running());
+      for (const service of ['tcp', 'http1'] as const) {
+        const port = target.ports[service];
+        if (port !== undefined) await waitUntilAnswering(port, this.#loadContext.signal, alive);
+      }
+      if (target.ports.http2 !== undefined) await waitUntilHttp2(target.ports.http2, this.#loadContext.signal, alive);
       return target;
     } catch (error) {
       const output = target.routers.map((router) => `${router.name}: ${router.output().trim().slice(-1500)}`).join('\n');
@@ -88,7 +101,8 @@ class Run {
   /** Measures one load in rounds: each target once, then each again. */
   async measure(load: Load, targets: ReadonlyMap<TargetKind, Target>): Promise<LoadResult> {
     const samples = new Map<string, (Sample | undefined)[]>();
-    for (const kind of targets.keys()) if (!load.needsRouters || kind !== direct) samples.set(kind.name, []);
+    for (const kind of targets.keys())
+      if (kind.services.includes(load.service) && (!load.needsRouters || kind !== direct)) samples.set(kind.name, []);
     for (const [kind, target] of targets)
       if (!load.fresh && samples.has(kind.name))
         await this.#attempt(`${load.name} warm-up, ${kind.name}`, async () => await load.warmUp(target, this.#loadContext));
@@ -133,17 +147,23 @@ async function runAll(options: Options, processes: Processes, signal: AbortSigna
   const directory = await mkdtemp(join(tmpdir(), 'caravan-bench-'));
   try {
     const certificates = await makeCertificates(processes, directory);
-    const [httpBackendPort, bulkBackendPort] = (await freePorts(2)) as [number, number];
+    const [httpBackendPort, http2BackendPort, bulkBackendPort] = (await freePorts(3)) as [number, number, number];
     await processes.start('http backend', [
       process.execPath,
       fileURLToPath(import.meta.resolve('./http-backend.ts')),
       String(httpBackendPort),
     ]);
+    await processes.start('http2 backend', [
+      process.execPath,
+      fileURLToPath(import.meta.resolve('./http2-backend.ts')),
+      String(http2BackendPort),
+    ]);
     await waitUntilAnswering(httpBackendPort, signal, () => true);
+    await waitUntilHttp2(http2BackendPort, signal, () => true);
     const run = new Run(
       options,
-      { processes, seconds: options.seconds, signal, bulkBackendPort },
-      { processes, certificates, httpBackendPort, bulkBackendPort, profileDirectory: options.profileDirectory },
+      { processes, seconds: options.seconds, signal, bulkBackendPort, directory },
+      { processes, certificates, httpBackendPort, http2BackendPort, bulkBackendPort, profileDirectory: options.profileDirectory },
       directory,
     );
 

@@ -1,3 +1,4 @@
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,10 +43,38 @@ async function answers(port: number): Promise<boolean> {
   });
 }
 
+/** True when a request of HTTP/2 without TLS is answered with status 200 within a second. */
+async function answersHttp2(port: number): Promise<boolean> {
+  return await new Promise<boolean>((resolve) => {
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    const done = (result: boolean): void => {
+      clearTimeout(timer);
+      session.destroy();
+      resolve(result);
+    };
+    const timer = setTimeout(() => done(false), attemptTimeoutMs);
+    session.once('error', () => done(false));
+    session.once('close', () => done(false));
+    const stream = session.request({ ':path': '/' });
+    stream.once('response', (headers) => done(headers[':status'] === 200));
+    stream.once('error', () => done(false));
+    stream.end();
+  });
+}
+
 /** Waits until a request to the port comes back answered, that is until the whole path works. Throws after 30 s. */
 export async function waitUntilAnswering(port: number, signal: AbortSignal, alive: () => boolean): Promise<void> {
+  await waitUntil(async () => await answers(port), port, signal, alive);
+}
+
+/** The same with HTTP/2. */
+export async function waitUntilHttp2(port: number, signal: AbortSignal, alive: () => boolean): Promise<void> {
+  await waitUntil(async () => await answersHttp2(port), port, signal, alive);
+}
+
+async function waitUntil(answering: () => Promise<boolean>, port: number, signal: AbortSignal, alive: () => boolean): Promise<void> {
   const deadlineMs = Date.now() + readyTimeoutMs;
-  while (!(await answers(port))) {
+  while (!(await answering())) {
     signal.throwIfAborted();
     if (!alive()) throw new Error('a process of the path ended while the path was being set up');
     if (Date.now() > deadlineMs) throw new Error(`no answer on 127.0.0.1:${port} within ${readyTimeoutMs / 1000} s`);

@@ -17,8 +17,11 @@ export const usage: string = `Usage: npm run bench -- [options]
 Measures a client's path to a server through two routers and one TLS link, beside other paths, in turns.
 
   --only NAME,...      only these loads: requests, requests-1, -16, -64, -256, connections, bulk, bulk-1-up,
-                       bulk-1-down, bulk-4-up, bulk-4-down, idle-memory (default: all)
-  --targets NAME,...   only these paths: direct, haproxy, skupper-router, caravan (default: all that can run)
+                       bulk-1-down, bulk-4-up, bulk-4-down, idle-memory, http1, http1-1, -16, -64, -256,
+                       http1-idle-memory, http1-open-streams, http2-1, -16, -64, -256, grpc-1, -16,
+                       -64, -256 (default: all)
+  --targets NAME,...   only these paths: direct, haproxy, nginx, skupper-router, caravan-tcp, caravan
+                       (default: all that can run)
   --seconds N          length of one measurement (default 4)
   --rounds N           measurements of each load on each path (default 3)
   --json FILE          write every single measurement to FILE

@@ -18,3 +18,8 @@ export function medianOfRatios(numerators: readonly (number | undefined)[], deno
   }
   return median(ratios);
 }
+
+/** The value that `percent` of the sorted values are not above. `NaN` for none. */
+export function percentile(sorted: Float64Array, percent: number): number {
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
+}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { cpuTime } from '../process-usage.ts';
 import { findProgram } from '../tools.ts';
+import { portOf } from '../targets/target.ts';
 import type { Target } from '../targets/target.ts';
 import type { Load, LoadContext, Sample } from './load.ts';
 
@@ -31,7 +32,7 @@ async function run(target: Target, streams: number, reverse: boolean, context: L
       await sleep(20, undefined, { signal: context.signal });
     }
     const before = cpuTime(pids);
-    const there = ['--client', '127.0.0.1', '--port', String(target.bulkPort)];
+    const there = ['--client', '127.0.0.1', '--port', String(portOf(target, 'bulk'))];
     const amount = ['--time', String(context.seconds), '--parallel', String(streams), ...(reverse ? ['--reverse'] : [])];
     const output = await context.processes.run('iperf3', [iperf3, ...there, ...amount, '--json'], {
       timeoutMs: context.seconds * 1000 + graceMs,
@@ -61,6 +62,7 @@ export function bulk(streams: number, reverse: boolean): Load {
       { key: 'userSeconds', title: 'user', digits: 2, better: 'lower', aims: [] },
       { key: 'systemSeconds', title: 'system', digits: 2, better: 'lower', aims: [] },
     ],
+    service: 'bulk',
     fresh: false,
     needsRouters: false,
     missing: () => (findProgram('iperf3') === undefined ? 'iperf3 is not installed (Debian: apt install iperf3)' : undefined),

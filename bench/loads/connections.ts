@@ -12,11 +12,12 @@ export const connections: Load = {
   name: 'connections',
   title: `New connections, one request each, ${clients} at a time`,
   metrics: wrkMetrics('connection', { rate: [], latency: [], cpu: [] }),
+  service: 'tcp',
   fresh: false,
   needsRouters: false,
   missing: wrkMissing,
   warmUp: async (target, context) => {
-    await runWrk(target, clients, [closeHeader], { ...context, seconds: warmUpSeconds });
+    await runWrk(target, 'tcp', clients, [closeHeader], { ...context, seconds: warmUpSeconds });
   },
-  measure: async (target, context) => wrkSample(await runWrk(target, clients, [closeHeader], context)),
+  measure: async (target, context) => wrkSample(await runWrk(target, 'tcp', clients, [closeHeader], context)),
 };

@@ -1,5 +1,5 @@
 import type { Processes } from '../processes.ts';
-import type { Target } from '../targets/target.ts';
+import type { Service, Target } from '../targets/target.ts';
 
 /** What a load is run with. */
 export interface LoadContext {
@@ -8,6 +8,8 @@ export interface LoadContext {
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly bulkBackendPort: number;
+  /** For files of the load. */
+  readonly directory: string;
 }
 
 /** What the project wants of one number: a ratio to another target's, or the number itself. */
@@ -35,6 +37,8 @@ export interface Load {
   readonly name: string;
   readonly title: string;
   readonly metrics: readonly Metric[];
+  /** What goes through the path; paths that do not carry it are left out. */
+  readonly service: Service;
   /** True: every measurement gets a path of its own, just started, that carried nothing yet. */
   readonly fresh: boolean;
   /** True: says nothing about the direct path. */

@@ -5,8 +5,11 @@ import type { Aim, Load, Metric, Sample } from './load.ts';
 const warmUpSeconds = 1;
 /** From this many connections on the routers are the limit, not the round trip: the aims against HAProxy and for CPU start here. */
 const saturatingConnections = 16;
+/** The aims for HTTP services are for this many. */
+const aimedConnections = 64;
 
 const skupperRouter = (limit: number): Aim => ({ against: 'skupper-router', limit });
+const caravanTcp = (limit: number): Aim => ({ against: 'caravan-tcp', limit });
 const haproxy = (limit: number): Aim => ({ against: 'haproxy', limit });
 
 /** Columns of every load that wrk makes; `what` names one unit of work. */
@@ -32,23 +35,45 @@ export function wrkSample(result: WrkResult): Sample {
   return { rate: result.requestsPerSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, errors: result.errors, ...cpu };
 }
 
-/** Requests on kept connections: each connection sends the next request when the answer to the last is there. */
+/** TCP: requests on kept connections; each connection sends the next request when the answer to the last is there. */
 export function requests(connections: number): Load {
   const saturated = connections >= saturatingConnections;
   return {
     name: `requests-${connections}`,
-    title: `HTTP requests, ${connections} kept connection${connections === 1 ? '' : 's'}, 128-byte body`,
+    title: `TCP service: HTTP requests, ${connections} kept connection${connections === 1 ? '' : 's'}, 128-byte body`,
     metrics: wrkMetrics('request', {
       rate: saturated ? [skupperRouter(1.5), haproxy(1)] : [skupperRouter(1.5)],
       latency: [skupperRouter(0.7)],
       cpu: saturated ? [skupperRouter(0.5), haproxy(1)] : [],
     }),
+    service: 'tcp',
     fresh: false,
     needsRouters: false,
     missing: wrkMissing,
     warmUp: async (target, context) => {
-      await runWrk(target, connections, [], { ...context, seconds: warmUpSeconds });
+      await runWrk(target, 'tcp', connections, [], { ...context, seconds: warmUpSeconds });
     },
-    measure: async (target, context) => wrkSample(await runWrk(target, connections, [], context)),
+    measure: async (target, context) => wrkSample(await runWrk(target, 'tcp', connections, [], context)),
+  };
+}
+
+/** HTTP/1.1: the same requests, each routed by itself. */
+export function httpRequests(connections: number): Load {
+  return {
+    name: `http1-${connections}`,
+    title: `HTTP/1.1 service: requests, ${connections} kept connection${connections === 1 ? '' : 's'}, 128-byte body`,
+    metrics: wrkMetrics('request', {
+      rate: connections === aimedConnections ? [caravanTcp(0.7), { against: 'nginx', limit: 1 }] : [],
+      latency: [],
+      cpu: [],
+    }),
+    service: 'http1',
+    fresh: false,
+    needsRouters: false,
+    missing: wrkMissing,
+    warmUp: async (target, context) => {
+      await runWrk(target, 'http1', connections, [], { ...context, seconds: warmUpSeconds });
+    },
+    measure: async (target, context) => wrkSample(await runWrk(target, 'http1', connections, [], context)),
   };
 }

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 
 import { cpuTime } from '../process-usage.ts';
 import { findProgram } from '../tools.ts';
-import type { Target } from '../targets/target.ts';
+import { portOf } from '../targets/target.ts';
+import type { Service, Target } from '../targets/target.ts';
 import type { LoadContext } from './load.ts';
 
 const summaryScript: string = join(import.meta.dirname, 'wrk-summary.lua');
@@ -39,14 +40,20 @@ export function wrkMissing(): string | undefined {
  * Runs wrk with one thread, which is enough for far more than any router gives here. `headers` go with every request.
  * Throws when no request was answered.
  */
-export async function runWrk(target: Target, connections: number, headers: readonly string[], context: LoadContext): Promise<WrkResult> {
+export async function runWrk(
+  target: Target,
+  service: Service,
+  connections: number,
+  headers: readonly string[],
+  context: LoadContext,
+): Promise<WrkResult> {
   const pids = target.routers.map((router) => router.pid);
   const before = cpuTime(pids);
   const headerParameters = headers.flatMap((header) => ['-H', header]);
   const amount = ['-t1', `-c${connections}`, `-d${context.seconds}s`, '--latency', '-s', summaryScript];
   const output = await context.processes.run(
     'wrk',
-    [findProgram('wrk') as string, ...amount, ...headerParameters, `http://127.0.0.1:${target.httpPort}/`],
+    [findProgram('wrk') as string, ...amount, ...headerParameters, `http://127.0.0.1:${portOf(target, service)}/`],
     { timeoutMs: context.seconds * 1000 + graceMs, signal: context.signal },
   );
   const after = cpuTime(pids);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 
 import { farRouterId, nearRouterId } from '../certificates.ts';
 import { freePorts } from '../network.ts';
+import { backendPort } from './target.ts';
 import type { RouterCertificate } from '../certificates.ts';
-import type { Target, TargetContext } from './target.ts';
+import type { Service, Target, TargetContext } from './target.ts';
 
 /** One entity of the configuration format that Caravan and skupper-router share. */
 type Entity = readonly [type: string, attributes: Readonly<Record<string, string | number | boolean>>];
@@ -19,17 +20,36 @@ function common(id: string, certificate: RouterCertificate, rootFile: string): E
   ];
 }
 
+/** Requests that one server gets at a time: more than any load has connections. */
+const maxRequests = 10_000;
+
+/** Types and attributes of the two entities that make a service. */
+function entityOf(service: Service): { readonly kind: 'tcp' | 'http'; readonly attributes: Readonly<Record<string, string | number>> } {
+  switch (service) {
+    case 'tcp':
+    case 'bulk':
+      return { kind: 'tcp', attributes: {} };
+    case 'http1':
+      return { kind: 'http', attributes: {} };
+    case 'http2':
+      return { kind: 'http', attributes: { protocol: 'http2' } };
+  }
+}
+
 /**
  * Two routers with the same entities whatever the program: the near one dials the far one with mutual TLS and has the
  * listeners, the far one has the connectors to the backends. `command` says how to run a router with a configuration file.
  */
 export async function startRouterPair(
   name: string,
+  services: readonly Service[],
   context: TargetContext,
   command: (side: string, configurationFile: string) => readonly string[],
 ): Promise<Target> {
   const { near, far, rootFile } = context.certificates;
-  const [httpPort, bulkPort, linkPort] = (await freePorts(3)) as [number, number, number];
+  const [linkPort, ...servicePorts] = (await freePorts(1 + services.length)) as [number, ...number[]];
+  const ports: Partial<Record<Service, number>> = {};
+  for (const [index, service] of services.entries()) ports[service] = servicePorts[index] as number;
   const host = '127.0.0.1';
   const trust = { sslProfile: 'link', saslMechanisms: 'EXTERNAL' };
   const start = async (side: string, entities: readonly Entity[]) => {
@@ -40,15 +60,20 @@ export async function startRouterPair(
   const farProcess = await start('far', [
     ...common(farRouterId, far, rootFile),
     ['listener', { name: 'links', role: 'inter-router', host, port: linkPort, ...trust, authenticatePeer: true }],
-    ['tcpConnector', { name: 'http', address: 'http', host, port: context.httpBackendPort }],
-    ['tcpConnector', { name: 'bulk', address: 'bulk', host, port: context.bulkBackendPort }],
+    ...services.map((service): Entity => {
+      const { kind, attributes } = entityOf(service);
+      const limit = kind === 'http' ? { maxRequests } : {};
+      return [`${kind}Connector`, { name: service, address: service, host, port: backendPort(service, context), ...limit, ...attributes }];
+    }),
   ]);
   const nearProcess = await start('near', [
     ...common(nearRouterId, near, rootFile),
     // By name: skupper-router compares a connector's host with the certificate's DNS names only.
     ['connector', { name: 'far', role: 'inter-router', host: 'localhost', port: linkPort, ...trust }],
-    ['tcpListener', { name: 'http', address: 'http', host, port: httpPort }],
-    ['tcpListener', { name: 'bulk', address: 'bulk', host, port: bulkPort }],
+    ...services.map((service): Entity => {
+      const { kind, attributes } = entityOf(service);
+      return [`${kind}Listener`, { name: service, address: service, host, port: ports[service] as number, ...attributes }];
+    }),
   ]);
-  return { name, httpPort, bulkPort, routers: [nearProcess, farProcess] };
+  return { name, ports, routers: [nearProcess, farProcess] };
 }

@@ -5,6 +5,7 @@ import type { TargetKind } from './target.ts';
 /** Two skupper-routers with their defaults. */
 export const skupperRouter: TargetKind = {
   name: 'skupper-router',
+  services: ['tcp', 'bulk'],
   describe: async (processes) => {
     const version = await processes.run('skrouterd', [findProgram('skrouterd') as string, '--version'], { timeoutMs: 5000 });
     return `skrouterd ${version.trim()}; defaults: workerThreads 4, dataConnectionCount auto (several TLS connections make up the link)`;
@@ -12,6 +13,6 @@ export const skupperRouter: TargetKind = {
   missing: () => (findProgram('skrouterd') === undefined ? 'skrouterd is not on the PATH' : undefined),
   start: async (context) => {
     const program = findProgram('skrouterd') as string;
-    return await startRouterPair('skupper-router', context, (_side, file) => [program, '-c', file]);
+    return await startRouterPair('skupper-router', ['tcp', 'bulk'], context, (_side, file) => [program, '-c', file]);
   },
 };

@@ -1,0 +1,2 @@
+/** A request for this path gets the start of an answer that does not end. */
+export const openPath = '/open';
