@@ -1,8 +1,10 @@
 import { ServerActivation } from '../host/server-activation.ts';
 import type { HttpConnectorEntity, HttpListenerEntity } from '../management/service-entities.ts';
 import type { ListenerState, RequestCounters, ServiceCounters } from '../management/operational-entities.ts';
+import { EventChannel } from '../services/events/event-channel.ts';
 import type { HttpEgress } from '../services/http/http-egress.ts';
 import { HttpIngress } from '../services/http/http-ingress.ts';
+import type { HttpIngressContext } from '../services/http/http-ingress.ts';
 import type { HttpServer } from '../services/http/http-server.ts';
 import { AddressChoice } from './address-choice.ts';
 import { HttpClients, tlsProtocols } from './http-clients.ts';
@@ -26,7 +28,8 @@ export class HttpListenerPort implements Port {
   readonly addresses: AddressChoice;
   readonly #context: ServiceContext;
   readonly #port: ServicePort;
-  readonly #ingress: HttpIngress;
+  /** Each request goes to one server, or to all of them. */
+  readonly #ingress: HttpIngress | EventChannel;
   readonly #clients: HttpClients;
   readonly #wake: WakeTimer;
   #closing: NodeJS.Timeout | undefined;
@@ -35,7 +38,7 @@ export class HttpListenerPort implements Port {
     this.#context = context;
     this.entity = entity;
     const { forwarder, random, clock, turns, log, windows, siteName } = context;
-    const { name, address, balancing, requestTimeoutMs, tryTimeoutMs, maxTries, protocol } = entity;
+    const { name, address, balancing, requestTimeoutMs, tryTimeoutMs, maxTries, protocol, eventChannel } = entity;
     this.addresses = new AddressChoice(forwarder, random, address);
     this.#port = new ServicePort(context, entity, {
       addresses: this.addresses,
@@ -43,19 +46,21 @@ export class HttpListenerPort implements Port {
       accept: (socket, transport) => this.#clients.accept(socket, transport),
     });
     this.#wake = new WakeTimer(context, () => this.#ingress.handleTimeout());
-    this.#ingress = new HttpIngress(
-      { site: siteName, service: address, balancing, requestTimeoutMs, tryTimeoutMs, maxTries },
-      {
-        forwarder,
-        chooseAddress: () => this.#port.chooseAddress(),
-        clock,
-        random,
-        turns,
-        wakeAt: (dueMs) => this.#wake.at(dueMs),
-        windows,
-        log: log.child(`httpListener ${name}`),
-      },
-    );
+    const ingressContext: HttpIngressContext = {
+      forwarder,
+      chooseAddress: () => this.#port.chooseAddress(),
+      clock,
+      random,
+      turns,
+      wakeAt: (dueMs) => this.#wake.at(dueMs),
+      windows,
+      log: log.child(`httpListener ${name}`),
+    };
+    const timeouts = { requestTimeoutMs, tryTimeoutMs };
+    this.#ingress =
+      eventChannel === undefined
+        ? new HttpIngress({ site: siteName, service: address, balancing, maxTries, ...timeouts }, ingressContext)
+        : new EventChannel({ site: siteName, service: address, form: eventChannel, ...timeouts }, ingressContext);
     this.#clients = new HttpClients(context, entity, this.#ingress);
   }
 

@@ -1,12 +1,5 @@
 import { SlabPool } from '../amqp/transmit-buffer.ts';
-import { ChangeRefused } from '../management/configuration-change.ts';
-import type {
-  HttpConnectorEntity,
-  HttpListenerEntity,
-  ListenerAddressEntity,
-  ServiceConnectorEntity,
-  ServiceListenerEntity,
-} from '../management/service-entities.ts';
+import type { ListenerAddressEntity, ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
 import { HttpEgress } from '../services/http/http-egress.ts';
 import { WaitingBudget } from '../services/udp/datagram-queue.ts';
 import type { FlowBudget } from '../services/udp/flow-context.ts';
@@ -70,11 +63,9 @@ export class RouterServices {
         return;
       }
       case 'httpListener':
-        refuseUnfinished(entity);
         this.#open(key, new HttpListenerPort(this.#context, entity));
         return;
       case 'httpConnector':
-        refuseUnfinished(entity);
         this.#start(key, new HttpConnectorOffer(this.#context, entity, this.#httpEgress()));
         return;
       case 'udpListener':
@@ -171,12 +162,5 @@ export class RouterServices {
     for (const port of this.#ports.values()) port.stop();
     for (const offer of this.#offers.values()) offer.stop();
     this.#egressWake?.stop();
-  }
-}
-
-/** What may be written down and cannot be done yet. */
-function refuseUnfinished(entity: HttpListenerEntity | HttpConnectorEntity): void {
-  if (entity.type === 'httpListener' && entity.eventChannel !== undefined) {
-    throw new ChangeRefused(400, 'eventChannel is not implemented yet');
   }
 }

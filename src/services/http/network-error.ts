@@ -5,6 +5,8 @@ import type { FieldBlock, RequestHead, Responder, ResponseHead } from './exchang
 export const NetworkErrorCode = {
   /** The client's request cannot be understood, or has parts that the network does not carry. */
   badRequest: 'bad-request',
+  /** The listener takes other methods only. */
+  methodNotAllowed: 'method-not-allowed',
   requestTimeout: 'request-timeout',
   bodyTooLarge: 'body-too-large',
   uriTooLong: 'uri-too-long',
@@ -41,6 +43,8 @@ function statusOf(code: NetworkErrorCode): { readonly status: number; readonly t
   switch (code) {
     case 'bad-request':
       return { status: 400, title: 'Bad Request', grpcStatus: grpcInvalidArgument };
+    case 'method-not-allowed':
+      return { status: 405, title: 'Method Not Allowed', grpcStatus: grpcUnimplemented };
     case 'request-timeout':
       return { status: 408, title: 'Request Timeout', grpcStatus: grpcDeadlineExceeded };
     case 'body-too-large':
