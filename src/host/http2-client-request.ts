@@ -177,7 +177,9 @@ export class ClientRequest implements RequestSink, TurnTask {
     this.#answered = true;
     this.#drop();
     this.#owner.over(this);
-    if (this.#stream !== undefined && !this.#stream.closed) this.#stream.close(errorCode.cancel);
+    if (this.#stream === undefined || this.#stream.closed) return;
+    this.#stream.close(errorCode.cancel);
+    this.#session?.reset();
   }
 
   get congested(): boolean {

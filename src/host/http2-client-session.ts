@@ -9,6 +9,7 @@ import {
   localSettings,
   longSilenceMs,
   maxConcurrentStreams,
+  maxResetsPerSession,
   openTimeoutMs,
   pingTimeoutMs,
   sessionOptions,
@@ -48,6 +49,7 @@ export class ClientSession {
   #state: State = State.opening;
   #streams = 0;
   #maxStreams = 0;
+  #resets = 0;
   #wasOpen = false;
   #lastStreamId = Infinity;
   #reason = 'the server closed the connection';
@@ -137,6 +139,11 @@ export class ClientSession {
     return this.#session.request(raw, { endStream, waitForTrailers });
   }
 
+  /** A request has been given up. */
+  reset(): void {
+    if (++this.#resets === maxResetsPerSession) this.close('too many requests were given up on it');
+  }
+
   released(): void {
     this.#streams--;
     if (this.#streams === 0) this.#deadlineMs = this.#clock.nowMs() + this.#options.idleTimeoutMs;
@@ -173,7 +180,7 @@ export class ClientSession {
       this.#destroy('the server does not speak HTTP/2');
     } else if (this.#streams === 0) {
       if (this.#session.closed) this.#destroy(this.#reason);
-      else this.close();
+      else this.close('the connection was idle');
     } else if (this.#pingPending) {
       if (this.#heardMs > this.#pingedMs) this.#pingPending = false;
       else this.#destroy('the server does not answer any more');
@@ -191,8 +198,8 @@ export class ClientSession {
   // ---- ends ----
 
   /** Takes no more requests and ends behind the last one. */
-  close(): void {
-    this.#close('the connection was idle');
+  close(reason: string): void {
+    this.#close(reason);
     this.#session.close();
   }
 

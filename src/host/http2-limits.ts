@@ -17,8 +17,11 @@ export const maxNameBytes = 255;
 export const maxMethodBytes = 64;
 /** Answers 1xx before the answer proper. */
 export const maxInterimAnswers = 64;
-/** What a connection of HTTP/2 costs Node itself, in MB: tables of fields, frames that wait. */
-const maxSessionMemoryMegabytes = 10;
+/**
+ * What one connection of HTTP/2 may hold in Node itself, in MB: tables of fields, and bodies that wait to go out. Towards a server that stalls
+ * those are `maxPendingBytes` for each of 128 requests.
+ */
+const maxSessionMemoryMegabytes = 64;
 /** Entries of one SETTINGS frame: there are seven. */
 const maxSettingsEntries = 32;
 /** Frames that are wrong but harmless, e.g. for a stream that has just ended. */
@@ -60,6 +63,11 @@ export function localSettings(maxHeaderBytes: number): Settings {
 export const maxSessionsPerServer = 64;
 /** Requests that wait for a connection; more are refused. */
 export const maxWaitingRequests = 1_024;
+/**
+ * Requests given up on one connection to a server, before no more are sent on it: servers take many for an attack and cut the connection, with
+ * the requests of others. Some do at 500, some at 1000.
+ */
+export const maxResetsPerSession = 250;
 /** Octets of a request that are kept until its answer begins, so that it can be sent again when the server has certainly not processed it. */
 export const maxRepeatableBytes = 65_536;
 /** How often that is done before somebody else decides. */

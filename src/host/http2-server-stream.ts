@@ -83,6 +83,7 @@ export class ServerStream implements Responder, TurnTask {
     const stream = this.#stream;
     stream.on('data', (bytes: Buffer) => {
       this.#progress = true;
+      this.#server.guard.received(bytes.length);
       const sink = this.#sink;
       if (sink === undefined) return;
       sink.data(bytes, 0, bytes.length);
@@ -226,6 +227,7 @@ export class ServerStream implements Responder, TurnTask {
     this.#progress = true;
     const waiting = this.#stream.writableLength;
     this.#server.pendingBytes -= this.#unwrittenBytes - waiting;
+    this.#server.guard.sent(this.#unwrittenBytes - waiting);
     this.#unwrittenBytes = waiting;
     if (this.#responseComplete || this.#sink === undefined) return;
     this.#sink.responseWritten();

@@ -43,7 +43,7 @@ export class Http2Server implements ClientSide {
   pendingBytes = 0;
   readonly #session: ServerHttp2Session;
   readonly #socket: Socket;
-  readonly #guard = new FloodGuard();
+  readonly guard: FloodGuard = new FloodGuard();
   readonly #streams = new Set<ServerStream>();
   /** The client's settings have come. */
   #isOpen = false;
@@ -67,10 +67,10 @@ export class Http2Server implements ClientSide {
     session.on('stream', (stream, _headers, flags, raw) => this.#request(stream, flags, raw));
     session.on('remoteSettings', () => {
       this.#isOpen = true;
-      if (!this.#guard.settings(context.clock.nowMs())) this.#cut();
+      if (!this.guard.settings(context.clock.nowMs())) this.#cut();
     });
     session.on('ping', () => {
-      if (!this.#guard.ping(context.clock.nowMs())) this.#cut();
+      if (!this.guard.ping(context.clock.nowMs())) this.#cut();
     });
     // Whatever it was, 'close' follows.
     session.on('error', () => {});
@@ -84,13 +84,14 @@ export class Http2Server implements ClientSide {
   }
 
   #request(stream: ServerHttp2Stream, flags: number, raw: string[]): void {
-    const { handler, turns } = this.context;
+    const { handler, turns, options } = this.context;
     // What has already been reset says so by 'aborted' or 'close', which nobody would hear.
     if (stream.closed || stream.destroyed) {
       stream.on('error', () => {});
       this.resetByClient();
       return;
     }
+    this.guard.requested(options.maxHeaderBytes);
     const bodyFollows = (flags & endStreamFlag) === 0;
     const answer = new ServerStream(this, stream);
     try {
@@ -110,7 +111,7 @@ export class Http2Server implements ClientSide {
   /** A stream has ended as it should. */
   streamEnded(stream: ServerStream): void {
     this.#streams.delete(stream);
-    this.#guard.completed();
+    this.guard.completed();
     this.#rest();
   }
 
@@ -123,7 +124,7 @@ export class Http2Server implements ClientSide {
 
   /** Counts a request that came to nothing. */
   resetByClient(): void {
-    if (!this.#guard.reset(this.context.clock.nowMs())) this.#cut();
+    if (!this.guard.reset(this.context.clock.nowMs())) this.#cut();
   }
 
   /** Requests under way. */
@@ -138,6 +139,10 @@ export class Http2Server implements ClientSide {
   /** Ends what is too late. */
   sweep(nowMs: number): void {
     if (this.#gone) return;
+    if (!this.guard.octets(nowMs, this.#socket.bytesRead)) {
+      this.#cut();
+      return;
+    }
     if (this.#isOpen && this.#streams.size > 0) {
       for (const stream of this.#streams) stream.sweep(nowMs);
       return;
