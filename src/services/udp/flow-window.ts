@@ -10,8 +10,10 @@ export const sharedWindowBytes = 33_554_432;
 const queueingMs = 100;
 /** Nothing has been acknowledged for this long: the way is taken for broken, although nobody said so. */
 const silentMs = 3000;
-/** Times of sending that are kept; frames sent while there are so many are measured with those before them. */
-const maxMarks = 64;
+/** Frames sent within this time are measured as one, from the first on: the fastest way must never look faster than it is. */
+const markMs = 10;
+/** Times of sending that are kept: enough for a round trip of more than a second. */
+const maxMarks = 128;
 
 /** What all flows that begin at a router have under way. */
 export class SharedWindow {
@@ -58,13 +60,16 @@ export class FlowWindow {
     if (this.#sentBytes === this.#acknowledgedBytes) this.#waitsSinceMs = nowMs;
     this.#sentBytes += bytes;
     this.#shared.bytes += bytes;
-    if (this.#marks.length >= maxMarks) return;
-    this.#marks.push(this.#sentBytes);
-    this.#marksMs.push(nowMs);
+    const last = this.#marks.length - 1;
+    if (last >= 0 && (nowMs - this.#marksMs[last] < markMs || last + 1 >= maxMarks)) this.#marks[last] = this.#sentBytes;
+    else {
+      this.#marks.push(this.#sentBytes);
+      this.#marksMs.push(nowMs);
+    }
   }
 
   acknowledged(offset: number, nowMs: number): void {
-    if (offset <= this.#acknowledgedBytes || offset > this.#sentBytes) return;
+    if (!(offset > this.#acknowledgedBytes && offset <= this.#sentBytes)) return;
     const step = offset - this.#acknowledgedBytes;
     this.#acknowledgedBytes = offset;
     this.#shared.bytes -= step;
@@ -75,7 +80,9 @@ export class FlowWindow {
     const delayMs = nowMs - sentMs;
     this.#fastestMs = Math.min(this.#fastestMs, delayMs);
     if (delayMs - this.#fastestMs <= queueingMs) {
-      if (this.#isLimited) this.#windowBytes = Math.min(mostWindowBytes, this.#windowBytes + step);
+      // Twice as much each round trip, until datagrams have waited for the first time; then a step more each.
+      const growth = this.#recoveryBytes === 0 ? step : (step * acknowledgeStepBytes) / this.#windowBytes;
+      if (this.#isLimited) this.#windowBytes = Math.min(mostWindowBytes, this.#windowBytes + growth);
       this.#isLimited = false;
     } else if (offset > this.#recoveryBytes) {
       this.#windowBytes = Math.max(leastWindowBytes, this.#windowBytes / 2);
