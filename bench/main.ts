@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import { makeCertificates } from './certificates.ts';
 import { bulk } from './loads/bulk.ts';
+import { datagrams } from './loads/datagrams.ts';
 import { connections } from './loads/connections.ts';
 import { http2Requests } from './loads/http2-requests.ts';
 import { idleHttpMemory, idleMemory, openStreamMemory } from './loads/idle-memory.ts';
@@ -42,6 +43,8 @@ const loads: readonly Load[] = [
   ...connectionCounts.map((count) => http2Requests(count, 'grpc')),
   idleHttpMemory,
   openStreamMemory,
+  datagrams(false),
+  datagrams(true),
 ];
 
 /** Everything that one run shares. */

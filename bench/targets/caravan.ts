@@ -21,7 +21,7 @@ function missing(): string | undefined {
   return existsSync(commandLineFile) ? undefined : `${commandLineFile} does not exist`;
 }
 
-const services: readonly Service[] = ['tcp', 'bulk', 'http1', 'http2'];
+const services: readonly Service[] = ['tcp', 'bulk', 'http1', 'http2', 'datagrams'];
 
 /** Two Caravan routers, run from the sources. */
 export const caravan: TargetKind = {

@@ -23,18 +23,24 @@ function common(id: string, certificate: RouterCertificate, rootFile: string): E
 /** Requests that one server gets at a time: more than any load has connections. */
 const maxRequests = 10_000;
 
-/** Types and attributes of the two entities that make a service. */
-function entityOf(service: Service): { readonly kind: 'tcp' | 'http'; readonly attributes: Readonly<Record<string, string | number>> } {
-  switch (service) {
-    case 'tcp':
-    case 'bulk':
-      return { kind: 'tcp', attributes: {} };
-    case 'http1':
-      return { kind: 'http', attributes: {} };
-    case 'http2':
-      return { kind: 'http', attributes: { protocol: 'http2' } };
-  }
+/** Type, address and attributes of a listener and a connector. */
+interface Pair {
+  readonly kind: 'tcp' | 'http' | 'udp';
+  readonly address: string;
+  readonly attributes: Readonly<Record<string, string | number>>;
 }
+
+/** The entities that make each service. */
+const pairs: Readonly<Record<Service, readonly Pair[]>> = {
+  tcp: [{ kind: 'tcp', address: 'tcp', attributes: {} }],
+  bulk: [{ kind: 'tcp', address: 'bulk', attributes: {} }],
+  http1: [{ kind: 'http', address: 'http1', attributes: {} }],
+  http2: [{ kind: 'http', address: 'http2', attributes: { protocol: 'http2' } }],
+  datagrams: [
+    { kind: 'udp', address: 'datagrams', attributes: {} },
+    { kind: 'tcp', address: 'datagrams-control', attributes: {} },
+  ],
+};
 
 /**
  * Two routers with the same entities whatever the program: the near one dials the far one with mutual TLS and has the
@@ -60,20 +66,23 @@ export async function startRouterPair(
   const farProcess = await start('far', [
     ...common(farRouterId, far, rootFile),
     ['listener', { name: 'links', role: 'inter-router', host, port: linkPort, ...trust, authenticatePeer: true }],
-    ...services.map((service): Entity => {
-      const { kind, attributes } = entityOf(service);
-      const limit = kind === 'http' ? { maxRequests } : {};
-      return [`${kind}Connector`, { name: service, address: service, host, port: backendPort(service, context), ...limit, ...attributes }];
-    }),
+    ...services.flatMap((service) =>
+      pairs[service].map(({ kind, address, attributes }): Entity => {
+        const limit = kind === 'http' ? { maxRequests } : {};
+        return [`${kind}Connector`, { name: address, address, host, port: backendPort(service, context), ...limit, ...attributes }];
+      }),
+    ),
   ]);
   const nearProcess = await start('near', [
     ...common(nearRouterId, near, rootFile),
     // By name: skupper-router compares a connector's host with the certificate's DNS names only.
     ['connector', { name: 'far', role: 'inter-router', host: 'localhost', port: linkPort, ...trust }],
-    ...services.map((service): Entity => {
-      const { kind, attributes } = entityOf(service);
-      return [`${kind}Listener`, { name: service, address: service, host, port: ports[service] as number, ...attributes }];
-    }),
+    ...services.flatMap((service) =>
+      pairs[service].map(({ kind, address, attributes }): Entity => [
+        `${kind}Listener`,
+        { name: address, address, host, port: ports[service] as number, ...attributes },
+      ]),
+    ),
   ]);
   return { name, ports, routers: [nearProcess, farProcess] };
 }

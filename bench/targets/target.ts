@@ -16,9 +16,9 @@ export interface TargetContext {
 
 /**
  * What a path can carry: `tcp` is the HTTP backend's connections as they are, `http1` the same requests one by one, `http2` those to the
- * HTTP/2 backend without TLS, `bulk` connections to the bulk backend.
+ * HTTP/2 backend without TLS, `bulk` connections to the bulk backend, `datagrams` both connections and datagrams to it.
  */
-export type Service = 'tcp' | 'bulk' | 'http1' | 'http2';
+export type Service = 'tcp' | 'bulk' | 'http1' | 'http2' | 'datagrams';
 
 /** A running path from a client's ports to the backends. */
 export interface Target {
@@ -49,13 +49,13 @@ export function portOf(target: Target, service: Service): number {
 
 /** Where the far end of a path connects to for a service. */
 export function backendPort(service: Service, context: TargetContext): number {
-  switch (service) {
-    case 'tcp':
-    case 'http1':
-      return context.httpBackendPort;
-    case 'http2':
-      return context.http2BackendPort;
-    case 'bulk':
-      return context.bulkBackendPort;
-  }
+  const { httpBackendPort, http2BackendPort, bulkBackendPort } = context;
+  const ports = {
+    tcp: httpBackendPort,
+    http1: httpBackendPort,
+    http2: http2BackendPort,
+    bulk: bulkBackendPort,
+    datagrams: bulkBackendPort,
+  };
+  return ports[service];
 }
