@@ -178,7 +178,9 @@ export class ClientRequest implements RequestSink, TurnTask {
     this.#drop();
     this.#owner.over(this);
     if (this.#stream === undefined || this.#stream.closed) return;
-    this.#stream.close(errorCode.cancel);
+    // Node ends a stream that it closes, unless trailers are to come: what is given up would look complete.
+    if (this.head.upgrade !== '') this.#stream.destroy(new Error('given up'));
+    else this.#stream.close(errorCode.cancel);
     this.#session?.reset();
   }
 

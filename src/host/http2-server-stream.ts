@@ -71,8 +71,8 @@ export class ServerStream implements Responder, TurnTask {
   }
 
   /** Answers without the handler. */
-  refuse(status: number, reason: string): void {
-    this.#requestComplete = true;
+  refuse(status: number, reason: string, bodyFollows: boolean): void {
+    this.#requestComplete = !bodyFollows;
     this.#sendError(status, reason);
     this.#stream.resume();
   }
@@ -147,7 +147,7 @@ export class ServerStream implements Responder, TurnTask {
       this.#tunnel = head.upgrade;
       if (head.upgrade) this.#read();
       else {
-        this.#requestComplete = true;
+        // The client's direction stays open until the answer is complete, and is then ended.
         this.#sink?.end(undefined);
         this.#stream.resume();
       }
@@ -258,7 +258,9 @@ export class ServerStream implements Responder, TurnTask {
       return;
     }
     this.#responseComplete = true;
-    this.#stream.close(failure === ExchangeFailure.cancelled ? errorCode.cancel : errorCode.internalError);
+    // Node ends a stream that it closes, unless trailers are to come: what is cut off would look complete.
+    if (!this.#withTrailers) this.#stream.destroy(new Error(reason));
+    else this.#stream.close(failure === ExchangeFailure.cancelled ? errorCode.cancel : errorCode.internalError);
   }
 
   #sendError(status: number, reason: string): void {

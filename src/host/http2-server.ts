@@ -103,7 +103,7 @@ export class Http2Server implements ClientSide {
       if (error.status === 400) {
         this.resetByClient();
         stream.close(errorCode.protocolError);
-      } else answer.refuse(error.status, error.message);
+      } else answer.refuse(error.status, error.message, bodyFollows);
     }
     turns.touch();
   }
