@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
-import { exchangeLine } from './line-client.ts';
+import { exchangeLine, streamLines } from './line-client.ts';
 import { openLineServer } from './line-server.ts';
 import type { LineReader, LineServerOptions } from './line-server.ts';
 
@@ -117,4 +117,51 @@ test('a signal ends the server', async () => {
   assert.equal(await exchange('e', 'x'), 'x!');
   stop.abort();
   await assert.rejects(exchange('e', 'x'), { code: 'not-running' });
+});
+
+test('answers that go on end with the client, which takes as many as it wants', async () => {
+  const closed = Promise.withResolvers<void>();
+  await using _server = await openLineServer(
+    options('stream', {
+      answer: (line, client) => {
+        const sending = setInterval(() => client.send(`${line} goes on\n`), 1);
+        client.closed.addEventListener('abort', () => {
+          clearInterval(sending);
+          assert.equal(client.send('late\n'), false);
+          closed.resolve();
+        });
+        return Promise.resolve(`${line} begins\n`);
+      },
+    }),
+  );
+  const taken: string[] = [];
+  const path = join(folder, 'stream');
+  await streamLines({ path, line: 'it\n', reader: newReader(), take: (line) => taken.push(line) < 3 });
+  assert.deepEqual(taken, ['it begins', 'it goes on', 'it goes on']);
+  await closed.promise;
+  await assert.rejects(streamLines({ path: join(folder, 'nowhere'), line: 'it\n', reader: newReader(), take: () => true }), {
+    code: 'not-running',
+  });
+});
+
+test('a client that does not read is not sent more and more; it finds the reason behind what was sent', async () => {
+  const line = 'x'.repeat(65_536);
+  let sent = 0;
+  await using _server = await openLineServer(
+    options('slow', {
+      answer: (_line, client) => {
+        while (client.send(`${line}\n`)) assert.ok(sent++ < 1000);
+        client.endWith('the end\n');
+        return Promise.resolve('never\n');
+      },
+    }),
+  );
+  const socket = connect(join(folder, 'slow'));
+  socket.write('go\n');
+  await once(socket, 'readable');
+  let text = '';
+  for await (const bytes of socket as AsyncIterable<Buffer>) text += bytes.toString('latin1');
+  assert.ok(sent > 32);
+  assert.equal(text.length, sent * (line.length + 1) + 'the end\n'.length);
+  assert.ok(text.endsWith('x\nthe end\n'));
 });

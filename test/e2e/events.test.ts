@@ -97,7 +97,7 @@ suite('HTTP event channels', { concurrency: false }, () => {
       response.statusCode = 418;
       response.end(Buffer.of(0xff, 0xfe));
     });
-    const [port, multipartPort, nobody] = [await freePort(), await freePort(), await freePort()];
+    const [port, multipartPort] = [await freePort(), await freePort()];
     await using network = await Network.start({
       tls: true,
       links: line(['near', 'middle', 'far']),
@@ -115,12 +115,14 @@ suite('HTTP event channels', { concurrency: false }, () => {
     });
     const answer = await post(client, 'first event');
     assert.deepEqual([answer.status, answer.headers['content-type']], [200, 'application/json']);
+    // Those of one site are in the order of their ids, which nobody knows.
     assert.deepEqual(
-      parts(answer).map(({ site, status, body }) => [site, status, body]),
+      parts(answer)
+        .map(({ site, status, body }) => [site, status, body ?? ''])
+        .toSorted(),
       [
-        ...[[routerId('far'), 200, 'far'] as const, [routerId('far'), 418, undefined] as const].toSorted(
-          (a, b) => order(answer, a[1]) - order(answer, b[1]),
-        ),
+        [routerId('far'), 200, 'far'],
+        [routerId('far'), 418, ''],
         [routerId('middle'), 200, 'middle'],
         [routerId('near'), 200, 'near'],
       ],
@@ -154,7 +156,6 @@ suite('HTTP event channels', { concurrency: false }, () => {
     );
     assert.match(pieces[4], /\r\n\r\nnear\r\n$/);
     assert.ok(pieces.some((piece) => piece.endsWith('\r\n\r\n\xff\xfe\r\n')));
-    assert.ok(nobody > 0);
   });
 
   test('servers that fail are named; a service without servers is told as such', { timeout: 58_000 }, async () => {
@@ -222,11 +223,11 @@ suite('HTTP event channels', { concurrency: false }, () => {
       await reaching(client, 2);
       const outcomes = new Map<string, number>();
       let number = 0;
-      let isOver = false;
-      atEndOfTest(() => (isOver = true));
+      const load = new AbortController();
+      atEndOfTest(() => load.abort());
       const accepted = new Map<string, number>();
       const worker = async (): Promise<void> => {
-        while (!isOver) {
+        while (!load.signal.aborted) {
           const name = `event ${number++}`;
           const answer = await post(client, name);
           const codes =
@@ -241,7 +242,7 @@ suite('HTTP event channels', { concurrency: false }, () => {
       await sleep(500);
       proxy.cut(true);
       await sleep(1500);
-      isOver = true;
+      load.abort();
       await Promise.all(workers);
       console.log(`# outcomes with a link that was cut: ${[...outcomes].map(([outcome, count]) => `${outcome}: ${count}`).join('; ')}`);
       for (const { bodies } of [first, second]) assert.equal(new Set(bodies).size, bodies.length, 'no server gets an event twice');
@@ -262,11 +263,6 @@ suite('HTTP event channels', { concurrency: false }, () => {
     },
   );
 });
-
-/** Place of the first part with this status. */
-function order(answer: Answer, status: number): number {
-  return parts(answer).findIndex((part) => part.status === status);
-}
 
 /** `van subscribe` as a process of its own. */
 class Subscriber implements AsyncDisposable {
@@ -384,4 +380,53 @@ suite('van publish and van subscribe', { concurrency: false }, () => {
     assert.equal(await end.ended, 1);
     assert.match(end.error, /the site is shutting down/);
   });
+
+  test('a link that is cut in the middle: later messages come by the other way, none twice', { timeout: 58_000 }, async () => {
+    await using sandbox = await VanSandbox.make();
+    const [firstPort, secondPort] = [await freePort(), await freePort()];
+    const access = (port: number): string => `--enable-link-access --link-access-host ${host} --link-access-port ${port}`;
+    await sandbox.done(`-n first site create first ${access(firstPort)}`);
+    await sandbox.done(`-n second site create second ${access(secondPort)}`);
+    for (const name of ['second', 'publisher', 'listener']) {
+      if (name !== 'second') await sandbox.done(`-n ${name} site create ${name}`);
+      await sandbox.done(`-n first token issue ${name}.yaml`);
+      await sandbox.done(`-n ${name} token redeem ${name}.yaml`);
+    }
+    await using proxy = await LinkProxy.start(firstPort);
+    const [{ metadata }] = JSON.parse(await sandbox.done('-n publisher link status -o json')) as { metadata: { name: string } }[];
+    const links = [link(metadata.name, proxy.port, 1), link('detour', secondPort, 2)];
+    await sandbox.done('-n publisher apply -f - --wait ready', { input: links.join('---\n') });
+    await sandbox.done('-n listener apply -f - --wait ready', { input: link('detour', secondPort, 2) });
+    await using subscriber = new Subscriber(sandbox, '-n listener subscribe mc/news');
+    await subscriber.subscribed();
+    const outcomes: string[] = [];
+    const publish = async (text: string): Promise<void> => {
+      const { out } = await sandbox.van(`-n publisher publish mc/news ${text} --wait-for 1 -o json`);
+      const { outcome, subscribers } = JSON.parse(out) as Published;
+      outcomes.push(`${text} ${outcome}`);
+      assert.ok(subscribers <= 1);
+      if (outcome === 'accepted') assert.equal(subscribers, 1);
+    };
+    for (let index = 0; index < 12; index++) {
+      const published = publish(`message-${index}`);
+      if (index === 4) proxy.cut(true);
+      await published;
+    }
+    console.log(`# ${outcomes.join(', ')}`);
+    const accepted = outcomes.filter((text) => text.endsWith(' accepted')).map((text) => text.split(' ')[0]);
+    assert.ok(accepted.length >= 10);
+    await until('all accepted messages', () => Promise.resolve(accepted.every((text) => subscriber.lines.includes(text))));
+    assert.equal(new Set(subscriber.lines).size, subscriber.lines.length);
+    assert.match(await sandbox.done('-n publisher site logs'), /link is down/);
+  });
 });
+
+function link(name: string, port: number, cost: number): string {
+  return `apiVersion: skupper.io/v2alpha1
+kind: Link
+metadata: {name: ${name}}
+spec:
+  cost: ${cost}
+  endpoints: [{name: inter-router, host: ${host}, port: "${port}"}]
+`;
+}

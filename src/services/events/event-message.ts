@@ -115,7 +115,7 @@ export function decodeEvent(bytes: Uint8Array): EventMessage {
   while (!reader.atEnd) {
     const section = reader.readDescriptor();
     const value = reader.readValue();
-    hasBody ||= takeSection(draft, section, value);
+    if (takeSection(draft, section, value)) hasBody = true;
   }
   if (!hasBody) throw new ProtocolViolation(Condition.decodeError, 'message has no body');
   const text = (index: number): string | null => {
