@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:http2';
+import { readFile } from 'node:fs/promises';
+import { connect, createSecureServer, createServer } from 'node:http2';
+import { createServer as createHttpsServer, request as askHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { suite, test, before, after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +12,7 @@ import { startEchoServer } from '../../examples/grpc/echo-service.ts';
 import type { EchoServer } from '../../examples/grpc/echo-service.ts';
 import { callOnce, calls, echoClient } from '../conformance/grpc-calls.ts';
 import type { Echo } from '../conformance/grpc-calls.ts';
+import { Authority } from './certificates.ts';
 import { atEndOfTest } from './end-of-test.ts';
 import { HttpClient, HttpServer } from './http-peer.ts';
 import { LinkProxy } from './link-proxy.ts';
@@ -91,6 +94,73 @@ test('one port for clients of HTTP/1.1 and HTTP/2, with servers of either', { ti
     assert.equal(text, expected);
     session.close();
   }
+});
+
+test('TLS at both ends: the protocol is agreed on in the handshake', { timeout: 58_000 }, async () => {
+  await using authority = await Authority.make();
+  const credentials = await authority.issue('services-00000000');
+  const [cert, key, ca] = await Promise.all(
+    [credentials.certificateFile, credentials.keyFile, authority.rootFile].map((file) => readFile(file, 'utf8')),
+  );
+  const server = createSecureServer({ cert: cert ?? '', key: key ?? '', allowHTTP1: false }, (request, response) => {
+    response.end(`${request.httpVersion} ${request.scheme} ${String(request.headers['x-forwarded-proto'])}`);
+  });
+  const oldServer = createHttpsServer({ cert: cert ?? '', key: key ?? '' }, (_request, response) => response.end('old'));
+  for (const each of [server, oldServer]) {
+    each.listen(0, host);
+    await once(each, 'listening');
+    atEndOfTest(() => each.close());
+  }
+  const portOf = (each: { address(): unknown }): number => (each.address() as AddressInfo).port;
+  const [port, oldPort] = [await freePort(), await freePort()];
+  const [, profile] = authority.profile(credentials, false);
+  const secured = (entity: Entity): Entity => [entity[0], { ...entity[1], host: 'localhost', sslProfile: 'services' }];
+  await using network = await Network.start({
+    links: line(['near', 'far']),
+    entities: {
+      near: [
+        ['sslProfile', { ...profile, name: 'services' }],
+        secured(listener('new', port, 'http')),
+        secured(listener('old', oldPort, 'http2')),
+      ],
+      far: [
+        ['sslProfile', { ...profile, name: 'services' }],
+        secured(connector('new', portOf(server), 'http2')),
+        secured(connector('old', portOf(oldServer), 'http2')),
+      ],
+    },
+  });
+  assert.equal(network.routers.length, 2);
+  await network.router('near').logged(/(service port open[^]*){2}/);
+  const ask = async (to: number): Promise<{ status: number; text: string }> => {
+    const session = connect(`https://localhost:${to}`, { ca: ca ?? '' });
+    try {
+      const stream = session.request({ ':path': '/' });
+      const [headers] = (await once(stream, 'response')) as [{ ':status': number }];
+      let text = '';
+      for await (const piece of stream.setEncoding('utf8')) text += String(piece);
+      return { status: headers[':status'], text };
+    } finally {
+      session.destroy();
+    }
+  };
+  await until('an answer', async () => (await ask(port)).status === 200);
+  assert.deepEqual(await ask(port), { status: 200, text: '2.0 https https' });
+  // The same port for a client of HTTP/1.1.
+  const text = await new Promise<string>((resolve, reject) => {
+    const request = askHttps({ host: 'localhost', port, ca: ca ?? '', agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (piece: string) => (body += piece));
+      response.once('end', () => resolve(`${response.httpVersion} ${body}`));
+    });
+    request.once('error', reject);
+    request.end();
+  });
+  assert.equal(text, '1.1 2.0 https https');
+  // A server that does not offer HTTP/2.
+  const refused = await ask(oldPort);
+  assert.equal(refused.status, 503, refused.text);
+  assert.match(refused.text, /application protocol|HTTP\/2/);
 });
 
 test('a link that fails in the middle: each call has an end, and calls go on', { timeout: 58_000 }, async () => {
