@@ -5,6 +5,18 @@ import type { TurnQueue, TurnTask } from './turn.ts';
 
 const nothing = new Uint8Array(0);
 
+/** Octets to be written: those of `bytes` from `start` to `end`. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Pieces up to this many octets are copied into one buffer with their neighbours: several buffers in one call cost more than that. */
+const joinedPieceBytes = 4_096;
+/** So many octets are copied into one buffer at most; larger ones would come from the system, and go back to it. */
+const maxJoinedBytes = 16_384;
+
 /** A `node:net` or `node:tls` socket as the layers without I/O see it: paused at first, half-open allowed, one write per turn. */
 export class TcpSocket implements StreamSocket, TurnTask {
   handler: StreamSocketHandler | undefined;
@@ -19,7 +31,9 @@ export class TcpSocket implements StreamSocket, TurnTask {
   readonly #turns: TurnQueue;
   /** Written in this turn: the first piece, and more if there are. */
   #first: Uint8Array = nothing;
-  #more: Uint8Array[] | undefined;
+  #firstStart = 0;
+  #firstEnd = 0;
+  #more: Piece[] | undefined;
   #turnBytes = 0;
   #queued = false;
   #endAsked = false;
@@ -57,10 +71,12 @@ export class TcpSocket implements StreamSocket, TurnTask {
   }
 
   write(bytes: Uint8Array, start: number, end: number): void {
-    const piece = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
-    if (this.#turnBytes === 0) this.#first = piece;
-    else (this.#more ??= []).push(piece);
-    this.#turnBytes += piece.length;
+    if (this.#turnBytes === 0) {
+      this.#first = bytes;
+      this.#firstStart = start;
+      this.#firstEnd = end;
+    } else (this.#more ??= []).push({ bytes, start, end });
+    this.#turnBytes += end - start;
     this.#queue();
   }
 
@@ -77,17 +93,13 @@ export class TcpSocket implements StreamSocket, TurnTask {
     if (this.#turnBytes > 0) {
       this.writtenMs = processClock.nowMs();
       this.writtenBytes += this.#turnBytes;
+      const first = this.#first;
       const more = this.#more;
       this.#turnBytes = 0;
-      if (more === undefined) socket.write(this.#first);
-      else {
-        socket.cork();
-        socket.write(this.#first);
-        for (const piece of more) socket.write(piece);
-        socket.uncork();
-        this.#more = undefined;
-      }
       this.#first = nothing;
+      this.#more = undefined;
+      if (more === undefined) socket.write(bufferOf(first, this.#firstStart, this.#firstEnd));
+      else writePieces(socket, [{ bytes: first, start: this.#firstStart, end: this.#firstEnd }, ...more]);
     }
     if (this.#endAsked && !socket.writableEnded) socket.end();
     if (socket.writableLength === 0) this.#written();
@@ -139,4 +151,51 @@ export class TcpSocket implements StreamSocket, TurnTask {
   resume(): void {
     this.#socket.resume();
   }
+}
+
+/** Writes pieces in order; neighbours that are small go as one. */
+function writePieces(socket: Socket, pieces: readonly Piece[]): void {
+  let run: Piece[] = [];
+  let runBytes = 0;
+  let isCorked = false;
+  const cork = (): void => {
+    if (isCorked) return;
+    isCorked = true;
+    socket.cork();
+  };
+  for (const piece of pieces) {
+    const bytes = piece.end - piece.start;
+    const isSmall = bytes <= joinedPieceBytes;
+    if (runBytes > 0 && (!isSmall || runBytes + bytes > maxJoinedBytes)) {
+      cork();
+      socket.write(joined(run, runBytes));
+      run = [];
+      runBytes = 0;
+    }
+    if (isSmall) {
+      run.push(piece);
+      runBytes += bytes;
+    } else {
+      cork();
+      socket.write(bufferOf(piece.bytes, piece.start, piece.end));
+    }
+  }
+  if (runBytes > 0) socket.write(joined(run, runBytes));
+  if (isCorked) socket.uncork();
+}
+
+function joined(pieces: readonly Piece[], length: number): Buffer {
+  const whole = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { bytes, start, end } of pieces) {
+    whole.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+    at += end - start;
+  }
+  return whole;
+}
+
+/** A view as the stream wants it: any other kind would get another view. */
+function bufferOf(bytes: Uint8Array, start: number, end: number): Buffer {
+  if (bytes instanceof Buffer && start === 0 && end === bytes.length) return bytes;
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + start, end - start);
 }
