@@ -7,6 +7,7 @@ import { maxPartBytes } from '../../src/services/events/server-request.ts';
 import { ExchangeFailure } from '../../src/services/http/exchange.ts';
 import type { RequestHead } from '../../src/services/http/exchange.ts';
 import { findField } from '../../src/services/http/field-block.ts';
+import { Recorder } from '../../src/sim/messages.ts';
 import { pattern } from '../../src/sim/virtual-network.ts';
 import { Chain, ClientRequest, TestServer, answer, plainRequest, replying } from './virtual-http.ts';
 import type { HttpRouter } from './virtual-http.ts';
@@ -153,6 +154,28 @@ test('answers are cut off at their limit; one that fills it comes whole, to a cl
   const parts = JSON.parse(client.body.text) as Part[];
   assert.deepEqual(parts.map(({ body, error }) => body?.length ?? error?.code).toSorted(), [maxPartBytes, maxPartBytes, 'answer-too-long']);
   channel.assertAtRest();
+});
+
+test('a router that does not tell of its servers is waited for once, and named', () => {
+  const chain = new Chain(2);
+  chain.first.serve('a', replying('hello'));
+  // A consumer of the address that is no HTTP server, at a router that does not answer to questions.
+  const { forwarder } = chain.last.router.control;
+  forwarder.removeLocal('services');
+  forwarder.addConsumer('service', new Recorder());
+  const channel = new Channel(chain);
+  chain.network.runUntil(() => chain.first.router.control.forwarder.routersOf('service').length === 1, 3000);
+  const { nowMs } = chain.network;
+  const expected = [
+    ['r0', 'hello'],
+    ['r1', 'no-server'],
+  ];
+  const outcomes = (): unknown => channel.post('event').map(({ site, body, error }) => [site, body ?? error?.code]);
+  assert.deepEqual(outcomes(), expected);
+  assert.ok(chain.network.nowMs - nowMs <= 3000);
+  const laterMs = chain.network.nowMs;
+  assert.deepEqual(outcomes(), expected);
+  assert.ok(chain.network.nowMs - laterMs < 100);
 });
 
 test('what an event channel does not take is refused, with the limit that it is beyond', () => {

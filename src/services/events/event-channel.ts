@@ -22,7 +22,10 @@ import type { EventContext } from './event-request.ts';
 
 /** Every server has answered by then, or its part says that it has not: a client waits for the slowest of them. */
 export const defaultEventTimeoutMs = 30_000;
-/** Routers tell of their servers within a round trip; an event goes to those that are known after this time. */
+/**
+ * Routers tell of their servers within a round trip. Events go to those that are known when some router has been silent for this long, and
+ * from then on at once.
+ */
 export const knowServersMs = 2_000;
 /** While servers are not known, it is looked again this often. */
 const lookAgainMs = 20;
@@ -67,6 +70,8 @@ export class EventChannel implements HttpHandler, EventContext {
   readonly #chooseAddress: () => string | undefined;
   readonly #wakeAt: (dueMs: number) => void;
   readonly #watches = new Map<string, ServerWatch>();
+  /** Since when some router has not told of its servers, by address. */
+  readonly #unknownSinceMs = new Map<string, number>();
   readonly #events = new Set<EventRequest>();
   /** Events that wait for routers to tell of their servers. */
   readonly #waiting = new Set<EventRequest>();
@@ -195,7 +200,7 @@ export class EventChannel implements HttpHandler, EventContext {
     }
     const watch = this.#watch(address);
     const nowMs = this.nowMs();
-    if (watch.mayBeElsewhere && nowMs - event.completeAtMs < knowServersMs) {
+    if (nowMs - this.#unknownSince(address, watch, nowMs) < knowServersMs) {
       this.#lookAtMs = Math.min(this.#lookAtMs, nowMs + lookAgainMs);
       this.deadlinesChanged();
       return;
@@ -208,6 +213,17 @@ export class EventChannel implements HttpHandler, EventContext {
     } else if (servers.length + silent.length === 0) {
       event.refuse(NetworkErrorCode.noServer, 'no server of this service is ready');
     } else event.start(address, servers, silent);
+  }
+
+  /** Since when it is not known what all routers have; -Infinity when it is known. */
+  #unknownSince(address: string, watch: ServerWatch, nowMs: number): number {
+    if (!watch.mayBeElsewhere) {
+      this.#unknownSinceMs.delete(address);
+      return -Infinity;
+    }
+    const sinceMs = this.#unknownSinceMs.get(address) ?? nowMs;
+    this.#unknownSinceMs.set(address, sinceMs);
+    return sinceMs;
   }
 
   /** Parts for routers that have servers and have not told which. */
@@ -275,7 +291,10 @@ export class EventChannel implements HttpHandler, EventContext {
     const nowMs = this.nowMs();
     const address = this.#chooseAddress();
     if (address !== undefined) this.#watch(address);
-    for (const watch of this.#watches.values()) watch.routesChanged(nowMs);
+    for (const [watched, watch] of this.#watches) {
+      watch.routesChanged(nowMs);
+      this.#unknownSince(watched, watch, nowMs);
+    }
     for (const exchange of [...this.#exchanges]) exchange.leaveSevered();
     this.#retryDueMs = Infinity;
     for (const exchange of this.retries.take(Infinity)) exchange.sendAgain();

@@ -38,8 +38,6 @@ export class EventRequest implements RequestSink, EventOwner {
   #bodyBytes = 0;
   #heldBytes = 0;
   #trailers: FieldBlock | undefined;
-  /** When it was complete. */
-  completeAtMs: number = Infinity;
   #isComplete = false;
   readonly #requests: ServerRequest[] = [];
   /** Of routers that did not tell of their servers. */
@@ -109,7 +107,6 @@ export class EventRequest implements RequestSink, EventOwner {
     }
     this.#isComplete = true;
     this.#trailers = trailers;
-    this.completeAtMs = this.#context.nowMs();
     this.#context.complete(this);
   }
 
