@@ -12,9 +12,13 @@ const portReceiveBufferBytes = 4_194_304;
 type Lookup = NonNullable<SocketOptions['lookup']>;
 
 /** Addresses are numbers already: nothing is looked up, nor waited for. */
-const asItIs = ((address: string, options: unknown, callback: (error: null, address: string, family: number) => void): void => {
+export const asItIs: Lookup = (
+  address: string,
+  options: unknown,
+  callback: (error: null, address: string, family: number) => void,
+): void => {
   callback(null, address, options === 6 ? 6 : 4);
-}) as unknown as Lookup;
+};
 
 /** Hears of a port. */
 export interface UdpPortHandler {
@@ -34,11 +38,14 @@ export class UdpPort {
   #isListening = false;
   #isClosed = false;
 
-  /** Binds `port` of `address`, which is a number, or '' for all addresses of this host. */
-  constructor(address: string, port: number, turns: TurnQueue, handler: UdpPortHandler) {
+  /**
+   * Binds `port` of `address`, which is a number, or '' for all addresses of this host. With `group` the port is that of this multicast group
+   * on the interface that has the address; other programs may have it, too.
+   */
+  constructor(address: string, port: number, turns: TurnQueue, handler: UdpPortHandler, group?: string) {
     this.#handler = handler;
-    const type = address === '' || isIPv6(address) ? 'udp6' : 'udp4';
-    const socket = createSocket({ type, lookup: asItIs });
+    const local = group ?? (address === '' ? '::' : address);
+    const socket = createSocket({ type: isIPv6(local) ? 'udp6' : 'udp4', lookup: asItIs, reuseAddr: group !== undefined });
     this.#socket = socket;
     socket.on('message', (datagram, from) => {
       handler.received(datagram, from);
@@ -50,8 +57,15 @@ export class UdpPort {
       this.close();
       handler.failed(error);
     });
-    socket.bind({ port, address: address === '' ? '::' : address, exclusive: true }, () => {
+    socket.bind({ port, address: local, exclusive: true }, () => {
       if (this.#isClosed) return;
+      try {
+        if (group !== undefined) socket.addMembership(group, address === '' ? undefined : address);
+      } catch (error) {
+        this.close();
+        handler.failed(error as Error);
+        return;
+      }
       this.#isListening = true;
       enlargeReceiveBuffer(socket);
       handler.listening(socket.address().port);

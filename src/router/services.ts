@@ -1,5 +1,12 @@
+import { OwnGroupPorts } from '../host/udp-group-socket.ts';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
-import type { ListenerAddressEntity, ServiceConnectorEntity, ServiceListenerEntity } from '../management/service-entities.ts';
+import type {
+  ListenerAddressEntity,
+  ServiceConnectorEntity,
+  ServiceListenerEntity,
+  UdpConnectorEntity,
+  UdpListenerEntity,
+} from '../management/service-entities.ts';
 import { HttpEgress } from '../services/http/http-egress.ts';
 import { WaitingBudget } from '../services/udp/datagram-queue.ts';
 import type { FlowBudget } from '../services/udp/flow-context.ts';
@@ -10,6 +17,7 @@ import type { TcpConnectionRow } from './open-connections.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
 import { TcpConnectorOffer, TcpListenerPort } from './tcp-services.ts';
 import type { TlsProfile } from './tls-profiles.ts';
+import { UdpGroupOffer, UdpGroupPort } from './udp-group-services.ts';
 import { UdpConnectorOffer, UdpListenerPort } from './udp-services.ts';
 import { WakeTimer } from './wake-timer.ts';
 
@@ -25,6 +33,7 @@ export class RouterServices {
   readonly #portsOfAddresses = new Map<string, Port>();
 
   /** What all UDP services of the router share. */
+  readonly #ownGroupPorts: OwnGroupPorts;
   readonly #flowBudget: FlowBudget = { waiting: new WaitingBudget(), window: new SharedWindow() };
   #egress: HttpEgress | undefined;
   #egressWake: WakeTimer | undefined;
@@ -34,6 +43,7 @@ export class RouterServices {
 
   constructor(context: ServiceContext) {
     this.#context = context;
+    this.#ownGroupPorts = new OwnGroupPorts(() => context.clock.nowMs());
   }
 
   port(type: ServiceListenerEntity['type'], name: string): Port | undefined {
@@ -69,15 +79,26 @@ export class RouterServices {
         this.#start(key, new HttpConnectorOffer(this.#context, entity, this.#httpEgress()));
         return;
       case 'udpListener':
-        this.#open(key, new UdpListenerPort(this.#context, entity, this.#flowBudget));
+        this.#open(key, this.#udpPort(entity));
         return;
       case 'udpConnector':
-        this.#start(key, new UdpConnectorOffer(this.#context, entity, this.#flowBudget));
+        this.#start(key, this.#udpOffer(entity));
         return;
       case 'amqpListener':
         this.#open(key, new AmqpListenerPort(this.#context, entity, this.#slabs));
         return;
     }
+  }
+
+  #udpPort(entity: UdpListenerEntity): Port {
+    if (entity.multicastGroup === undefined) return new UdpListenerPort(this.#context, entity, this.#flowBudget);
+    return new UdpGroupPort(this.#context, entity, this.#flowBudget, this.#ownGroupPorts);
+  }
+
+  #udpOffer(entity: UdpConnectorEntity): Offer {
+    const { multicastGroup } = entity;
+    if (multicastGroup === undefined) return new UdpConnectorOffer(this.#context, entity, this.#flowBudget);
+    return new UdpGroupOffer(this.#context, entity, multicastGroup, this.#ownGroupPorts);
   }
 
   /** What all HTTP servers of the router share. */

@@ -81,9 +81,9 @@ export class UdpListenerSocket {
   }
 
   #resolve(): void {
-    const { host } = this.#entity;
+    const { host, multicastGroup } = this.#entity;
     if (host === '') {
-      this.#open(this.#ipv4Only ? '0.0.0.0' : '');
+      this.#open(this.#ipv4Only && multicastGroup === undefined ? '0.0.0.0' : '');
       return;
     }
     this.#isOpening = true;
@@ -102,8 +102,8 @@ export class UdpListenerSocket {
 
   #open(address: string): void {
     const { log, turns } = this.#context;
-    const { type, name, port } = this.#entity;
-    this.#port = new UdpPort(address, port, turns, {
+    const { type, name, port, multicastGroup } = this.#entity;
+    const handler: UdpPortHandler = {
       received: this.#events.received,
       dropped: this.#events.dropped,
       listening: (boundPort) => {
@@ -113,12 +113,13 @@ export class UdpListenerSocket {
       },
       failed: (error) => {
         this.#port = undefined;
-        if (address === '' && withoutIpv6.has((error as NodeJS.ErrnoException).code ?? '')) {
+        if (address === '' && multicastGroup === undefined && withoutIpv6.has((error as NodeJS.ErrnoException).code ?? '')) {
           this.#ipv4Only = true;
           this.#open('0.0.0.0');
         } else this.#failed(error);
       },
-    });
+    };
+    this.#port = new UdpPort(address, port, turns, handler, multicastGroup);
   }
 
   #failed(error: Error): void {

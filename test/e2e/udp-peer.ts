@@ -117,3 +117,37 @@ export class UdpClient implements Disposable {
     this.#isClosed = true;
   }
 }
+
+/** A member of a multicast group, which hears what it sends itself, too. */
+export class UdpGroupMember implements Disposable {
+  readonly #socket: Socket;
+  readonly #group: string;
+  readonly heard: string[] = [];
+  #isClosed = false;
+
+  private constructor(socket: Socket, group: string) {
+    this.#socket = socket;
+    this.#group = group;
+    socket.on('message', (datagram: Buffer) => void this.heard.push(String(datagram)));
+    atEndOfTest(() => this[Symbol.dispose]());
+  }
+
+  /** `host`: the address of the interface. */
+  static async start(group: string, port: number, host: string): Promise<UdpGroupMember> {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    socket.bind(port, group);
+    await once(socket, 'listening');
+    socket.addMembership(group, host);
+    socket.setMulticastInterface(host);
+    return new UdpGroupMember(socket, group);
+  }
+
+  send(text: string): void {
+    this.#socket.send(text, this.#socket.address().port, this.#group);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isClosed) this.#socket.close();
+    this.#isClosed = true;
+  }
+}

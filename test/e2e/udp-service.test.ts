@@ -10,7 +10,7 @@ import { LinkProxy } from './link-proxy.ts';
 import { Network, line } from './network.ts';
 import { freePort } from './ports.ts';
 import type { Entity } from './router-process.ts';
-import { UdpClient, UdpServer } from './udp-peer.ts';
+import { UdpClient, UdpGroupMember, UdpServer } from './udp-peer.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
@@ -291,4 +291,52 @@ test('a receiver that stalls delays nobody', { timeout: 58_000 }, async () => {
   } finally {
     stalled.kill('SIGKILL');
   }
+});
+
+test('what is sent to a multicast group at one site is heard at the others, once, and not again at home', { timeout: 58_000 }, async () => {
+  const group = '239.77.1.2';
+  const names = ['a', 'b', 'c'] as const;
+  const ports = await Promise.all(names.map(async () => await freePort()));
+  // Ports stand for the networks of sites: on one machine all hear the same groups.
+  const bridge = (index: number): Entity[] => {
+    const shared = { address: 'mc/lan', host, port: ports[index], multicastGroup: group };
+    return [
+      ['address', { prefix: 'mc', distribution: 'multicast' }],
+      ['udpListener', { name: 'lan', ...shared }],
+      ['udpConnector', { name: 'lan', ...shared }],
+    ];
+  };
+  await using network = await Network.start({
+    links: line(names),
+    entities: Object.fromEntries(names.map((name, index) => [name, bridge(index)])),
+  });
+  const members = await Promise.all(ports.map(async (port) => await UdpGroupMember.start(group, port, host)));
+  try {
+    let number = 0;
+    await until(
+      'all hear of each other',
+      async () => {
+        members.forEach((member) => member.send(`hello ${number}`));
+        number++;
+        await sleep(100);
+        return members.every((member) => member.heard.length >= number + 2);
+      },
+      20_000,
+    );
+    await sleep(300);
+    for (const member of members) member.heard.length = 0;
+    for (const [index, member] of members.entries()) {
+      for (let count = 0; count < 20; count++) member.send(`${index} ${count}`);
+      await sleep(50);
+    }
+    await sleep(500);
+    for (const member of members) {
+      assert.equal(new Set(member.heard).size, member.heard.length, 'nothing is heard twice');
+      assert.ok(member.heard.length >= 50, `${member.heard.length} of 60 are heard`);
+    }
+    console.log(`# heard of 60: ${members.map(({ heard }) => heard.length).join(', ')}`);
+  } finally {
+    for (const member of members) member[Symbol.dispose]();
+  }
+  assert.equal(network.routers.length, 3);
 });
