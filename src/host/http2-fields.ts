@@ -141,7 +141,7 @@ export function trailerFields(block: FieldBlock | undefined): Record<string, str
   appendFields(raw, block);
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] ?? '';
-    // A name like `__proto__` is a token as any other.
+    // A name like `__proto__` is a token, too.
     if (Object.hasOwn(fields, name)) fields[name]?.push(raw[index + 1] ?? '');
     else Object.defineProperty(fields, name, { value: [raw[index + 1] ?? ''], enumerable: true, configurable: true, writable: true });
   }
