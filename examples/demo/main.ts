@@ -1,17 +1,16 @@
 /**
- * Four sites on one machine, each with a router of its own: a service at two of them, by connection and by request, load at a third, overflow from one to the
- * other, and the loss and return of a site. See README.md in this folder.
+ * Four sites on one machine, each with a router of its own: a service at two of them, by connection and by request, load at a third,
+ * overflow from one to the other, and the loss and return of a site. See README.md in this folder.
  *
  * `node examples/demo/main.ts [--check | --keep]`
  */
-import { randomInt } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
+import { freePort } from './free-port.ts';
 import { LiveTable } from './live-table.ts';
 import { Load } from './load.ts';
 import { runPhase } from './phases.ts';
@@ -33,24 +32,6 @@ const serviceTimeoutMs = 20_000;
 const pollMs = 100;
 /** The load has reached aws before its router is killed. */
 const beforeKillMs = 1500;
-
-/** Below the ports that systems give to outgoing connections: one of those could take the port while its router is dead. */
-const firstPort = 12_000;
-const lastPort = 31_000;
-const portAttempts = 100;
-
-async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < portAttempts; attempt++) {
-    const port = randomInt(firstPort, lastPort);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
-  throw new Error('no free port found');
-}
 
 /** One run: what it started, and where its state is. */
 class Demonstration {

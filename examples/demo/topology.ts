@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import type { Phase } from './phases.ts';
+import type { Command } from './van.ts';
 
 /**
  * The four sites and their links with costs:
@@ -26,10 +27,9 @@ export type ServiceName = (typeof serviceNames)[number];
 const nearCost = 1;
 const overflowCost = 7;
 
-/** One command of the CLI: `van -n <namespace> <parameters>`. */
-export interface Step {
+/** A command at one of the sites. */
+interface Step extends Command {
   readonly namespace: SiteName;
-  readonly parameters: readonly string[];
 }
 
 /** Ports of 127.0.0.1 that the demonstration uses. */

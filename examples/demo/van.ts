@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-import type { Step } from './topology.ts';
-
 const launcher: string = join(import.meta.dirname, '../../van');
 /** Waiting for a site or a token to be ready is part of the command. */
 const commandTimeoutMs = 30_000;
+
+/** One command: `van -n <namespace> <parameters>`. */
+export interface Command {
+  readonly namespace: string;
+  readonly parameters: readonly string[];
+}
 
 /** The product's command line, with the state of all sites in one folder of this run. */
 export class Van {
@@ -19,11 +23,11 @@ export class Van {
   }
 
   /** Runs one command and gives its stdout. A failing exit code is an error with what the command said. */
-  async run(step: Step, options: { quiet?: boolean } = {}): Promise<string> {
-    const parameters = ['-n', step.namespace, ...step.parameters];
-    const line = `van ${parameters.join(' ')}`;
+  async run({ namespace, parameters }: Command, options: { quiet?: boolean } = {}): Promise<string> {
+    const words = ['-n', namespace, ...parameters];
+    const line = `van ${words.join(' ')}`;
     if (options.quiet !== true) this.#report(`$ ${line}`);
-    const child = spawn(launcher, parameters, {
+    const child = spawn(launcher, words, {
       env: { ...process.env, ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: commandTimeoutMs,
