@@ -244,8 +244,20 @@ export class Forwarder {
     return route !== undefined && route.routers.some((router) => router.link >= 0);
   }
 
+  /** As this router announces the address. */
   treatment(address: string): Treatment {
     return this.#rule(address)?.treatment ?? Treatment.balanced;
+  }
+
+  /** As messages to the address are treated here: what is configured, or else announced by others. */
+  treatmentInUse(address: string): Treatment {
+    const { key, name } = this.#service(address);
+    return this.#rule(name)?.treatment ?? this.#table.addresses.get(key)?.treatment ?? Treatment.balanced;
+  }
+
+  /** Service addresses with consumers at this router. */
+  get localServices(): string[] {
+    return [...this.#addresses].filter(([, { consumers }]) => consumers.length > 0).map(([key]) => key.slice(1));
   }
 
   /** Unsettled messages of a service address through each neighbour, for status. */

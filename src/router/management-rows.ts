@@ -75,7 +75,7 @@ function trustOf(members: Router['members'], routerId: string, certified: boolea
 /** Service addresses with a consumer anywhere. */
 export function addressRows(router: Router): readonly AddressRow[] {
   const { forwarder } = router;
-  const local = new Set(serviceConnectors(router.configuration).map(({ address }) => address));
+  const local = new Set([...serviceConnectors(router.configuration).map(({ address }) => address), ...forwarder.localServices]);
   const remote = new Map<string, readonly string[]>();
   for (const { key, routers } of forwarder.table.addresses.values()) {
     if (!key.startsWith('M')) continue;
@@ -86,7 +86,7 @@ export function addressRows(router: Router): readonly AddressRow[] {
   return names.map((name) => ({
     key: `M${name}`,
     name,
-    distribution: distributionOf(forwarder.treatment(name)),
+    distribution: distributionOf(forwarder.treatmentInUse(name)),
     subscriberCount: forwarder.localConsumers(name),
     remoteRouters: remote.get(name) ?? [],
     outstanding: [...forwarder.outstanding(name).values()].reduce((sum, count) => sum + count, 0),
