@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { Authority } from './certificates.ts';
 import { atEndOfTest } from './end-of-test.ts';
 import { LinkProxy } from './link-proxy.ts';
 import { Network, line } from './network.ts';
@@ -114,6 +117,34 @@ test('datagrams of all lengths arrive over two hops as they were sent', { timeou
   assert.equal((await empty.askAgain('')).length, 0, 'a datagram of no octets');
   console.log(`# ${sizes.length} datagrams each way, ${again} asked for again`);
   assert.equal(network.routers.length, 3);
+});
+
+test('QUIC goes through', { timeout: 58_000 }, async (context) => {
+  const hasQuic = await run('python3', ['-c', 'import aioquic']).then(
+    () => true,
+    () => false,
+  );
+  if (!hasQuic) {
+    context.skip('aioquic is not installed (pip install aioquic)');
+    return;
+  }
+  const peer = join(import.meta.dirname, 'quic-peer.py');
+  const [port, serverPort] = [await freePort(), await freePort()];
+  await using authority = await Authority.make();
+  const { certificateFile, keyFile } = await authority.issue('quic-00000000');
+  const server = spawn('python3', [peer, 'serve', String(serverPort), certificateFile, keyFile], { stdio: ['ignore', 'pipe', 'inherit'] });
+  atEndOfTest(() => server.kill());
+  try {
+    await once(server.stdout, 'data');
+    await using network = await overTwoHops(udpListener('quic', port), udpConnector('quic', serverPort));
+    await network.router('near').logged(/service port open/, 20_000);
+    const startMs = performance.now();
+    const { stdout } = await run('python3', [peer, 'send', String(port), '2000000'], { timeout: 40_000 });
+    assert.equal(stdout.trim(), 'same');
+    console.log(`# 2 MB over QUIC in ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
+  } finally {
+    server.kill();
+  }
 });
 
 test('IPv6 at both ends', { timeout: 58_000 }, async (context) => {
