@@ -19,6 +19,7 @@ import { until } from './until.ts';
 const run = promisify(execFile);
 const host = '127.0.0.1';
 const maxDatagramBytes = 65_507;
+const nameServer = 'dnsmasq';
 
 function udpListener(address: string, port: number, more: Entity[1] = {}): Entity {
   return ['udpListener', { name: address, address, host, port, ...more }];
@@ -45,14 +46,14 @@ async function isInstalled(program: string): Promise<boolean> {
 }
 
 test('dig asks dnsmasq over two hops', { timeout: 58_000 }, async (context) => {
-  for (const program of ['dig', 'dnsmasq']) {
+  for (const program of ['dig', nameServer]) {
     if (await isInstalled(program)) continue;
     context.skip(`${program} is not installed (Debian: apt install bind9-dnsutils dnsmasq-base)`);
     return;
   }
   const [port, dnsPort] = [await freePort(), await freePort()];
   const own = ['--keep-in-foreground', '--conf-file=/dev/null', '--pid-file=', '--no-resolv', '--no-hosts', `--port=${dnsPort}`];
-  const dns = spawn('dnsmasq', [...own, `--listen-address=${host}`, '--bind-interfaces', '--address=/example.test/192.0.2.7'], {
+  const dns = spawn(nameServer, [...own, `--listen-address=${host}`, '--bind-interfaces', '--address=/example.test/192.0.2.7'], {
     stdio: 'ignore',
   });
   atEndOfTest(() => dns.kill());
@@ -145,6 +146,33 @@ test('QUIC goes through', { timeout: 58_000 }, async (context) => {
   } finally {
     server.kill();
   }
+});
+
+test('a skupper-router in the middle passes flows on', { timeout: 58_000 }, async (context) => {
+  if (process.env['VAN_TEST_SKROUTERD'] !== '1' || !(await isInstalled('skrouterd'))) {
+    context.skip('runs when VAN_TEST_SKROUTERD=1 and skrouterd is on the PATH');
+    return;
+  }
+  using server = await UdpServer.start();
+  const port = await freePort();
+  await using network = await Network.start({
+    links: line(['near', 'middle', 'far']),
+    entities: { near: [udpListener('echo', port)], middle: [], far: [udpConnector('echo', server.port)] },
+    skupper: ['middle'],
+  });
+  using client = await UdpClient.start(port);
+  await client.askAgain('ready', 30_000);
+  for (const size of [0, 1, 1472, 40_000, maxDatagramBytes]) {
+    const datagram = randomBytes(size);
+    client.answers.length = 0;
+    assert.ok((await client.askAgain(datagram)).equals(datagram), `${size} octets`);
+  }
+  // More than windows hold, each way: acknowledgements pass, too.
+  let answered = 0;
+  for (let count = 0; count < 400; count++) if ((await client.ask(randomBytes(8192), 250)) !== undefined) answered++;
+  assert.ok(answered > 300, `${answered} of 400 are answered`);
+  assert.equal(server.clients.size, 1, 'in one flow');
+  assert.equal(network.routers.length, 3);
 });
 
 test('IPv6 at both ends', { timeout: 58_000 }, async (context) => {
