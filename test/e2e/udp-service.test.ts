@@ -219,59 +219,62 @@ test('1,000 clients at a time are 1,000 clients to the server', { timeout: 58_00
   console.log(`# ${network.routers.map((router) => `${Math.round(router.residentBytes() / 1_048_576)} MiB`).join(', ')} resident`);
 });
 
-test('a flow goes on by another way when its link fails', { timeout: 58_000 }, async () => {
-  using server = await UdpServer.start();
-  const [port, linkPort] = [await freePort(), await freePort()];
-  await using proxy = await LinkProxy.start(linkPort);
-  await using network = await Network.start({
-    links: [
-      { from: 'c', to: 'b' },
-      { from: 'a', to: 'd', cost: 2 },
-      { from: 'c', to: 'd', cost: 2 },
-    ],
-    entities: {
-      a: [udpListener('echo', port), ['connector', { name: 'b', role: 'inter-router', host, port: proxy.port }]],
-      b: [['listener', { name: 'proxied', role: 'inter-router', host, port: linkPort }]],
-      c: [udpConnector('echo', server.port)],
-      d: [],
-    },
+for (const how of ['is cut', 'falls silent'] as const) {
+  test(`a flow goes on by another way when its link ${how}`, { timeout: 58_000 }, async () => {
+    using server = await UdpServer.start();
+    const [port, linkPort] = [await freePort(), await freePort()];
+    await using proxy = await LinkProxy.start(linkPort);
+    await using network = await Network.start({
+      links: [
+        { from: 'c', to: 'b' },
+        { from: 'a', to: 'd', cost: 2 },
+        { from: 'c', to: 'd', cost: 2 },
+      ],
+      entities: {
+        a: [udpListener('echo', port), ['connector', { name: 'b', role: 'inter-router', host, port: proxy.port }]],
+        b: [['listener', { name: 'proxied', role: 'inter-router', host, port: linkPort }]],
+        c: [udpConnector('echo', server.port)],
+        d: [],
+      },
+    });
+    using client = await UdpClient.start(port);
+    await client.askAgain('ready');
+    await sleep(1500);
+    client.answers.length = 0;
+    const cutAt = 200;
+    const hasAnswer = (from: number): boolean => client.answers.some((answer) => Number(answer) >= from);
+    let sent = 0;
+    const sendSome = async (count: number): Promise<void> => {
+      for (const end = sent + count; sent < end; sent++) {
+        client.send(String(sent));
+        await sleep(5);
+      }
+    };
+    await sendSome(cutAt);
+    await sleep(300);
+    const before = client.answers.length;
+    if (how === 'is cut') proxy.cut(true);
+    else proxy.silence();
+    await until(
+      'an answer comes by the other way',
+      async () => {
+        await sendSome(20);
+        return hasAnswer(cutAt);
+      },
+      20_000,
+    );
+    await sendSome(100);
+    await sleep(300);
+    const numbers = new Set(client.answers.map(Number));
+    console.log(
+      `# ${cutAt - before} of ${cutAt} lost before, ${sent - numbers.size} of ${sent} in all; the server saw ${server.clients.size} clients`,
+    );
+    assert.equal(client.answers.length, numbers.size, 'no datagram arrives twice');
+    assert.ok(before > cutAt * 0.8, 'what is sent slowly arrives');
+    assert.ok(server.clients.size > 1, 'the server sees another port: the flow has begun anew');
+    assert.equal(network.routers.length, 4);
   });
-  using client = await UdpClient.start(port);
-  await client.askAgain('ready');
-  await sleep(1500);
-  client.answers.length = 0;
-  const cutAt = 200;
-  const hasAnswer = (from: number): boolean => client.answers.some((answer) => Number(answer) >= from);
-  let sent = 0;
-  const sendSome = async (count: number): Promise<void> => {
-    for (const end = sent + count; sent < end; sent++) {
-      client.send(String(sent));
-      await sleep(5);
-    }
-  };
-  await sendSome(cutAt);
-  await sleep(300);
-  const before = client.answers.length;
-  proxy.cut(true);
-  await until(
-    'an answer comes by the other way',
-    async () => {
-      await sendSome(20);
-      return hasAnswer(cutAt);
-    },
-    20_000,
-  );
-  await sendSome(100);
-  await sleep(300);
-  const numbers = new Set(client.answers.map(Number));
-  console.log(
-    `# ${cutAt - before} of ${cutAt} lost before, ${sent - numbers.size} of ${sent} in all; the server saw ${server.clients.size} clients`,
-  );
-  assert.equal(client.answers.length, numbers.size, 'no datagram arrives twice');
-  assert.ok(before > cutAt * 0.8, 'what is sent slowly arrives');
-  assert.ok(server.clients.size > 1, 'the server sees another port: the flow has begun anew');
-  assert.equal(network.routers.length, 4);
-});
+}
 
 test('a server that is gone is found again, and clients are refused when nobody offers the address', { timeout: 58_000 }, async () => {
   const serverPort = await freePort();

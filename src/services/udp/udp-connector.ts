@@ -16,6 +16,8 @@ import type { OpenServerSocket } from './server-socket.ts';
 const givesWayAfterMs = 1000;
 /** Once the server is withdrawn, a flow ends when it has been quiet for this long: its next datagram goes to another server. */
 const leavingIdleMs = 1000;
+/** And whether quiet or not after this long: it can be moved, so the end of the router does not wait for it. */
+const leavingMs = 3000;
 
 /** The server's side of a UDP service: each flow of a client has a socket to the server. */
 export class UdpConnector implements Consumer, ServerFlowOwner {
@@ -27,6 +29,7 @@ export class UdpConnector implements Consumer, ServerFlowOwner {
   readonly #all = new Set<ServerFlow>();
   readonly #newWays: NewWayBudget;
   #idleTimeoutMs: number;
+  #withdrawnMs = Infinity;
   opened = 0;
   failures = 0;
   /** Why the server could not be reached the last time; undefined once it has been. */
@@ -120,14 +123,21 @@ export class UdpConnector implements Consumer, ServerFlowOwner {
       this.#remove(flow);
       flow.end();
     }
-    for (const flow of this.#all) if (flow.check(nowMs)) this.#remove(flow);
+    for (const flow of this.#all) {
+      if (nowMs - this.#withdrawnMs >= leavingMs) {
+        this.#remove(flow);
+        flow.end();
+      } else if (flow.check(nowMs)) this.#remove(flow);
+    }
     if (this.#all.size > 0) this.#askForSweep(nowMs);
   }
 
-  /** Takes no new flows, and ends those that are quiet. */
+  /** Takes no new flows, and ends those that are quiet; before long the others, too. */
   withdraw(): void {
+    const nowMs = this.context.clock.nowMs();
+    this.#withdrawnMs = Math.min(this.#withdrawnMs, nowMs);
     this.#idleTimeoutMs = Math.min(this.#idleTimeoutMs, leavingIdleMs);
-    if (this.#all.size > 0) this.#askForSweep(this.context.clock.nowMs());
+    if (this.#all.size > 0) this.#askForSweep(nowMs);
   }
 
   /** Ends all flows now. */

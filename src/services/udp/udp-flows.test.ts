@@ -413,6 +413,26 @@ test('a withdrawn server keeps its flows until they are quiet', () => {
   assert.deepEqual([connector.outstanding, bench.listener.flows], [0, 0]);
 });
 
+test('a withdrawn server does not keep a flow that is never quiet; its next datagram goes elsewhere', () => {
+  const bench = new Bench();
+  const connector = bench.connector();
+  bench.client('a');
+  bench.endTurn();
+  bench.servers[0].handler.opened();
+  bench.forwarder.removeConsumer('service', connector);
+  connector.withdraw();
+  const taker = bench.taker();
+  for (let tenth = 0; tenth < 40; tenth++) {
+    bench.nowMs += 100;
+    bench.client(String(tenth));
+    bench.endTurn();
+    connector.sweep();
+  }
+  assert.equal(connector.outstanding, 0);
+  assert.equal(bench.servers[0].got.length + taker.got.length, 41, 'nothing is lost, nothing comes twice');
+  assert.ok(taker.got.length > 5);
+});
+
 test('messages that are no flows are released', () => {
   const bench = new Bench();
   const connector = bench.connector();
