@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atEndOfTest } from './end-of-test.ts';
@@ -97,12 +98,17 @@ suite('HTTP event channels', { concurrency: false }, () => {
       response.statusCode = 418;
       response.end(Buffer.of(0xff, 0xfe));
     });
-    const [port, multipartPort] = [await freePort(), await freePort()];
+    const [port, multipartPort, http2Port] = [await freePort(), await freePort(), await freePort()];
     await using network = await Network.start({
       tls: true,
       links: line(['near', 'middle', 'far']),
       entities: {
-        near: [channel(port), channel(multipartPort, { name: 'multipart', eventChannel: 'multipart' }), connector(near.port)],
+        near: [
+          channel(port),
+          channel(multipartPort, { name: 'multipart', eventChannel: 'multipart' }),
+          channel(http2Port, { name: 'http2', protocol: 'http2' }),
+          connector(near.port),
+        ],
         middle: [connector(middle.port)],
         far: [connector(far.port), connector(second.port)],
       },
@@ -156,6 +162,17 @@ suite('HTTP event channels', { concurrency: false }, () => {
     );
     assert.match(pieces[4], /\r\n\r\nnear\r\n$/);
     assert.ok(pieces.some((piece) => piece.endsWith('\r\n\r\n\xff\xfe\r\n')));
+
+    // By HTTP/2 to servers of HTTP/1.1.
+    const session = connectHttp2(`http://${host}:${http2Port}`);
+    atEndOfTest(() => session.destroy());
+    const stream = session.request({ ':method': 'POST', ':path': '/' });
+    stream.end('by HTTP/2');
+    let body = '';
+    for await (const piece of stream.setEncoding('utf8') as AsyncIterable<string>) body += piece;
+    session.close();
+    assert.equal((JSON.parse(body) as Part[]).length, 4);
+    for (const server of [near, middle, far, second]) assert.equal(server.bodies.at(-1), 'by HTTP/2');
   });
 
   test('servers that fail are named; a service without servers is told as such', { timeout: 58_000 }, async () => {
