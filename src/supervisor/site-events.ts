@@ -84,13 +84,14 @@ export class SiteEvents {
     throw new WeatherError('router-not-running', 'the router is not running', { remedy: 'the log says why: van site logs' });
   }
 
-  /** Sends one message and waits for its outcome. Throws WeatherError `too-few-subscribers`, `no-outcome` and `too-many-messages`. */
+  /** Sends one message and waits for its outcome. Throws WeatherError `not-granted`, `too-few-subscribers`, `no-outcome`, `too-many-messages`. */
   async publish(options: PublishOptions): Promise<PublishedEvent> {
     const { address, contentType, subject, headers, waitFor, timeoutMs } = options;
     const body = Buffer.from(options.body, 'base64');
     if (body.length > maxEventBodyBytes) {
       throw new InputError('input-too-long', 'body', `is longer than ${maxEventBodyBytes} bytes`);
     }
+    this.#checkGrant('consume', address);
     if (this.#publications >= maxPublications) {
       throw new WeatherError('too-many-messages', `${maxPublications} messages wait for their outcome`, { remedy: 'try again' });
     }
@@ -120,6 +121,16 @@ export class SiteEvents {
     }
   }
 
+  /** The other routers hold this site to what it was granted; here it hears why. */
+  #checkGrant(use: 'advertise' | 'consume', address: string): void {
+    const patterns = this.#trust.rights?.[use];
+    if (patterns === undefined || new AddressGrant(patterns).allows(address)) return;
+    const allowed = patterns.length === 0 ? 'nothing' : patterns.join(', ');
+    throw new WeatherError('not-granted', `this site may ${use} ${allowed}, not '${address}'`, {
+      remedy: `redeem a token that was issued with --${use} ${address}`,
+    });
+  }
+
   /** Waits until so many sites have consumers. */
   async #subscribers(address: string, count: number, endMs: number): Promise<void> {
     for (;;) {
@@ -141,16 +152,7 @@ export class SiteEvents {
    * `too-many-subscriptions` and `too-many-addresses`.
    */
   subscribe(address: string, request: ManagementRequest, client: LineStream): SubscribedBody {
-    const advertise = this.#trust.rights?.advertise;
-    if (advertise !== undefined && !new AddressGrant(advertise).allows(address)) {
-      throw new WeatherError(
-        'not-granted',
-        `this site may not take messages of '${address}'; it may advertise ${advertise.join(', ') || 'nothing'}`,
-        {
-          remedy: `redeem a token that was issued with --advertise ${address}`,
-        },
-      );
-    }
+    this.#checkGrant('advertise', address);
     if (this.#subscriptions.size >= maxSubscriptions) {
       throw new WeatherError('too-many-subscriptions', `this site has ${maxSubscriptions} subscriptions`, { remedy: 'end some of them' });
     }
