@@ -165,18 +165,26 @@ function decodeState(reader: ValueReader, disposition: Disposition): void {
   }
 }
 
-/** Fields: delivery-failed, undeliverable-here, message-annotations. Only the reason is of use here. */
+/** Fields: delivery-failed, undeliverable-here, message-annotations. Of the annotations only the reason is of use here. */
 function decodeModified(reader: ValueReader, disposition: Disposition): void {
   const count = reader.enterList();
   const end = reader.endOfList;
+  let deliveryFailed = false;
+  let undeliverableHere = false;
+  let condition = '';
   for (let index = 0; index < count; index++) {
-    if (index !== 2) {
-      reader.skip();
-      continue;
-    }
-    const annotations = reader.readValue();
-    const condition = annotations instanceof Map ? (annotations.get(conditionAnnotation) as unknown) : undefined;
-    if (typeof condition === 'string') disposition.error = { condition, description: '' };
+    if (reader.skipNull()) continue;
+    if (index === 0) deliveryFailed = reader.readBoolean();
+    else if (index === 1) undeliverableHere = reader.readBoolean();
+    else if (index === 2) {
+      const annotations = reader.readValue();
+      const told = annotations instanceof Map ? (annotations.get(conditionAnnotation) as unknown) : undefined;
+      if (typeof told === 'string') condition = told;
+    } else reader.skip();
+  }
+  if (condition !== '' && deliveryFailed && !undeliverableHere) disposition.error = { condition, description: '' };
+  else if (condition !== '' || deliveryFailed || undeliverableHere) {
+    disposition.error = { condition, description: '', deliveryFailed, undeliverableHere };
   }
   reader.position = end;
 }
@@ -219,12 +227,16 @@ export function encodeDisposition(
   } else if (state === DeliveryState.modified && error !== undefined) {
     // The description stays here: it may name places that are nobody else's business.
     writer.list();
-    writer.boolean(true);
-    writer.null();
-    writer.map();
-    writer.symbol(conditionAnnotation);
-    writer.symbol(error.condition);
-    writer.end(2);
+    writer.boolean(error.deliveryFailed ?? true);
+    if (error.undeliverableHere === true) writer.boolean(true);
+    else writer.null();
+    if (error.condition === '') writer.null();
+    else {
+      writer.map();
+      writer.symbol(conditionAnnotation);
+      writer.symbol(error.condition);
+      writer.end(2);
+    }
     writer.end(3);
   } else {
     writer.byte(0x45);

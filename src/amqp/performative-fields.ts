@@ -17,6 +17,9 @@ const maxCapabilities = 64;
 export interface AmqpError {
   readonly condition: string;
   readonly description: string;
+  /** Of the outcome `modified` alone, §3.4.5. What it says has no condition of its own: then `condition` is empty. */
+  readonly deliveryFailed?: boolean;
+  readonly undeliverableHere?: boolean;
 }
 
 export function missing(name: string, field: string): ProtocolViolation {
@@ -72,5 +75,5 @@ export function fitError(error: AmqpError, maxFrameSize: number): AmqpError {
   const { condition, description } = error;
   if (condition.length + description.length <= room) return error;
   const shortCondition = condition.slice(0, room >> 1);
-  return { condition: shortCondition, description: description.slice(0, room - shortCondition.length) };
+  return { ...error, condition: shortCondition, description: description.slice(0, room - shortCondition.length) };
 }

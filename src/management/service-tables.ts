@@ -239,7 +239,7 @@ export const amqpListenerTable: EntityTable<AmqpListenerEntity> = {
     backlog,
     saslMechanisms: optional(saslMechanisms(), 'SASL mechanisms to accept: ANONYMOUS, EXTERNAL (with authenticatePeer); both when absent'),
     webSocket: withDefault(truth(), false, 'also take clients that speak AMQP over WebSocket'),
-    maxFrameSize: withDefault(number(512, 1024 * 1024), 16_384, 'largest frame to receive, in bytes'),
+    maxFrameSize: withDefault(number(512, 1024 * 1024), 65_536, 'largest frame to receive, in bytes'),
     linkCapacity: withDefault(number(1, 65_535), 250, 'messages that a client may have under way on one link'),
     idleTimeoutMs: withDefault(number(0, longestMs), 60_000, 'a client that is silent for this time is gone; 0 = never'),
     handshakeTimeoutMs: withDefault(number(1, longestMs), 5_000, 'a client must have opened its connection within this time'),

@@ -1,6 +1,12 @@
 import type { ListenerEntity } from '../management/entities.ts';
 import type { AmqpListenerEntity } from '../management/service-entities.ts';
 
+/**
+ * A client that announces less gets less. Smaller ones would be too many for clients that give room for a number of frames, and no more before
+ * a message is complete.
+ */
+const preferredMaxFrameSize = 65_536;
+
 /** What the port of a `listener` of role `normal` is called among the amqpListeners: no name of these has a blank. */
 export function clientPortName(listener: string): string {
   return `listener ${listener}`;
@@ -20,7 +26,7 @@ export function clientPortOf(listener: ListenerEntity): AmqpListenerEntity {
     ...(authenticatePeer ? { authenticatePeer } : {}),
     ...(saslMechanisms === undefined ? {} : { saslMechanisms }),
     webSocket: http,
-    maxFrameSize,
+    maxFrameSize: Math.max(maxFrameSize, preferredMaxFrameSize),
     linkCapacity,
     idleTimeoutMs: listener.idleTimeoutSeconds * 1000,
     handshakeTimeoutMs: listener.initialHandshakeTimeoutSeconds === 0 ? Infinity : listener.initialHandshakeTimeoutSeconds * 1000,

@@ -1,9 +1,10 @@
 import type { DeliverySource, OutgoingDelivery } from '../../amqp/delivery.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
+import { GatheredBytes } from '../../forwarding/gathered-bytes.ts';
 import type { Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { ClientConsumer } from './client-consumer.ts';
-import { acknowledgeStepBytes } from './limits.ts';
+import { acknowledgeStepBytes, gatheredFrameBytes } from './limits.ts';
 
 /**
  * A message on its way to a client. Of one that comes as a stream the producer is told how far it has been written: at its first octets, so
@@ -17,6 +18,7 @@ export class ClientLeg implements Downstream, DeliverySource {
   #isForgotten: boolean;
   #bytes = 0;
   #acknowledgedBytes = 0;
+  #gathered: GatheredBytes | undefined;
   #complete = false;
   #over = false;
 
@@ -43,7 +45,7 @@ export class ClientLeg implements Downstream, DeliverySource {
     this.#bytes += end - start;
     this.#complete = !more;
     this.#consumer.client.port.counters.bytesOut += end - start;
-    this.#delivery.send(bytes, start, end, more);
+    this.#write(bytes, start, end, more);
     if (more) {
       if (this.congested) {
         if (this.#acknowledgedBytes === 0) this.#acknowledge(1);
@@ -54,6 +56,20 @@ export class ClientLeg implements Downstream, DeliverySource {
     if (!this.#delivery.settled) return;
     if (this.#delivery.pending !== undefined) this.#consumer.wait(this);
     else this.#written();
+  }
+
+  /** Pieces of a stream are gathered. */
+  #write(bytes: Uint8Array, start: number, end: number, more: boolean): void {
+    const gathered = this.#gathered;
+    if (!more && gathered === undefined) {
+      this.#delivery.send(bytes, start, end, false);
+      return;
+    }
+    const into = (this.#gathered ??= new GatheredBytes());
+    into.add(bytes, start, end);
+    if (more && into.length < gatheredFrameBytes) return;
+    this.#gathered = undefined;
+    this.#delivery.send(into.bytes, 0, into.length, more);
   }
 
   /** All of it is on its way to a client that sends no outcome: that it went out is what its producer hears. */
@@ -111,6 +127,7 @@ export class ClientLeg implements Downstream, DeliverySource {
 
   #end(): void {
     this.#over = true;
+    this.#gathered = undefined;
     this.#consumer.over(this);
   }
 }

@@ -32,11 +32,8 @@ export class ClientProducer implements LinkHandler, DeliverySink {
   routesChanged(): void {
     const isReachable = this.#service === null || this.client.port.forwarder.reachable(this.#service);
     if (isReachable === this.#granted > 0) return;
-    if (isReachable) this.#grant(this.#window());
-    else {
-      this.#granted = 0;
-      this.#link.drain();
-    }
+    // Taken back, not drained: many clients leave it to their application to answer a drain.
+    this.#grant(isReachable ? this.#window() : 0);
   }
 
   #grant(window: number): void {

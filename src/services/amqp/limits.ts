@@ -1,10 +1,7 @@
 import type { ConnectionLimits } from '../../amqp/connection-options.ts';
 
-/** Frames of clients: small, so that no one of them holds the others of its connection for long. */
-export const clientMaxFrameSize = 16_384;
-
 /**
- * What one client may have at a time. A session's window lets it send 128 full frames; the window is not renewed while a message of its
+ * What one client may have at a time. A session's window lets it send 48 frames of 64 KiB; the window is not renewed while a message of its
  * waits for its way, so that no more than that and what the way holds is kept for it. What waits for a client that does not take its messages is
  * bounded by the backlogs: a message beyond them is given back to its sender.
  */
@@ -12,7 +9,7 @@ export const clientLimits: ConnectionLimits = {
   sessions: 64,
   links: 1024,
   unsettled: 16_384,
-  incomingWindowBytes: 2_097_152,
+  incomingWindowBytes: 3_145_728,
   linkBacklogBytes: 16_777_216,
   backlogBytes: 33_554_432,
 };
@@ -30,6 +27,11 @@ export const maxGatheredBytes = 4_194_304;
 
 /** Octets of a stream that its consumer has not acknowledged: as for TCP services. */
 export const streamWindowBytes = 983_040;
+/**
+ * Octets of a stream that are put together for a client before they are sent: some give room for a number of frames, and no more before a
+ * message is complete, and octets come in pieces of any size.
+ */
+export const gatheredFrameBytes = 131_072;
 /** A consumer of a stream tells how far it is each time it is this much further. */
 export const acknowledgeStepBytes = 65_536;
 /** Routers of another kind do not acknowledge: a stream that has heard nothing for this long goes on without. */

@@ -110,7 +110,7 @@ export class IngressTry implements Consumer, Upstream, Downstream, RecordHandler
     const reason = error?.description || error?.condition || '';
     if (state === DeliveryState.released) {
       this.#fail(NetworkErrorCode.noServer, false, reason || 'no way leads to a server at the moment');
-    } else if (error?.condition === linkLost.condition || error === undefined) {
+    } else if (error?.condition === linkLost.condition || error === undefined || error.condition === '') {
       this.#fail(NetworkErrorCode.linkLost, true, reason || 'the connection to the next router was lost');
     } else if (error.condition === Condition.unauthorizedAccess) {
       this.#fail(NetworkErrorCode.notAllowed, false, reason);
