@@ -1,5 +1,6 @@
 import { amqpTargets } from './amqp-targets.ts';
 import { controlPlaneTarget } from './control-plane-target.ts';
+import { eventTarget } from './event-target.ts';
 import { http1Targets } from './http1-targets.ts';
 import { httpRecordTargets } from './http-record-targets.ts';
 import { signedRecordsTarget } from './signed-records-target.ts';
@@ -18,4 +19,5 @@ export const targets: readonly FuzzTarget[] = [
   ...textTargets,
   ...http1Targets,
   ...httpRecordTargets,
+  eventTarget,
 ];
