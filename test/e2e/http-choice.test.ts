@@ -113,7 +113,7 @@ test(
 );
 
 test('a server that fails is left out after a few failures, and used again when it has recovered', { timeout: 58_000 }, async () => {
-  let isBroken = true;
+  let isBroken = false;
   await using good = await HttpServer.start(named('good'));
   await using bad = await HttpServer.start((_request, response) => {
     response.statusCode = isBroken ? 500 : 200;
@@ -130,7 +130,8 @@ test('a server that fails is left out after a few failures, and used again when 
   });
   using client = new HttpClient(port, 1);
   await client.answering();
-  await until('both servers are known', async () => (await tally(client, 2, 1))['500'] === 1);
+  await until('both servers are known', async () => (await tally(client, 2, 1))['bad'] === 1);
+  isBroken = true;
   const counts = await tally(client, 200, 1);
   console.log(`# with one server that fails: ${JSON.stringify(counts)}`);
   assert.ok((counts['500'] ?? 0) < 20, 'half of them would fail otherwise');
@@ -178,7 +179,7 @@ test('times: of one try, after which another server is asked, and of the whole r
     links: line(['near', 'middle', 'far']),
     entities: {
       near: [
-        listener('tries', 'pair', tryPort, { tryTimeoutMs: 300, balancing: 'round-robin' }),
+        listener('tries', 'pair', tryPort, { tryTimeoutMs: 1500, balancing: 'round-robin' }),
         listener('total', 'silent', totalPort, { requestTimeoutMs: 400 }),
       ],
       middle: [],
