@@ -171,3 +171,76 @@ for (const hop of [1, 2] as const) {
     (await eventStream(port)).close();
   });
 }
+
+test('servers behind a link that breaks are done without, and used again when it is back', { timeout: 58_000 }, async () => {
+  const named = (name: string): Server => createServer((_request, response) => void setTimeout(() => response.end(name), 5));
+  const servers = [named('one'), named('two')];
+  for (const server of servers) {
+    server.listen(0, host);
+    await once(server, 'listening');
+  }
+  const [onePort, twoPort] = servers.map((server) => (server.address() as AddressInfo).port);
+  const [port, linkPort] = [await freePort(), await freePort()];
+  try {
+    await using proxy = await LinkProxy.start(linkPort);
+    await using network = await Network.start({
+      links: [
+        { from: 'near', to: 'middle' },
+        { from: 'middle', to: 'two' },
+      ],
+      entities: {
+        near: [['httpListener', { name: 'web', address: 'web', host, port }]],
+        middle: [['connector', { name: 'proxied', role: 'inter-router', host, port: proxy.port }]],
+        one: [
+          ['listener', { name: 'proxied', role: 'inter-router', host, port: linkPort }],
+          ['httpConnector', { name: 'web', address: 'web', host, port: onePort }],
+        ],
+        two: [['httpConnector', { name: 'web', address: 'web', host, port: twoPort }]],
+      },
+    });
+    using client = new HttpClient(port, 12);
+    await client.answering();
+    let answers: string[] = [];
+    const over = new AbortController();
+    const ask = async (method: string): Promise<void> => {
+      while (!over.signal.aborted) {
+        const { status, body, headers } = await client.ask({ method });
+        const code = String(headers['caravan-error']).split(';')[0];
+        answers.push(`${method} ${status} ${status === 200 ? body.toString() : code}`);
+      }
+    };
+    const asking = Promise.all(Array.from({ length: 12 }, (_, index) => ask(index < 8 ? 'GET' : 'POST')));
+    const served = (name: string): boolean => answers.some((answer) => answer.endsWith(`200 ${name}`));
+    try {
+      await until('both are used', () => served('one') && served('two'));
+      answers = [];
+      proxy.cut(true);
+      await network.router('middle').logged(/link is down/);
+      // What was in progress has ended when so much has been answered.
+      await until('many requests are answered', () => answers.length > 100);
+      const outcomes = new Set(answers);
+      answers = [];
+      await until('many more are', () => answers.length > 100);
+      assert.deepEqual(new Set(answers), new Set(['GET 200 two', 'POST 200 two']));
+      outcomes.delete('GET 200 one');
+      outcomes.delete('POST 200 one');
+      outcomes.delete('POST 502 link-lost');
+      assert.deepEqual(outcomes, new Set(['GET 200 two', 'POST 200 two']), 'no GET fails, and a POST only if it was at the other server');
+      answers = [];
+      proxy.restore();
+      await until('both are used again', () => served('one') && served('two'), 20_000);
+      assert.ok(
+        answers.every((answer) => answer.includes(' 200 ')),
+        'nothing fails while the link comes back',
+      );
+    } finally {
+      over.abort();
+      await asking;
+    }
+  } finally {
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+});
