@@ -178,6 +178,21 @@ test('a router that does not tell of its servers is waited for once, and named',
   assert.ok(chain.network.nowMs - laterMs < 100);
 });
 
+test('an event waits for a service that is gone for a moment', () => {
+  const chain = new Chain(2);
+  chain.last.serve('a', replying('hello'));
+  const channel = new Channel(chain);
+  chain.links[0].break(() => 0);
+  chain.network.run(200);
+  const client = channel.request({ contentLength: 0 });
+  chain.network.run(200);
+  assert.equal(client.over, undefined);
+  chain.network.link(chain.first.router, chain.last.router);
+  chain.network.runUntil(() => client.over !== undefined, 5000);
+  assert.deepEqual([client.status, (JSON.parse(client.body.text) as Part[]).map(({ body }) => body)], [200, ['hello']]);
+  channel.assertAtRest();
+});
+
 test('what an event channel does not take is refused, with the limit that it is beyond', () => {
   const chain = new Chain(2);
   const server = replying('hello');

@@ -27,6 +27,8 @@ export const defaultEventTimeoutMs = 30_000;
  * from then on at once.
  */
 export const knowServersMs = 2_000;
+/** Events for a service that was reachable so short a time ago wait for it to come back. */
+const lingerMs = 2_000;
 /** While servers are not known, it is looked again this often. */
 const lookAgainMs = 20;
 /** Servers of one event: each costs a message and a part. */
@@ -78,6 +80,8 @@ export class EventChannel implements HttpHandler, EventContext {
   readonly #exchanges = new Set<IngressExchange>();
   readonly #requestIdPrefix: string;
   #requestNumber = 0;
+  /** Since when the service is not reachable; Infinity while it is. */
+  #lostSinceMs = -Infinity;
   #heldBytes = 0;
   #retryDueMs = Infinity;
   #lookAtMs = Infinity;
@@ -193,16 +197,16 @@ export class EventChannel implements HttpHandler, EventContext {
 
   /** Sends the event when all servers are known, or when it has waited for that long enough. */
   #begin(event: EventRequest): void {
-    const address = this.#chooseAddress();
+    const nowMs = this.nowMs();
+    const address = this.#reachableAddress(nowMs);
     if (address === undefined) {
-      event.refuse(NetworkErrorCode.noServer, 'no server of this service is connected to the network');
+      if (nowMs - this.#lostSinceMs < lingerMs) this.#lookAgain(nowMs);
+      else event.refuse(NetworkErrorCode.noServer, 'no server of this service is connected to the network');
       return;
     }
     const watch = this.#watch(address);
-    const nowMs = this.nowMs();
     if (nowMs - this.#unknownSince(address, watch, nowMs) < knowServersMs) {
-      this.#lookAtMs = Math.min(this.#lookAtMs, nowMs + lookAgainMs);
-      this.deadlinesChanged();
+      this.#lookAgain(nowMs);
       return;
     }
     this.#waiting.delete(event);
@@ -213,6 +217,18 @@ export class EventChannel implements HttpHandler, EventContext {
     } else if (servers.length + silent.length === 0) {
       event.refuse(NetworkErrorCode.noServer, 'no server of this service is ready');
     } else event.start(address, servers, silent);
+  }
+
+  #lookAgain(nowMs: number): void {
+    this.#lookAtMs = Math.min(this.#lookAtMs, nowMs + lookAgainMs);
+    this.deadlinesChanged();
+  }
+
+  #reachableAddress(nowMs: number): string | undefined {
+    const address = this.#chooseAddress();
+    if (address !== undefined) this.#lostSinceMs = Infinity;
+    else if (this.#lostSinceMs === Infinity) this.#lostSinceMs = nowMs;
+    return address;
   }
 
   /** Since when it is not known what all routers have; -Infinity when it is known. */
@@ -289,7 +305,7 @@ export class EventChannel implements HttpHandler, EventContext {
   routesChanged(): void {
     if (this.#stopped) return;
     const nowMs = this.nowMs();
-    const address = this.#chooseAddress();
+    const address = this.#reachableAddress(nowMs);
     if (address !== undefined) this.#watch(address);
     for (const [watched, watch] of this.#watches) {
       watch.routesChanged(nowMs);
