@@ -1,6 +1,6 @@
 import { readEntity } from '../management/entity-schema.ts';
 import type { Entity } from '../management/entities.ts';
-import type { Resource, ResourceOf, ServiceType } from './resource-types.ts';
+import type { ConnectorServiceType, Resource, ResourceOf, ServiceType } from './resource-types.ts';
 import { readServiceSettings } from './service-settings.ts';
 
 /** Files with certificates that resources name as tlsCredentials. What is not there is absent. */
@@ -19,7 +19,13 @@ export function isServiceResource(resource: Resource): resource is ServiceResour
   return resource.kind === 'Listener' || resource.kind === 'MultiKeyListener' || resource.kind === 'Connector';
 }
 
-const listenerTypes = { tcp: 'tcpListener', http: 'httpListener', http2: 'httpListener', udp: 'udpListener' } as const;
+const listenerTypes = {
+  tcp: 'tcpListener',
+  http: 'httpListener',
+  http2: 'httpListener',
+  udp: 'udpListener',
+  amqp: 'amqpListener',
+} as const;
 const connectorTypes = { tcp: 'tcpConnector', http: 'httpConnector', http2: 'httpConnector', udp: 'udpConnector' } as const;
 
 /** The protocol of a service. */
@@ -28,9 +34,10 @@ export function serviceTypeOf(resource: ServiceResource): ServiceType {
 }
 
 /** Type of the router entity that a resource of a service stands for. */
-export function serviceEntityType(resource: ServiceResource): (typeof listenerTypes)[ServiceType] | (typeof connectorTypes)[ServiceType] {
-  const type = serviceTypeOf(resource);
-  return resource.kind === 'Connector' ? connectorTypes[type] : listenerTypes[type];
+export function serviceEntityType(
+  resource: ServiceResource,
+): (typeof listenerTypes)[ServiceType] | (typeof connectorTypes)[ConnectorServiceType] {
+  return resource.kind === 'Connector' ? connectorTypes[resource.spec.type ?? 'tcp'] : listenerTypes[serviceTypeOf(resource)];
 }
 
 /** Addresses of IPv6 are often written in brackets, as in URLs; sockets want them without. */

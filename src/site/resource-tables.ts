@@ -21,7 +21,7 @@ import { nearestName } from '../base/nearest-name.ts';
 import { duration } from './duration.ts';
 import { checked, table, type TableSchema } from './resource-schema.ts';
 import { readServiceSettings, type ServiceKind } from './service-settings.ts';
-import { serviceTypes } from './resource-types.ts';
+import { connectorServiceTypes, serviceTypes } from './resource-types.ts';
 import type {
   AccessGrantSpec,
   AccessTokenSpec,
@@ -35,6 +35,7 @@ import type {
   PriorityStrategy,
   RouterAccessRole,
   RouterAccessSpec,
+  ConnectorServiceType,
   ServiceType,
   SiteSpec,
   Specs,
@@ -55,9 +56,10 @@ const settings = optional(textMap(), 'settings by name; no effect on a host');
 const serviceSettingMap = optional(textMap(), 'settings by name, as the type has them');
 const routingKey = required(address(), 'routing key: what listeners and connectors meet under');
 const servicePort = integer(1, 65535);
-const serviceType = optional(
-  choice<ServiceType>(serviceTypes, {
-    amqp: 'AMQP services are not implemented yet',
+const serviceType = optional(choice<ServiceType>(serviceTypes), 'protocol of the service; tcp when absent');
+const connectorServiceType = optional(
+  choice<ConnectorServiceType>(connectorServiceTypes, {
+    amqp: 'AMQP servers are not dialled yet; AMQP clients are producers and consumers through a Listener',
   }),
   'protocol of the service; tcp when absent',
 );
@@ -129,7 +131,7 @@ const connectorSchema: TableSchema<ConnectorSpec> = checked(
       routingKey,
       host: required(host(false), 'where the server is; localhost for this host'),
       port: required(servicePort, 'port of the server'),
-      type: serviceType,
+      type: connectorServiceType,
       tlsCredentials: optional(certificateName, 'ca.crt of it proves the server with TLS; no TLS when absent'),
       useClientCert: optional(flag(), 'the server is shown tls.crt of the tlsCredentials'),
       verifyHostname: optional(flag(), "the server's certificate must name the host; true when absent"),

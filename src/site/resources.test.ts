@@ -172,14 +172,14 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
   ],
   [documentOf('Listener', 'routingKey: a b', 'host: x', 'port: 1'), 'resource-invalid', /^f\.yaml:6: spec\.routingKey: must be an address/],
   [
-    documentOf('Listener', ...listener, 'type: amqp'),
+    documentOf('Connector', ...listener, 'type: amqp'),
     'resource-unsupported',
-    "f.yaml:9: spec.type: type 'amqp' is not supported: AMQP services are not implemented yet",
+    "f.yaml:9: spec.type: type 'amqp' is not supported: AMQP servers are not dialled yet; AMQP clients are producers and consumers through a Listener",
   ],
   [
     documentOf('Listener', ...listener, 'type: tpc'),
     'resource-invalid',
-    "f.yaml:9: spec.type: must be one of tcp, http, http2, udp, not the text 'tpc'; did you mean 'tcp'?",
+    "f.yaml:9: spec.type: must be one of tcp, http, http2, udp, amqp, not the text 'tpc'; did you mean 'tcp'?",
   ],
   [
     documentOf('Listener', ...listener, 'tlsCredentials: ../x'),

@@ -6,8 +6,8 @@ import type { ServiceType } from './resource-types.ts';
 import { readServiceSettings, serviceSettings, type ServiceKind } from './service-settings.ts';
 
 const entityTypes = {
-  Listener: { tcp: 'tcpListener', http: 'httpListener', http2: 'httpListener', udp: 'udpListener' },
-  Connector: { tcp: 'tcpConnector', http: 'httpConnector', http2: 'httpConnector', udp: 'udpConnector' },
+  Listener: { tcp: 'tcpListener', http: 'httpListener', http2: 'httpListener', udp: 'udpListener', amqp: 'amqpListener' },
+  Connector: { tcp: 'tcpConnector', http: 'httpConnector', http2: 'httpConnector', udp: 'udpConnector', amqp: 'amqpListener' },
 } as const;
 
 /** A good value for each setting. */
@@ -30,6 +30,8 @@ const values: Readonly<Record<string, string>> = {
   'activation-timeout': '5s',
   'max-datagram-bytes': '1400',
   'multicast-group': '239.1.2.3',
+  addresses: 'orders, events.*',
+  'web-socket': 'true',
 };
 
 test('each setting becomes an attribute that its entity knows', () => {
@@ -63,6 +65,8 @@ const refused: readonly (readonly [ServiceKind, ServiceType, string, string, Reg
   ['Connector', 'http', 'max-request', '1', /did you mean 'max-requests'/],
   ['Connector', 'http', 'activation-url', 'ftp://x', /http:\/\/ or https:\/\/ address/],
   ['Connector', 'http', 'activation-command', 'a\nb', /a command on one line/],
+  ['Listener', 'amqp', 'addresses', 'or*ders', /a \* at the end of one/],
+  ['Listener', 'amqp', 'addresses', ', ', /separated by commas/],
   ['Connector', 'udp', 'multicast-group', '10.0.0.1', /IP multicast address/],
   ['Connector', 'udp', 'max-requests', '1', /is for type http or http2, not udp/],
 ];

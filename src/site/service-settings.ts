@@ -1,4 +1,5 @@
 import { nearestName } from '../base/nearest-name.ts';
+import { addressPatterns } from '../management/attribute-types.ts';
 import { choice, SchemaProblem, text, type Path, type Schema } from '../management/schema.ts';
 import { balancings, eventChannels } from '../management/service-entities.ts';
 import { activationCommand, activationUrl, multicastGroup, serviceNumbers, type ServiceNumber } from '../management/service-tables.ts';
@@ -111,10 +112,27 @@ const udpSettings: Settings = {
   'multicast-group': setting('multicastGroup', multicastGroup(), 'IP multicast group to receive from (Listener) or send to (Connector)'),
 };
 
+const amqpListenerSettings: Settings = {
+  ...clientCertificate,
+  addresses: setting(
+    'addresses',
+    addressPatterns(),
+    'what clients may use, with commas: a name, prefix* or *; the routing key alone when absent',
+  ),
+  'web-socket': setting('webSocket', truth(), 'clients may also speak AMQP over WebSocket'),
+  'idle-timeout': setting('idleTimeoutMs', time('idleTimeoutMs'), 'a client that is silent for this time is gone'),
+};
+
 /** By kind and type. */
 export const serviceSettings: Readonly<Record<ServiceKind, Readonly<Record<ServiceType, Settings>>>> = {
-  Listener: { tcp: clientCertificate, http: httpListenerSettings, http2: httpListenerSettings, udp: udpSettings },
-  Connector: { tcp: {}, http: httpConnectorSettings, http2: httpConnectorSettings, udp: udpSettings },
+  Listener: {
+    tcp: clientCertificate,
+    http: httpListenerSettings,
+    http2: httpListenerSettings,
+    udp: udpSettings,
+    amqp: amqpListenerSettings,
+  },
+  Connector: { tcp: {}, http: httpConnectorSettings, http2: httpConnectorSettings, udp: udpSettings, amqp: {} },
 };
 
 const anyText = text({ minimumLength: 0 });

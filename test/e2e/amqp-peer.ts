@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import rhea from 'rhea';
 import type {
   Connection,
@@ -131,11 +130,24 @@ export async function send(sender: Sender, message: Message | Buffer): Promise<O
   return state;
 }
 
+/** Who waits for which message of a sender. */
+const waiting = new WeakMap<Sender, Map<Delivery, (outcome: Outcome) => void>>();
+
 export async function outcomeOf(sender: Sender, delivery: Delivery): Promise<Outcome> {
-  for (;;) {
-    const [context] = (await once(sender, 'settled')) as [EventContext];
-    if (context.delivery !== delivery) continue;
-    const state = delivery.remote_state as { constructor?: { composite_type?: string }; error?: { condition?: string } } | undefined;
-    return { state: state?.constructor?.composite_type ?? 'none', condition: state?.error?.condition };
+  let waits = waiting.get(sender);
+  if (waits === undefined) {
+    const known = new Map<Delivery, (outcome: Outcome) => void>();
+    sender.on('settled', (context: EventContext) => {
+      const settled = context.delivery;
+      if (settled === undefined) return;
+      const state = settled.remote_state as { constructor?: { composite_type?: string }; error?: { condition?: string } } | undefined;
+      known.get(settled)?.({ state: state?.constructor?.composite_type ?? 'none', condition: state?.error?.condition });
+      known.delete(settled);
+    });
+    waiting.set(sender, known);
+    waits = known;
   }
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  waits.set(delivery, resolve);
+  return await promise;
 }
