@@ -14,6 +14,8 @@ import { TwoSites } from '../two-sites.ts';
 
 const host = '127.0.0.1';
 const isCheck = process.argv.includes('--check');
+/** Ctrl-C ends the example in order: sites are processes of their own. */
+const interrupted = Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal)));
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Counts of answers, each with the status, the body's first line, and the network's own word. */
@@ -132,7 +134,7 @@ async function run(sites: TwoSites): Promise<void> {
 
   if (isCheck) return;
   print(`\nUntil Ctrl-C: curl -i http://${host}:${shop}/ (shop), ${orders} (orders), ${search} (search), -X POST ${broken} (broken)`);
-  await once(process, 'SIGINT');
+  await interrupted;
 }
 
 try {

@@ -12,6 +12,8 @@ import { ChatServer } from './chat-server.ts';
 
 const host = '127.0.0.1';
 const isCheck = process.argv.includes('--check');
+/** Ctrl-C ends the example in order: sites are processes of their own. */
+const interrupted = Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal)));
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function service(kind: 'Listener' | 'Connector', port: number): string {
@@ -53,7 +55,7 @@ try {
   if (isCheck) await talk(port);
   else {
     print(`\nUntil Ctrl-C: open http://${host}:${port}/ in two windows`);
-    await once(process, 'SIGINT');
+    await interrupted;
   }
 } finally {
   await server.stop();
