@@ -43,8 +43,7 @@ export class AmqpPeer implements AsyncDisposable {
         this.errors.push(condition ?? event);
       });
     }
-    for (const event of ['error', 'protocol_error'] as const)
-      this.container.on(event, (error: Error) => this.errors.push(String(error.message)));
+    for (const event of ['error', 'protocol_error'] as const) this.container.on(event, (error: Error) => this.errors.push(error.message));
     this.container.on('connection_open', () => (this.#isOpen = true));
     this.container.on('disconnected', () => (this.#isGone = true));
     this.container.on('connection_close', () => (this.#isGone = true));
