@@ -156,6 +156,7 @@ for (const [what, changes, expected] of [
     ['address-without-connector'],
   ],
   ['an address somebody offers', { services: [{ routingKey: 'db', connectors: 1, localListeners: 1, ...tcp }] }, []],
+  ['an address of AMQP clients', { services: [{ routingKey: 'db', connectors: 0, localListeners: 1, types: ['amqp'], isOwn: true }] }, []],
   ['an address nobody here listens for', { services: [{ routingKey: 'db', connectors: 0, localListeners: 0, ...tcp }] }, []],
   [
     'types that do not go together',

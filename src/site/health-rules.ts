@@ -332,8 +332,15 @@ function routingKeyOf({ spec }: ReportedResource): readonly HealthSubject[] {
   return typeof key === 'string' ? [{ kind: 'address', name: key }] : [];
 }
 
+/** AMQP clients need no connector: they come through listeners, to send and to receive. */
+function hasOnlyClients(types: readonly string[]): boolean {
+  return types.length > 0 && types.every((type) => type === 'amqp');
+}
+
 function judgeAddresses({ services, probes, van }: HealthObservation, report: Report): void {
-  const lonely = services.filter(({ localListeners, connectors }) => localListeners > 0 && connectors === 0);
+  const lonely = services.filter(
+    ({ localListeners, connectors, types }) => localListeners > 0 && connectors === 0 && !hasOnlyClients(types),
+  );
   for (const { routingKey } of lonely.slice(0, maxNamed)) {
     report('address-without-connector', {
       subject: { kind: 'address', name: routingKey },

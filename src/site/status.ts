@@ -233,7 +233,8 @@ function listening(resource: ServiceResource, observed: ObservedSite): Finding {
 
 function listenerStatus(listener: ResourceOf<'Listener'>, observed: ObservedSite, moment: StatusMoment): ListenerStatus {
   const hasMatchingConnector = observed.reachableKeys.has(listener.spec.routingKey);
-  const matched = hasMatchingConnector ? ready : pending('No matching connectors');
+  // Who receives from AMQP clients is one of them.
+  const matched = hasMatchingConnector || listener.spec.type === 'amqp' ? ready : pending('No matching connectors');
   return { ...statusOf({ Configured: listening(listener, observed), Matched: matched }, 'Ready', moment), hasMatchingConnector };
 }
 
