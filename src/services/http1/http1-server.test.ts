@@ -324,6 +324,7 @@ test('a client that is gone aborts its exchange, whatever it was waiting for', (
 test('a body that the answer does not wait for is dropped up to a limit', () => {
   const connection = new Connection().send(lines('POST / HTTP/1.1', 'Host: h', `Content-Length: ${maxDrainedBytes}`) + 'abc');
   connection.last.answer('no');
+  assert.doesNotMatch(connection.take(), /connection: close/i);
   connection.send('x'.repeat(maxDrainedBytes - 3) + get);
   assert.deepEqual(
     connection.exchanges.map(({ head, body }) => [head.method, body]),
@@ -334,6 +335,7 @@ test('a body that the answer does not wait for is dropped up to a limit', () => 
   );
   const closing = new Connection().send(lines('POST / HTTP/1.1', 'Host: h', `Content-Length: ${maxDrainedBytes + 9}`));
   closing.last.answer('no');
+  assert.match(closing.take(), /connection: close/i, 'the client is told that the connection will not be kept');
   closing.send('x'.repeat(maxDrainedBytes + 9) + get);
   assert.equal(closing.exchanges.length, 1);
   assert.ok(closing.socket.application.ended);

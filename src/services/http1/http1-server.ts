@@ -84,6 +84,8 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   #closing = false;
   #retiring = false;
   #droppedBytes = 0;
+  /** Octets of a body of known length that are to come. */
+  #bodyLeft = 0;
   #running = false;
   #paused = true;
   /** Anything moved since the deadline was set. */
@@ -204,6 +206,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
         switch (parser.next()) {
           case ParseEvent.data:
             this.#awaitsContinue = false;
+            this.#bodyLeft -= parser.dataEnd - parser.dataStart;
             this.#sink?.data(parser.dataBytes, parser.dataStart, parser.dataEnd);
             return true;
           case ParseEvent.end:
@@ -239,6 +242,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     this.#requestComplete = false;
     this.#upgradePending = head.upgrade !== '';
     this.#awaitsContinue = head.expectContinue;
+    this.#bodyLeft = head.contentLength;
     const { writer, dateLine, handler } = this.#context;
     const answer = new ServerAnswer(this, this.#socket, writer, dateLine, request);
     this.#answer = answer;
@@ -280,6 +284,8 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   // ---- from the answer ----
 
   mayKeep(): boolean {
+    // A body that is too long to be dropped would end the connection after a promise to keep it.
+    if (!this.#requestComplete && this.#bodyLeft > maxDrainedBytes) return false;
     // A client that still waits for 100 sends its body or does not: nobody can tell what comes next.
     return this.#parser.keepAlive && !this.#closing && !this.#retiring && !this.#awaitsContinue;
   }
