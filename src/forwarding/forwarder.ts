@@ -245,6 +245,11 @@ export class Forwarder {
   }
 
   /** As this router announces the address. */
+  /** True when the address is configured to take no messages here. */
+  isUnavailable(address: string): boolean {
+    return this.treatment(this.#service(address).name) === Treatment.unavailable;
+  }
+
   treatment(address: string): Treatment {
     return this.#rule(address)?.treatment ?? Treatment.balanced;
   }

@@ -51,6 +51,7 @@ const linkListener = {
   requireEncryption: false,
   requireSsl: true,
   initialHandshakeTimeoutSeconds: 5,
+  http: false,
 };
 
 test('a site without resources is an interior router that knows its site', () => {

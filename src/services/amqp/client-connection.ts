@@ -5,7 +5,6 @@ import type { IncomingLink, OutgoingLink } from '../../amqp/link.ts';
 import { encodeTerminus } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
 import { ValueWriter } from '../../amqp/value-writer.ts';
-import { Treatment } from '../../routing/route-table.ts';
 import { ClientConsumer } from './client-consumer.ts';
 import type { ClientPort } from './client-port.ts';
 import { ClientProducer } from './client-producer.ts';
@@ -137,7 +136,7 @@ export class ClientConnection implements ConnectionHandler {
     if (judged.kind === 'refused') return { condition: Condition.unauthorizedAccess, description: judged.reason };
     if (judged.kind === 'temporary') return null;
     const { name } = judged;
-    if (forwarder.treatment(name) === Treatment.unavailable) {
+    if (forwarder.isUnavailable(name)) {
       return { condition: Condition.notFound, description: 'the address is configured to be unavailable' };
     }
     return name;

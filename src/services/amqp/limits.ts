@@ -14,9 +14,7 @@ export const clientLimits: ConnectionLimits = {
   backlogBytes: 33_554_432,
 };
 
-/** Messages that a client may have under way on one link: what routers grant each other. */
-export const linkWindow = 250;
-/** Fewer, when they are large: what a link should have under way, and messages it may send in any case. */
+/** A link has less credit when its messages are large: octets that it should have under way, and messages it may send in any case. */
 export const linkWindowBytes = 4_194_304;
 export const leastLinkWindow = 8;
 
