@@ -258,7 +258,7 @@ export class Flood {
       const first = at;
       let size = 0;
       for (; at < records.length; at++) {
-        const next = records[at]?.bytes.length ?? 0;
+        const next = records[at]?.octets ?? 0;
         if (at > first && size + next > messageOctets) break;
         size += next;
       }

@@ -78,7 +78,8 @@ export class RecordStore {
 
   /** What a neighbour that lacks it is to get: origins that can be reached, and those whose records have just come. */
   *current(): Generator<OriginState, void> {
-    for (const [origin, state] of this.#states.entries()) {
+    for (let origin = 0; origin < this.#states.length; origin++) {
+      const state = this.#states[origin];
       if (state !== undefined && (this.#reachable[origin] === 1 || this.#idleSweeps[origin] === 0)) yield state;
     }
   }

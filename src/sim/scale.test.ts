@@ -26,6 +26,20 @@ test('a network of 60 routers agrees after a start, a cut, a crash and a new add
   assert.equal(address.pathRuns, 0, 'an address changes no path');
 });
 
+test('a network of 60 routers that starts warm has nothing to tell, and converges after changes', () => {
+  const report = runScale({ routers: 60, seed: 3, start: 'warm', resources }, () => {});
+  assert.equal(report.agreed, true);
+  assert.equal(report.start, 'warm');
+  const [start, ...changes] = report.phases;
+  assert.equal(start.records, 0);
+  assert.equal(start.convergedMs, 0);
+  assert.equal(start.pathRuns, 60);
+  for (const { convergedMs, records } of changes) {
+    assert.ok(convergedMs > 0 && convergedMs <= 5_000);
+    assert.ok(records > 0);
+  }
+});
+
 test('the same seed gives the same run', () => {
   const run = (): string => JSON.stringify(runScale({ routers: 25, seed: 7, resources }, () => {}));
   assert.equal(run(), run());

@@ -4,6 +4,13 @@ import { SeededRandom } from './seeded-random.ts';
 
 /** Links of each router. */
 const degree = 4;
+/**
+ * A larger network starts warm unless it is told otherwise: in a cold start each router hears of each other one about three times, which for 10,000
+ * routers takes longer than anybody waits.
+ */
+export const mostColdRouters = 5_000;
+/** Time for routers to hear their neighbours before a warm start, sign what they have heard, and come to rest. */
+const acquaintanceMs = 5_000;
 /** Nothing has changed anywhere for this long: what was to come has come, and changes before count no more for the pauses of paths. */
 const quietMs = 12_000;
 /** The same where no path changes, and nothing follows. */
@@ -20,16 +27,27 @@ export interface ScaleResources {
   memory(): { readonly residentMiB: number; readonly heapMiB: number };
 }
 
+/**
+ * Cold: nobody knows anybody, and what all have to say goes from hop to hop. Warm: routers hear their neighbours first, and are then given
+ * each other's records at once, without a flood.
+ */
+export type ScaleStart = 'cold' | 'warm';
+
 export interface ScaleOptions {
   readonly routers: number;
   readonly seed: number;
+  /** By default cold for up to `mostColdRouters`. */
+  readonly start?: ScaleStart | undefined;
   readonly resources: ScaleResources;
 }
 
 /** What one change did to the network. */
 export interface ScalePhase {
   readonly change: 'start' | 'cut' | 'crash' | 'address';
-  /** Virtual time from the change until the last router had its last routes; of an address: until the last router knew it. */
+  /**
+   * Virtual time from the change until the last router had its last routes; of an address: until the last router knew it. 0 for a warm start, which
+   * says nothing about starts.
+   */
   readonly convergedMs: number;
   /** Routers whose routes, or table, changed. */
   readonly routersChanged: number;
@@ -51,6 +69,7 @@ export interface ScaleReport {
   readonly seed: number;
   readonly routers: number;
   readonly links: number;
+  readonly start: ScaleStart;
   readonly virtualMs: number;
   readonly cpuSeconds: number;
   readonly phases: readonly ScalePhase[];
@@ -59,11 +78,12 @@ export interface ScaleReport {
 }
 
 /**
- * A large network starts all at once; then a link is cut; then a router dies; then a service is offered. Calls `print` with a line for each change and at the end
+ * A large network starts; then a link is cut; then a router dies; then a service is offered. Calls `print` with a line for each change and at the end
  * with the report as JSON.
  */
 export function runScale(options: ScaleOptions, print: (line: string) => void): ScaleReport {
   const { routers, seed, resources } = options;
+  const { start = routers > mostColdRouters ? 'warm' : 'cold' } = options;
   const random = new SeededRandom(seed);
   const startedSeconds = resources.cpuSeconds();
   const network = new ScaleNetwork(routers);
@@ -73,11 +93,11 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
     phases.push(result);
     const { convergedMs, messages, records, pathRuns, cpuSeconds, residentMiB, wrong } = result;
     print(
-      `${change}: ${convergedMs} ms, ${messages} messages, ${records} records, ${pathRuns} computations of paths, ` +
+      `${change === 'start' ? `${start} start` : change}: ${convergedMs} ms, ${messages} messages, ${records} records, ${pathRuns} computations of paths, ` +
         `${cpuSeconds} s of CPU, ${residentMiB} MiB resident${wrong.length > 0 ? `, WRONG: ${wrong.join('; ')}` : ''}`,
     );
   };
-  phase('start', () => connectAtRandom(network, degree, random.split('links')));
+  phase('start', () => startNetwork(network, start, random.split('links')));
   phase('cut', () => network.cut(random.split('cut').pick(network.cables)));
   phase('crash', () => network.crash(random.split('crash').below(routers)));
   phase('address', () => network.announce(random.split('address').pick(network.running), address));
@@ -85,6 +105,7 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
     seed,
     routers,
     links: network.cables.length,
+    start,
     virtualMs: network.nowMs,
     cpuSeconds: round(resources.cpuSeconds() - startedSeconds),
     phases,
@@ -94,6 +115,15 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
   return report;
 }
 
+/** Links `degree` times as many as half the routers, and brings them up. */
+export function startNetwork(network: ScaleNetwork, start: ScaleStart, random: SeededRandom): void {
+  if (start === 'warm') network.holdRecords();
+  connectAtRandom(network, degree, random);
+  if (start === 'cold') return;
+  network.run(acquaintanceMs);
+  network.releaseRecords();
+}
+
 function observe(
   network: ScaleNetwork,
   change: ScalePhase['change'],
@@ -101,11 +131,11 @@ function observe(
   resources: ScaleResources,
   random: SeededRandom,
 ): ScalePhase {
-  const startMs = network.nowMs;
   const startedSeconds = resources.cpuSeconds();
   const before = { ...network.counts };
   const runsBefore = pathRuns(network);
   act();
+  const startMs = network.nowMs;
   const changes = change === 'address' ? network.tableChangedMs : network.routesChangedMs;
   let lastMs = startMs;
   do {

@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Fault } from '../../src/sim/fault.ts';
+import type { ScaleStart } from '../../src/sim/scale.ts';
 import { runJob } from './job.ts';
 import type { Job, JobResult } from './job.ts';
 import { scale } from './scale.ts';
@@ -15,7 +16,7 @@ import { WorkerPool } from './worker-pool.ts';
 
 const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N] [--minutes N] [--twice] [--jobs N]
                     [--shrink] [--schedule FILE] [--write FILE] [--night] [--stop-at-first]
-       npm run sim -- --scale [--routers N] [--seed N]
+       npm run sim -- --scale [--routers N] [--seed N] [--warm | --cold]
 
   --seed N           one run (default: a random seed)
   --seeds FROM..TO   many runs
@@ -28,6 +29,7 @@ const usage = `usage: npm run sim -- [--seed N | --seeds FROM..TO] [--routers N]
   --night            seeds without end, from --seed on, until interrupted
   --stop-at-first    end with the first seed that fails
   --scale            routing alone in a large network (default 1,000 routers): a start, a cut, a crash, an address
+  --warm, --cold     whether its routers know each other already at the start (default: if there are more than 5,000)
 `;
 
 /** Options that cannot be understood end the program with their reason. */
@@ -70,6 +72,8 @@ const options = {
   help: { type: 'boolean', default: false },
   'stop-at-first': { type: 'boolean', default: false },
   scale: { type: 'boolean', default: false },
+  warm: { type: 'boolean', default: false },
+  cold: { type: 'boolean', default: false },
 } as const;
 
 function readOptions(): ReturnType<typeof parseArgs<{ options: typeof options }>>['values'] {
@@ -94,6 +98,12 @@ const faults = values.schedule === undefined ? undefined : (JSON.parse(readFileS
 
 function jobOf(seed: number): Job {
   return { seed, routers, minutes, faults, twice: values.twice };
+}
+
+/** How a large network starts; undefined where its size decides. */
+function startOf(): ScaleStart | undefined {
+  if (values.warm) return 'warm';
+  return values.cold ? 'cold' : undefined;
 }
 
 /** How to see the same again. */
@@ -204,7 +214,8 @@ function runOne(): number {
   return result.violations.length > 0 ? 1 : 0;
 }
 
-if (values.scale) process.exitCode = await scale(routers ?? 1_000, numberOf(values.seed, 'seed', 0) ?? 1);
+if (values.warm && values.cold) refuse('--warm and --cold are one or the other');
+if (values.scale) process.exitCode = await scale(routers ?? 1_000, numberOf(values.seed, 'seed', 0) ?? 1, startOf());
 else if (values.shrink) process.exitCode = runShrink();
 else if (values.night || values.seeds !== undefined) process.exitCode = await runMany();
 else process.exitCode = runOne();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { runScale } from '../../src/sim/scale.ts';
+import { runScale, type ScaleStart } from '../../src/sim/scale.ts';
 
 /**
  * Room for 10,000 routers that each know 10,000. The young generation is large because most messages live for a moment, and the old one from the
@@ -11,9 +11,9 @@ const memoryFlags: readonly string[] = ['--max-old-space-size=14000', '--initial
 const manyRouters = 1_500;
 
 /** `--scale`: see docs/simulation.md. The exit code. */
-export async function scale(routers: number, seed: number): Promise<number> {
+export async function scale(routers: number, seed: number, start: ScaleStart | undefined): Promise<number> {
   if (routers >= manyRouters && !memoryFlags.every((flag) => process.execArgv.includes(flag))) return runWithMemory();
-  const report = runScale({ routers, seed, resources: { cpuSeconds, memory } }, (line) => process.stdout.write(`${line}\n`));
+  const report = runScale({ routers, seed, start, resources: { cpuSeconds, memory } }, (line) => process.stdout.write(`${line}\n`));
   return report.agreed ? 0 : 1;
 }
 
