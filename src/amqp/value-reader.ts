@@ -1,5 +1,6 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import { Code, Condition, descriptorSymbols } from './constants.ts';
+import type { TextCache } from './text-cache.ts';
 import { Described } from './value.ts';
 import type { AmqpMapKey, AmqpValue } from './value.ts';
 
@@ -41,10 +42,13 @@ export class ValueReader {
   bytes: Uint8Array;
   position: number;
   end: number;
+  /** For a reader of many inputs with the same texts in them. */
+  readonly texts: TextCache | undefined;
   #cost = 0;
   #costLimit = 0;
 
-  constructor(bytes: Uint8Array = new Uint8Array(0), position = 0, end: number = bytes.length) {
+  constructor(bytes: Uint8Array = new Uint8Array(0), position = 0, end: number = bytes.length, texts?: TextCache) {
+    this.texts = texts;
     this.bytes = bytes;
     this.position = position;
     this.end = end;
@@ -208,7 +212,7 @@ export class ValueReader {
   #text(length: number): string {
     const start = this.#advance(length);
     this.#charge(stringCost + length);
-    const bytes = this.bytes;
+    const { bytes, texts } = this;
     if (length <= maxJoinedText) {
       // Short ASCII, the usual case: cheaper than a call of the decoder.
       let text = '';
@@ -222,7 +226,8 @@ export class ValueReader {
       if (index === end) return text;
     }
     try {
-      return utf8.decode(bytes.subarray(start, start + length));
+      if (texts === undefined) return utf8.decode(bytes.subarray(start, start + length));
+      return texts.find(bytes, start, length) ?? texts.keep(bytes, start, length, utf8.decode(bytes.subarray(start, start + length)));
     } catch {
       throw violation('text is not valid UTF-8');
     }

@@ -11,9 +11,27 @@ export interface ParsedAddress {
   readonly name: string;
 }
 
-function make(addressClass: AddressClass, name: string): ParsedAddress {
-  return { addressClass, key: addressClass + name, name };
+/** Most addresses are looked up by their name: the key is made for those that ask. */
+class Parsed implements ParsedAddress {
+  readonly addressClass: AddressClass;
+  readonly name: string;
+
+  constructor(addressClass: AddressClass, name: string) {
+    this.addressClass = addressClass;
+    this.name = name;
+  }
+
+  get key(): string {
+    return this.addressClass + this.name;
+  }
 }
+
+function make(addressClass: AddressClass, name: string): ParsedAddress {
+  return new Parsed(addressClass, name);
+}
+
+/** How addresses of requests and answers begin. */
+const routerPrefix = 'amqp:/_topo/0/';
 
 /**
  * Parses the forms
@@ -24,6 +42,10 @@ function make(addressClass: AddressClass, name: string): ParsedAddress {
  * The area of `_topo` is always "0" in an interior network; it is not looked at.
  */
 export function parseAddress(text: string, routerId: string): ParsedAddress {
+  if (text.startsWith(routerPrefix)) {
+    const parsed = parseOfRouter(text, routerId);
+    if (parsed !== undefined) return parsed;
+  }
   let start = 0;
   if (text.startsWith('amqp:') || text.startsWith('amqps:')) start = text.indexOf(':') + 1;
   if (text.startsWith('//', start)) {
@@ -44,6 +66,17 @@ export function parseAddress(text: string, routerId: string): ParsedAddress {
     return make(AddressClass.edge, edge);
   }
   return make(AddressClass.mobile, address);
+}
+
+/** `amqp:/_topo/0/<router>/x`, the usual form, in one step; undefined for what needs a closer look. */
+function parseOfRouter(text: string, routerId: string): ParsedAddress | undefined {
+  const slash = text.indexOf('/', routerPrefix.length);
+  const last = text.charCodeAt(text.length - 1);
+  // Of a slash or a dot at the end one is dropped.
+  if (slash < 0 || last === 0x2f || last === 0x2e) return undefined;
+  const router = text.slice(routerPrefix.length, slash);
+  if (router === routerId) return make(AddressClass.local, text.slice(slash + 1));
+  return router === 'all' ? undefined : make(AddressClass.router, router);
 }
 
 function parseTopological(address: string, routerId: string): ParsedAddress {

@@ -3,7 +3,6 @@ import { Condition } from '../amqp/constants.ts';
 import type { DeliverySink, IncomingDelivery } from '../amqp/delivery.ts';
 import { DeliveryState } from '../amqp/performatives.ts';
 import type { AmqpError } from '../amqp/performatives.ts';
-import { ValueReader } from '../amqp/value-reader.ts';
 import type { UnsettledEnd } from './delivery-counters.ts';
 import type { Forwarder } from './forwarder.ts';
 import { GatheredBytes } from './gathered-bytes.ts';
@@ -114,7 +113,9 @@ export class InboundMessage implements DeliverySink, Upstream {
   #readHead(arrived: Uint8Array, more: boolean): MessageHead | undefined {
     try {
       if (this.#scanner !== undefined && more && !this.#scanner.reachesBody(arrived)) return undefined;
-      return decodeHead(new ValueReader(arrived));
+      const { headReader } = this.#neighbour;
+      headReader.reset(arrived, 0, arrived.length);
+      return decodeHead(headReader);
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       return this.#judge(arrived, more, error);

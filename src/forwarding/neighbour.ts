@@ -9,6 +9,8 @@ import type { IncomingLink, OutgoingLink, OutgoingLinkHandler } from '../amqp/li
 import { encodeTerminus } from '../amqp/performatives.ts';
 import type { AmqpError, Open } from '../amqp/performatives.ts';
 import type { Session } from '../amqp/session.ts';
+import { TextCache } from '../amqp/text-cache.ts';
+import { ValueReader } from '../amqp/value-reader.ts';
 import { ValueWriter } from '../amqp/value-writer.ts';
 import type { ControlMessage } from '../routing/control-message.ts';
 import { limits } from '../routing/limits.ts';
@@ -75,6 +77,8 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   provenRouterId: string | undefined;
   /** Where the connection leads, for logs: host and port of the peer. */
   remoteHost = '';
+  /** Reads heads of messages, one at a time. */
+  readonly headReader: ValueReader = new ValueReader(undefined, 0, 0, new TextCache());
   /** Bytes of messages that wait to be routed; kept by them. */
   heldBytes = 0;
   /** Legs whose sources wait for this connection to drain. */

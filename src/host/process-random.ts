@@ -19,10 +19,11 @@ export function processRandom(): Random {
         randomFillSync(block);
         used = 0;
       }
-      target.set(block.subarray(used, used + length));
-      // What has been given out must not be found in memory later.
-      block.fill(0, used, used + length);
-      used += length;
+      for (let index = 0; index < length; index++) {
+        target[index] = block[used] as number;
+        // What has been given out must not be found in memory later.
+        block[used++] = 0;
+      }
     },
     number: () => Math.random(),
   };

@@ -22,6 +22,8 @@ export interface ServerView {
 export class BalancedServer {
   readonly routerId: string;
   readonly id: string;
+  /** Where requests for it are sent. */
+  readonly address: string;
   view: ServerView;
   /** Of the path to its router. */
   cost: number;
@@ -35,6 +37,7 @@ export class BalancedServer {
   constructor(routerId: string, view: ServerView, cost: number, random: Random) {
     this.routerId = routerId;
     this.id = view.id;
+    this.address = `amqp:/_topo/0/${routerId}/${view.id}`;
     this.view = view;
     this.cost = cost;
     this.#breaker = new CircuitBreaker(random);

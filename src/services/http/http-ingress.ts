@@ -155,7 +155,7 @@ export class HttpIngress implements HttpHandler, IngressContext {
   }
 
   nextRequestId(): string {
-    return this.#requestIdPrefix + (this.#requestNumber++).toString(36);
+    return this.#requestIdPrefix + this.#requestNumber++;
   }
 
   chooseAddress(): string | undefined {

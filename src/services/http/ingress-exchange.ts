@@ -188,7 +188,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
       else this.#failWith(history.code, `${history.reason}; no other server is ready`);
       return;
     }
-    this.#sendTo(server === undefined ? address : `amqp:/_topo/0/${server.routerId}/${server.id}`, server, nowMs);
+    this.#sendTo(server?.address ?? address, server, nowMs);
   }
 
   #sendTo(to: string, server: BalancedServer | undefined, nowMs: number): void {
