@@ -40,6 +40,7 @@ test('the tree says what is direct, indirect and unsigned, and where services ar
       {
         routingKey: 'greeting',
         distribution: 'balanced',
+        types: ['tcp'],
         connectors: [place('laptop')],
         listeners: [place('remote')],
         localListeners: [{ name: 'greeting', host: '127.0.0.1', port: 8080, open: false }],

@@ -194,7 +194,7 @@ function joined(pieces: readonly Piece[], length: number): Buffer {
   return whole;
 }
 
-/** A view as the stream wants it: any other kind would get another view. */
+/** A view as the stream wants it: what is no Buffer would get another view. */
 function bufferOf(bytes: Uint8Array, start: number, end: number): Buffer {
   if (bytes instanceof Buffer && start === 0 && end === bytes.length) return bytes;
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + start, end - start);
