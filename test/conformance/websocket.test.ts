@@ -6,25 +6,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket as OtherWebSocket, WebSocketServer } from 'ws';
 import { Network, line } from '../e2e/network.ts';
 import { freePort } from '../e2e/ports.ts';
 import { until } from '../e2e/until.ts';
 import { webSocketCases } from './websocket-cases.ts';
-import type { WebSocketCase } from './websocket-cases.ts';
+import { exchange, upgrade } from './websocket-exchange.ts';
 import { close, frame, Opcode, readFrames } from './websocket-frames.ts';
 
 const host = '127.0.0.1';
 const caseTimeoutMs = 20_000;
-/** Of RFC 6455 §1.3. */
-const key = 'dGhlIHNhbXBsZSBub25jZQ==';
-const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
 /** `ws` as server: echoes messages; /later closes by itself; /page is for browsers, which report to /result. */
 class EchoServer {
@@ -76,52 +71,6 @@ const page = `<!doctype html><script>
   socket.onclose = ({ code, wasClean }) => fetch('/result', { method: 'POST', body: JSON.stringify([...seen, code, wasClean]) });
 </script>`;
 
-interface Upgraded {
-  readonly head: string;
-  /** All octets behind the head, when the connection has ended. */
-  readonly rest: Promise<Buffer>;
-  readonly socket: Socket;
-}
-
-async function upgrade(port: number, path = '/echo'): Promise<Upgraded> {
-  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
-  socket.on('error', () => {});
-  socket.write(
-    `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-  );
-  let octets = Buffer.alloc(0);
-  let tell: (head: string) => void = () => {};
-  const head = new Promise<string>((resolve) => (tell = resolve));
-  let headLength = -1;
-  socket.on('data', (piece: Buffer) => {
-    octets = Buffer.concat([octets, piece]);
-    if (headLength < 0 && octets.includes('\r\n\r\n')) {
-      headLength = octets.indexOf('\r\n\r\n') + 4;
-      tell(octets.toString('latin1', 0, headLength));
-    }
-  });
-  const rest = new Promise<Buffer>((resolve) => {
-    socket.once('end', () => socket.end());
-    socket.once('close', () => resolve(octets.subarray(headLength)));
-  });
-  return { head: await head, rest, socket };
-}
-
-/** What comes back, until the server ends the connection. */
-async function run(port: number, { sent, isChopped = false }: WebSocketCase): Promise<Buffer> {
-  const { head, rest, socket } = await upgrade(port);
-  assert.match(head, /^HTTP\/1\.1 101 /);
-  assert.ok(head.includes(accept));
-  if (isChopped) {
-    for (const octet of sent) {
-      socket.write(Buffer.from([octet]));
-      await sleep(1);
-    }
-  } else socket.write(sent);
-  return await rest;
-}
-
 const echo = new EchoServer();
 let network: Network;
 let port = 0;
@@ -152,7 +101,7 @@ after(async () => {
 suite('frames over two hops: the same octets come back as without a network', () => {
   for (const one of webSocketCases) {
     test(one.name, { timeout: caseTimeoutMs }, async () => {
-      const [direct, through] = await Promise.all([run(echo.port, one), run(port, one)]);
+      const [direct, through] = await Promise.all([exchange(echo.port, one), exchange(port, one)]);
       assert.ok(through.equals(direct), 'what comes back is what the server sent');
       const frames = readFrames(through);
       const last = frames.at(-1);

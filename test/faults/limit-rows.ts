@@ -12,6 +12,8 @@ import { badLine } from './rows/l5-bad-line.ts';
 import { codecFuzz } from './rows/p1-codec-fuzz.ts';
 import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
+import { http2Rules } from './rows/p5-h2spec.ts';
+import { webSocketConformance } from './rows/p8-websocket.ts';
 import { certificateMatrix } from './rows/s1-certificates.ts';
 import { tlsFloor } from './rows/s2-tls-floor.ts';
 import { tokenRace } from './rows/s3-token-race.ts';
@@ -35,6 +37,8 @@ export const limitRows: readonly Row[] = [
   codecFuzz,
   amplificationLimits,
   controlPlaneFuzz,
+  http2Rules,
+  webSocketConformance,
   certificateMatrix,
   tlsFloor,
   tokenRace,
