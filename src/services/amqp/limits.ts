@@ -1,7 +1,7 @@
 import type { ConnectionLimits } from '../../amqp/connection-options.ts';
 
 /**
- * What one client may have at a time. A session's window lets it send 48 frames of 64 KiB; the window is not renewed while a message of its
+ * What one client may have at a time. A session's window lets it send 32 frames of 64 KiB, which a link between routers has room for behind a full window; the window is not renewed while a message of its
  * waits for its way, so that no more than that and what the way holds is kept for it. What waits for a client that does not take its messages is
  * bounded by the backlogs: a message beyond them is given back to its sender.
  */
@@ -9,7 +9,7 @@ export const clientLimits: ConnectionLimits = {
   sessions: 64,
   links: 1024,
   unsettled: 16_384,
-  incomingWindowBytes: 3_145_728,
+  incomingWindowBytes: 2_097_152,
   linkBacklogBytes: 16_777_216,
   backlogBytes: 33_554_432,
 };
