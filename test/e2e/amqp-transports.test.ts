@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import rhea from 'rhea';
-import type { EventContext, Message } from 'rhea';
 import { WebSocket } from 'ws';
 import { AmqpPeer, outcomeOf, send } from './amqp-peer.ts';
 import { Authority } from './certificates.ts';
@@ -176,44 +175,4 @@ test('Proton clients', { timeout: 60_000, skip: withProton ? false : 'python3-qp
     'management refused amqp:unauthorized-access',
     'large accepted True',
   ]);
-});
-
-const skipSkupper = process.env['VAN_TEST_SKROUTERD'] === '1' ? false : 'runs when VAN_TEST_SKROUTERD=1';
-
-test('clients of a skupper-router next to ours, in both directions', { timeout: 60_000, skip: skipSkupper }, async () => {
-  const [west, east] = [await freePort(), await freePort()];
-  const entities = (port: number): Entity[] => [
-    ['listener', { name: 'clients', role: 'normal', host, port }],
-    ['address', { prefix: 'events', distribution: 'multicast' }],
-  ];
-  await using _network = await Network.start({
-    links: [{ from: 'a', to: 'b' }],
-    entities: { a: entities(west), b: entities(east) },
-    skupper: ['b'],
-  });
-  for (const [from, to] of [
-    [west, east],
-    [east, west],
-  ] as const) {
-    await using consumer = await new AmqpPeer(to).opened();
-    await using producer = await new AmqpPeer(from).opened();
-    for (const address of ['orders', 'events']) {
-      const inbox = await consumer.inbox(address);
-      const sender = await producer.readySender(address);
-      for (const size of [100, 300_000, 10_000_000]) {
-        assert.equal((await send(sender, { body: Buffer.alloc(size) })).state, 'accepted', `${size} to ${address}`);
-      }
-      assert.deepEqual(
-        inbox.bodies.map((body) => (body as Buffer).length),
-        [100, 300_000, 10_000_000],
-      );
-    }
-    const answers = await producer.inbox({ source: { dynamic: true, address: '' } });
-    const replies = await consumer.sender({});
-    (await consumer.receiver('questions')).on('message', ({ message }: EventContext) => {
-      replies.send({ to: message?.reply_to ?? '', body: 42 } as Message);
-    });
-    await send(await producer.readySender('questions'), { reply_to: answers.receiver.source.address, body: 1 });
-    assert.deepEqual((await answers.count(1)).bodies, [42]);
-  }
 });
