@@ -51,7 +51,10 @@ export class Session {
   constructor(connection: Connection, channel: number) {
     this.connection = connection;
     this.channel = channel;
-    this.#fullWindow = Math.max(16, Math.floor((connection.options.limits?.incomingWindowBytes ?? incomingWindowBytes) / connection.maxFrameSize));
+    this.#fullWindow = Math.max(
+      16,
+      Math.floor((connection.options.limits?.incomingWindowBytes ?? incomingWindowBytes) / connection.maxFrameSize),
+    );
     this.#incomingWindow = this.#fullWindow;
   }
 
