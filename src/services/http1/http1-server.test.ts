@@ -429,11 +429,31 @@ test('time: heads and bodies that do not come, clients that do not read, idle co
   assert.equal(slow.take(), '');
   assert.match(slow.send('TP/1.1\r\n').wait(1).take(), /^HTTP\/1.1 408 /);
 
-  const stalled = new Connection().send(lines('POST / HTTP/1.1', 'Host: h', 'Content-Length: 9') + 'abc').wait(10_000);
-  stalled.send('d').wait(10_000);
-  assert.equal(stalled.last.failure, undefined, 'there was progress');
-  assert.match(stalled.wait(10_000).take(), /^HTTP\/1.1 408 /);
-  assert.equal(stalled.last.failure, ExchangeFailure.timeout);
+  const live = new Connection().send(lines('POST / HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked') + '3\r\nabc\r\n').wait(9_000);
+  live.send('1\r\nd\r\n').wait(9_000);
+  assert.equal(live.last.failure, undefined, 'there was progress');
+  assert.match(live.wait(10_000).take(), /^HTTP\/1.1 408 /);
+  assert.equal(live.last.failure, ExchangeFailure.timeout);
+
+  const post = lines('POST / HTTP/1.1', 'Host: h', 'Content-Length: 10000');
+  const trickling = new Connection().send(post);
+  for (let seconds = 0; trickling.last.failure === undefined; seconds++) {
+    assert.ok(seconds <= 10, 'a body that is announced comes');
+    trickling.send('t').wait(500).send('t').wait(500);
+  }
+  assert.match(trickling.take(), /^HTTP\/1.1 408 /);
+  assert.equal(trickling.last.failure, ExchangeFailure.timeout);
+
+  const slowLine = new Connection().send(post);
+  for (let part = 0; part < 9; part++) slowLine.send('s'.repeat(1_024)).wait(1_000);
+  assert.equal(slowLine.last.failure, undefined);
+  // A server that takes nothing is not the client's fault.
+  slowLine.last.congested = true;
+  slowLine.send('s'.repeat(500)).wait(1_000).wait(1_000);
+  slowLine.last.congested = false;
+  slowLine.last.responder.requestRelieved();
+  slowLine.send('s').wait(999).send('s'.repeat(283));
+  assert.ok(slowLine.last.ended);
 
   const waiting = new Connection().send(get).wait(100_000).wait(100_000);
   waiting.last.answer('at last');

@@ -5,7 +5,7 @@ import type { FieldBlock, HttpHandler, RequestHead, RequestSink } from '../http/
 import type { HeadWriter } from './head-writer.ts';
 import type { DateLine } from './http-date.ts';
 import { HttpViolation } from './http-violation.ts';
-import { lingerTimeoutMs, maxAheadBytes, maxDrainedBytes, maxLingerBytes } from './limits.ts';
+import { lingerTimeoutMs, maxAheadBytes, maxDrainedBytes, maxLingerBytes, minBodyBytes, progressChecks } from './limits.ts';
 import { ParseEvent } from './message-parser.ts';
 import type { OctetPool } from './octet-pool.ts';
 import { RequestParser } from './request-parser.ts';
@@ -27,7 +27,7 @@ export interface ServerContext {
   readonly dateLine: DateLine;
   readonly scheme: 'http' | 'https';
   readonly maxHeaderBytes: number;
-  /** From a head's first octet to its last. */
+  /** From a head's first octet to its last; also for each `minBodyBytes` of a body of known length that is waited for. */
   readonly headerTimeoutMs: number;
   /** Between requests; also without any progress of a body that is waited for, or of an answer that the client does not take. */
   readonly idleTimeoutMs: number;
@@ -90,6 +90,11 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   #paused = true;
   /** Anything moved since the deadline was set. */
   #progress = false;
+  /** When the exchange was last seen to move. */
+  #movedMs = 0;
+  /** When it is next looked at how fast the body comes (never without a known length), and what was to come of it when it last was. */
+  #bodyDueMs = Infinity;
+  #bodyLeftBefore = 0;
   #deadlineMs = Infinity;
 
   constructor(context: ServerContext, socket: StreamSocket, client: string) {
@@ -146,18 +151,43 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
         else this.#linger();
         return;
       case Phase.exchange:
-        if (moved) return;
-        if (this.#socket.pendingBytes > 0) this.#destroy(true, ExchangeFailure.cancelled);
-        else if (this.#bodyIsLate()) this.#refuse(408, 'the body of the request did not come in time', ExchangeFailure.timeout);
+        this.#checkExchange(nowMs, moved);
         return;
       default:
         this.#destroy(true, ExchangeFailure.cancelled);
     }
   }
 
-  #bodyIsLate(): boolean {
-    const isExpected = !this.#requestComplete && !this.#upgradePending && !this.#tunnel && !this.#awaitsContinue && !this.#paused;
-    return isExpected && this.#answer?.started === false;
+  #startChecks(): void {
+    const { clock, headerTimeoutMs, idleTimeoutMs } = this.#context;
+    const nowMs = clock.nowMs();
+    this.#progress = false;
+    this.#movedMs = nowMs;
+    this.#bodyLeftBefore = this.#bodyLeft;
+    this.#bodyDueMs = this.#bodyLeft > 0 ? nowMs + headerTimeoutMs : Infinity;
+    this.#deadlineMs = Math.min(nowMs + idleTimeoutMs / progressChecks, this.#bodyDueMs);
+  }
+
+  /** A client must not hold a request, and its server, by a body that hardly comes or an answer that it does not take. */
+  #checkExchange(nowMs: number, moved: boolean): void {
+    const { headerTimeoutMs, idleTimeoutMs } = this.#context;
+    let bodyIsLate = false;
+    if (nowMs >= this.#bodyDueMs) {
+      bodyIsLate = this.#bodyLeftBefore - this.#bodyLeft < minBodyBytes;
+      this.#bodyLeftBefore = this.#bodyLeft;
+      this.#bodyDueMs = this.#requestComplete ? Infinity : nowMs + headerTimeoutMs;
+    }
+    this.#deadlineMs = Math.min(nowMs + idleTimeoutMs / progressChecks, this.#bodyDueMs);
+    if (moved) this.#movedMs = nowMs;
+    const stalled = nowMs - this.#movedMs >= idleTimeoutMs;
+    if (stalled && this.#socket.pendingBytes > 0) this.#destroy(true, ExchangeFailure.cancelled);
+    else if ((stalled || bodyIsLate) && this.#bodyIsExpected())
+      this.#refuse(408, 'the body of the request did not come in time', ExchangeFailure.timeout);
+  }
+
+  #bodyIsExpected(): boolean {
+    const mayCome = !this.#requestComplete && !this.#upgradePending && !this.#tunnel && !this.#awaitsContinue && !this.#paused;
+    return mayCome && this.#answer?.started === false;
   }
 
   // ---- from the client ----
@@ -243,6 +273,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     this.#upgradePending = head.upgrade !== '';
     this.#awaitsContinue = head.expectContinue;
     this.#bodyLeft = head.contentLength;
+    this.#startChecks();
     const { writer, dateLine, handler } = this.#context;
     const answer = new ServerAnswer(this, this.#socket, writer, dateLine, request);
     this.#answer = answer;
@@ -258,7 +289,11 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#socket.pause();
-    else this.#socket.resume();
+    else {
+      // The client could not send meanwhile.
+      this.#bodyLeftBefore += minBodyBytes;
+      this.#socket.resume();
+    }
   }
 
   endReceived(): void {
@@ -292,6 +327,7 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
 
   continueSent(): void {
     this.#awaitsContinue = false;
+    this.#bodyLeftBefore += minBodyBytes;
   }
 
   answerStarted(keep: boolean, upgraded: boolean): void {

@@ -24,3 +24,10 @@ export const maxDrainedBytes = 65_536;
 export const maxLingerBytes = 1_048_576;
 /** How long that goes on. */
 export const lingerTimeoutMs = 2_000;
+/**
+ * What must come of a body of known length in each header timeout (10 s as a rule) while it is waited for: about 100 octets a second, far below
+ * any line. Bodies without a length may be live, and trickle.
+ */
+export const minBodyBytes = 1_024;
+/** How often in an idle timeout it is looked whether an exchange moves: a client that stalls is found out a quarter late at most. */
+export const progressChecks = 4;
