@@ -462,7 +462,7 @@ test('time: heads and bodies that do not come, clients that do not read, idle co
   const deaf = new Connection().send(get);
   deaf.socket.application.reading = false;
   deaf.last.responder.head(ok);
-  deaf.wait(10_000).wait(10_000);
+  deaf.wait(5_000).send('G').wait(5_000).send('E').wait(5_000);
   assert.equal(deaf.last.failure, ExchangeFailure.cancelled);
   assert.equal(deaf.listener.active, 0);
 });

@@ -194,7 +194,8 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
 
   received(bytes: Uint8Array): void {
     if (this.#phase === Phase.gone) return;
-    this.#progress = true;
+    // What is sent ahead does not help a request that is complete.
+    if (this.#phase !== Phase.exchange || !this.#requestComplete) this.#progress = true;
     if (this.#phase === Phase.lingering) {
       this.#droppedBytes += bytes.length;
       if (this.#droppedBytes > maxLingerBytes) this.#destroy(true, ExchangeFailure.cancelled);

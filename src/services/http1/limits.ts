@@ -29,5 +29,5 @@ export const lingerTimeoutMs = 2_000;
  * any line. Bodies without a length may be live, and trickle.
  */
 export const minBodyBytes = 1_024;
-/** How often in an idle timeout it is looked whether an exchange moves: a client that stalls is found out a quarter late at most. */
-export const progressChecks = 4;
+/** How often in an idle timeout it is looked whether an exchange moves: a client that stalls is found out a tenth late at most. */
+export const progressChecks = 10;
