@@ -14,6 +14,7 @@ import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
 import { http2Rules } from './rows/p5-h2spec.ts';
 import { http2Floods } from './rows/p6-http2-floods.ts';
+import { slowHttpClients } from './rows/p7-slow-clients.ts';
 import { webSocketConformance } from './rows/p8-websocket.ts';
 import { certificateMatrix } from './rows/s1-certificates.ts';
 import { tlsFloor } from './rows/s2-tls-floor.ts';
@@ -40,6 +41,7 @@ export const limitRows: readonly Row[] = [
   controlPlaneFuzz,
   http2Rules,
   http2Floods,
+  slowHttpClients,
   webSocketConformance,
   certificateMatrix,
   tlsFloor,
