@@ -101,7 +101,7 @@ export class RecordStore {
   sweep(sweeps: number): number[] {
     const idle: number[] = [];
     for (let origin = 0; origin < this.#states.length; origin++) {
-      if (this.#states[origin] === undefined || this.#reachable[origin] === 1) continue;
+      if (this.#reachable[origin] === 1 || this.#states[origin] === undefined) continue;
       const count = Math.min(255, (this.#idleSweeps[origin] ?? 0) + 1);
       this.#idleSweeps[origin] = count;
       if (count > sweeps) idle.push(origin);

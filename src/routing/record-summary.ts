@@ -16,6 +16,8 @@ import { maxSlots, type SignedRecord } from './signed-record.ts';
 export const maxSummaryOctets = 61_440;
 
 const slotOctets = 20;
+/** What its length of one octet can say. */
+const longestOriginOctets = 255;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
@@ -36,7 +38,7 @@ export interface RecordSummary {
 /** Summaries of all origins, in as many messages as it takes. `states` are in order of their origins. */
 export function summarise(states: readonly OriginState[]): RecordSummary[] {
   const summaries: RecordSummary[] = [];
-  const bytes = new Uint8Array(maxSummaryOctets);
+  const bytes = new Uint8Array(Math.min(maxSummaryOctets, mostOctets(states)));
   const view = new DataView(bytes.buffer);
   let length = 0;
   let after = '';
@@ -65,6 +67,13 @@ export function summarise(states: readonly OriginState[]): RecordSummary[] {
   }
   summaries.push({ after, upTo: '', entries: bytes.slice(0, length) });
   return summaries;
+}
+
+/** Octets that summaries of these origins take at most. */
+function mostOctets(states: readonly OriginState[]): number {
+  let octets = 0;
+  for (const { size } of states) octets += 3 + longestOriginOctets + size * slotOctets;
+  return octets;
 }
 
 /** What a summary lists, by origin; undefined if it is malformed. */

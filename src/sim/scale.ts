@@ -13,8 +13,8 @@ export const mostColdRouters = 5_000;
 const acquaintanceMs = 5_000;
 /** Nothing has changed anywhere for this long: what was to come has come, and changes before count no more for the pauses of paths. */
 const quietMs = 12_000;
-/** The same where no path changes, and nothing follows. */
-const quietAddressMs = 3_000;
+/** The same where nothing but the table changes, or nothing at all: after an address, and after a warm start. */
+const shortQuietMs = 3_000;
 /** A network that has not come to rest by then does not converge. */
 const patienceMs = 60_000;
 
@@ -88,8 +88,8 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
   const startedSeconds = resources.cpuSeconds();
   const network = new ScaleNetwork(routers);
   const phases: ScalePhase[] = [];
-  const phase = (change: ScalePhase['change'], act: () => void): void => {
-    const result = observe(network, change, act, resources, random);
+  const phase = (change: ScalePhase['change'], restMs: number, act: () => void): void => {
+    const result = observe(network, change, restMs, act, resources, random);
     phases.push(result);
     const { convergedMs, messages, records, pathRuns, cpuSeconds, residentMiB, wrong } = result;
     print(
@@ -97,10 +97,10 @@ export function runScale(options: ScaleOptions, print: (line: string) => void): 
         `${cpuSeconds} s of CPU, ${residentMiB} MiB resident${wrong.length > 0 ? `, WRONG: ${wrong.join('; ')}` : ''}`,
     );
   };
-  phase('start', () => startNetwork(network, start, random.split('links')));
-  phase('cut', () => network.cut(random.split('cut').pick(network.cables)));
-  phase('crash', () => network.crash(random.split('crash').below(routers)));
-  phase('address', () => network.announce(random.split('address').pick(network.running), address));
+  phase('start', start === 'warm' ? shortQuietMs : quietMs, () => startNetwork(network, start, random.split('links')));
+  phase('cut', quietMs, () => network.cut(random.split('cut').pick(network.cables)));
+  phase('crash', quietMs, () => network.crash(random.split('crash').below(routers)));
+  phase('address', shortQuietMs, () => network.announce(random.split('address').pick(network.running), address));
   const report: ScaleReport = {
     seed,
     routers,
@@ -127,6 +127,7 @@ export function startNetwork(network: ScaleNetwork, start: ScaleStart, random: S
 function observe(
   network: ScaleNetwork,
   change: ScalePhase['change'],
+  restMs: number,
   act: () => void,
   resources: ScaleResources,
   random: SeededRandom,
@@ -141,7 +142,7 @@ function observe(
   do {
     network.run(250);
     for (const changedMs of changes) lastMs = Math.max(lastMs, changedMs);
-  } while (network.nowMs - lastMs < (change === 'address' ? quietAddressMs : quietMs) && network.nowMs - startMs < patienceMs);
+  } while (network.nowMs - lastMs < restMs && network.nowMs - startMs < patienceMs);
   const { counts } = network;
   const { residentMiB, heapMiB } = resources.memory();
   return {
