@@ -12,6 +12,7 @@ import { badLine } from './rows/l5-bad-line.ts';
 import { codecFuzz } from './rows/p1-codec-fuzz.ts';
 import { amplificationLimits } from './rows/p2-amplification.ts';
 import { controlPlaneFuzz } from './rows/p3-control-plane-fuzz.ts';
+import { smuggling } from './rows/p4-smuggling.ts';
 import { http2Rules } from './rows/p5-h2spec.ts';
 import { http2Floods } from './rows/p6-http2-floods.ts';
 import { slowHttpClients } from './rows/p7-slow-clients.ts';
@@ -39,6 +40,7 @@ export const limitRows: readonly Row[] = [
   codecFuzz,
   amplificationLimits,
   controlPlaneFuzz,
+  smuggling,
   http2Rules,
   http2Floods,
   slowHttpClients,

@@ -14,6 +14,8 @@ const host = '127.0.0.1';
 const mebibyte = 1_048_576;
 /** Slow clients of each kind, all at a time. */
 const clients = { full: 250, fast: 40 };
+/** Readers are so many times fewer: the buffers of the system on their ways take megabytes before the first of them stalls. */
+const deafShare = 5;
 /** Octets that go up, and again down. */
 const streamBytes = { full: 5 * 1024 * mebibyte, fast: 128 * mebibyte };
 /** Of the listener; other times are as they are unless set. */
@@ -58,9 +60,10 @@ async function slowClients(context: RowContext, front: HttpFront): Promise<Slow>
   const aloneEndMs = performance.now() + aloneMs;
   const alone = await measured(front, () => performance.now() >= aloneEndMs);
   const before = front.residentBytes();
-  const count = context.fast ? clients.fast : clients.full;
+  const most = context.fast ? clients.fast : clients.full;
   const attackers = slowKinds.flatMap((kind) => {
     const port = kind.tls === true ? front.tlsPort : front.ports[0];
+    const count = kind.deaf === true ? most / deafShare : most;
     return port === undefined ? [] : [{ name: kind.name, slow: new SlowClients(kind, port, count) }];
   });
   const endMs = performance.now() + patienceMs;
