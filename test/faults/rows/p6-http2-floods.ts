@@ -15,7 +15,7 @@ import type { Measured, PeerFigures, Row, RowContext } from '../row.ts';
 const host = '127.0.0.1';
 const mebibyte = 1_048_576;
 /** Each attack goes on for this long. */
-const floodMs = { full: 5000, fast: 400 };
+const floodMs = { full: 2000, fast: 400 };
 /** Who says nothing or takes nothing is cut after this time, and looked at once a second. */
 const idleTimeoutMs = 3000;
 const patienceMs = 15_000;
