@@ -10,6 +10,9 @@ const maxMessageLength = 1000;
 /** How a server that is not running is started. */
 export type ActivationWay = { readonly url: string } | { readonly command: string };
 
+/** What a command that failed has said last is read for so long after its end. */
+const lateOutputMs = 200;
+
 /** Starts a server that runs only while it is needed: by a POST to a URL, or by a command of the shell. */
 export class ServerActivation {
   readonly #way: ActivationWay;
@@ -54,8 +57,12 @@ export class ServerActivation {
     });
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
-      // Not 'close': what the command leaves behind may hold its standard error open.
-      child.once('exit', resolve);
+      child.once('close', resolve);
+      // Not 'close' alone: what the command leaves behind may hold its standard error open.
+      child.once('exit', (status) => {
+        if (status === 0) resolve(status);
+        else setTimeout(() => resolve(status), lateOutputMs);
+      });
     });
     child.stderr?.destroy();
     if (code !== 0) throw new Error(`the command ended with ${code}: ${message.trim()}`);
