@@ -60,7 +60,7 @@ export async function haproxyBackEnd(): Promise<BackEnd | MissingBackEnd> {
   option http-buffer-request
 frontend all
   bind 127.0.0.1:${port}
-  http-request return status 200 content-type text/plain lf-string "echo %[method] %[url] %[req.hdr(host)] %[req.body,hex]"
+  http-request return status 200 content-type text/plain lf-string "echo %[method] %[url] %[req.fhdr(host)] %[req.body,hex]"
 `,
     );
     return [program, ['-f', file]];

@@ -83,13 +83,21 @@ function isAsWritten({ refused, passes = [] }: SmugglingCase, heard: Heard): boo
   return seen.length === passes.length;
 }
 
+/** The same request in one spelling: servers tell an absolute target as it is or without its host, and no host in several ways. */
+function plain(seen: string | undefined): string | undefined {
+  if (seen === undefined) return undefined;
+  const [method, target = '', name = ''] = seen.split(' ');
+  const path = target.replace(/^[a-z]+:\/\/[^/?]*/i, '');
+  return `${method} ${path === '' ? '/' : path} ${name === 'undefined' ? '' : name}`;
+}
+
 /** Whether two servers were made to see different requests. A refusal by one says nothing. */
 function differ(one: Heard, other: Heard): boolean {
   const [left, right] = [seenIn(one), seenIn(other)];
   for (let index = 0; index < Math.max(left.length, right.length); index++) {
-    if (index >= left.length || index >= right.length) return true;
-    if (left[index] === undefined || right[index] === undefined) return false;
-    if (left[index] !== right[index]) return true;
+    const says = [left, right].filter((seen) => index < seen.length).map((seen) => plain(seen[index]));
+    if (says.includes(undefined)) return false;
+    if (says.length < 2 || says[0] !== says[1]) return true;
   }
   return false;
 }
