@@ -38,7 +38,8 @@ test('AMQP over TLS with client certificates, and over WebSocket with and withou
     ],
     ['amqpListener', { name: 'plain', address: 'orders', host, port: plain, webSocket: true }],
   ];
-  await using _router = await RouterProcess.start({ id: 'a-00000000', entities: ports });
+  await using router = await RouterProcess.start({ id: 'a-00000000', entities: ports });
+  for (const name of ['secure', 'plain']) await router.logged(new RegExp(`service port open.*${name}`));
   const [ca, cert, key] = await Promise.all(
     [authority.rootFile, credentials.certificateFile, credentials.keyFile].map((file) => readFile(file, 'utf8')),
   );
