@@ -44,6 +44,9 @@ test('everything of a namespace lies in its folder', () => {
     pidFile: `${folder}/runtime/supervisor.pid`,
     managementSocket: `${folder}/runtime/management.sock`,
     managementSocketFolder: `${folder}/runtime`,
+    observerFolder: `${folder}/runtime/observer`,
+    observerSocket: `${folder}/runtime/observer.sock`,
+    observerSocketFolder: `${folder}/runtime`,
   });
 });
 

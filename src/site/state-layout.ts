@@ -16,6 +16,8 @@ import { siteName } from './resources.ts';
  *     runtime/audit.jsonl   the audit log, with .1 to .3 the files before it
  *     runtime/starts.json   when the site was started after an end that nobody asked for
  *     runtime/management.sock
+ *     runtime/observer/     the observer's history and logins (mode 0700)
+ *     runtime/observer.sock
  *     runtime/supervisor.pid
  */
 export interface SiteLayout {
@@ -37,6 +39,12 @@ export interface SiteLayout {
   readonly managementSocket: string;
   /** Folder of the socket that must exist with mode 0700 and belong to the user before anyone listens or connects there. */
   readonly managementSocketFolder: string;
+  /** Folder of the observer, if one was ever run. */
+  readonly observerFolder: string;
+  /** Where a running observer answers without login. Outside of `folder` as `managementSocket`. */
+  readonly observerSocket: string;
+  /** As `managementSocketFolder`, for the socket of the observer. */
+  readonly observerSocketFolder: string;
 }
 
 export interface Environment {
@@ -73,6 +81,8 @@ export function siteLayout(namespace: string, environment: Environment, account:
   const folder = `${namespacesFolder(stateRoot(environment, account))}/${namespace}`;
   const runtimeFolder = `${folder}/runtime`;
   const routerFolder = `${runtimeFolder}/router`;
+  const management = socketOf(runtimeFolder, 'management', environment, account);
+  const observer = socketOf(runtimeFolder, 'observer', environment, account);
   return {
     folder,
     stateFile: `${folder}/state.json`,
@@ -88,7 +98,11 @@ export function siteLayout(namespace: string, environment: Environment, account:
     auditFile: `${runtimeFolder}/audit.jsonl`,
     startsFile: `${runtimeFolder}/starts.json`,
     pidFile: `${runtimeFolder}/supervisor.pid`,
-    ...socketOf(runtimeFolder, environment, account),
+    managementSocket: management.path,
+    managementSocketFolder: management.folder,
+    observerFolder: `${runtimeFolder}/observer`,
+    observerSocket: observer.path,
+    observerSocketFolder: observer.folder,
   };
 }
 
@@ -114,25 +128,25 @@ function checkNamespace(namespace: string): void {
 }
 
 /**
- * The socket lies in the runtime folder where its path fits. Otherwise it lies in a folder of the user's own under
+ * A socket lies in the runtime folder where its path fits. Otherwise it lies in a folder of the user's own under
  * XDG_RUNTIME_DIR or the folder for temporary files, named by a hash of the runtime folder, so that every tool finds it.
  */
 function socketOf(
   runtimeFolder: string,
+  kind: 'management' | 'observer',
   environment: Environment,
   account: Account,
-): { managementSocket: string; managementSocketFolder: string } {
+): { readonly path: string; readonly folder: string } {
   const runtimeDirectory = absolute(environment.XDG_RUNTIME_DIR);
   const temporary = `${absolute(environment.TMPDIR) ?? '/tmp'}/caravan-${account.uid}`;
-  const name = `${hash(runtimeFolder)}.sock`;
+  const name = `${hash(runtimeFolder)}${kind === 'management' ? '' : `-${kind}`}.sock`;
   const candidates = [
-    { folder: runtimeFolder, path: `${runtimeFolder}/management.sock` },
+    { folder: runtimeFolder, path: `${runtimeFolder}/${kind}.sock` },
     ...(runtimeDirectory === undefined ? [] : [{ folder: `${runtimeDirectory}/caravan`, path: `${runtimeDirectory}/caravan/${name}` }]),
     { folder: temporary, path: `${temporary}/${name}` },
   ];
   const last = { folder: `/tmp/caravan-${account.uid}`, path: `/tmp/caravan-${account.uid}/${name}` };
-  const { folder, path } = candidates.find((candidate) => byteLength(candidate.path) <= socketPathLimitBytes) ?? last;
-  return { managementSocket: path, managementSocketFolder: folder };
+  return candidates.find((candidate) => byteLength(candidate.path) <= socketPathLimitBytes) ?? last;
 }
 
 /** FNV-1a, 64 bits, in hexadecimal: names a path, proves nothing. */
