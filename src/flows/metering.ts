@@ -26,12 +26,15 @@ export interface TrafficDestination {
 export interface TrafficSeries {
   /** False when nobody listened meanwhile and the sums started anew: ask the meter again. */
   readonly isCurrent: boolean;
-  /** A request, connection or flow begins; `ended` or `closed` follows. */
+  /** A request, connection or flow begins; `ended`, or `retried`, follows. */
   opened(): void;
+  /** A connection or flow is under way that began before anybody listened: it is open, and does not count as opened. */
+  resumed(): void;
   /** `firstByteMicroseconds` is negative when there was no answer. Octets are of bodies, from the client and to it. */
   ended(outcome: TrafficOutcome): void;
   /** Octets of connections and flows that go on, since the last call. */
   octets(fromClient: number, toClient: number): void;
+  /** A request leaves this server without an outcome, and goes to another. */
   retried(): void;
 }
 

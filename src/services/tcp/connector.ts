@@ -2,11 +2,14 @@ import type { Logger } from '../../base/log.ts';
 import type { StreamSocket } from '../../base/stream-socket.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
+import type { FlowSupplement } from '../../flows/metering.ts';
+import { silentSupplement } from '../../flows/silent-metering.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import { GatheredBytes } from '../../forwarding/gathered-bytes.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import { linkLost } from '../../forwarding/remote-leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
+import { ConnectionSupplement } from './connection-supplement.ts';
 import { Refusal } from './listener.ts';
 import { bodyMarkBytes, encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
@@ -21,6 +24,8 @@ export class TcpConnector implements Consumer {
   readonly #connect: ConnectServer;
   readonly #log: Logger;
   readonly #windows: WindowBudget;
+  readonly #supplement: FlowSupplement;
+  readonly #nowMs: () => number;
   readonly #streams = new Set<ServerStream>();
   opened = 0;
   failed = 0;
@@ -30,8 +35,17 @@ export class TcpConnector implements Consumer {
   /** Why the last connection to the server failed; undefined after a success. */
   lastFailure: string | undefined;
 
-  constructor(forwarder: Forwarder, connect: ConnectServer, log: Logger, windows: WindowBudget = new WindowBudget()) {
+  constructor(
+    forwarder: Forwarder,
+    connect: ConnectServer,
+    log: Logger,
+    windows: WindowBudget = new WindowBudget(),
+    supplement: FlowSupplement = silentSupplement,
+    nowMs: () => number = () => 0,
+  ) {
     this.#windows = windows;
+    this.#supplement = supplement;
+    this.#nowMs = nowMs;
     this.#forwarder = forwarder;
     this.#connect = connect;
     this.#log = log;
@@ -58,11 +72,16 @@ export class TcpConnector implements Consumer {
   deliver(head: MessageHead, upstream: Upstream): Downstream {
     if (head.contentType !== octetStream || head.replyTo === null) return new Refusal(upstream);
     this.opened++;
-    const stream = new ServerStream(this.#forwarder, head.replyTo, upstream, this.#windows, (ended, failure) =>
-      this.#ended(ended, failure),
-    );
+    const told = this.#supplement.active ? ConnectionSupplement.of(this.#supplement, head, this.#nowMs()) : undefined;
+    const stream = new ServerStream(this.#forwarder, head.replyTo, upstream, this.#windows, (ended, failure) => {
+      if (failure !== undefined) told?.failed(failure);
+      this.#ended(ended, failure);
+    });
     this.#streams.add(stream);
-    return stream.start(head.bodyStart - head.annotationsEnd, this.#connect, () => (this.lastFailure = undefined));
+    return stream.start(head.bodyStart - head.annotationsEnd, this.#connect, () => {
+      this.lastFailure = undefined;
+      told?.connected(this.#nowMs());
+    });
   }
 
   #ended(stream: ServerStream, failure: string | undefined): void {

@@ -3,10 +3,14 @@ import type { Logger } from '../../base/log.ts';
 import type { StreamSocket } from '../../base/stream-socket.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
+import type { FlowDetail, TrafficMeter } from '../../flows/metering.ts';
+import { Attribute } from '../../flows/record-types.ts';
+import { silentMeter } from '../../flows/silent-metering.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import { linkLost } from '../../forwarding/remote-leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
+import { ConnectionFlow } from './connection-flow.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { encodeStreamStart, octetStream, streamHead } from './stream-message.ts';
 import { TcpStream } from './tcp-stream.ts';
@@ -26,6 +30,8 @@ export class TcpListener {
   readonly #correlationId: () => string;
   readonly #log: Logger;
   readonly #windows: WindowBudget;
+  readonly #clock: Clock;
+  readonly #meter: TrafficMeter;
   readonly #streams = new Set<ClientStream>();
   readonly #retries: RetryQueue<ClientStream>;
   opened = 0;
@@ -43,8 +49,11 @@ export class TcpListener {
     retryAt: (dueMs: number) => void,
     log: Logger,
     windows: WindowBudget = new WindowBudget(),
+    meter: TrafficMeter = silentMeter,
   ) {
     this.#windows = windows;
+    this.#clock = clock;
+    this.#meter = meter;
     this.#forwarder = forwarder;
     this.#chooseAddress = chooseAddress;
     this.#correlationId = correlationId;
@@ -71,8 +80,8 @@ export class TcpListener {
     return bytes;
   }
 
-  /** Takes an accepted connection; the address that it is for, or undefined when it is refused. */
-  accept(socket: StreamSocket): string | undefined {
+  /** Takes an accepted connection of a client at `host`; the address that it is for, or undefined when it is refused. */
+  accept(socket: StreamSocket, host = '', port = 0): string | undefined {
     const address = this.#chooseAddress();
     if (address === undefined || this.#streams.size >= maxConnections) {
       this.failed++;
@@ -84,14 +93,31 @@ export class TcpListener {
       this.#ended(ended, address, failure),
     );
     this.#streams.add(stream);
-    stream.start(socket, address, this.#correlationId());
+    const detail = this.#meter.active ? this.#record(stream, address, host, port) : undefined;
+    stream.start(socket, address, detail?.identity ?? this.#correlationId());
     return address;
+  }
+
+  /** Somebody listens: the record of a new connection, if it may have one. */
+  #record(stream: ClientStream, address: string, host: string, port: number): FlowDetail | undefined {
+    const detail = this.#meter.begin({ kind: 'connection', startWallMicroseconds: Math.round(this.#clock.wallMs() * 1000) });
+    detail?.set(Attribute.sourceHost, host);
+    detail?.set(Attribute.sourcePort, String(port));
+    stream.flow = new ConnectionFlow(this.#meter, detail, address, this.#clock.nowMs());
+    return detail;
+  }
+
+  /** Tells the octets of connections that go on. To be called about once a second while the meter is active. */
+  report(): void {
+    for (const stream of this.#streams) stream.report(this.#meter);
   }
 
   #ended(stream: ClientStream, address: string, failure: string | undefined): void {
     this.#streams.delete(stream);
     this.#endedBytesIn += stream.tcp.bytesFromSocket;
     this.#endedBytesOut += stream.tcp.bytesToSocket;
+    const { bytesFromSocket: fromClient, bytesToSocket: toClient } = stream.tcp;
+    stream.flow?.ended({ failure, fromClient, toClient, wallMs: this.#clock.wallMs() });
     if (failure === undefined) return;
     this.failed++;
     this.#log.info('connection failed', { address, reason: failure });
@@ -131,7 +157,11 @@ class ClientStream implements Consumer, Upstream {
   readonly #done: (stream: ClientStream, failure: string | undefined) => void;
   readonly tcp: TcpStream;
   readonly outstanding = 0;
+  /** What is recorded of it; undefined when it began before anybody listened. */
+  flow: ConnectionFlow | undefined = undefined;
   #address = '';
+  /** Where the server is. */
+  #routerId = '';
   #correlationId = '';
   #replyTo = '';
   #answered = false;
@@ -201,9 +231,11 @@ class ClientStream implements Consumer, Upstream {
   }
 
   /** The server's stream. */
-  deliver(head: MessageHead, upstream: Upstream): Downstream {
+  deliver(head: MessageHead, upstream: Upstream, origin: string): Downstream {
     if (this.#answered || this.tcp.gone || head.contentType !== octetStream) return new Refusal(upstream);
     this.#answered = true;
+    this.#routerId = origin;
+    this.flow?.answered(origin, this.#retries.nowMs());
     this.#retries.remove(this);
     const downstream = this.tcp.startIn(upstream, head.bodyStart - head.annotationsEnd);
     this.tcp.flow();
@@ -222,6 +254,12 @@ class ClientStream implements Consumer, Upstream {
 
   relieved(): void {
     this.tcp.relieved();
+  }
+
+  report(meter: TrafficMeter): void {
+    const { bytesFromSocket, bytesToSocket } = this.tcp;
+    if (this.flow !== undefined) this.flow.report(bytesFromSocket, bytesToSocket);
+    else if (this.#answered) this.flow = ConnectionFlow.resumed(meter, this.#address, this.#routerId, bytesFromSocket, bytesToSocket);
   }
 
   ended(): void {
