@@ -1,4 +1,5 @@
 import type { Random } from '../../base/random.ts';
+import type { TrafficSeries } from '../../flows/metering.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { RequestResult } from './circuit-breaker.ts';
 import { PeakEwma } from './peak-ewma.ts';
@@ -31,6 +32,8 @@ export class BalancedServer {
   inFlight = 0;
   /** Not offered any more; requests in progress go on. */
   gone = false;
+  /** Sums of the requests that go to it, for those who keep them. */
+  traffic: TrafficSeries | undefined = undefined;
   readonly #latency = new PeakEwma();
   readonly #breaker: CircuitBreaker;
 

@@ -2,6 +2,8 @@ import { ProtocolViolation } from '../../base/errors.ts';
 import { Condition } from '../../amqp/constants.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { FlowSupplement } from '../../flows/metering.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
@@ -19,6 +21,7 @@ import { RecordKind, httpContentType } from './message-writer.ts';
 import type { MessageWriter, Octets } from './message-writer.ts';
 import { Acknowledgement, OutgoingMessage } from './outgoing-message.ts';
 import { RecordReader } from './record-reader.ts';
+import { RequestSupplement } from './request-supplement.ts';
 import type { RecordHandler } from './record-reader.ts';
 
 const streamAnnotations: RouterAnnotations = { ...noAnnotations, flags: AnnotationFlag.streaming | AnnotationFlag.disableQ2 };
@@ -36,6 +39,8 @@ export interface EgressContext {
   readonly windows: WindowBudget;
   readonly turns: EndOfTurn;
   readonly handler: HttpHandler;
+  readonly clock: Clock;
+  readonly supplement: FlowSupplement;
   /** The answer has ended as it should, with this status, or the exchange with the server has failed (then 0). Once per request. */
   served(exchange: EgressExchange, status: number, failure: ExchangeFailure | undefined, reason: string): void;
   /** The request is settled. Once per request. */
@@ -61,6 +66,8 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   requestBytes = 0;
   /** Tries an ejected server. */
   isProbe = false;
+  /** What is told of it to whoever records it. */
+  readonly told: RequestSupplement | undefined;
   // The answer.
   #head: ResponseHead | undefined;
   #held: Octets[] | undefined;
@@ -82,6 +89,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     this.#correlationId = head.correlationId;
     this.#upstream = upstream;
     this.#reader = new RecordReader(this, head.bodyStart - head.annotationsEnd);
+    this.told = context.supplement.active ? RequestSupplement.of(context.supplement, context.clock, head) : undefined;
   }
 
   // ---- the request's message ----
@@ -205,6 +213,10 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
 
   // ---- the answer, from the server ----
 
+  connected(): void {
+    this.told?.connected();
+  }
+
   interim(status: number, fields: FieldBlock): void {
     if (this.#served || this.#settled || this.#head !== undefined) return;
     const { writer } = this.#context;
@@ -218,6 +230,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   head(head: ResponseHead): void {
     if (this.#served || this.#settled) return;
     this.#head = head;
+    this.told?.answered();
     if (this.#answer !== undefined || head.upgrade) {
       this.#startStream();
       return;

@@ -100,6 +100,8 @@ export interface Responder {
   fail(failure: ExchangeFailure, reason: string): void;
   /** The sink is not congested any more. */
   requestRelieved(): void;
+  /** The request had to wait for a connection to the server, and has one now. For measurements only. */
+  connected?(): void;
   /** Octets of the answer that wait here. Who gives them stops at `maxPendingBytes`; `RequestSink.responseWritten` tells when they fall. */
   readonly pendingBytes: number;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { WeatherError } from '../../base/errors.ts';
+import type { FlowSupplement } from '../../flows/metering.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
@@ -61,8 +62,8 @@ export class HttpEgress implements ViewSource {
     this.#context.wakeAt(dueMs);
   }
 
-  /** Offers a server. Throws WeatherError `too-many-addresses`. */
-  add(options: HttpServerOptions, handler: HttpHandler): HttpServer {
+  /** Offers a server, with what adds to the records of its requests. Throws WeatherError `too-many-addresses`. */
+  add(options: HttpServerOptions, handler: HttpHandler, supplement?: FlowSupplement): HttpServer {
     const { forwarder, clock, random, turns, windows, log } = this.#context;
     const writer = this.#writer;
     let service = this.#services.get(options.address);
@@ -85,6 +86,7 @@ export class HttpEgress implements ViewSource {
       windows,
       writer,
       log,
+      ...(supplement === undefined ? {} : { supplement }),
       readinessChanged: () => {
         local.update();
         teller.readinessChanged(address);

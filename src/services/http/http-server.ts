@@ -1,6 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
+import type { FlowSupplement } from '../../flows/metering.ts';
+import { silentSupplement } from '../../flows/silent-metering.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Downstream, LocalConsumer, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
@@ -41,6 +43,8 @@ export interface HttpServerContext {
   readonly windows: WindowBudget;
   readonly writer: MessageWriter;
   readonly log: Logger;
+  /** Adds to records of requests; nobody listens by default. */
+  readonly supplement?: FlowSupplement;
   /** The server is ready or not any more. */
   readinessChanged(): void;
   /** A request from this router has come or ended. */
@@ -63,6 +67,8 @@ export class HttpServer implements LocalConsumer, EgressContext {
   readonly writer: MessageWriter;
   readonly windows: WindowBudget;
   readonly turns: EndOfTurn;
+  readonly clock: Clock;
+  readonly supplement: FlowSupplement;
   readonly #exchanges = new Set<EgressExchange>();
   /** Requests in progress by the router they came from. */
   readonly #byOrigin = new Map<string, OriginLoad>();
@@ -87,6 +93,8 @@ export class HttpServer implements LocalConsumer, EgressContext {
     this.writer = context.writer;
     this.windows = context.windows;
     this.turns = context.turns;
+    this.clock = context.clock;
+    this.supplement = context.supplement ?? silentSupplement;
   }
 
   /** Requests in progress: not settled. */
@@ -166,6 +174,7 @@ export class HttpServer implements LocalConsumer, EgressContext {
 
   served(exchange: EgressExchange, status: number, failure: ExchangeFailure | undefined, reason: string): void {
     this.balanced?.ended(resultOf(status, failure), exchange.isProbe, this.#context.clock.nowMs());
+    exchange.told?.ended(this.id, failure === undefined ? undefined : reason);
     if (failure === undefined) {
       this.lastFailure = undefined;
       return;

@@ -39,7 +39,8 @@ const grpcInvalidArgument = 3;
 const grpcUnimplemented = 12;
 const grpcUnavailable = 14;
 
-function statusOf(code: NetworkErrorCode): { readonly status: number; readonly title: string; readonly grpcStatus: number } {
+/** With which status the network answers. */
+export function statusOf(code: NetworkErrorCode): { readonly status: number; readonly title: string; readonly grpcStatus: number } {
   switch (code) {
     case 'bad-request':
       return { status: 400, title: 'Bad Request', grpcStatus: grpcInvalidArgument };

@@ -25,6 +25,7 @@ export class WaitingExchange implements RequestSink {
 
   /** Goes to a connection. */
   start(handler: HttpHandler): void {
+    this.#responder.connected?.();
     const sink = handler.handle(this.#head, this.#responder);
     this.#sink = sink;
     const held = this.#held;

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { FlowSupplement } from '../../flows/metering.ts';
 import { Attribute } from '../../flows/record-types.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
@@ -8,25 +9,27 @@ export class ConnectionSupplement {
   readonly #supplement: FlowSupplement;
   readonly #identity: string;
   readonly #trace: string;
+  readonly #clock: Clock;
   readonly #arrivedMs: number;
   #told = false;
 
-  private constructor(supplement: FlowSupplement, identity: string, trace: string, arrivedMs: number) {
+  private constructor(supplement: FlowSupplement, identity: string, trace: string, clock: Clock) {
     this.#supplement = supplement;
     this.#identity = identity;
     this.#trace = trace;
-    this.#arrivedMs = arrivedMs;
+    this.#clock = clock;
+    this.#arrivedMs = clock.nowMs();
   }
 
   /** Undefined when nobody wants to hear of this connection. */
-  static of(supplement: FlowSupplement, head: MessageHead, nowMs: number): ConnectionSupplement | undefined {
+  static of(supplement: FlowSupplement, head: MessageHead, clock: Clock): ConnectionSupplement | undefined {
     const { correlationId, annotations } = head;
     if (correlationId === null || !supplement.wants(correlationId)) return undefined;
-    return new ConnectionSupplement(supplement, correlationId, traceText(annotations), nowMs);
+    return new ConnectionSupplement(supplement, correlationId, traceText(annotations), clock);
   }
 
-  connected(nowMs: number): void {
-    const microseconds = Math.max(0, Math.round((nowMs - this.#arrivedMs) * 1000));
+  connected(): void {
+    const microseconds = Math.max(0, Math.round((this.#clock.nowMs() - this.#arrivedMs) * 1000));
     this.#add([
       [Attribute.connectMicroseconds, microseconds],
       [Attribute.processLatency, microseconds],
@@ -40,6 +43,9 @@ export class ConnectionSupplement {
   #add(attributes: readonly (readonly [number, number | string])[]): void {
     if (this.#told) return;
     this.#told = true;
-    this.#supplement.add(this.#identity, new Map([[Attribute.trace, this.#trace], ...attributes]));
+    this.#supplement.add(
+      this.#identity,
+      new Map([...attributes, [Attribute.trace, this.#trace], [Attribute.endTime, Math.round(this.#clock.wallMs() * 1000)]]),
+    );
   }
 }

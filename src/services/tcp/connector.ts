@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { StreamSocket } from '../../base/stream-socket.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
@@ -25,7 +26,7 @@ export class TcpConnector implements Consumer {
   readonly #log: Logger;
   readonly #windows: WindowBudget;
   readonly #supplement: FlowSupplement;
-  readonly #nowMs: () => number;
+  readonly #clock: Clock | undefined;
   readonly #streams = new Set<ServerStream>();
   opened = 0;
   failed = 0;
@@ -41,11 +42,11 @@ export class TcpConnector implements Consumer {
     log: Logger,
     windows: WindowBudget = new WindowBudget(),
     supplement: FlowSupplement = silentSupplement,
-    nowMs: () => number = () => 0,
+    clock?: Clock,
   ) {
     this.#windows = windows;
     this.#supplement = supplement;
-    this.#nowMs = nowMs;
+    this.#clock = clock;
     this.#forwarder = forwarder;
     this.#connect = connect;
     this.#log = log;
@@ -72,7 +73,8 @@ export class TcpConnector implements Consumer {
   deliver(head: MessageHead, upstream: Upstream): Downstream {
     if (head.contentType !== octetStream || head.replyTo === null) return new Refusal(upstream);
     this.opened++;
-    const told = this.#supplement.active ? ConnectionSupplement.of(this.#supplement, head, this.#nowMs()) : undefined;
+    const clock = this.#clock;
+    const told = clock !== undefined && this.#supplement.active ? ConnectionSupplement.of(this.#supplement, head, clock) : undefined;
     const stream = new ServerStream(this.#forwarder, head.replyTo, upstream, this.#windows, (ended, failure) => {
       if (failure !== undefined) told?.failed(failure);
       this.#ended(ended, failure);
@@ -80,7 +82,7 @@ export class TcpConnector implements Consumer {
     this.#streams.add(stream);
     return stream.start(head.bodyStart - head.annotationsEnd, this.#connect, () => {
       this.lastFailure = undefined;
-      told?.connected(this.#nowMs());
+      told?.connected();
     });
   }
 
