@@ -79,6 +79,8 @@ export class Connection {
   readonly #out: TransmitBuffer;
   #congested = false;
   readonly #sessions: SessionTable = new SessionTable(this);
+  /** Sessions that have something to tell at the end of the turn. */
+  readonly #telling: Session[] = [];
   readonly #assembler = new FrameAssembler();
   readonly #sasl: SaslExchange | undefined;
   #error: AmqpError | undefined;
@@ -124,13 +126,23 @@ export class Connection {
   }
 
   get hasTransmit(): boolean {
-    return this.#out.pendingBytes > 0 || this.#failure !== undefined;
+    return this.#out.pendingBytes > 0 || this.#failure !== undefined || this.#telling.length > 0;
+  }
+
+  /** The session's `tellAccepted` is called before the next bytes leave. */
+  tellAcceptedLater(session: Session): void {
+    this.#telling.push(session);
+  }
+
+  #tellAccepted(): void {
+    for (let session = this.#telling.pop(); session !== undefined; session = this.#telling.pop()) session.tellAccepted();
   }
 
   // ---- output ----
 
   /** The next bytes for the socket, lent until `transmitted`. */
   nextTransmit(): Uint8Array | undefined {
+    if (this.#telling.length > 0) this.#tellAccepted();
     if (this.#failure !== undefined) this.#failNow();
     const bytes = this.#out.next();
     if (bytes === undefined) return undefined;
@@ -447,6 +459,7 @@ export class Connection {
       return;
     }
     this.#error = error;
+    this.#tellAccepted();
     this.#writeClose(error);
     this.#phase = 'closing';
     this.#timers.closing();
@@ -460,6 +473,7 @@ export class Connection {
 
   #remoteClosed(error: AmqpError | undefined): void {
     if (this.#phase === 'open') {
+      this.#tellAccepted();
       this.#writeClose(undefined);
     } else if (this.#phase !== 'closing') {
       throw new ProtocolViolation(Condition.illegalState, 'CLOSE came before OPEN');
@@ -473,6 +487,7 @@ export class Connection {
     if (this.#phase === 'open' || this.#phase === 'opening') {
       if (!this.#openSent) this.#sendOpen();
       this.writer.reset();
+      this.#tellAccepted();
       this.#writeClose(error);
     }
     this.#terminate(error);
@@ -494,6 +509,7 @@ export class Connection {
   #terminate(error: AmqpError | undefined): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    this.#telling.length = 0;
     this.#timers.stop();
     this.writer.reset();
     this.#sessions.lost();

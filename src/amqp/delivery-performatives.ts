@@ -198,7 +198,8 @@ function readUlong(reader: ValueReader): number {
 export function encodeDisposition(
   writer: ValueWriter,
   receiver: boolean,
-  deliveryId: number,
+  first: number,
+  last: number,
   settled: boolean,
   state: DeliveryState,
   sectionOffset: number,
@@ -207,8 +208,9 @@ export function encodeDisposition(
   writer.descriptor(Descriptor.disposition);
   writer.list();
   writer.boolean(receiver);
-  writer.uint(deliveryId);
-  writer.null();
+  writer.uint(first);
+  if (last === first) writer.null();
+  else writer.uint(last);
   writer.boolean(settled);
   if (state === DeliveryState.none) {
     writer.end(4);

@@ -106,12 +106,12 @@ test('a modified delivery may say why, in an annotation that others skip', () =>
   const error = { condition: 'qd:routed-link-lost', description: 'stays here' };
   const disposition = new Disposition();
   decodeDisposition(
-    rewritten((writer) => encodeDisposition(writer, true, 7, true, DeliveryState.modified, 0, error)),
+    rewritten((writer) => encodeDisposition(writer, true, 7, 7, true, DeliveryState.modified, 0, error)),
     disposition,
   );
   assert.deepEqual([disposition.state, disposition.error], [DeliveryState.modified, { condition: 'qd:routed-link-lost', description: '' }]);
   decodeDisposition(
-    rewritten((writer) => encodeDisposition(writer, true, 8, true, DeliveryState.modified, 0, undefined)),
+    rewritten((writer) => encodeDisposition(writer, true, 8, 8, true, DeliveryState.modified, 0, undefined)),
     disposition,
   );
   assert.deepEqual([disposition.state, disposition.error], [DeliveryState.modified, undefined]);
@@ -127,10 +127,9 @@ test('disposition', () => {
     const { receiver, first, last, settled, state, sectionOffset, error } = disposition;
     const again = new Disposition();
     decodeDisposition(
-      rewritten((writer) => encodeDisposition(writer, receiver, first, settled, state, sectionOffset, error)),
+      rewritten((writer) => encodeDisposition(writer, receiver, first, last, settled, state, sectionOffset, error)),
       again,
     );
-    again.last = last;
     assert.deepEqual(again, disposition);
   }
   assert.ok(states.has(DeliveryState.accepted) && states.has(DeliveryState.received) && states.size >= 3, [...states].join());
@@ -203,7 +202,7 @@ test('an error fits into the smallest frame, in whatever language', () => {
   const error = { condition: 'x'.repeat(1000), description: '€'.repeat(4000) };
   const fitted = fitError(error, 512);
   const writer = new ValueWriter();
-  encodeDisposition(writer, true, 0xffffffff, true, DeliveryState.rejected, 0, fitted);
+  encodeDisposition(writer, true, 0xffffffff, 0xffffffff, true, DeliveryState.rejected, 0, fitted);
   assert.ok(writer.length + 8 <= 512, `${writer.length}`);
   const small = { condition: 'amqp:not-found', description: 'short' };
   assert.equal(fitError(small, 512), small);

@@ -1,13 +1,14 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import type { Connection } from './connection.ts';
 import { Condition, Descriptor } from './constants.ts';
+import { DeliveryTable } from './delivery-table.ts';
 import type { IncomingDelivery, OutgoingDelivery } from './delivery.ts';
 import { encodeDisposition } from './delivery-performatives.ts';
 import type { Disposition, Transfer } from './delivery-performatives.ts';
 import { Fifo } from './fifo.ts';
 import { IncomingLink, OutgoingLink } from './link.ts';
-import { encodeAttach, encodeBegin, encodeDetach, encodeEnding, encodeFlow } from './performatives.ts';
-import type { AmqpError, Attach, Begin, DeliveryState, Ending, Flow, SettleModes } from './performatives.ts';
+import { DeliveryState, encodeAttach, encodeBegin, encodeDetach, encodeEnding, encodeFlow } from './performatives.ts';
+import type { AmqpError, Attach, Begin, Ending, Flow, SettleModes } from './performatives.ts';
 import { nullEncoded } from './terminus.ts';
 
 /** Links of one session. All streams of a link between routers share one session: this is also the bound of concurrent streams. */
@@ -17,6 +18,8 @@ const incomingWindowBytes = 134_217_728;
 const maxOutgoingWindow = 0x7fffffff;
 /** Pieces that one link writes before the next that waits for the session's window has its turn. */
 const piecesPerTurn = 16;
+/** Deliveries whose acceptance waits for the end of the turn, to be told together. */
+const maxAcceptedTogether = 1_024;
 
 /**
  * One AMQP session, §2.5. Made by `Connection.openSession` or by the peer's BEGIN.
@@ -42,8 +45,10 @@ export class Session {
   readonly #byRemoteHandle = new Map<number, IncomingLink | OutgoingLink>();
   /** Links that this side attached and the peer has not answered, by role and name. */
   readonly #awaiting = new Map<string, IncomingLink | OutgoingLink>();
-  readonly #incoming = new Map<number, IncomingDelivery>();
-  readonly #outgoing = new Map<number, OutgoingDelivery>();
+  readonly #incoming: DeliveryTable<IncomingDelivery> = new DeliveryTable();
+  readonly #outgoing: DeliveryTable<OutgoingDelivery> = new DeliveryTable();
+  /** Incoming deliveries that were accepted in this turn, and that the peer has not been told of. */
+  #accepted: number[] = [];
   /** Outgoing links with a backlog, in the order in which they began to wait. */
   readonly #waiting: Fifo<OutgoingLink> = new Fifo();
   #nextDeliveryId = 0;
@@ -186,6 +191,7 @@ export class Session {
   detachLink(link: IncomingLink | OutgoingLink, error: AmqpError | undefined): void {
     if (link.detachSent || this.endSent) return;
     link.detachSent = true;
+    this.tellAccepted();
     encodeDetach(this.connection.writer, link.handle, true, this.connection.fitError(error));
     this.connection.writeFrame(this.channel);
     link.ended();
@@ -197,6 +203,7 @@ export class Session {
     this.#byRemoteHandle.delete(ending.handle);
     if (!link.detachSent) {
       link.detachSent = true;
+      this.tellAccepted();
       encodeDetach(this.connection.writer, link.handle, ending.closed, undefined);
       this.connection.writeFrame(this.channel);
       link.ended();
@@ -309,7 +316,7 @@ export class Session {
     delivery.id = this.#nextDeliveryId;
     this.#nextDeliveryId = (this.#nextDeliveryId + 1) >>> 0;
     if (delivery.settled) return;
-    this.#outgoing.set(delivery.id, delivery);
+    this.#outgoing.add(delivery);
     delivery.link.addBegun(delivery);
   }
 
@@ -335,22 +342,22 @@ export class Session {
   }
 
   addIncoming(delivery: IncomingDelivery): AmqpError | undefined {
-    if (this.#incoming.has(delivery.id)) {
+    if (this.#incoming.get(delivery.id) !== undefined) {
       return { condition: Condition.invalidField, description: `delivery-id ${delivery.id} is in use` };
     }
     if (!this.connection.budget.reserveUnsettled()) {
       return { condition: Condition.resourceLimitExceeded, description: 'too many unsettled deliveries' };
     }
-    this.#incoming.set(delivery.id, delivery);
+    this.#incoming.add(delivery);
     return undefined;
   }
 
   removeIncoming(delivery: IncomingDelivery): void {
-    if (this.#incoming.delete(delivery.id)) this.connection.budget.releaseUnsettled();
+    if (this.#incoming.remove(delivery.id)) this.connection.budget.releaseUnsettled();
   }
 
   forgetOutgoing(delivery: OutgoingDelivery): void {
-    if (this.#outgoing.delete(delivery.id)) delivery.link.removeBegun(delivery);
+    if (this.#outgoing.remove(delivery.id)) delivery.link.removeBegun(delivery);
   }
 
   /** Settles an outgoing delivery from our side, §2.6.12. */
@@ -368,8 +375,34 @@ export class Session {
     error: AmqpError | undefined,
   ): void {
     if (this.endSent) return;
-    encodeDisposition(this.connection.writer, receiver, deliveryId, settled, state, sectionOffset, this.connection.fitError(error));
+    if (receiver && settled && state === DeliveryState.accepted) {
+      if (this.#accepted.length === 0) this.connection.tellAcceptedLater(this);
+      this.#accepted.push(deliveryId);
+      if (this.#accepted.length >= maxAcceptedTogether) this.tellAccepted();
+      return;
+    }
+    const { writer } = this.connection;
+    encodeDisposition(writer, receiver, deliveryId, deliveryId, settled, state, sectionOffset, this.connection.fitError(error));
     this.connection.writeFrame(this.channel);
+  }
+
+  /** Tells the peer what was accepted, with one frame for ids that follow each other. Before the end of a link, it must have heard. */
+  tellAccepted(): void {
+    const accepted = this.#accepted;
+    if (accepted.length === 0) return;
+    if (accepted.length > 1) {
+      // Serial numbers: by their distance from one of them.
+      const [base] = accepted;
+      accepted.sort((a, b) => ((a - base) | 0) - ((b - base) | 0));
+    }
+    for (let index = 0; index < accepted.length;) {
+      const first = accepted[index];
+      let last = first;
+      for (index++; index < accepted.length && accepted[index] === (last + 1) >>> 0; index++) last = accepted[index];
+      encodeDisposition(this.connection.writer, true, first, last, true, DeliveryState.accepted, 0, undefined);
+      this.connection.writeFrame(this.channel);
+    }
+    accepted.length = 0;
   }
 
   remoteDisposition(disposition: Disposition): void {
@@ -382,7 +415,7 @@ export class Session {
       for (let index = 0; index < count; index++) this.#applyDisposition((first + index) >>> 0, disposition);
     } else {
       // A range wider than what is unsettled: its cost must not be the width of the range. A copy, because settling may begin deliveries.
-      for (const id of Array.from(known.keys())) if ((id - first) >>> 0 < count) this.#applyDisposition(id, disposition);
+      for (const id of known.ids()) if ((id - first) >>> 0 < count) this.#applyDisposition(id, disposition);
     }
   }
 
@@ -410,6 +443,7 @@ export class Session {
   /** Ends the session; its links hear `error`. */
   end(error?: AmqpError): void {
     if (this.endSent) return;
+    this.tellAccepted();
     this.endSent = true;
     this.#writeEnd(error);
     this.#drop(error);
@@ -418,6 +452,7 @@ export class Session {
   /** The peer's END: answer it. */
   remoteEnd(error: AmqpError | undefined): void {
     if (this.endSent) return;
+    this.tellAccepted();
     this.endSent = true;
     this.#writeEnd(undefined);
     this.#drop(error);
@@ -451,6 +486,7 @@ export class Session {
     this.connection.budget.releaseLinks(count);
     this.#incoming.clear();
     this.#outgoing.clear();
+    this.#accepted = [];
   }
 }
 

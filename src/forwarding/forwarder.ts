@@ -205,6 +205,16 @@ export class Forwarder {
     this.#local.remove(address.slice(this.#localPrefix.length));
   }
 
+  /** Keeps the address, while messages to it find nobody. */
+  parkTemporary(address: string): void {
+    this.#local.lead(address.slice(this.#localPrefix.length), undefined);
+  }
+
+  /** Leads an address that was parked to `consumer`. */
+  bindTemporary(address: string, consumer: Consumer): void {
+    this.#local.lead(address.slice(this.#localPrefix.length), consumer);
+  }
+
   /** Addresses of this router that were made and are in use. */
   get temporaryAddresses(): number {
     return this.#local.size;

@@ -66,12 +66,12 @@ export class InboundMessage implements DeliverySink, Upstream {
     const held = this.#held;
     if (held === undefined) {
       // Most messages can be routed by their first frame: then nothing is copied.
-      if (this.#route(bytes.subarray(start, end), more) || !this.#mayHold(end - start)) return;
+      if (this.#route(bytes, start, end, more) || !this.#mayHold(end - start)) return;
       this.#held = new GatheredBytes();
       this.#held.add(bytes, start, end);
     } else if (this.#mayHold(end - start)) {
       held.add(bytes, start, end);
-      if (this.#route(held.bytes, more)) this.#dropHeld();
+      if (this.#route(held.bytes, 0, held.length, more)) this.#dropHeld();
     }
   }
 
@@ -94,11 +94,11 @@ export class InboundMessage implements DeliverySink, Upstream {
   }
 
   /** Sends on what has arrived, if that tells where to. True when the message need not be held. */
-  #route(arrived: Uint8Array, more: boolean): boolean {
-    const head = (this.#head ??= this.#readHead(arrived, more));
+  #route(bytes: Uint8Array, start: number, end: number, more: boolean): boolean {
+    const head = (this.#head ??= this.#readHead(bytes, start, end, more));
     if (head === undefined) return this.#over;
     const streaming = (head.annotations.flags & AnnotationFlag.streaming) !== 0;
-    if (more && !streaming && arrived.length < maxWholeBytes) return false;
+    if (more && !streaming && end - start < maxWholeBytes) return false;
     this.#replenish();
     const routed = this.#forwarder.forward(head, more, this.#delivery.settled, this.#neighbour, this);
     if (typeof routed === 'number') {
@@ -106,19 +106,20 @@ export class InboundMessage implements DeliverySink, Upstream {
       return true;
     }
     this.#downstream = routed;
-    routed.send(arrived, head.annotationsEnd, arrived.length, more);
+    routed.send(bytes, start + head.annotationsEnd, end, more);
     return true;
   }
 
-  #readHead(arrived: Uint8Array, more: boolean): MessageHead | undefined {
+  #readHead(bytes: Uint8Array, start: number, end: number, more: boolean): MessageHead | undefined {
     try {
-      if (this.#scanner !== undefined && more && !this.#scanner.reachesBody(arrived)) return undefined;
+      // What is gathered starts at 0.
+      if (this.#scanner !== undefined && more && !this.#scanner.reachesBody(bytes.subarray(0, end))) return undefined;
       const { headReader } = this.#neighbour;
-      headReader.reset(arrived, 0, arrived.length);
+      headReader.reset(bytes, start, end);
       return decodeHead(headReader);
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
-      return this.#judge(arrived, more, error);
+      return this.#judge(bytes.subarray(start, end), more, error);
     }
   }
 

@@ -21,14 +21,16 @@ export class LocalAddresses {
   readonly #consumers: (LocalConsumer | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #named = new Map<string, LocalConsumer>();
+  /** Names that lead to nobody for now. */
+  #parked = 0;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** Addresses that were made and not removed. */
+  /** Addresses that were made and lead to somebody. */
   get size(): number {
-    return this.#names.length - this.#free.length;
+    return this.#names.length - this.#free.length - this.#parked;
   }
 
   /** Makes a name that leads to `consumer`. */
@@ -57,9 +59,19 @@ export class LocalAddresses {
       this.#named.delete(name);
       return;
     }
+    if (this.#consumers[place] === undefined) this.#parked--;
     this.#names[place] = undefined;
     this.#consumers[place] = undefined;
     this.#free.push(place);
+  }
+
+  /** Keeps a name that was made, and leads it to another consumer, or to nobody for now. */
+  lead(name: string, consumer: LocalConsumer | undefined): void {
+    const place = placeOf(name);
+    if (place < 0 || place >= this.#names.length || this.#names[place] !== name) return;
+    if (this.#consumers[place] === undefined) this.#parked--;
+    if (consumer === undefined) this.#parked++;
+    this.#consumers[place] = consumer;
   }
 }
 

@@ -14,7 +14,7 @@ const maxTextLength = 1024;
  */
 export interface MessageHead {
   readonly annotations: RouterAnnotations;
-  /** Where the router annotations end: what follows is forwarded as it is. */
+  /** Where the router annotations end, from the start of the message: what follows is forwarded as it is. */
   readonly annotationsEnd: number;
   /** Header, §3.2.1: 0 to 9; 4 when absent. */
   readonly priority: number;
@@ -22,7 +22,7 @@ export interface MessageHead {
   readonly replyTo: string | null;
   readonly correlationId: string | null;
   readonly contentType: string | null;
-  /** Where the body's first section starts. */
+  /** Where the body's first section starts, likewise. */
   readonly bodyStart: number;
 }
 
@@ -31,15 +31,16 @@ export interface MessageHead {
  * tells which.
  */
 export function decodeHead(reader: ValueReader): MessageHead {
+  const start = reader.position;
   const annotations = decodeAnnotations(reader);
-  const annotationsEnd = reader.position;
+  const annotationsEnd = reader.position - start;
   let priority = 4;
   let to: string | null = null;
   let replyTo: string | null = null;
   let correlationId: string | null = null;
   let contentType: string | null = null;
   for (;;) {
-    const bodyStart = reader.position;
+    const bodyStart = reader.position - start;
     const section = reader.readDescriptor();
     switch (section) {
       case Descriptor.header: {

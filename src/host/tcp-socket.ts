@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { StreamSocket, StreamSocketHandler } from '../base/stream-socket.ts';
-import { processClock } from './process-clock.ts';
 import type { TurnQueue, TurnTask } from './turn.ts';
 
 const nothing = new Uint8Array(0);
@@ -29,11 +28,11 @@ export class TcpSocket implements StreamSocket, TurnTask {
   readonly #socket: Socket;
   readonly #transport: Socket;
   readonly #turns: TurnQueue;
-  /** Written in this turn: the first piece, and more if there are. */
+  /** Written in this turn: the first piece, and all of them if there are several. */
   #first: Uint8Array = nothing;
   #firstStart = 0;
   #firstEnd = 0;
-  #more: Piece[] | undefined;
+  #pieces: Piece[] | undefined;
   #turnBytes = 0;
   #queued = false;
   #endAsked = false;
@@ -47,7 +46,7 @@ export class TcpSocket implements StreamSocket, TurnTask {
     this.#turns = turns;
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => {
-      this.readMs = processClock.nowMs();
+      this.readMs = turns.nowMs;
       this.readBytes += bytes.length;
       this.handler?.received(bytes);
       turns.touch();
@@ -75,7 +74,10 @@ export class TcpSocket implements StreamSocket, TurnTask {
       this.#first = bytes;
       this.#firstStart = start;
       this.#firstEnd = end;
-    } else (this.#more ??= []).push({ bytes, start, end });
+    } else {
+      const pieces = (this.#pieces ??= [{ bytes: this.#first, start: this.#firstStart, end: this.#firstEnd }]);
+      pieces.push({ bytes, start, end });
+    }
     this.#turnBytes += end - start;
     this.#queue();
   }
@@ -91,15 +93,16 @@ export class TcpSocket implements StreamSocket, TurnTask {
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (this.#turnBytes > 0) {
-      this.writtenMs = processClock.nowMs();
+      this.writtenMs = this.#turns.nowMs;
       this.writtenBytes += this.#turnBytes;
       const first = this.#first;
-      const more = this.#more;
+      const pieces = this.#pieces;
+      const bytes = this.#turnBytes;
       this.#turnBytes = 0;
       this.#first = nothing;
-      this.#more = undefined;
-      if (more === undefined) socket.write(bufferOf(first, this.#firstStart, this.#firstEnd));
-      else writePieces(socket, [{ bytes: first, start: this.#firstStart, end: this.#firstEnd }, ...more]);
+      this.#pieces = undefined;
+      if (pieces === undefined) socket.write(bufferOf(first, this.#firstStart, this.#firstEnd));
+      else writePieces(socket, pieces, bytes);
     }
     if (this.#endAsked && !socket.writableEnded) socket.end();
     if (socket.writableLength === 0) this.#written();
@@ -154,34 +157,29 @@ export class TcpSocket implements StreamSocket, TurnTask {
 }
 
 /** Writes pieces in order; neighbours that are small go as one. */
-function writePieces(socket: Socket, pieces: readonly Piece[]): void {
+function writePieces(socket: Socket, pieces: readonly Piece[], bytes: number): void {
+  if (bytes <= joinedPieceBytes) {
+    socket.write(joined(pieces, bytes));
+    return;
+  }
+  socket.cork();
   let run: Piece[] = [];
   let runBytes = 0;
-  let isCorked = false;
-  const cork = (): void => {
-    if (isCorked) return;
-    isCorked = true;
-    socket.cork();
-  };
   for (const piece of pieces) {
-    const bytes = piece.end - piece.start;
-    const isSmall = bytes <= joinedPieceBytes;
-    if (runBytes > 0 && (!isSmall || runBytes + bytes > maxJoinedBytes)) {
-      cork();
+    const length = piece.end - piece.start;
+    const isSmall = length <= joinedPieceBytes;
+    if (runBytes > 0 && (!isSmall || runBytes + length > maxJoinedBytes)) {
       socket.write(joined(run, runBytes));
       run = [];
       runBytes = 0;
     }
     if (isSmall) {
       run.push(piece);
-      runBytes += bytes;
-    } else {
-      cork();
-      socket.write(bufferOf(piece.bytes, piece.start, piece.end));
-    }
+      runBytes += length;
+    } else socket.write(bufferOf(piece.bytes, piece.start, piece.end));
   }
   if (runBytes > 0) socket.write(joined(run, runBytes));
-  if (isCorked) socket.uncork();
+  socket.uncork();
 }
 
 function joined(pieces: readonly Piece[], length: number): Buffer {

@@ -1,3 +1,5 @@
+import { processClock } from './process-clock.ts';
+
 /** Does its work at the end of a turn of the event loop. */
 export interface TurnTask {
   endOfTurn(): void;
@@ -11,6 +13,7 @@ export class TurnQueue {
   #tasks: TurnTask[] = [];
   #spare: TurnTask[] = [];
   #scheduled = false;
+  #nowMs = -1;
   /** Looked at in every turn in which anything happened: machines get output from each other's input. */
   readonly #always = new Set<TurnTask>();
 
@@ -25,6 +28,15 @@ export class TurnQueue {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#run);
+  }
+
+  /** The time when this turn first asked, by the clock of the process: exact enough for when something was last seen to move. */
+  get nowMs(): number {
+    if (this.#nowMs < 0) {
+      this.#nowMs = processClock.nowMs();
+      this.touch();
+    }
+    return this.#nowMs;
   }
 
   /** `task` runs at the end of every turn with activity, before the tasks of that turn. */
@@ -44,5 +56,6 @@ export class TurnQueue {
     this.#spare = tasks;
     for (let index = 0; index < tasks.length; index++) tasks[index]?.endOfTurn();
     tasks.length = 0;
+    this.#nowMs = -1;
   };
 }

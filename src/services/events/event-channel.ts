@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
+import { silentMeter } from '../../flows/silent-metering.ts';
 import { discriminator } from '../../base/random.ts';
 import type { Random } from '../../base/random.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
@@ -12,7 +13,9 @@ import type { IngressExchange } from '../http/ingress-exchange.ts';
 import type { IngressTry } from '../http/ingress-try.ts';
 import { MessageWriter } from '../http/message-writer.ts';
 import { answerWithError, NetworkErrorCode } from '../http/network-error.ts';
+import { ReplyAddresses } from '../http/reply-addresses.ts';
 import { Deadlines } from '../http/request-deadlines.ts';
+import { RequestMetering } from '../http/request-metering.ts';
 import { ServerWatch } from '../http/server-watch.ts';
 import { RetryQueue } from '../tcp/retry-queue.ts';
 import type { WindowBudget } from '../tcp/window-budget.ts';
@@ -60,11 +63,14 @@ export class EventChannel implements HttpHandler, EventContext {
   readonly windows: WindowBudget;
   readonly writer: MessageWriter = new MessageWriter();
   readonly forwardedFields: ForwardedFields = new ForwardedFields();
+  readonly replyAddresses: ReplyAddresses;
   readonly retries: RetryQueue<IngressExchange>;
   readonly retryBudget: RetryBudget = new RetryBudget();
   readonly requestDeadlines: Deadlines<IngressExchange>;
   readonly tryDeadlines: Deadlines<IngressTry>;
   readonly maxTries = 1;
+  /** Of each server's part. */
+  readonly metering: RequestMetering;
   readonly #options: EventChannelOptions;
   readonly #clock: Clock;
   readonly #turns: EndOfTurn;
@@ -98,6 +104,7 @@ export class EventChannel implements HttpHandler, EventContext {
     this.#options = options;
     this.form = options.form;
     this.forwarder = forwarder;
+    this.replyAddresses = new ReplyAddresses(forwarder);
     this.random = random;
     this.windows = windows;
     this.#clock = clock;
@@ -105,6 +112,7 @@ export class EventChannel implements HttpHandler, EventContext {
     this.#log = log;
     this.#chooseAddress = () => context.chooseAddress();
     this.#wakeAt = (dueMs) => context.wakeAt(dueMs);
+    this.metering = new RequestMetering(context.meter ?? silentMeter, () => clock.wallMs());
     this.requestDeadlines = new Deadlines(options.requestTimeoutMs === 0 ? defaultEventTimeoutMs : options.requestTimeoutMs);
     this.tryDeadlines = new Deadlines(options.tryTimeoutMs);
     this.retries = new RetryQueue(clock, (dueMs) => {
@@ -323,5 +331,6 @@ export class EventChannel implements HttpHandler, EventContext {
     for (const event of [...this.#events]) event.stop();
     for (const watch of this.#watches.values()) watch.stop();
     this.#watches.clear();
+    this.replyAddresses.stop();
   }
 }

@@ -33,11 +33,13 @@ class ServerContext implements IngressContext, ServerChoice {
   readonly writer: IngressContext['writer'];
   readonly windows: IngressContext['windows'];
   readonly forwardedFields: IngressContext['forwardedFields'];
+  readonly replyAddresses: IngressContext['replyAddresses'];
   readonly retries: IngressContext['retries'];
   readonly retryBudget: IngressContext['retryBudget'];
   readonly requestDeadlines: IngressContext['requestDeadlines'];
   readonly tryDeadlines: IngressContext['tryDeadlines'];
   readonly maxTries: number;
+  readonly metering: IngressContext['metering'];
   readonly isFull = false;
   /** There is this server, and no other. */
   readonly mayBeElsewhere = false;
@@ -58,11 +60,13 @@ class ServerContext implements IngressContext, ServerChoice {
     this.writer = shared.writer;
     this.windows = shared.windows;
     this.forwardedFields = shared.forwardedFields;
+    this.replyAddresses = shared.replyAddresses;
     this.retries = shared.retries;
     this.retryBudget = shared.retryBudget;
     this.requestDeadlines = shared.requestDeadlines;
     this.tryDeadlines = shared.tryDeadlines;
     this.maxTries = shared.maxTries;
+    this.metering = shared.metering;
     this.#shared = shared;
     this.#server = server;
     this.#address = address;

@@ -63,6 +63,8 @@ export class IngressTry implements Consumer, Upstream, Downstream, RecordHandler
   #trailers: FieldBlock | undefined;
   /** Nothing is wanted of this try any more. */
   #over = false;
+  /** The whole answer has come, and both messages are over. */
+  isAnswered = false;
 
   constructor(owner: TryOwner, server: BalancedServer | undefined, nowMs: number) {
     this.#owner = owner;
@@ -245,6 +247,7 @@ export class IngressTry implements Consumer, Upstream, Downstream, RecordHandler
     this.accept();
     const request = this.#request;
     this.#request = undefined;
+    this.isAnswered = this.#requestComplete;
     if (request !== undefined && !this.#requestComplete) request.abort();
   }
 }
