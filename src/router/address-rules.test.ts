@@ -25,7 +25,7 @@ const rule = treatmentRule(
 
 for (const [address, expected] of [
   ['mc', 'multicast'],
-  ['mc/sfe.all', 'multicast'],
+  ['mc/other', 'multicast'],
   ['mc.local.x', 'closest'],
   ['mcx', undefined],
   ['us.orders', 'closest'],
@@ -43,6 +43,16 @@ for (const [address, expected] of [
     assert.equal(found === undefined ? undefined : distributionOf(found.treatment), expected);
   });
 }
+
+test('flow records go to everybody who listens, and what is for one source to that, whatever is configured', () => {
+  for (const rules of [[], [entity({ prefix: 'mc' }, 'unavailable'), entity({ pattern: '#' }, 'balanced')]]) {
+    const configured = treatmentRule(rules, 'unavailable');
+    assert.equal(configured('mc/sfe.all')?.treatment, Treatment.multicastOnce);
+    assert.equal(configured('sfe.abcde:0')?.treatment, Treatment.closest);
+    assert.equal(configured('vfcr.abcde:0')?.treatment, Treatment.closest);
+    assert.notEqual(configured('mc/other')?.treatment, Treatment.multicastOnce);
+  }
+});
 
 test('priorities come with the rule', () => {
   assert.equal(rule('mc.x')?.priority, 9);

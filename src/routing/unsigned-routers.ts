@@ -1,3 +1,4 @@
+import { isOwnTelemetry, isToldTelemetry } from '../base/telemetry-address.ts';
 import type { Credential } from './trust.ts';
 
 const nobody: ReadonlySet<Credential> = new Set();
@@ -58,12 +59,13 @@ export class UnsignedRouters {
   }
 
   mayAdvertise(routerId: string, address: string): boolean {
-    for (const { advertise } of this.#anchors.get(routerId) ?? nobody) if (advertise.allows(address)) return true;
+    for (const { advertise } of this.#anchors.get(routerId) ?? nobody)
+      if (advertise.allows(address) || isOwnTelemetry(address)) return true;
     return false;
   }
 
   mayConsume(routerId: string, address: string): boolean {
-    for (const { consume } of this.#anchors.get(routerId) ?? nobody) if (consume.allows(address)) return true;
+    for (const { consume } of this.#anchors.get(routerId) ?? nobody) if (consume.allows(address) || isToldTelemetry(address)) return true;
     return false;
   }
 }
