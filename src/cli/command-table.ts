@@ -41,6 +41,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
   },
   Network: {
     check: { summary: 'Finds out what is wrong with the site, and what to do', load: () => import('./check.ts') },
+    ping: { summary: 'Measures the way to a site or a service, hop by hop', load: () => import('./ping.ts') },
     'network status': { summary: 'Shows all sites, links and services', load: () => import('./network-status.ts') },
     'service status': { summary: 'Shows who offers and who uses each service', load: () => import('./service-status.ts') },
   },

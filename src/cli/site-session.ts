@@ -90,9 +90,14 @@ export class SiteSession {
     return { running };
   }
 
-  /** Asks for answers that go on, until `take` has enough of them. Throws as `ask` does. */
-  stream(operation: string, attributes: Readonly<Record<string, unknown>>, take: (body: unknown) => boolean): Promise<void> {
-    return this.#client.stream({ operation, attributes }, take);
+  /** Asks for answers that go on, until `take` has enough of them or `signal` ends it. Throws as `ask` does. */
+  stream(
+    operation: string,
+    attributes: Readonly<Record<string, unknown>>,
+    take: (body: unknown) => boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#client.stream({ operation, attributes }, take, signal);
   }
 
   /** Asks the running site. Throws WeatherError `no-site`, `site-not-running`, and what the site refuses. */

@@ -25,6 +25,7 @@ import { treatmentRule } from './address-rules.ts';
 import { ControlPlane } from './control-plane.ts';
 import { drain } from './drain.ts';
 import type { Leaving } from './drain.ts';
+import { answerInquiries } from './inquiries.ts';
 import type { LinkContext } from './link-context.ts';
 import { LinkConnector } from './link-connector.ts';
 import { LinkListener } from './link-listener.ts';
@@ -36,6 +37,7 @@ import { auditedEvent } from './routing-audit.ts';
 import type { RouterSigning } from './signing.ts';
 import { WindowBudget } from '../services/tcp/window-budget.ts';
 import { SocketBudget } from './socket-budget.ts';
+import { ServerTrial } from './server-trial.ts';
 import { RouterServices } from './services.ts';
 import { loadTlsProfile } from './tls-profiles.ts';
 import type { TlsProfile } from './tls-profiles.ts';
@@ -166,6 +168,14 @@ export class Router implements TurnTask, AsyncDisposable {
       version,
       nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
       tlsProfile: (name) => this.#profile(name),
+    });
+    answerInquiries({
+      router: this,
+      forwarder: this.forwarder,
+      clock,
+      version,
+      trial: new ServerTrial(() => this.#configuration, this.#sockets, clock),
+      touch: () => this.turns.touch(),
     });
     // First in every turn, so that what routing says leaves in the same turn.
     this.turns.register(this);

@@ -20,8 +20,8 @@ export interface SiteRequest {
 export interface SiteClient {
   /** Gives the body of the answer. Throws WeatherError `site-not-running`, `no-site`, `no-answer`. */
   request<Body>(request: SiteRequest, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<Body>;
-  /** Asks for answers that go on; `take` gets the body of each and says whether more are wanted. Throws as `request`, also later. */
-  stream(request: SiteRequest, take: (body: unknown) => boolean): Promise<void>;
+  /** Asks for answers that go on; `take` gets the body of each and says whether more are wanted; `signal` ends it. Throws as `request`, also later. */
+  stream(request: SiteRequest, take: (body: unknown) => boolean, signal?: AbortSignal): Promise<void>;
 }
 
 /** Longer than an exchange with an issuer, which redemption waits for. */
@@ -52,10 +52,12 @@ export function siteClient(namespace: string, environment: NodeJS.ProcessEnv = p
       const { timeoutMs = defaultTimeoutMs, signal } = options;
       return ask(askManagement<Body>(layout.managementSocket, request, timeoutMs, signal));
     },
-    stream(request, take) {
+    stream(request, take, signal) {
       const reader = new LineSplitter(lineLimitBytes);
       const path = layout.managementSocket;
-      return ask(streamLines({ path, line: requestLine(request), reader, take: (line) => take(bodyOf(line, path)) }));
+      const line = requestLine(request);
+      const options = { path, line, reader, take: (answer: string): boolean => take(bodyOf(answer, path)) };
+      return ask(streamLines(signal === undefined ? options : { ...options, signal }));
     },
   };
 }

@@ -17,6 +17,7 @@ import { plainResource, siteName } from '../site/resources.ts';
 import type { LineStream } from '../host/line-server.ts';
 import type { NetworkView } from './network-view.ts';
 import type { PublishOptions } from './site-events.ts';
+import { leastIntervalMs, type PingRequestOptions } from './site-pings.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
 
 /**
@@ -32,6 +33,7 @@ import type { SiteSupervisor } from './site-supervisor.ts';
  *     GENERATE-LINK  {name, cost?}                       -> StaticLink
  *     NETWORK        {}                                  -> NetworkReport
  *     CHECK          {}                                  -> CheckReport
+ *     PING           {target, count?, intervalMs?, timeoutMs?} -> PingStarted, then PingReported and PingServers, all with the same id, PingDone last
  *     PUBLISH        {address, body: base64, contentType?, subject?, headers?, waitFor?, timeoutMs?} -> PublishedEvent
  *     SUBSCRIBE      {address}                           -> SubscribedBody, then a ReceivedEvent for each message, all with the same id
  *     STOP           {drainMs?}                          -> {}
@@ -146,6 +148,12 @@ const attributes = {
     timeoutMs: withDefault(integer(1, longestPublishMs), defaultPublishMs, 'how long to wait for subscribers and the outcome'),
   }),
   subscribe: schema<{ address: string }>({ address: required(address, 'address whose messages are wanted') }),
+  ping: schema<PingRequestOptions>({
+    target: required(text({ maximumLength: maxAddressPatternLength }), 'name or router id of a site, or routing key of a service'),
+    count: withDefault(integer(1, 1_000_000), 4, 'pings to each site'),
+    intervalMs: withDefault(integer(leastIntervalMs, 3_600_000), 1000, 'from one ping to the next'),
+    timeoutMs: withDefault(integer(10, 60_000), 2000, 'after which an answer counts as lost'),
+  }),
   stop: schema<{ drainMs: number }>({
     drainMs: withDefault(integer(0, longestDrainMs), defaultDrainMs, 'how long connections may finish'),
   }),
@@ -207,6 +215,8 @@ export async function handleSiteRequest(
         return ok(networkReport(supervisor));
       case 'CHECK':
         return ok(await supervisor.check());
+      case 'PING':
+        return ok(supervisor.ping(attributes.ping(request), request, client));
       case 'PUBLISH':
         return ok(await supervisor.events.publish(attributes.publish(request)));
       case 'SUBSCRIBE':

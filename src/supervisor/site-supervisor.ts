@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import { AuditLog } from '../host/audit-log.ts';
 import type { FolderLock } from '../host/folder-lock.ts';
+import type { LineStream } from '../host/line-server.ts';
 import { createRedemptionServer, type RedemptionServer } from '../host/redemption-server.ts';
 import { startRenewal } from '../host/renewal.ts';
 import { TrustStore } from '../host/trust-store.ts';
@@ -37,6 +38,7 @@ import { siteData } from './site-data.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { SiteEvents } from './site-events.ts';
+import { SitePings, type PingRequestOptions, type PingStarted } from './site-pings.ts';
 import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
 import { SiteView, type SiteState } from './site-view.ts';
@@ -72,6 +74,7 @@ export class SiteSupervisor implements AsyncDisposable {
   readonly trust: TrustStore;
   /** Messages that are published and taken at this host. */
   readonly events: SiteEvents;
+  readonly #pings = new SitePings();
   readonly #options: SiteSupervisorOptions;
   readonly #lock: FolderLock;
   readonly #folder: ResourceFolder;
@@ -129,6 +132,7 @@ export class SiteSupervisor implements AsyncDisposable {
       onReplaced: () => {
         monitor.routerReplaced();
         this.events.end('the site has a new router');
+        this.#pings.end('the site has a new router');
       },
       http: () => (socket) => this.#redemption.accept(socket),
       ...(configureLog === undefined ? {} : { configureLog }),
@@ -397,6 +401,16 @@ export class SiteSupervisor implements AsyncDisposable {
     return this.#view.warnings(this.#state);
   }
 
+  /** Pings a site or the sites of a service; the answers go to `client`. Throws as `SitePings.start` does, and `router-not-running`. */
+  ping(options: PingRequestOptions, request: ManagementRequest, client: LineStream): PingStarted {
+    const { router } = this.#router;
+    const network = this.network();
+    if (router === undefined || network === undefined) {
+      throw new WeatherError('router-not-running', 'the router is not running', { remedy: 'the log says why: van site logs' });
+    }
+    return this.#pings.start(router, network, options, request, client);
+  }
+
   /** Everything that can be wrong, with what can be found out by trying. */
   check(): Promise<CheckReport> {
     return checkSite({
@@ -434,6 +448,7 @@ export class SiteSupervisor implements AsyncDisposable {
   #end(): void {
     this.#ending.abort();
     this.events.end('the site is shutting down');
+    this.#pings.end('the site is shutting down');
     clearTimeout(this.#retry);
   }
 
