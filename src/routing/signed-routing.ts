@@ -1,3 +1,4 @@
+import { isOwnTelemetry } from '../base/telemetry-address.ts';
 import type { ControlMap, ControlMessage, ControlValue } from './control-message.ts';
 import type { RoutingDiagnostics } from './events.ts';
 import { FloodSummaries } from './flood-summaries.ts';
@@ -145,9 +146,10 @@ export class SignedRouting {
     for (const key of del) this.#own.deleteAddress(key, mobileSequence);
     for (const description of add) {
       const [key, treatment] = description as readonly [string, Treatment, number];
-      if (credential !== undefined && !credential.advertise.allows(key.slice(1))) {
+      const address = key.slice(1);
+      if (credential !== undefined && !credential.advertise.allows(address) && !isOwnTelemetry(address)) {
         const { routerId, siteName } = credential;
-        this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address: key.slice(1), right: 'advertise' });
+        this.#diagnostics.emit({ type: 'grantViolation', routerId, siteName, address, right: 'advertise' });
       } else if (!this.#own.setAddress(key, treatment, mobileSequence)) {
         this.#diagnostics.limitReached('addressesPerRouter', this.#selfId);
       }
