@@ -1,0 +1,68 @@
+import type { FlowSupplement } from './metering.ts';
+import { isFlowIdentity } from './flow-addresses.ts';
+import { Attribute, RecordType } from './record-types.ts';
+import type { AttributeValue, RecordUpdate } from './record.ts';
+
+/** Supplements that wait for the next time that records are sent: a fifth of a second's. */
+const maxWaiting = 5000;
+
+export interface SupplementSenderOptions {
+  readonly sourceId: string;
+  /** Adds to a record of this router. */
+  readonly merge: (identity: string, attributes: ReadonlyMap<number, AttributeValue>) => void;
+}
+
+/** What this router adds to the records of others' clients: collected for each router that has begun them. */
+export class SupplementSender implements FlowSupplement {
+  readonly #options: SupplementSenderOptions;
+  #waiting = new Map<string, RecordUpdate[]>();
+  #count = 0;
+  active = false;
+  /** Those that were not sent, because there were too many. */
+  dropped = 0;
+
+  constructor(options: SupplementSenderOptions) {
+    this.#options = options;
+  }
+
+  wants(correlationId: string | null): boolean {
+    return this.active && isFlowIdentity(correlationId);
+  }
+
+  add(identity: string, attributes: ReadonlyMap<number, AttributeValue>): void {
+    if (!this.active) return;
+    const sourceId = identity.slice(0, identity.indexOf(':'));
+    if (sourceId === this.#options.sourceId) {
+      this.#options.merge(identity, attributes);
+      return;
+    }
+    if (this.#count >= maxWaiting) {
+      this.dropped++;
+      return;
+    }
+    this.#count++;
+    // The type is that of a connection, the only one of which skupper-router takes supplements; ours go by the identity.
+    const update = new Map<number, AttributeValue>([
+      [Attribute.recordType, RecordType.transportFlow],
+      [Attribute.identity, identity],
+      ...attributes,
+    ]);
+    const waiting = this.#waiting.get(sourceId);
+    if (waiting === undefined) this.#waiting.set(sourceId, [update]);
+    else waiting.push(update);
+  }
+
+  /** By the source id of the router that has begun the record. */
+  take(): ReadonlyMap<string, readonly RecordUpdate[]> {
+    const waiting = this.#waiting;
+    if (waiting.size === 0) return waiting;
+    this.#waiting = new Map();
+    this.#count = 0;
+    return waiting;
+  }
+
+  clear(): void {
+    this.#waiting = new Map();
+    this.#count = 0;
+  }
+}
