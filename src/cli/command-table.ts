@@ -44,6 +44,9 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     ping: { summary: 'Measures the way to a site or a service, hop by hop', load: () => import('./ping.ts') },
     'network status': { summary: 'Shows all sites, links and services', load: () => import('./network-status.ts') },
     'service status': { summary: 'Shows who offers and who uses each service', load: () => import('./service-status.ts') },
+    console: { summary: 'Prints a link that opens the web console', load: () => import('./console.ts') },
+    'console password': { summary: 'Sets the password of a user of the web console', load: () => import('./console-password.ts') },
+    'console sessions': { summary: 'Shows who is logged in to the web console', load: () => import('./console-sessions.ts') },
   },
   Files: {
     apply: { summary: 'Creates or changes resources from YAML', load: () => import('./apply.ts') },

@@ -42,7 +42,12 @@ export class EventStreams implements Disposable {
 
   /** Streams events to `response`, whose head has been set but not sent, until it closes or `ended` is aborted. `isRead`: it is still read. */
   open(response: ServerResponse, ended: AbortSignal, isRead: () => void): void {
-    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      connection: 'close',
+    });
     response.write(`retry: ${retryMs}\n\n`);
     const waiting: ObserverEvent[] = [];
     let stream: Stream | undefined;
