@@ -1,5 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
+import type { TrafficMeter } from '../../flows/metering.ts';
+import { silentMeter } from '../../flows/silent-metering.ts';
 import { discriminator } from '../../base/random.ts';
 import type { Random } from '../../base/random.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
@@ -14,10 +16,13 @@ import { ForwardedFields } from './forwarded-fields.ts';
 import { IngressExchange } from './ingress-exchange.ts';
 import type { IngressContext, ServerChoice } from './ingress-context.ts';
 import type { IngressTry } from './ingress-try.ts';
+import { ReplyAddresses } from './reply-addresses.ts';
 import { MessageWriter } from './message-writer.ts';
 import { answerWithError } from './network-error.ts';
 import type { NetworkErrorCode } from './network-error.ts';
 import { Deadlines } from './request-deadlines.ts';
+import { RequestMetering } from './request-metering.ts';
+import type { ClientConnection } from './request-metering.ts';
 import { ServerWatch } from './server-watch.ts';
 
 /** Requests that one listener carries at a time. */
@@ -51,6 +56,8 @@ export interface HttpIngressContext {
   readonly wakeAt: (dueMs: number) => void;
   readonly windows: WindowBudget;
   readonly log: Logger;
+  /** Nobody listens by default. */
+  readonly meter?: TrafficMeter;
 }
 
 /**
@@ -64,11 +71,13 @@ export class HttpIngress implements HttpHandler, IngressContext {
   readonly windows: WindowBudget;
   readonly writer: MessageWriter = new MessageWriter();
   readonly forwardedFields: ForwardedFields = new ForwardedFields();
+  readonly replyAddresses: ReplyAddresses;
   readonly retries: RetryQueue<IngressExchange>;
   readonly retryBudget: RetryBudget = new RetryBudget();
   readonly requestDeadlines: Deadlines<IngressExchange>;
   readonly tryDeadlines: Deadlines<IngressTry>;
   readonly maxTries: number;
+  readonly metering: RequestMetering;
   readonly #watches = new Map<string, ServerWatch>();
   readonly #exchanges = new Set<IngressExchange>();
   readonly #requestIdPrefix: string;
@@ -90,8 +99,10 @@ export class HttpIngress implements HttpHandler, IngressContext {
     this.#options = options;
     this.#context = context;
     this.forwarder = context.forwarder;
+    this.replyAddresses = new ReplyAddresses(context.forwarder);
     this.windows = context.windows;
     this.maxTries = options.maxTries;
+    this.metering = new RequestMetering(context.meter ?? silentMeter, () => context.clock.wallMs());
     this.requestDeadlines = new Deadlines(options.requestTimeoutMs);
     this.tryDeadlines = new Deadlines(options.tryTimeoutMs);
     this.retries = new RetryQueue(context.clock, (dueMs) => {
@@ -119,9 +130,9 @@ export class HttpIngress implements HttpHandler, IngressContext {
     return bytes;
   }
 
-  handle(head: RequestHead, responder: Responder): RequestSink {
+  handle(head: RequestHead, responder: Responder, client?: ClientConnection): RequestSink {
     this.requests++;
-    const exchange = new IngressExchange(this, head, responder);
+    const exchange = new IngressExchange(this, head, responder, client);
     this.#exchanges.add(exchange);
     this.#context.turns.add(exchange);
     return exchange;
@@ -134,6 +145,11 @@ export class HttpIngress implements HttpHandler, IngressContext {
     if (failure === undefined) return;
     this.failed++;
     this.#context.log.info('request failed', { service: this.#options.service, reason: failure });
+  }
+
+  /** Tells the octets of requests that go on. To be called about once a second while somebody listens. */
+  report(): void {
+    for (const exchange of this.#exchanges) exchange.report();
   }
 
   get isFull(): boolean {
@@ -257,5 +273,6 @@ export class HttpIngress implements HttpHandler, IngressContext {
     for (const exchange of [...this.#exchanges]) exchange.stop();
     for (const watch of this.#watches.values()) watch.stop();
     this.#watches.clear();
+    this.replyAddresses.stop();
   }
 }

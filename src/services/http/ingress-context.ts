@@ -9,6 +9,8 @@ import type { IngressExchange } from './ingress-exchange.ts';
 import type { IngressTry } from './ingress-try.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { NetworkErrorCode } from './network-error.ts';
+import type { ReplyAddresses } from './reply-addresses.ts';
+import type { RequestMetering } from './request-metering.ts';
 import type { Deadlines } from './request-deadlines.ts';
 
 /** Where a request may go. */
@@ -24,10 +26,12 @@ export interface IngressContext {
   readonly writer: MessageWriter;
   readonly windows: WindowBudget;
   readonly forwardedFields: ForwardedFields;
+  readonly replyAddresses: ReplyAddresses;
   readonly retries: RetryQueue<IngressExchange>;
   readonly retryBudget: RetryBudget;
   readonly requestDeadlines: Deadlines<IngressExchange>;
   readonly tryDeadlines: Deadlines<IngressTry>;
+  readonly metering: RequestMetering;
   /** Tries of a request that may have been processed. */
   readonly maxTries: number;
   /** No more requests are taken. */

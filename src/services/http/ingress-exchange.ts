@@ -13,7 +13,9 @@ import type { MessageWriter, Octets } from './message-writer.ts';
 import { NetworkErrorCode } from './network-error.ts';
 import { OutgoingMessage } from './outgoing-message.ts';
 import type { Timed } from './request-deadlines.ts';
-import { failsByGrpcStatus, failsByStatus } from './request-result.ts';
+import type { ClientConnection } from './request-metering.ts';
+import type { RequestFlow } from './request-flow.ts';
+import { failsByGrpcStatus, failsByStatus, resultOf } from './request-result.ts';
 import { TryHistory } from './try-history.ts';
 import type { IngressContext } from './ingress-context.ts';
 
@@ -52,18 +54,23 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   #trailers: FieldBlock | undefined;
   // The answer.
   #status = 0;
-  #failedByHead = false;
+  /** What came of the answer says that the server failed. */
+  #failed = false;
   #upgraded = false;
   #answerHasBody = true;
   #answerLeft = -1;
   answerBytes = 0;
   #answerEnded = false;
   #ended = false;
+  readonly #client: ClientConnection | undefined;
+  /** What is recorded of it, when somebody listens. */
+  #flow: RequestFlow | undefined;
 
-  constructor(context: IngressContext, head: RequestHead, responder: Responder) {
+  constructor(context: IngressContext, head: RequestHead, responder: Responder, client?: ClientConnection) {
     this.#context = context;
     this.#head = head;
     this.#responder = responder;
+    this.#client = client;
     this.#requestId = context.nextRequestId();
   }
 
@@ -148,7 +155,9 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
   // ---- tries ----
 
   #start(): void {
-    const { requestDeadlines, retryBudget } = this.#context;
+    const { requestDeadlines, retryBudget, metering } = this.#context;
+    const nowMs = this.#context.nowMs();
+    if (metering.meter.active) this.#flow = metering.begin(this.#head, this.#requestId, this.#client, nowMs);
     if (!requestHeadFits(this.#head)) {
       this.#tries = 1;
       this.#failWith(NetworkErrorCode.badRequest, 'a part of the request line is too long');
@@ -159,7 +168,6 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
       this.#failWith(NetworkErrorCode.overloaded, 'the listener has as many requests as it can carry');
       return;
     }
-    const nowMs = this.#context.nowMs();
     requestDeadlines.start(this, nowMs);
     retryBudget.deposit(nowMs);
     this.#attempt(nowMs);
@@ -193,15 +201,17 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
 
   #sendTo(to: string, server: BalancedServer | undefined, nowMs: number): void {
     const { forwarder, writer, windows } = this.#context;
+    this.#flow?.chosen(server, this.#address ?? '', this.#tries, nowMs);
+    const correlationId = this.#flow?.identity ?? this.#requestId;
     const current = new IngressTry(this, server, nowMs);
-    const replyTo = forwarder.addTemporary(current);
+    const replyTo = this.#context.replyAddresses.take(server?.routerId, current);
     current.replyTo = replyTo;
     if (server !== undefined) current.isProbe = server.started(nowMs);
     this.#try = current;
     this.#context.tryDeadlines.start(current, nowMs);
     this.#context.deadlinesChanged();
     writer.reset();
-    writer.sections(to, replyTo, this.#requestId);
+    writer.sections(to, replyTo, correlationId);
     const bodyStart = writer.written;
     this.#writeHead(writer);
     const headEnd = writer.written;
@@ -216,7 +226,7 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
         priority: 4,
         to,
         replyTo,
-        correlationId: this.#requestId,
+        correlationId,
         contentType: httpContentType,
         bodyStart,
       },
@@ -285,7 +295,8 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     if (current === undefined) return;
     this.#try = undefined;
     this.#context.tryDeadlines.end(current);
-    this.#context.forwarder.removeTemporary(current.replyTo);
+    if (current.isAnswered) this.#context.replyAddresses.giveBack(current.server?.routerId, current.replyTo);
+    else this.#context.forwarder.removeTemporary(current.replyTo);
     current.server?.ended(result, current.isProbe, this.#context.nowMs());
   }
 
@@ -374,13 +385,14 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     const context = this.#context;
     this.#status = head.status;
     // gRPC is POST; what it has to say without a body stands in the head.
-    this.#failedByHead = method === 'POST' && head.contentLength <= 0 && failsByGrpcStatus(head.fields);
+    this.#failed = failsByStatus(head.status) || (method === 'POST' && head.contentLength <= 0 && failsByGrpcStatus(head.fields));
     this.#upgraded = head.upgrade;
     this.#answerHasBody = head.upgrade || head.hasBody;
     this.#answerLeft = head.upgrade ? -1 : head.contentLength;
     context.tryDeadlines.end(current);
     if (head.upgrade) context.requestDeadlines.end(this);
     const nowMs = context.nowMs();
+    this.#flow?.answered(head.fields, nowMs);
     current.server?.firstByte(nowMs - current.startedMs, nowMs);
     this.#held = undefined;
     this.#heldBytes = 0;
@@ -419,8 +431,11 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
       return;
     }
     current.finish();
-    const failed = failsByStatus(this.#status) || this.#failedByHead || (trailers !== undefined && failsByGrpcStatus(trailers));
-    this.#endTry(failed ? RequestResult.failure : RequestResult.success);
+    if (trailers !== undefined) {
+      this.#failed ||= failsByGrpcStatus(trailers);
+      this.#flow?.grpc(trailers);
+    }
+    this.#endTry(this.#failed ? RequestResult.failure : RequestResult.success);
     this.#finish(undefined);
     this.#responder.end(trailers);
   }
@@ -444,19 +459,25 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
 
   #failWith(code: NetworkErrorCode, reason: string): void {
     if (this.#ended) return;
-    this.#finish(reason);
+    this.#finish(reason, code);
     if (this.#answerEnded) return;
     if (this.#status > 0)
       this.#responder.fail(code === NetworkErrorCode.timeout ? ExchangeFailure.timeout : ExchangeFailure.broken, reason);
     else this.#context.answerError(this.#head, this.#responder, code, reason);
   }
 
-  #finish(failure: string | undefined): void {
+  #finish(reason: string | undefined, code?: NetworkErrorCode): void {
     this.#ended = true;
+    this.#flow?.ended({ status: this.#status, failed: this.#failed, code, reason }, this.#bodyBytes, this.answerBytes, this.#address ?? '');
     this.#held = undefined;
     this.#context.retries.remove(this);
     this.#context.requestDeadlines.end(this);
-    this.#context.ended(this, failure);
+    this.#context.ended(this, reason);
+  }
+
+  /** Tells the octets so far, while it goes on. */
+  report(): void {
+    this.#flow?.report(this.#bodyBytes, this.answerBytes);
   }
 
   /** Ends it now, e.g. at the end of the time to drain. */
@@ -464,19 +485,5 @@ export class IngressExchange implements RequestSink, TryOwner, Timed<IngressExch
     if (this.#ended) return;
     this.#leaveTry(RequestResult.withdrawn);
     this.#failWith(NetworkErrorCode.noServer, 'the site is shutting down');
-  }
-}
-
-function resultOf(code: NetworkErrorCode): RequestResult {
-  switch (code) {
-    case NetworkErrorCode.connectFailed:
-      return RequestResult.unreachable;
-    case NetworkErrorCode.noServer:
-    case NetworkErrorCode.linkLost:
-    case NetworkErrorCode.notAllowed:
-    case NetworkErrorCode.overloaded:
-      return RequestResult.withdrawn;
-    default:
-      return RequestResult.failure;
   }
 }
