@@ -1,0 +1,111 @@
+import type { KnownRecords, StoredRecord } from './known-records.ts';
+import type { RequestRow } from './network-snapshot.ts';
+import type { RecentRequests, StoredRequest } from './recent-requests.ts';
+import type { RecordUpdate } from './record.ts';
+import { Attribute, RecordType } from './record-types.ts';
+import { millisecondsOf, numberOf, textOf, textOrNull } from './record-values.ts';
+import type { ServerIndex } from './server-index.ts';
+import { plainRouterId, type SiteDirectory } from './site-directory.ts';
+
+/** What a row is made of. */
+export interface RequestSources {
+  readonly directory: SiteDirectory;
+  readonly records: KnownRecords;
+  readonly requests: RecentRequests;
+  readonly servers: ServerIndex;
+}
+
+/** The parts of the time to the first octet of the answer, in milliseconds; null when they were not told. */
+export interface RequestTimes {
+  readonly durationMs: number | null;
+  readonly firstByteMs: number | null;
+  readonly choiceMs: number | null;
+  readonly networkMs: number | null;
+  readonly connectMs: number | null;
+  readonly serverMs: number | null;
+}
+
+/** The listener that a request or connection came by; a request may have come by a connection that has a record of its own. */
+export function listenerOf(
+  request: StoredRequest,
+  { records, requests }: Pick<RequestSources, 'records' | 'requests'>,
+): StoredRecord | undefined {
+  const parent = textOf(request.attributes, Attribute.parent);
+  const connection = requests.find(parent);
+  const listener = records.find(connection === undefined ? parent : textOf(connection.attributes, Attribute.parent));
+  return listener?.type === RecordType.listener ? listener : undefined;
+}
+
+export function requestRow(request: StoredRequest, sources: RequestSources): RequestRow {
+  const { directory, requests, servers } = sources;
+  const { attributes, id, ended, source } = request;
+  const listener = listenerOf(request, sources)?.attributes;
+  const connection = requests.find(textOf(attributes, Attribute.parent))?.attributes;
+  /** What a request does not tell may be told of its connection. */
+  const told = (attribute: number): string =>
+    textOf(attributes, attribute) || (connection === undefined ? '' : textOf(connection, attribute));
+  const kind = numberOf(attributes, Attribute.recordType) === RecordType.applicationFlow ? 'request' : 'connection';
+  const result = numberOf(attributes, Attribute.result) ?? Number(textOf(attributes, Attribute.result) || Number.NaN);
+  const address = told(Attribute.vanAddress) || (listener === undefined ? '' : textOf(listener, Attribute.vanAddress));
+  const destRouter = told(Attribute.destRouter);
+  const server = servers.find(destRouter, told(Attribute.connector) || told(Attribute.destServer), address);
+  const destId = server === undefined ? destRouter : directory.placeOfSource(server.source).routerId || destRouter;
+  return {
+    id,
+    kind,
+    startMs: millisecondsOf(attributes, Attribute.startTime) ?? request.firstSeenMs,
+    ended,
+    address,
+    protocol: textOf(attributes, Attribute.protocol) || (listener === undefined ? '' : textOf(listener, Attribute.protocol)),
+    method: textOrNull(attributes, Attribute.method),
+    path: textOrNull(attributes, Attribute.path),
+    authority: textOrNull(attributes, Attribute.authority),
+    requestId: textOrNull(attributes, Attribute.requestId),
+    status: kind === 'request' && Number.isInteger(result) && result > 0 ? result : null,
+    grpcStatus: numberOf(attributes, Attribute.grpcStatus) ?? null,
+    error:
+      textOrNull(attributes, Attribute.networkError) ??
+      textOrNull(attributes, Attribute.errorListenerSide) ??
+      textOrNull(attributes, Attribute.errorConnectorSide),
+    sourceSite: directory.placeOfSource(source).name,
+    client: hostAndPort(told(Attribute.sourceHost), told(Attribute.sourcePort)),
+    destSite: destId === '' ? null : directory.placeOfRouter(destId).name,
+    connector: server === undefined ? null : textOrNull(server.attributes, Attribute.name),
+    server: server === undefined ? null : serverText(server.attributes) || null,
+    trace: traceOf(told(Attribute.trace)).map((routerId) => directory.placeOfRouter(routerId).name),
+    tries: numberOf(attributes, Attribute.tries) ?? 1,
+    bytesFromClient: numberOf(attributes, Attribute.octets) ?? 0,
+    bytesToClient: numberOf(attributes, Attribute.octetsReverse) ?? 0,
+    ...requestTimes(attributes, ended),
+  };
+}
+
+/** Times are differences of one clock each: what the client's router measured, less what the server's router measured, is the network. */
+export function requestTimes(attributes: RecordUpdate, ended: boolean): RequestTimes {
+  const start = numberOf(attributes, Attribute.startTime);
+  const end = numberOf(attributes, Attribute.endTime);
+  const durationMs = ended && start !== undefined && end !== undefined && end >= start ? (end - start) / 1000 : null;
+  const firstByteMs = millisecondsOf(attributes, Attribute.firstByteMicroseconds) ?? millisecondsOf(attributes, Attribute.latency);
+  const choiceMs = millisecondsOf(attributes, Attribute.choiceMicroseconds);
+  const atServerMs =
+    millisecondsOf(attributes, Attribute.serverFirstByteMicroseconds) ?? millisecondsOf(attributes, Attribute.processLatency);
+  const connectMs = millisecondsOf(attributes, Attribute.connectMicroseconds);
+  const networkMs = firstByteMs === null || atServerMs === null ? null : Math.max(0, firstByteMs - (choiceMs ?? 0) - atServerMs);
+  const serverMs = atServerMs === null ? null : Math.max(0, atServerMs - (connectMs ?? 0));
+  return { durationMs, firstByteMs, choiceMs, networkMs, connectMs, serverMs };
+}
+
+/** Ids of the routers on the way, both ends included; empty when it is not known. `Local`: both ends are one router. */
+export function traceOf(text: string): readonly string[] {
+  return text === '' || text === 'Local' ? [] : text.split('|').map(plainRouterId);
+}
+
+/** Host and port of a server, as its connector has them. */
+export function serverText(connector: RecordUpdate): string {
+  return hostAndPort(textOf(connector, Attribute.destHost), textOf(connector, Attribute.destPort));
+}
+
+function hostAndPort(host: string, port: string): string {
+  if (host === '') return '';
+  return port === '' ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
