@@ -62,7 +62,7 @@ function sumsRecord(count: number, startTimeMs: number, identity = 'abcde:7'): R
 function ledger(history: History, startedMs: number): TrafficLedger {
   return new TrafficLedger({
     baselines: history.baselines(),
-    startedMs,
+    sinceMs: () => startedMs,
     keyOf: () => key,
     take: (delta, identity, baseline) => history.add(delta, identity, baseline),
   });

@@ -1,5 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { countsText, readBuckets, readCounts, type TrafficSums } from './traffic-sums.ts';
+import { parseCounts } from '../flows/traffic-counts.ts';
+import { countsText, readBuckets, type TrafficSums } from './traffic-sums.ts';
 
 /** Sums in the order of the columns count, success, failure, retries, fromClient, toClient, latencySum, latency, statuses, methods. */
 export function sumValues(sums: TrafficSums): SQLInputValue[] {
@@ -29,7 +30,7 @@ export function readSums(row: Readonly<Record<string, SQLOutputValue>>): Traffic
     toClient: number('toClient'),
     latencySumMicroseconds: number('latencySum'),
     latency: readBuckets(text('latency')),
-    statuses: readCounts(text('statuses')),
-    methods: readCounts(text('methods')),
+    statuses: parseCounts(text('statuses')),
+    methods: parseCounts(text('methods')),
   };
 }

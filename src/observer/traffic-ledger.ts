@@ -1,15 +1,7 @@
 import type { AttributeValue, RecordUpdate } from '../flows/record.ts';
 import { Attribute } from '../flows/record-types.ts';
-import {
-  isEmpty,
-  readBuckets,
-  readCounts,
-  sumsSince,
-  emptySums,
-  type TrafficDelta,
-  type TrafficKey,
-  type TrafficSums,
-} from './traffic-sums.ts';
+import { parseCounts } from '../flows/traffic-counts.ts';
+import { isEmpty, readBuckets, sumsSince, emptySums, type TrafficDelta, type TrafficKey, type TrafficSums } from './traffic-sums.ts';
 
 /** Up to where a record of sums is counted. */
 export interface Baseline {
@@ -22,8 +14,8 @@ export interface Baseline {
 export interface TrafficLedgerOptions {
   /** What an observer before this one has counted. */
   readonly baselines: ReadonlyMap<string, Baseline>;
-  /** When observing began. */
-  readonly startedMs: number;
+  /** When this process first met a source, by the source's clock. */
+  readonly sinceMs: (source: string) => number;
   /** What a record is about; undefined while that is not known: it is counted later then. */
   readonly keyOf: (source: string, record: RecordUpdate) => TrafficKey | undefined;
   readonly take: (delta: TrafficDelta, identity: string, baseline: Baseline) => void;
@@ -31,8 +23,8 @@ export interface TrafficLedgerOptions {
 
 /** Records that are counted at a time: 32 routers with as many as a router makes. */
 const maxRecords = 32_768;
-/** Sums that began so long before the observer count from their start: somebody else has had them told before, or the clocks differ. */
-const knownStartMs = 60_000;
+/** Sums may have begun this much before their source was met, and are new all the same: it began to count when we began to listen. */
+const beginToleranceMs = 3000;
 
 /** Turns sums that grow into what was added to them: each request once, also over a restart of the observer or of a router. */
 export class TrafficLedger {
@@ -52,7 +44,7 @@ export class TrafficLedger {
 
   /** A record of sums, with all that is known of it. */
   record(source: string, record: RecordUpdate, nowMs: number): void {
-    const { startedMs, keyOf, take } = this.#options;
+    const { sinceMs, keyOf, take } = this.#options;
     const identity = textOf(record.get(Attribute.identity));
     const key = keyOf(source, record);
     if (identity === '' || key === undefined) return;
@@ -67,7 +59,7 @@ export class TrafficLedger {
     const baseline: Baseline = { startTime, seenMs: nowMs, sums };
     this.#baselines.set(identity, baseline);
     const startMs = startTime / 1000;
-    const isOld = before === undefined && known === undefined && startMs < startedMs - knownStartMs;
+    const isOld = before === undefined && known === undefined && startMs < sinceMs(source) - beginToleranceMs;
     const added = isOld ? emptySums() : before === undefined ? sums : sumsSince(sums, before.sums);
     const open = numberOf(record.get(Attribute.open));
     // A record that says nothing new still tells how many are open, and up to where it is counted.
@@ -96,8 +88,8 @@ function sumsOf(record: RecordUpdate): TrafficSums {
     toClient: number(Attribute.octetsReverse),
     latencySumMicroseconds: number(Attribute.latencySumMicroseconds),
     latency: readBuckets(textOf(record.get(Attribute.latencyCounts))),
-    statuses: readCounts(textOf(record.get(Attribute.statusCounts))),
-    methods: readCounts(textOf(record.get(Attribute.methodCounts))),
+    statuses: parseCounts(textOf(record.get(Attribute.statusCounts))),
+    methods: parseCounts(textOf(record.get(Attribute.methodCounts))),
   };
 }
 

@@ -1,3 +1,5 @@
+import { bucketCount, LatencyHistogram } from '../flows/latency-histogram.ts';
+
 /** What a series of traffic is about. All texts come from the network. */
 export interface TrafficKey {
   readonly address: string;
@@ -101,23 +103,14 @@ export function isEmpty(sums: TrafficSums): boolean {
   return numberFields.every((field) => sums[field] === 0);
 }
 
-/** Reads `200=17 404=2`. What is not of that form is skipped: it comes from the network. */
-export function readCounts(text: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const part of text.split(' ', maxCounts)) {
-    const equals = part.indexOf('=');
-    const value = Number(part.slice(equals + 1));
-    if (equals > 0 && Number.isSafeInteger(value) && value > 0) counts.set(part.slice(0, equals), value);
-  }
-  return counts;
-}
-
-/** As `readCounts`, for buckets. */
+/** Reads counts by bucket: `12=4 13=90`. What no histogram writes is none: it comes from the network. */
 export function readBuckets(text: string): Map<number, number> {
   const buckets = new Map<number, number>();
-  for (const [key, value] of readCounts(text)) {
-    const bucket = Number(key);
-    if (Number.isSafeInteger(bucket) && bucket >= 0) buckets.set(bucket, value);
+  const histogram = LatencyHistogram.fromText(text);
+  if (histogram === undefined) return buckets;
+  for (let bucket = 0; bucket < bucketCount; bucket++) {
+    const count = histogram.countOf(bucket);
+    if (count > 0) buckets.set(bucket, count);
   }
   return buckets;
 }
