@@ -71,7 +71,7 @@ type PropertyValue = string | { readonly uint: number } | { readonly ulong: numb
 /**
  * Writes a message, as skupper-router does (AMQP 1.0 §3.2):
  *
- *     properties             [message-id ulong, null, to, subject]
+ *     properties             [message-id long, null, to, subject]
  *     application-properties {symbol: value}                          BEACON and HEARTBEAT
  *     amqp-value             null, or the records
  */
@@ -85,7 +85,7 @@ function message(
   const writer = new ValueWriter(256 + (records?.length ?? 0) * 256);
   writer.descriptor(Descriptor.properties);
   writer.list();
-  writer.ulong(messageId);
+  writer.long(messageId);
   writer.null();
   writer.string(to);
   writer.string(subject);
