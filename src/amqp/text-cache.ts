@@ -1,6 +1,6 @@
 /** Places for texts, a power of two: more than differ in the messages of a busy moment. */
-const places = 64;
-/** Longer texts are not kept: 64 of them, with the objects around them, are 12 KiB. */
+const places = 256;
+/** Longer texts are not kept: 256 of them, with the objects around them, are 48 KiB. */
 const maxKeptBytes = 128;
 
 /**
@@ -31,7 +31,9 @@ export class TextCache {
 }
 
 function placeOf(bytes: Uint8Array, start: number, length: number): number {
+  const end = start + length;
   const middle = bytes[start + (length >> 1)];
-  const last = bytes[start + length - 1];
-  return (length + bytes[start] * 3 + middle * 7 + last * 31) & (places - 1);
+  const third = bytes[end - ((length + 3) >> 2)];
+  // Addresses of one router differ at their end.
+  return (length + bytes[start] * 3 + middle * 7 + third * 13 + bytes[end - Math.min(2, length)] * 61 + bytes[end - 1] * 31) & (places - 1);
 }

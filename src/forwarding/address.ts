@@ -15,6 +15,7 @@ export interface ParsedAddress {
 class Parsed implements ParsedAddress {
   readonly addressClass: AddressClass;
   readonly name: string;
+  #key: string | undefined = undefined;
 
   constructor(addressClass: AddressClass, name: string) {
     this.addressClass = addressClass;
@@ -22,12 +23,38 @@ class Parsed implements ParsedAddress {
   }
 
   get key(): string {
-    return this.addressClass + this.name;
+    return (this.#key ??= this.addressClass + this.name);
   }
 }
 
 function make(addressClass: AddressClass, name: string): ParsedAddress {
   return new Parsed(addressClass, name);
+}
+
+/** Addresses whose parts are kept: more than are in use at a time at most routers. */
+const maxKept = 512;
+/** Longer ones are not kept: 512 of them, with what is around them, are 256 KiB. */
+const maxKeptLength = 256;
+
+/** Parses addresses as one router sees them, and keeps what it parsed lately: the same ones come with message after message. */
+export class AddressParser {
+  readonly #routerId: string;
+  readonly #kept = new Map<string, ParsedAddress>();
+
+  constructor(routerId: string) {
+    this.#routerId = routerId;
+  }
+
+  parse(text: string): ParsedAddress {
+    const kept = this.#kept.get(text);
+    if (kept !== undefined) return kept;
+    const parsed = parseAddress(text, this.#routerId);
+    if (text.length <= maxKeptLength) {
+      if (this.#kept.size >= maxKept) this.#kept.clear();
+      this.#kept.set(text, parsed);
+    }
+    return parsed;
+  }
 }
 
 /** How addresses of requests and answers begin. */

@@ -3,22 +3,29 @@ import type { Downstream } from './leg.ts';
 import type { RemoteLeg } from './remote-leg.ts';
 import type { RouterAnnotations } from './router-annotations.ts';
 
+/** Knows which neighbours do not answer, though their connections still stand. */
+export interface SeveredLinks {
+  isSevered(link: number): boolean;
+}
+
 /** Puts the router annotations in front of the first bytes. */
 export class AnnotatedLeg implements Downstream {
   readonly #leg: RemoteLeg;
   readonly #firstOctets: FirstOctets;
-  readonly #isSevered: () => boolean;
+  readonly #links: SeveredLinks;
+  readonly #link: number;
   #annotations: RouterAnnotations | undefined;
 
-  constructor(leg: RemoteLeg, annotations: RouterAnnotations, firstOctets: FirstOctets, isSevered: () => boolean) {
+  constructor(leg: RemoteLeg, annotations: RouterAnnotations, firstOctets: FirstOctets, links: SeveredLinks, link: number) {
     this.#leg = leg;
     this.#annotations = annotations;
     this.#firstOctets = firstOctets;
-    this.#isSevered = isSevered;
+    this.#links = links;
+    this.#link = link;
   }
 
   get severed(): boolean {
-    return this.#isSevered();
+    return this.#links.isSevered(this.#link);
   }
 
   send(bytes: Uint8Array, start: number, end: number, more: boolean): void {

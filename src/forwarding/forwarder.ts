@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import { Treatment } from '../routing/route-table.ts';
 import type { RemoteRouter, RouteTable } from '../routing/route-table.ts';
 import { AnnotatedLeg } from './annotated-leg.ts';
-import { AddressClass, parseAddress } from './address.ts';
+import { AddressClass, AddressParser, parseAddress } from './address.ts';
 import type { ParsedAddress } from './address.ts';
 import { DeliveryCounters } from './delivery-counters.ts';
 import { FirstOctets } from './first-octets.ts';
@@ -95,6 +95,7 @@ export class Forwarder {
   readonly #services = new Map<string, ParsedAddress>();
   readonly #neighbours = new Map<number, Neighbour>();
   readonly #firstOctets: FirstOctets;
+  readonly #parser: AddressParser;
   readonly #localPrefix: string;
   /** Of the present table. */
   #lastRouter: RemoteRouter | undefined;
@@ -105,6 +106,7 @@ export class Forwarder {
     this.#handler = handler;
     this.#rule = rule;
     this.#firstOctets = new FirstOctets(table.routerId);
+    this.#parser = new AddressParser(table.routerId);
     this.#local = new LocalAddresses(random);
     this.#localPrefix = `amqp:/_topo/0/${table.routerId}/`;
   }
@@ -304,7 +306,7 @@ export class Forwarder {
     const destination = annotations.toOverride ?? head.to;
     if (destination === null) return DeliveryState.rejected;
     if (annotations.trace.length > this.#table.radius + 1) return DeliveryState.released;
-    const parsed = parseAddress(destination, this.routerId);
+    const parsed = this.#parser.parse(destination);
     // A message without ingress from a neighbour can only be its own.
     const { ingress } = annotations;
     const origin = ingress === null ? (from?.routerId ?? this.routerId) : ingress.slice(ingress.indexOf('/') + 1);
@@ -477,6 +479,10 @@ export class Forwarder {
     return leg.copies === 0 ? DeliveryState.released : leg;
   }
 
+  isSevered(link: number): boolean {
+    return !this.#table.neighbours.has(link);
+  }
+
   /** The table may be older than the loss of a link. */
   #leadsOn(router: RemoteRouter): boolean {
     return this.#neighbours.get(router.link)?.isUp === true;
@@ -491,7 +497,7 @@ export class Forwarder {
     if (link === undefined) return undefined;
     state?.sent(router.link);
     const leg = new RemoteLeg(neighbour, link, more, preSettled, state, this.outgoing, upstream);
-    return new AnnotatedLeg(leg, head.annotations, this.#firstOctets, () => !this.#table.neighbours.has(router.link));
+    return new AnnotatedLeg(leg, head.annotations, this.#firstOctets, this, router.link);
   }
 }
 

@@ -114,9 +114,9 @@ export class InboundMessage implements DeliverySink, Upstream {
     try {
       // What is gathered starts at 0.
       if (this.#scanner !== undefined && more && !this.#scanner.reachesBody(bytes.subarray(0, end))) return undefined;
-      const { headReader } = this.#neighbour;
+      const { headReader, keptAnnotations } = this.#neighbour;
       headReader.reset(bytes, start, end);
-      return decodeHead(headReader);
+      return decodeHead(headReader, keptAnnotations);
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       return this.#judge(bytes.subarray(start, end), more, error);

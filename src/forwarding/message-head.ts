@@ -2,7 +2,7 @@ import { ProtocolViolation } from '../base/errors.ts';
 import { Code, Condition, Descriptor } from '../amqp/constants.ts';
 import type { ValueReader } from '../amqp/value-reader.ts';
 import { decodeAnnotations } from './router-annotations.ts';
-import type { RouterAnnotations } from './router-annotations.ts';
+import type { KeptAnnotations, RouterAnnotations } from './router-annotations.ts';
 
 /** Longest address or correlation-id that is read. */
 const maxTextLength = 1024;
@@ -28,11 +28,11 @@ export interface MessageHead {
 
 /**
  * Reads the sections up to the body. Throws ProtocolViolation when the bytes end before the body starts or are malformed; `HeadScanner`
- * tells which.
+ * tells which. `kept` spares reading annotations that come again.
  */
-export function decodeHead(reader: ValueReader): MessageHead {
+export function decodeHead(reader: ValueReader, kept?: KeptAnnotations): MessageHead {
   const start = reader.position;
-  const annotations = decodeAnnotations(reader);
+  const annotations = kept === undefined ? decodeAnnotations(reader) : kept.decode(reader);
   const annotationsEnd = reader.position - start;
   let priority = 4;
   let to: string | null = null;

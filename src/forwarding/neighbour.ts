@@ -16,6 +16,7 @@ import type { ControlMessage } from '../routing/control-message.ts';
 import { limits } from '../routing/limits.ts';
 import { ControlReceiver } from './control-receiver.ts';
 import type { RemoteLeg } from './remote-leg.ts';
+import { KeptAnnotations } from './router-annotations.ts';
 
 /** Priority links of each direction; attach order gives the priority. */
 export const priorityCount = 10;
@@ -79,6 +80,7 @@ export class Neighbour implements ConnectionHandler, DeliverySink, OutgoingLinkH
   remoteHost = '';
   /** Reads heads of messages, one at a time. */
   readonly headReader: ValueReader = new ValueReader(undefined, 0, 0, new TextCache());
+  readonly keptAnnotations: KeptAnnotations = new KeptAnnotations();
   /** Bytes of messages that wait to be routed; kept by them. */
   heldBytes = 0;
   /** Legs whose sources wait for this connection to drain. */

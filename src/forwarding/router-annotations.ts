@@ -63,6 +63,42 @@ export function decodeAnnotations(reader: ValueReader): RouterAnnotations {
   return { flags, toOverride, ingress, trace, ingressMesh };
 }
 
+/** Longer sections are not kept. */
+const maxKeptBytes = 512;
+
+/**
+ * The annotations that were read last, with their octets: message after message of a neighbour has the same ones, and to compare them costs
+ * less than to read them.
+ */
+export class KeptAnnotations {
+  #annotations: RouterAnnotations = noAnnotations;
+  readonly #octets = new Uint8Array(maxKeptBytes);
+  #length = 0;
+
+  /** As `decodeAnnotations`. */
+  decode(reader: ValueReader): RouterAnnotations {
+    const { bytes, position } = reader;
+    const octets = this.#octets;
+    const length = this.#length;
+    if (length > 0 && position + length <= reader.end) {
+      let at = 0;
+      while (at < length && octets[at] === bytes[position + at]) at++;
+      if (at === length) {
+        reader.position = position + length;
+        return this.#annotations;
+      }
+    }
+    const annotations = decodeAnnotations(reader);
+    const read = reader.position - position;
+    if (read > 0 && read <= maxKeptBytes) {
+      for (let at = 0; at < read; at++) octets[at] = bytes[position + at];
+      this.#length = read;
+      this.#annotations = annotations;
+    }
+    return annotations;
+  }
+}
+
 function invalid(description: string): ProtocolViolation {
   return new ProtocolViolation(Condition.invalidField, description);
 }

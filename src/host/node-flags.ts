@@ -6,4 +6,4 @@
  * of the objects that come and go with each request; the next requests cost two to three times as much for seconds. Memory that is worth it
  * is given back by `IdleCollector`.
  */
-export const nodeFlags: readonly string[] = ['--initial-old-space-size=128', '--max-semi-space-size=8', '--no-memory-reducer'];
+export const nodeFlags: readonly string[] = ['--initial-old-space-size=128', '--max-semi-space-size=16', '--no-memory-reducer'];

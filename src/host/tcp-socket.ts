@@ -74,6 +74,9 @@ export class TcpSocket implements StreamSocket, TurnTask {
       this.#first = bytes;
       this.#firstStart = start;
       this.#firstEnd = end;
+    } else if (bytes === this.#first && start === this.#firstEnd && this.#pieces === undefined) {
+      // What stands behind it in memory goes with it.
+      this.#firstEnd = end;
     } else {
       const pieces = (this.#pieces ??= [{ bytes: this.#first, start: this.#firstStart, end: this.#firstEnd }]);
       pieces.push({ bytes, start, end });

@@ -65,11 +65,17 @@ export function outcomeOf(pieces: readonly Uint8Array[], maxHeaderBytes = 16_384
 }
 
 function requestOctets(writer: HeadWriter, head: RequestHead, body: Uint8Array, trailers: FieldBlock | undefined): Uint8Array {
-  const pieces: Uint8Array[] = [writer.request(head, 'default')];
+  const written = (): Uint8Array => writer.bytes.subarray(writer.start, writer.end);
+  writer.request(head, 'default');
+  const pieces: Uint8Array[] = [written()];
   if (head.contentLength >= 0) pieces.push(body);
   else {
-    if (body.length > 0) pieces.push(writer.chunk(body, 0, body.length));
-    pieces.push(writer.lastChunk(trailers));
+    if (body.length > 0) {
+      writer.chunk(body, 0, body.length);
+      pieces.push(written());
+    }
+    writer.lastChunk(trailers);
+    pieces.push(written());
   }
   return new Uint8Array(Buffer.concat(pieces));
 }

@@ -119,7 +119,9 @@ function asServersRead(bytes: Uint8Array, start: number, end: number): string {
   const head = { ...decodeRequestHead(bytes, start, end), contentLength: 0, expectContinue: false, upgrade: '' };
   if (head.method === 'CONNECT' || (head.path === '*') !== (head.method === 'OPTIONS' && head.path === '*'))
     return 'no request for a server';
-  const octets = new HeadWriter(new OctetPool()).request(head, 'server');
+  const writer = new HeadWriter(new OctetPool());
+  writer.request(head, 'server');
+  const octets = writer.bytes.slice(writer.start, writer.end);
   const text = Buffer.from(octets).toString('latin1');
   const { forwarded, statuses } = outcomeOf([octets], 65_535);
   if (forwarded.length !== 1) {

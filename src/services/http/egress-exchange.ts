@@ -1,5 +1,6 @@
 import { ProtocolViolation } from '../../base/errors.ts';
 import { Condition } from '../../amqp/constants.ts';
+import type { TextCache } from '../../amqp/text-cache.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -36,6 +37,7 @@ export interface OriginLoad {
 export interface EgressContext {
   readonly forwarder: Forwarder;
   readonly writer: MessageWriter;
+  readonly texts: TextCache;
   readonly windows: WindowBudget;
   readonly turns: EndOfTurn;
   readonly handler: HttpHandler;
@@ -132,7 +134,7 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
   record(kind: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#settled) return;
     if (kind === RecordKind.requestHead && this.#sink === undefined) {
-      const head = decodeRequestHead(bytes, start, end);
+      const head = decodeRequestHead(bytes, start, end, this.#context.texts);
       this.#bodyLeft = head.upgrade === '' ? head.contentLength : -1;
       this.#sink = this.#context.handler.handle(head, this);
     } else if (kind === RecordKind.trailers && this.#sink !== undefined && this.#requestTrailers === undefined) {

@@ -1,5 +1,6 @@
 import { ProtocolViolation } from '../../base/errors.ts';
 import { Condition } from '../../amqp/constants.ts';
+import type { TextCache } from '../../amqp/text-cache.ts';
 import type { FieldBlock, RequestHead, ResponseHead } from './exchange.ts';
 import { fieldBlockProblem } from './field-block.ts';
 import { RecordKind } from './message-writer.ts';
@@ -99,8 +100,8 @@ function writeLength(writer: MessageWriter, contentLength: number): void {
   writer.uint32(contentLength % 0x1_0000_0000);
 }
 
-/** Reads the payload of a request head; its fields are a view. Throws ProtocolViolation. */
-export function decodeRequestHead(bytes: Uint8Array, start: number, end: number): RequestHead {
+/** Reads the payload of a request head; its fields are a view. `texts` spares making texts that come again. Throws ProtocolViolation. */
+export function decodeRequestHead(bytes: Uint8Array, start: number, end: number, texts?: TextCache): RequestHead {
   if (end - start < requestFixedBytes) throw violation('a request head is cut short');
   const flags = bytes[start];
   const contentLength = readLength(bytes, start + 1);
@@ -111,22 +112,22 @@ export function decodeRequestHead(bytes: Uint8Array, start: number, end: number)
   const pathAt = authorityAt + ((bytes[start + 12] << 8) | bytes[start + 13]);
   const fieldsAt = pathAt + ((bytes[start + 14] << 8) | bytes[start + 15]);
   if (fieldsAt > end) throw violation('a request head is cut short');
-  const method = readText(bytes, methodAt, upgradeAt, tokenOctets, 'method');
-  const path = readText(bytes, pathAt, fieldsAt, visibleOctets, 'path');
+  const method = readText(bytes, methodAt, upgradeAt, tokenOctets, 'method', texts);
+  const path = readText(bytes, pathAt, fieldsAt, visibleOctets, 'path', texts);
   if (method === '') throw violation('a request has no method');
   if (path === '' ? method !== 'CONNECT' : path !== '*' && path.charCodeAt(0) !== 0x2f) throw violation('a path begins with /');
-  const upgrade = readText(bytes, upgradeAt, clientAt, upgradeOctets, 'upgrade');
+  const upgrade = readText(bytes, upgradeAt, clientAt, upgradeOctets, 'upgrade', texts);
   if (upgrade !== '' && contentLength !== 0) throw violation('a request for an upgrade has a body');
   return {
     method,
     scheme: (flags & RequestFlag.https) === 0 ? 'http' : 'https',
-    authority: readText(bytes, authorityAt, pathAt, authorityOctets, 'authority'),
+    authority: readText(bytes, authorityAt, pathAt, authorityOctets, 'authority', texts),
     path,
     fields: readFieldBlock(bytes, fieldsAt, end),
     contentLength,
     expectContinue: (flags & RequestFlag.expectContinue) !== 0,
     upgrade,
-    client: readText(bytes, clientAt, authorityAt, clientOctets, 'client'),
+    client: readText(bytes, clientAt, authorityAt, clientOctets, 'client', texts),
   };
 }
 
@@ -176,14 +177,15 @@ function readLength(bytes: Uint8Array, at: number): number {
 
 const chars: readonly string[] = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code));
 
-function readText(bytes: Uint8Array, start: number, end: number, allowed: Uint8Array, what: string): string {
-  let text = '';
+function readText(bytes: Uint8Array, start: number, end: number, allowed: Uint8Array, what: string, texts: TextCache | undefined): string {
   for (let index = start; index < end; index++) {
-    const byte = bytes[index];
-    if (allowed[byte] === 0) throw violation(`a ${what} has a character that does not belong there`);
-    text += chars[byte];
+    if (allowed[bytes[index]] === 0) throw violation(`a ${what} has a character that does not belong there`);
   }
-  return text;
+  const kept = texts?.find(bytes, start, end - start);
+  if (kept !== undefined) return kept;
+  let text = '';
+  for (let index = start; index < end; index++) text += chars[bytes[index]];
+  return texts === undefined ? text : texts.keep(bytes, start, end - start, text);
 }
 
 function violation(description: string): ProtocolViolation {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { DeliveryState } from '../../amqp/performatives.ts';
+import { TextCache } from '../../amqp/text-cache.ts';
 import type { FlowSupplement } from '../../flows/metering.ts';
 import { silentSupplement } from '../../flows/silent-metering.ts';
 import type { Forwarder } from '../../forwarding/forwarder.ts';
@@ -65,6 +66,7 @@ export class HttpServer implements LocalConsumer, EgressContext {
   readonly #context: HttpServerContext;
   readonly forwarder: Forwarder;
   readonly writer: MessageWriter;
+  readonly texts: TextCache = new TextCache();
   readonly windows: WindowBudget;
   readonly turns: EndOfTurn;
   readonly clock: Clock;

@@ -35,9 +35,15 @@ export interface AnswerFraming {
 /**
  * Writes heads anew from their parsed form. Fields of one connection that are in a block by mistake are left out, so that a message never
  * has two statements about its extent.
+ *
+ * What a call has written is `bytes[start, end)`, until the next call; the octets stay as they are. What is written next usually stands right
+ * behind it.
  */
 export class HeadWriter {
   readonly #pool: OctetPool;
+  bytes: Uint8Array = endOfLine;
+  start = 0;
+  end = 0;
   #target: Uint8Array = endOfLine;
   #at = 0;
   #hasDate = false;
@@ -48,7 +54,7 @@ export class HeadWriter {
   }
 
   /** `host` is named when the request names none. */
-  request(head: RequestHead, host: string): Uint8Array {
+  request(head: RequestHead, host: string): void {
     const { method, path, fields, contentLength, upgrade } = head;
     const authority = head.authority === '' ? host : head.authority;
     this.#start(fixedBytes + method.length + path.length + authority.length + upgrade.length, fields);
@@ -69,11 +75,11 @@ export class HeadWriter {
       else if (contentLength > 0 || method === 'POST' || method === 'PUT' || method === 'PATCH') this.#contentLength(contentLength);
       if (head.expectContinue && contentLength !== 0) this.#octets(expectLine);
     }
-    return this.#end();
+    this.#end();
   }
 
   /** `date` is added when the fields have none. */
-  answer(status: number, fields: FieldBlock, framing: AnswerFraming, date: DateLine): Uint8Array {
+  answer(status: number, fields: FieldBlock, framing: AnswerFraming, date: DateLine): void {
     this.#start(fixedBytes + framing.upgrade.length, fields);
     this.#status(status);
     this.#fields(fields);
@@ -88,43 +94,57 @@ export class HeadWriter {
       if (framing.close) this.#octets(closeLine);
       else if (framing.keepAlive) this.#octets(keepAliveLine);
     }
-    return this.#end();
+    this.#end();
   }
 
   /** An answer before the answer proper. */
-  interim(status: number, fields: FieldBlock): Uint8Array {
+  interim(status: number, fields: FieldBlock): void {
     this.#start(fixedBytes, fields);
     this.#status(status);
     this.#fields(fields);
-    return this.#end();
+    this.#end();
   }
 
   /** A whole chunk, with a copy of its octets. */
-  chunk(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  chunk(bytes: Uint8Array, start: number, end: number): void {
     this.#reserve(24 + end - start);
     this.#hexadecimal(end - start);
     this.#octets(endOfLine);
     this.#target.set(bytes.subarray(start, end), this.#at);
     this.#at += end - start;
     this.#octets(endOfLine);
-    return this.#pool.take(this.#at);
+    this.#keep();
   }
 
   /** What stands in front of a chunk's octets; `chunkEnd` follows them. */
-  chunkStart(length: number): Uint8Array {
+  chunkStart(length: number): void {
     this.#reserve(24);
     this.#hexadecimal(length);
     this.#octets(endOfLine);
-    return this.#pool.take(this.#at);
+    this.#keep();
+  }
+
+  /** A copy of octets of a body. */
+  copy(bytes: Uint8Array, start: number, end: number): void {
+    this.#reserve(end - start);
+    const target = this.#target;
+    let at = this.#at;
+    for (let from = start; from < end; from++) target[at++] = bytes[from];
+    this.#at = at;
+    this.#keep();
   }
 
   /** The end of a body in chunks. */
-  lastChunk(trailers: FieldBlock | undefined): Uint8Array {
-    if (trailers === undefined) return lastChunkOfAll;
-    this.#start(fixedBytes, trailers);
-    this.#octets(lastChunk);
-    this.#fields(trailers);
-    return this.#end();
+  lastChunk(trailers: FieldBlock | undefined): void {
+    if (trailers === undefined) {
+      this.#reserve(fixedBytes);
+      this.#octets(lastChunk);
+    } else {
+      this.#start(fixedBytes, trailers);
+      this.#octets(lastChunk);
+      this.#fields(trailers);
+    }
+    this.#end();
   }
 
   #start(length: number, fields: FieldBlock): void {
@@ -138,9 +158,16 @@ export class HeadWriter {
     this.#at = this.#pool.start;
   }
 
-  #end(): Uint8Array {
+  #end(): void {
     this.#octets(endOfLine);
-    return this.#pool.take(this.#at);
+    this.#keep();
+  }
+
+  #keep(): void {
+    this.bytes = this.#target;
+    this.start = this.#pool.start;
+    this.end = this.#at;
+    this.#pool.keep(this.#at);
   }
 
   #status(status: number): void {
@@ -204,6 +231,5 @@ export class HeadWriter {
   }
 }
 
-const lastChunkOfAll: Uint8Array = octetsOf('0\r\n\r\n');
 /** Behind the octets of a chunk. */
 export const chunkEnd: Uint8Array = endOfLine;

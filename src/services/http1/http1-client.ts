@@ -84,8 +84,9 @@ export class Http1Client implements StreamSocketHandler, HttpHandler {
     this.#parser.expect(head.method, head.upgrade);
     const request = new ClientRequest(this, this.#socket, this.#context.writer, responder, head);
     this.#request = request;
-    const octets = this.#context.writer.request(head, this.#context.host);
-    this.#socket.write(octets, 0, octets.length);
+    const { writer, host } = this.#context;
+    writer.request(head, host);
+    this.#socket.write(writer.bytes, writer.start, writer.end);
     return request;
   }
 
@@ -265,11 +266,14 @@ class ClientRequest implements RequestSink {
     if (this.#client === undefined || this.complete || start === end) return;
     const socket = this.#socket;
     if (this.#chunked) {
-      if (end - start <= copiedChunkBytes) this.#write(this.#writer.chunk(bytes, start, end));
-      else {
-        this.#write(this.#writer.chunkStart(end - start));
+      if (end - start <= copiedChunkBytes) {
+        this.#writer.chunk(bytes, start, end);
+        this.#flush();
+      } else {
+        this.#writer.chunkStart(end - start);
+        this.#flush();
         socket.write(bytes, start, end);
-        this.#write(chunkEnd);
+        socket.write(chunkEnd, 0, chunkEnd.length);
       }
     } else if (this.#asksUpgrade) {
       // What comes before the change would be read as another request.
@@ -290,8 +294,10 @@ class ClientRequest implements RequestSink {
       return;
     }
     this.complete = true;
-    if (this.#chunked) this.#write(this.#writer.lastChunk(trailers));
-    else if (this.upgraded) client.tunnelEnded(this);
+    if (this.#chunked) {
+      this.#writer.lastChunk(trailers);
+      this.#flush();
+    } else if (this.upgraded) client.tunnelEnded(this);
   }
 
   abort(): void {
@@ -326,7 +332,8 @@ class ClientRequest implements RequestSink {
     if (!this.answerEnded) this.responder.fail(failure, reason);
   }
 
-  #write(octets: Uint8Array): void {
-    this.#socket.write(octets, 0, octets.length);
+  #flush(): void {
+    const { bytes, start, end } = this.#writer;
+    this.#socket.write(bytes, start, end);
   }
 }

@@ -64,6 +64,7 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 export class Http1Server implements StreamSocketHandler, AnswerOwner {
   readonly #context: ServerContext;
   readonly #socket: StreamSocket;
+  readonly #handler: HttpHandler;
   readonly #parser: RequestParser;
   #phase: Phase = Phase.reading;
   #answer: ServerAnswer | undefined;
@@ -97,8 +98,9 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
   #bodyLeftBefore = 0;
   #deadlineMs = Infinity;
 
-  constructor(context: ServerContext, socket: StreamSocket, client: string) {
+  constructor(context: ServerContext, socket: StreamSocket, client: string, handler: HttpHandler = context.handler) {
     this.#context = context;
+    this.#handler = handler;
     this.#socket = socket;
     this.#parser = new RequestParser(context.pool, context.maxHeaderBytes, context.scheme, client);
   }
@@ -275,10 +277,10 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     this.#awaitsContinue = head.expectContinue;
     this.#bodyLeft = head.contentLength;
     this.#startChecks();
-    const { writer, dateLine, handler } = this.#context;
+    const { writer, dateLine } = this.#context;
     const answer = new ServerAnswer(this, this.#socket, writer, dateLine, request);
     this.#answer = answer;
-    this.#sink = handler.handle(head, answer);
+    this.#sink = this.#handler.handle(head, answer);
   }
 
   #pauseOrResume(): void {
@@ -415,8 +417,8 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     const { fields, body } = this.#context.errorAnswer(status, reason);
     const keepAlive = keep && this.#parser.isOld;
     const framing = { contentLength: body.length, chunked: false, close: !keep, keepAlive, upgrade: '' };
-    const head = writer.answer(status, fields, framing, dateLine);
-    this.#socket.write(head, 0, head.length);
+    writer.answer(status, fields, framing, dateLine);
+    this.#socket.write(writer.bytes, writer.start, writer.end);
     if (this.#phase !== Phase.exchange || !this.#isHead) this.#socket.write(body, 0, body.length);
     this.#release();
     if (!keep) this.#linger();

@@ -20,6 +20,11 @@ export class OctetPool {
     this.start = 0;
   }
 
+  /** Keeps what was written up to `end`. */
+  keep(end: number): void {
+    this.start = end;
+  }
+
   /** Keeps what was written up to `end` and gives a view of it. */
   take(end: number): Uint8Array {
     const piece = this.bytes.subarray(this.start, end);

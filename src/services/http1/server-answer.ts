@@ -7,6 +7,8 @@ import type { DateLine } from './http-date.ts';
 
 /** Octets up to this many are copied to form one piece with what frames them. */
 const copiedChunkBytes = 1_536;
+/** Likewise without a frame: beyond some hundred octets a piece of its own costs less than the loop that copies it. */
+const copiedBodyBytes = 512;
 
 /** How the octets of an answer's body are framed. */
 const Extent = { none: 0, counted: 1, chunked: 2, untilClosed: 3, tunnel: 4 } as const;
@@ -64,7 +66,8 @@ export class ServerAnswer implements Responder {
   interim(status: number, fields: FieldBlock): void {
     // HTTP/1.0 does not know them.
     if (this.#owner === undefined || this.started || this.#request.isOld) return;
-    this.#write(this.#writer.interim(status, fields));
+    this.#writer.interim(status, fields);
+    this.#flush();
     if (status === 100) this.#owner.continueSent();
   }
 
@@ -79,14 +82,9 @@ export class ServerAnswer implements Responder {
         return;
       }
       this.#extent = Extent.tunnel;
-      this.#write(
-        this.#writer.answer(
-          101,
-          head.fields,
-          { contentLength: -1, chunked: false, close: false, keepAlive: false, upgrade },
-          this.#dateLine,
-        ),
-      );
+      const framing = { contentLength: -1, chunked: false, close: false, keepAlive: false, upgrade };
+      this.#writer.answer(101, head.fields, framing, this.#dateLine);
+      this.#flush();
       owner.answerStarted(false, true);
       return;
     }
@@ -103,7 +101,8 @@ export class ServerAnswer implements Responder {
       keepAlive: keep && isOld,
       upgrade: '',
     };
-    this.#write(this.#writer.answer(status, head.fields, framing, this.#dateLine));
+    this.#writer.answer(status, head.fields, framing, this.#dateLine);
+    this.#flush();
     owner.answerStarted(keep, false);
   }
 
@@ -116,14 +115,21 @@ export class ServerAnswer implements Responder {
       case Extent.counted:
         this.#remaining -= end - start;
         if (this.#remaining < 0) this.#cut();
-        else socket.write(bytes, start, end);
+        else if (end - start <= copiedBodyBytes) {
+          // Behind its head, of which it makes one piece.
+          this.#writer.copy(bytes, start, end);
+          this.#flush();
+        } else socket.write(bytes, start, end);
         return;
       case Extent.chunked:
-        if (end - start <= copiedChunkBytes) this.#write(this.#writer.chunk(bytes, start, end));
-        else {
-          this.#write(this.#writer.chunkStart(end - start));
+        if (end - start <= copiedChunkBytes) {
+          this.#writer.chunk(bytes, start, end);
+          this.#flush();
+        } else {
+          this.#writer.chunkStart(end - start);
+          this.#flush();
           socket.write(bytes, start, end);
-          this.#write(chunkEnd);
+          socket.write(chunkEnd, 0, chunkEnd.length);
         }
         return;
       default:
@@ -138,7 +144,10 @@ export class ServerAnswer implements Responder {
       this.#cut();
       return;
     }
-    if (this.#extent === Extent.chunked) this.#write(this.#writer.lastChunk(this.#request.acceptsTrailers ? trailers : undefined));
+    if (this.#extent === Extent.chunked) {
+      this.#writer.lastChunk(this.#request.acceptsTrailers ? trailers : undefined);
+      this.#flush();
+    }
     this.#owner = undefined;
     owner.answerEnded();
   }
@@ -165,7 +174,8 @@ export class ServerAnswer implements Responder {
     owner?.answerCut();
   }
 
-  #write(octets: Uint8Array): void {
-    this.#socket.write(octets, 0, octets.length);
+  #flush(): void {
+    const { bytes, start, end } = this.#writer;
+    this.#socket.write(bytes, start, end);
   }
 }
