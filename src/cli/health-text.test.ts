@@ -48,7 +48,7 @@ test('the short report has what is wrong only, each consequence with its cause',
     the certificate has ended
       seen: it ended at noon
       try:  van site logs
-    see docs/checks.md#certificate-ended (certificate-ended)
+    see docs/checks/certificate-ended.md (certificate-ended)
 
 links
 -----

@@ -31,8 +31,8 @@ export function formatReport(report: CheckReport, short: boolean): string {
   return `${groups.join('')}${conclusion(report)}\n`;
 }
 
-function formatCheck({ code, description, result, docs, problems }: Check): string {
-  const lines = [`${marks[result]} ${description}`];
+function formatCheck({ code, description, result, docs, problems, facts }: Check): string {
+  const lines = [`${marks[result]} ${description}`, ...facts.map((fact) => `    * ${printableLine(fact)}`)];
   for (const { text, evidence, remedy, causedBy } of problems) {
     lines.push(`    ${printableLine(text)}`);
     if (evidence !== '') lines.push(`      seen: ${printableLine(evidence)}`);

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
 import { InquiryAnswerer } from '../services/inquiry/inquiry-answerer.ts';
-import { textField } from '../services/inquiry/inquiry-message.ts';
+import { refusal, textField } from '../services/inquiry/inquiry-message.ts';
 import { checkName, linkViewFields } from '../services/inquiry/link-view.ts';
 import { serversName, triedServersFields } from '../services/inquiry/server-view.ts';
 import { pingAnswerer, pingName } from '../services/ping/ping-answer.ts';
@@ -15,7 +15,7 @@ const checkLimits = { perSecond: 2, burst: 10, allPerSecond: 50, allBurst: 100 }
 const serverLimits = { perSecond: 1, burst: 10, allPerSecond: 10, allBurst: 50 };
 
 export interface InquiriesContext {
-  readonly router: Pick<Router, 'links' | 'members' | 'routingStatus'>;
+  readonly router: Pick<Router, 'links' | 'forwarder' | 'members'>;
   readonly forwarder: Forwarder;
   readonly clock: Clock;
   readonly version: string;
@@ -46,7 +46,10 @@ export function answerInquiries(context: InquiriesContext): void {
       nowMs,
       answer: ({ asker, body }, reply) => {
         const address = textField(body, 'address', maxAddressBytes);
-        if (address === undefined || !forwarder.table.mayConsume(asker, address)) return;
+        if (address === undefined || !forwarder.table.mayConsume(asker, address)) {
+          reply(refusal('the site that asks may not use the address'));
+          return;
+        }
         void context.trial.tryServers(address).then((servers) => {
           reply(triedServersFields(servers));
           context.touch();
@@ -54,6 +57,12 @@ export function answerInquiries(context: InquiriesContext): void {
       },
     }),
   );
+}
+
+/** Cost of the link by which routing reaches a neighbour; undefined while it uses none. */
+export function routedCost({ links, forwarder }: Pick<Router, 'links' | 'forwarder'>, routerId: string): number | undefined {
+  const { neighbours } = forwarder.table;
+  return links.find(({ neighbour }) => neighbours.get(neighbour.linkNumber) === routerId)?.neighbour.cost;
 }
 
 /** Only a neighbour hears anything, about its own links, and only by one of them. */
@@ -64,14 +73,17 @@ function answerCheck(
   reply: (body: ReturnType<typeof linkViewFields>) => void,
 ): void {
   const links = router.links.filter(({ neighbour }) => neighbour.isUp && neighbour.routerId === asker);
-  if (links.length === 0 || trace.length !== 1) return;
+  if (links.length === 0 || trace.length !== 1) {
+    reply(refusal('only a neighbour is told'));
+    return;
+  }
   const nowMs = clock.nowMs();
   const certified = links.some(({ peer }) => peer.routerId === asker);
   reply(
     linkViewFields({
       version,
       wallMs: clock.wallMs(),
-      routedCost: router.routingStatus.neighbours.get(asker)?.cost,
+      routedCost: routedCost(router, asker),
       trust: router.members.has(asker) ? 'signed' : certified ? 'certified' : 'unsigned',
       links: links.map(({ neighbour, openedMs }) => ({
         cost: neighbour.cost,

@@ -1,6 +1,6 @@
 /**
- * Everything that can be wrong with a site, one row per code. `van check` goes through the rows in this order; the page docs/checks.md has a
- * section for each; what a row depends on decides which warnings are shown as causes and which are only counted as consequences.
+ * Everything that can be wrong with a site, one row per code. `van check` goes through the rows in this order; each has a page,
+ * docs/checks/<code>.md; what a row depends on decides which warnings are shown as causes and which are only counted as consequences.
  */
 
 export const healthCategories = ['site', 'clock', 'trust', 'certificates', 'links', 'version', 'reachability', 'addresses'] as const;
@@ -27,6 +27,7 @@ export const healthCodeNames = [
   'grant-violation',
   'link-refused',
   'neighbour-unsigned',
+  'neighbour-doubts',
   'membership-ended',
   'membership-ends-soon',
   'certificate-ended',
@@ -37,6 +38,7 @@ export const healthCodeNames = [
   'link-down',
   'link-unstable',
   'link-one-sided',
+  'neighbour-silent',
   'version-differs',
   'site-unreachable',
   'listener-port-closed',
@@ -277,6 +279,17 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
       'The neighbour is a skupper-router, or a router without a membership: its id is what it says. It is believed as far as the grants of this site reach.',
     cure: 'Accept it, or refuse such neighbours with the setting require-signed of the Site.',
   },
+  'neighbour-doubts': {
+    category: 'trust',
+    severity: 'warning',
+    expected: 'Every neighbour believes what this site signs',
+    title: 'A neighbour does not believe what this site signs',
+    dependsOn: ['site-revoked', 'site-not-signing', 'membership-ended', 'clock-differs'],
+    dependsOnSame: ['peer-clock-differs'],
+    meaning:
+      'Only `van check` asks: the neighbour does not hold a valid membership of this site. It believes this site as far as its own grants reach, and passes on less.',
+    cure: 'Run `van check` at the neighbour: its clock, its version or its disk keeps it from verifying. Restarting this site sends its membership again.',
+  },
   'membership-ended': {
     category: 'certificates',
     severity: 'error',
@@ -384,6 +397,17 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     meaning:
       'One router says that it has a link to another, which does not say so. Such a link is not used. For a moment that is normal while a link comes up.',
     cure: 'Run `van check` at both ends.',
+  },
+  'neighbour-silent': {
+    category: 'links',
+    severity: 'warning',
+    expected: 'Every neighbour answers over its link',
+    title: 'A neighbour does not answer over its link',
+    dependsOn: [],
+    dependsOnSame: ['link-unstable', 'link-one-sided', 'router-quarantined'],
+    meaning:
+      'Only `van check` asks: the link is up, and a question to the router at its other end was not answered within 3 s. The router may be overloaded, or the link so full that messages wait.',
+    cure: 'Measure the link with `van ping`, and look at the load of the host of the neighbour.',
   },
   'version-differs': {
     category: 'version',

@@ -112,6 +112,25 @@ export interface SeenEvent {
 export interface SeenProbes {
   readonly links: readonly LinkProbe[];
   readonly servers: readonly ServerProbe[];
+  readonly neighbours: readonly NeighbourProbe[];
+}
+
+/** What the router at the other end of a link says of it. */
+export interface NeighbourProbe {
+  readonly routerId: string;
+  readonly name: string;
+  /** `silent`: nothing came back in time. `unable`: it is a router that does not tell, of another kind or an older version. */
+  readonly outcome: 'answered' | 'silent' | 'unable';
+  /** Of the question and its answer; null without one. */
+  readonly roundTripMs: number | null;
+  /** How long the link has been up here. */
+  readonly uptimeMs: number;
+  /** Cost of the link in use, as routing has it here and there; undefined at an end that uses none. */
+  readonly costHere: number | undefined;
+  readonly costThere: number | undefined;
+  /** What the neighbour holds of this site's identity: signed, certified or unsigned; undefined when it does not say. */
+  readonly trust: string | undefined;
+  readonly clock: SeenClock | undefined;
 }
 
 /** One endpoint of a Link that was tried from here. */

@@ -1,4 +1,5 @@
 import { healthCategories, healthCodeNames, healthCodes, type HealthCategory, type HealthCode } from './health-codes.ts';
+import type { CheckFacts } from './check-facts.ts';
 import { rootCauses, type HealthWarning } from './health.ts';
 
 /** What `van check` finds, as programs get it. */
@@ -27,6 +28,8 @@ export interface Check {
   /** Where the page about checks tells more. */
   readonly docs: string;
   readonly problems: readonly CheckProblem[];
+  /** What was seen where all is well, a line each. */
+  readonly facts: readonly string[];
 }
 
 export interface CheckProblem {
@@ -39,7 +42,7 @@ export interface CheckProblem {
 
 /** The page about a code. */
 export function docsOf(code: HealthCode): string {
-  return `docs/checks.md#${code}`;
+  return `docs/checks/${code}.md`;
 }
 
 /** All checks in their groups. `skipped` are the codes that there is nothing to say about. */
@@ -48,8 +51,9 @@ export function checkReport(options: {
   readonly site: string | null;
   readonly warnings: readonly HealthWarning[];
   readonly skipped: ReadonlySet<HealthCode>;
+  readonly facts?: CheckFacts;
 }): CheckReport {
-  const { namespace, site, warnings, skipped } = options;
+  const { namespace, site, warnings, skipped, facts } = options;
   const problems = new Map<HealthCode, { readonly problem: CheckProblem; readonly severity: HealthWarning['severity'] }[]>();
   const add = ({ code, text, evidence, remedy, severity }: HealthWarning, causedBy: HealthCode | null): void => {
     const found = problems.get(code) ?? [];
@@ -64,7 +68,14 @@ export function checkReport(options: {
     const root = found.find(({ problem }) => problem.causedBy === null);
     const bad: CheckResult = root === undefined ? 'follows' : root.severity;
     const result: CheckResult = found.length > 0 ? bad : skipped.has(code) ? 'skipped' : 'ok';
-    return { code, description: healthCodes[code].expected, result, docs: docsOf(code), problems: found.map(({ problem }) => problem) };
+    return {
+      code,
+      description: healthCodes[code].expected,
+      result,
+      docs: docsOf(code),
+      problems: found.map(({ problem }) => problem),
+      facts: result === 'ok' ? (facts?.get(code) ?? []) : [],
+    };
   };
   const categories = healthCategories.map((name) => ({
     name,
@@ -89,6 +100,7 @@ export function stoppedReport(
       result: isCause ? severity : 'skipped',
       docs: docsOf(code),
       problems: isCause ? [{ ...problem, evidence: '', causedBy: null }] : [],
+      facts: [],
     };
   });
   const categories = healthCategories.map((name) => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConnectorState } from '../management/operational-entities.ts';
 import type { HealthCode } from './health-codes.ts';
-import type { HealthObservation, LinkProbe, SeenSite } from './health-observation.ts';
+import type { HealthObservation, LinkProbe, NeighbourProbe, SeenSite } from './health-observation.ts';
 import { judgeHealth } from './health-rules.ts';
 import { rootCauses } from './health.ts';
 import { parseResources } from './resources.ts';
@@ -89,6 +89,22 @@ function probe(changes: Partial<LinkProbe>): LinkProbe {
     clock: undefined,
     ...changes,
   };
+}
+
+function neighbour(changes: Partial<NeighbourProbe>): Partial<HealthObservation> {
+  const probe: NeighbourProbe = {
+    routerId: 'west-1',
+    name: 'west',
+    outcome: 'answered',
+    roundTripMs: 2,
+    uptimeMs: 60_000,
+    costHere: 1,
+    costThere: 1,
+    trust: 'signed',
+    clock: undefined,
+    ...changes,
+  };
+  return { probes: { links: [], servers: [], neighbours: [probe] } };
 }
 
 test('a site with which all is well has no warnings', () => {
@@ -181,6 +197,7 @@ for (const [what, changes, expected] of [
           { connector: 'a', place: '127.0.0.1:1', failure: 'refused' },
           { connector: 'b', place: '127.0.0.1:2', failure: '' },
         ],
+        neighbours: [],
       },
     },
     ['connector-server-down'],
@@ -190,10 +207,23 @@ for (const [what, changes, expected] of [
     {
       resources: reported(linkYaml),
       connectors: connector({ connectionStatus: 'SUCCESS' }),
-      probes: { links: [probe({ outcome: 'unreachable' })], servers: [] },
+      probes: { links: [probe({ outcome: 'unreachable' })], servers: [], neighbours: [] },
     },
     [],
   ],
+  ['a neighbour that sees the link as this site does', neighbour({}), []],
+  ['a neighbour that does not answer', neighbour({ outcome: 'silent', costThere: undefined, trust: undefined }), ['neighbour-silent']],
+  ['a neighbour that cannot tell', neighbour({ outcome: 'unable', costThere: undefined, trust: undefined }), []],
+  ['a neighbour that does not use the link', neighbour({ costThere: undefined }), ['link-one-sided']],
+  ['a neighbour that does not use it yet', neighbour({ costThere: undefined, uptimeMs: 4999 }), []],
+  ['a neighbour that does not believe this site', neighbour({ trust: 'certified' }), ['neighbour-doubts']],
+  [
+    'a neighbour of a site that does not sign',
+    { ...neighbour({ trust: 'certified' }), trust: { ...good.trust, isSigning: undefined } },
+    [],
+  ],
+  ['a neighbour that tells another time just now', neighbour({ clock: clock('west', hourMs, 2) }), ['peer-clock-differs']],
+  ['a clock that was set right since', { clocks: [clock('west', hourMs)], ...neighbour({ clock: clock('west', 10, 2) }) }, []],
 ] as const satisfies readonly (readonly [string, Partial<HealthObservation>, readonly HealthCode[]])[]) {
   test(`${what}: ${expected.length === 0 ? 'nothing to warn of' : expected.join(', ')}`, () => {
     assert.deepEqual(codes(changes), expected);
@@ -220,7 +250,7 @@ test('an endpoint that van check cannot reach explains the link and what is miss
       resources: reported(linkYaml),
       connectors: connector({}),
       services: [{ routingKey: 'db', connectors: 0, localListeners: 1, ...tcp }],
-      probes: { links: [probe({ outcome: 'unreachable', evidence: 'refused' })], servers: [] },
+      probes: { links: [probe({ outcome: 'unreachable', evidence: 'refused' })], servers: [], neighbours: [] },
     }),
   );
   assert.deepEqual(
@@ -232,7 +262,12 @@ test('an endpoint that van check cannot reach explains the link and what is miss
 test('the clock that the peer of a link tells explains why the link is down', () => {
   const peer = { routerId: 'west-1', clock: clock('west', 2 * hourMs), outcome: 'not-proven', evidence: 'not valid yet' } as const;
   const roots = rootCauses(
-    judgeHealth({ ...good, resources: reported(linkYaml), connectors: connector({}), probes: { links: [probe(peer)], servers: [] } }),
+    judgeHealth({
+      ...good,
+      resources: reported(linkYaml),
+      connectors: connector({}),
+      probes: { links: [probe(peer)], servers: [], neighbours: [] },
+    }),
   );
   assert.deepEqual(
     roots.map(({ warning, follows }) => [warning.code, warning.text, follows.map(({ code }) => code)]),

@@ -27,6 +27,7 @@ export function judgeHealth(seen: HealthObservation): readonly HealthWarning[] {
   judgeTrust(seen, report);
   judgeCertificates(seen, report);
   judgeLinks(seen, report);
+  judgeNeighbours(seen, report);
   judgeNetwork(seen, report);
   judgeResources(seen, report);
   judgeAddresses(seen, report);
@@ -73,11 +74,10 @@ function judgeProcess({ failure, audit, limits, unexpectedStarts, van }: HealthO
 /** With two neighbours or more the majority is right; with one nobody knows whose clock is wrong. */
 function judgeClocks(seen: HealthObservation, report: Report): void {
   const clocks = new Map<string, SeenClock>();
-  for (const clock of [...seen.clocks, ...(seen.probes?.links.flatMap(({ clock: asked }) => asked ?? []) ?? [])]) {
-    const known = clocks.get(clock.routerId);
-    // The last that was asked counts: `van check` asks now, the links told when they came up.
-    if (known === undefined || clock !== known) clocks.set(clock.routerId, clock);
-  }
+  const { links = [], neighbours = [] } = seen.probes ?? {};
+  const asked = [...links, ...neighbours].flatMap(({ clock }) => clock ?? []);
+  // The last that was asked counts: `van check` asks now, the links told when they came up.
+  for (const clock of [...seen.clocks, ...asked]) clocks.set(clock.routerId, clock);
   const wrong = [...clocks.values()].filter(({ aheadMs, uncertaintyMs }) => Math.abs(aheadMs) - uncertaintyMs > clockToleranceMs);
   if (wrong.length === 0) return;
   const remedy = 'timedatectl status';
@@ -101,6 +101,10 @@ function judgeClocks(seen: HealthObservation, report: Report): void {
       remedy: `${remedy}, at both sites`,
     });
   }
+}
+
+function secondsText(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
 }
 
 function differenceText(aheadMs: number, own: boolean): string {
@@ -258,6 +262,42 @@ function judgeLinks(seen: HealthObservation, report: Report): void {
       evidence: `lost ${count(times, 'time')} within ten minutes`,
       remedy: `${van} site logs`,
     });
+  }
+}
+
+/** What the neighbours said when they were asked about their links with this site. */
+function judgeNeighbours(seen: HealthObservation, report: Report): void {
+  const { probes, trust, site, van } = seen;
+  for (const probe of probes?.neighbours.slice(0, 4 * maxNamed) ?? []) {
+    const { routerId, name, outcome, uptimeMs, costHere, costThere } = probe;
+    const about = { subject: router(routerId), related: linksTo(seen, routerId) };
+    if (outcome === 'silent') {
+      report('neighbour-silent', {
+        ...about,
+        text: `'${name}' does not answer over its link`,
+        evidence: `the link has been up for ${secondsText(uptimeMs)}; no answer within 3 s`,
+        remedy: `${van} ping ${name}; at '${name}': van check`,
+      });
+    }
+    // While a link comes up its ends do not know all of each other.
+    if (outcome !== 'answered' || uptimeMs < oneSidedMs) continue;
+    if (costHere !== undefined && costThere === undefined) {
+      report('link-one-sided', {
+        subject: router(routerId),
+        related: [router(site.routerId), ...about.related],
+        text: `this site uses its link with '${name}', which does not use it`,
+        evidence: `'${name}' was asked just now; the link has been up for ${secondsText(uptimeMs)}`,
+        remedy: `at '${name}': van check`,
+      });
+    }
+    if (trust.isSigning === true && probe.trust !== undefined && probe.trust !== 'signed') {
+      report('neighbour-doubts', {
+        ...about,
+        text: `'${name}' does not believe what this site signs`,
+        evidence: `it holds this site to be ${probe.trust}`,
+        remedy: `at '${name}': van check; then here: ${van} site stop and ${van} site start`,
+      });
+    }
   }
 }
 

@@ -31,7 +31,7 @@ export interface ProbeOptions {
 }
 
 /** Tries from this host what the site's links and connectors lead to. Every try is closed again at once. */
-export async function probeSite(options: ProbeOptions): Promise<SeenProbes> {
+export async function probeSite(options: ProbeOptions): Promise<Omit<SeenProbes, 'neighbours'>> {
   const links: LinkProbe[] = [];
   const servers: ServerProbe[] = [];
   const tries = [

@@ -139,6 +139,9 @@ export function skippedChecks({ resources, trust, sites, probes, clocks, service
   skip(!has('Link'), 'link-down');
   skip(probes === undefined || probes.links.length === 0, 'link-endpoint-unreachable', 'link-peer-not-proven');
   skip(probes === undefined || probes.servers.length === 0, 'connector-server-down');
+  const answered = probes?.neighbours.filter(({ outcome }) => outcome === 'answered') ?? [];
+  skip(probes?.neighbours.every(({ outcome }) => outcome === 'unable') !== false, 'neighbour-silent');
+  skip(answered.length === 0 || trust.isSigning !== true, 'neighbour-doubts');
   skip(!isAccepting, 'link-port-closed', 'link-refused');
   skip(
     sites.length < 2,

@@ -419,6 +419,7 @@ export class SiteSupervisor implements AsyncDisposable {
       resources: this.#resources,
       trust: this.trust,
       clock: this.#options.clock,
+      router: this.#router.router,
       nameOf: (routerId) => this.#siteNameOf(routerId),
       signal: this.#ending.signal,
       observe: (probes) => this.#view.health(this.#state, probes),

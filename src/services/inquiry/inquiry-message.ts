@@ -13,6 +13,14 @@ export type InquiryFields = ReadonlyMap<AmqpMapKey, AmqpValue>;
 
 export const noFields: InquiryFields = new Map();
 
+/** An answer that has this field is none: its text says why. */
+export const refusedField = 'refused';
+
+/** The answer to who may not ask that. */
+export function refusal(reason: string): InquiryFields {
+  return new Map([[refusedField, reason]]);
+}
+
 /** What a question or an answer says. */
 export interface InquiryContent {
   /** Application properties. Only the management of a skupper-router wants some. */

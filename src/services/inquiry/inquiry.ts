@@ -5,7 +5,7 @@ import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
 import { GatheredInquiry, RefusedInquiry } from './gathered-inquiry.ts';
-import { encodeInquiry, noFields } from './inquiry-message.ts';
+import { encodeInquiry, noFields, refusedField, textField } from './inquiry-message.ts';
 import type { InquiryContent, InquiryFields } from './inquiry-message.ts';
 
 /** What became of a question. */
@@ -68,7 +68,10 @@ export class Inquiry implements Upstream {
       return new RefusedInquiry(upstream, DeliveryState.rejected, { condition: Condition.notFound, description: 'nobody asked' });
     }
     const trace = head.annotations.trace.map((place) => place.slice(place.indexOf('/') + 1));
-    return new GatheredInquiry(upstream, (content) => this.#end({ outcome: 'answered', content, trace }));
+    return new GatheredInquiry(upstream, (content) => {
+      const reason = textField(content.body, refusedField);
+      this.#end(reason === undefined ? { outcome: 'answered', content, trace } : { outcome: 'refused', reason, isLimited: false });
+    });
   }
 
   /** What became of the question itself: that it was taken is no answer. */
