@@ -2,16 +2,22 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Http2Listener } from '../host/http2-listener.ts';
 import { TcpSocket } from '../host/tcp-socket.ts';
+import type { TrafficMeter } from '../flows/metering.ts';
 import type { HttpListenerEntity, HttpProtocol } from '../management/service-entities.ts';
-import type { HttpHandler } from '../services/http/exchange.ts';
+import type { ClientConnection } from '../services/http/request-metering.ts';
 import { errorAnswer } from '../services/http/network-error.ts';
 import { Http1Listener } from '../services/http1/http1-listener.ts';
+import { HttpClientConnection } from './http-client-connection.ts';
+import type { ConnectionHandler } from './http-client-connection.ts';
 import type { ServiceContext } from './service.ts';
 
 /** Timeouts of clients are looked at this often. */
 const sweepMs = 1000;
 /** What clients of HTTP/2 say first (RFC 9113 §3.4); no method of HTTP/1 begins like this. */
 const preface = Buffer.from('PRI');
+
+/** Connections of HTTP/2 have no records of their own: each carries requests to many servers. */
+const http2Client: ClientConnection = { protocol: 'HTTP/2', port: 0, identity: undefined };
 
 /** Application protocols with TLS, in order of preference. */
 export function tlsProtocols(protocol: HttpProtocol): readonly string[] {
@@ -24,6 +30,8 @@ export class HttpClients {
   readonly #entity: HttpListenerEntity;
   readonly #http1: Http1Listener;
   readonly #http2: Http2Listener;
+  readonly #handler: ConnectionHandler;
+  readonly #meter: TrafficMeter;
   /** Those that have not said what they speak, with the time until which they may be silent. */
   readonly #silent = new Map<Socket, number>();
   #sweeping: NodeJS.Timeout | undefined;
@@ -31,8 +39,10 @@ export class HttpClients {
   /** Connections since the start. */
   opened = 0;
 
-  constructor(context: ServiceContext, entity: HttpListenerEntity, handler: HttpHandler) {
+  constructor(context: ServiceContext, entity: HttpListenerEntity, handler: ConnectionHandler, meter: TrafficMeter) {
     this.#context = context;
+    this.#handler = handler;
+    this.#meter = meter;
     this.#entity = entity;
     const { clock, turns, siteName } = context;
     const { address, maxHeaderBytes, headerTimeoutMs, idleTimeoutMs } = entity;
@@ -44,7 +54,7 @@ export class HttpClients {
       errorAnswer: (status: number, reason: string) => errorAnswer(status, reason, siteName, address),
     } as const;
     this.#http1 = new Http1Listener(handler, clock, options);
-    this.#http2 = new Http2Listener(handler, clock, turns, options);
+    this.#http2 = new Http2Listener({ handle: (head, responder) => handler.handle(head, responder, http2Client) }, clock, turns, options);
   }
 
   /** Connections. */
@@ -69,7 +79,9 @@ export class HttpClients {
   }
 
   #acceptHttp1(socket: Socket, transport: Socket, client: string, first: Buffer | undefined): void {
-    this.#http1.accept(new TcpSocket(socket, this.#context.turns, transport), client, first);
+    const { turns, clock } = this.#context;
+    const handler = new HttpClientConnection(this.#handler, 'HTTP/1.1', transport, client, this.#meter, clock);
+    this.#http1.accept(new TcpSocket(socket, turns, transport), client, first, handler);
   }
 
   /** Waits for the octets that tell. */

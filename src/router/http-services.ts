@@ -12,6 +12,7 @@ import { serverPool, serverProtocols } from './http-server-pool.ts';
 import type { ServerPool } from './http-server-pool.ts';
 import { ServerDialler } from './server-dialler.ts';
 import type { Offer, Port, ServiceContext } from './service.ts';
+import type { ConnectorRecord } from './service-records.ts';
 import { ServicePort } from './service-port.ts';
 import type { TlsProfile } from './tls-profiles.ts';
 import { WakeTimer } from './wake-timer.ts';
@@ -46,6 +47,7 @@ export class HttpListenerPort implements Port {
       accept: (socket, transport) => this.#clients.accept(socket, transport),
     });
     this.#wake = new WakeTimer(context, () => this.#ingress.handleTimeout());
+    const { meter } = context.records.listener(entity);
     const ingressContext: HttpIngressContext = {
       forwarder,
       chooseAddress: () => this.#port.chooseAddress(),
@@ -55,13 +57,14 @@ export class HttpListenerPort implements Port {
       wakeAt: (dueMs) => this.#wake.at(dueMs),
       windows,
       log: log.child(`httpListener ${name}`),
+      meter,
     };
     const timeouts = { requestTimeoutMs, tryTimeoutMs };
     this.#ingress =
       eventChannel === undefined
         ? new HttpIngress({ site: siteName, service: address, balancing, maxTries, ...timeouts }, ingressContext)
         : new EventChannel({ site: siteName, service: address, form: eventChannel, ...timeouts }, ingressContext);
-    this.#clients = new HttpClients(context, entity, this.#ingress);
+    this.#clients = new HttpClients(context, entity, this.#ingress, meter);
   }
 
   get state(): ListenerState {
@@ -84,6 +87,10 @@ export class HttpListenerPort implements Port {
       requests,
       requestsFailed: failed,
     };
+  }
+
+  report(): void {
+    this.#ingress.report();
   }
 
   update(): void {
@@ -125,6 +132,7 @@ export class HttpConnectorOffer implements Offer {
   readonly #pool: ServerPool;
   readonly #wake: WakeTimer;
   readonly #activation: ServerActivation | undefined;
+  readonly #record: ConnectorRecord;
   #server: HttpServer | undefined;
   #connections = 0;
 
@@ -132,6 +140,7 @@ export class HttpConnectorOffer implements Offer {
   constructor(context: ServiceContext, entity: HttpConnectorEntity, egress: HttpEgress) {
     this.entity = entity;
     this.#egress = egress;
+    this.#record = context.records.connector(entity);
     const { connectTimeoutMs, activationUrl, activationCommand, activationTimeoutMs } = entity;
     this.#dialler = new ServerDialler(context, entity, { timeoutMs: connectTimeoutMs, protocols: serverProtocols(entity) });
     const way =
@@ -149,7 +158,8 @@ export class HttpConnectorOffer implements Offer {
 
   start(): void {
     const { name, address, priority, overflow, maxRequests } = this.entity;
-    this.#server = this.#egress.add({ name, address, priority, overflow, maxRequests }, this.#pool);
+    this.#server = this.#egress.add({ name, address, priority, overflow, maxRequests }, this.#pool, this.#record.supplement);
+    this.#record.setServer(this.#server.id);
   }
 
   get active(): number {

@@ -22,6 +22,8 @@ export interface LinkContext {
   readonly filesKept: number;
   nextLinkNumber(): number;
   handlerFor(link: Link): NeighbourHandler;
+  /** Identity of the record of a port, for those who dial it. */
+  accessIdentity(listener: string): string | undefined;
   /** The loaded profile of this name. */
   tlsProfile(name: string): TlsProfile;
 }

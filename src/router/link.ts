@@ -22,6 +22,11 @@ const preferredMaxFrameSize = 65_536;
 /** OPEN carries the wall clock of its sender in milliseconds since 1970: a skupper-router ignores the property. */
 const clockProperty = 'caravan.wall-clock';
 
+/** The identity of the record of the port that was dialled, as skupper-router tells it. */
+const accessProperty = 'qd.access-id';
+/** Longest identity that is taken from a peer. */
+const maxIdentityLength = 64;
+
 /** Time between the writing of an OPEN and what is measured here, at most: the peer may have written it while the handshake of TLS ended. */
 const clockMarginMs = 1000;
 
@@ -45,8 +50,10 @@ export class Link {
   /** Told when the link is over. */
   ended: ((error: AmqpError | undefined) => void) | undefined;
   readonly #machine: MachineSocket;
+  readonly #socket: Socket;
   readonly #clock: Clock;
   #peerClock: PeerClock | undefined;
+  #peerAccessIdentity: string | undefined;
 
   /** `spentMs`: how much of the time for the handshake TLS has used. */
   constructor(
@@ -58,6 +65,7 @@ export class Link {
     spentMs = 0,
   ) {
     this.entity = entity;
+    this.#socket = socket;
     this.peer = peer;
     this.#clock = context.clock;
     this.tlsVersion = tlsVersion;
@@ -68,6 +76,7 @@ export class Link {
     this.neighbour.provenRouterId = peer.routerId;
     this.neighbour.remoteHost = this.remoteHost;
     this.neighbour.linkCapacity = entity.linkCapacity;
+    const accessIdentity = entity.type === 'listener' ? context.accessIdentity(entity.name) : undefined;
     const secure = tlsVersion !== null;
     // The correlator is new for each attempt: an old one would be refused until the peer has noticed the old connection's death.
     const correlator = discriminator(context.random, 15);
@@ -101,6 +110,11 @@ export class Link {
           writer.int(2);
           writer.symbol(clockProperty);
           writer.long(Math.round(context.clock.wallMs()));
+          if (accessIdentity !== undefined) {
+            writer.symbol(accessProperty);
+            writer.string(accessIdentity);
+            entries++;
+          }
           if (entity.cost > 1) {
             writer.symbol('qd.inter-router-cost');
             writer.int(entity.cost);
@@ -126,8 +140,24 @@ export class Link {
     return this.#peerClock;
   }
 
+  /** Identity of the record of the peer's port; undefined if it has told none. */
+  get peerAccessIdentity(): string | undefined {
+    return this.#peerAccessIdentity;
+  }
+
+  /** Octets so far, as the socket carries them. */
+  get bytesSent(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  get bytesReceived(): number {
+    return this.#socket.bytesRead;
+  }
+
   /** Reads what the peer's OPEN says beyond what routing and forwarding need. */
   heardOpen(open: Open): void {
+    const access = open.properties.get(accessProperty);
+    if (typeof access === 'string' && access.length <= maxIdentityLength) this.#peerAccessIdentity = access;
     const toldMs = open.properties.get(clockProperty);
     if (typeof toldMs !== 'number' || !(Math.abs(toldMs) <= maxWallMs)) return;
     const nowMs = this.#clock.nowMs();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SlabPool } from '../amqp/transmit-buffer.ts';
 import { silentAudit } from '../base/audit.ts';
 import type { Audit } from '../base/audit.ts';
@@ -19,10 +20,10 @@ import { entitiesOf } from '../management/entities.ts';
 import type { Entity, EntityType, RouterConfiguration } from '../management/entities.ts';
 import type { ControlMap } from '../routing/control-message.ts';
 import type { RoutingEvent } from '../routing/events.ts';
-import { fastDetectionTimers } from '../routing/limits.ts';
 import type { RoutingStatus } from '../routing/status.ts';
 import { treatmentRule } from './address-rules.ts';
 import { ControlPlane } from './control-plane.ts';
+import type { FlowSettings } from './flow-records.ts';
 import { drain } from './drain.ts';
 import type { Leaving } from './drain.ts';
 import { answerInquiries } from './inquiries.ts';
@@ -33,7 +34,9 @@ import { logLevels } from './log-levels.ts';
 import type { HttpAcceptor } from './link-listener.ts';
 import type { Link } from './link.ts';
 import { clientPortName, clientPortOf } from './client-port.ts';
+import { RouterRecords, siteNameOf } from './router-records.ts';
 import { auditedEvent } from './routing-audit.ts';
+import { routingTimers } from './routing-timers.ts';
 import type { RouterSigning } from './signing.ts';
 import { WindowBudget } from '../services/tcp/window-budget.ts';
 import { SocketBudget } from './socket-budget.ts';
@@ -59,6 +62,8 @@ export interface RouterDependencies {
   readonly http?: () => HttpAcceptor | undefined;
   /** Data about the site for every router of the network. */
   readonly site?: ControlMap;
+  /** What is known and wanted of the router's records, as it is at the moment. */
+  readonly flowSettings?: () => FlowSettings;
   /** Sets log levels by component, as log entities ask; called at the start and when they change. */
   readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
 }
@@ -74,6 +79,7 @@ export class Router implements TurnTask, AsyncDisposable {
   readonly startedMs: number;
   readonly #control: ControlPlane;
   readonly #enforcement: TrustEnforcement | undefined;
+  readonly #records: RouterRecords;
   readonly #dependencies: RouterDependencies;
   readonly #log: Logger;
   readonly #links = new Map<Neighbour, Link>();
@@ -97,12 +103,17 @@ export class Router implements TurnTask, AsyncDisposable {
   changed: (() => void) | undefined;
 
   constructor(configuration: RouterConfiguration, dependencies: RouterDependencies) {
-    const { clock, random, log, version, signing } = dependencies;
+    const { clock, random, version, signing, site } = dependencies;
     this.#dependencies = dependencies;
+    const { router } = configuration;
+    const sourceId = discriminator(random, 5);
+    const nextFlowId = (): string => `${sourceId}:${++this.#flowNumber}`;
+    const parts = { forwarder: (): Forwarder => this.forwarder, turns: this.turns, sourceId, nextIdentity: nextFlowId };
+    this.#records = new RouterRecords({ ...parts, configuration, dependencies, probesOf: () => undefined });
+    const { log } = this.#records;
     this.#log = log.child('router');
     this.startedMs = clock.nowMs();
     const startedWallMs = clock.wallMs();
-    const { router } = configuration;
     // Entities come one by one in `start`.
     this.#configuration = configuration;
     this.#rule = treatmentRule(configuration.addresses, router.defaultDistribution);
@@ -111,16 +122,8 @@ export class Router implements TurnTask, AsyncDisposable {
         routerId: router.id,
         instance: Math.floor(startedWallMs / 1000),
         sequenceStart: Math.floor(startedWallMs % 1000) * sequencesPerMs,
-        timers: {
-          helloIntervalMs: router.helloIntervalSeconds * 1000,
-          helloMaxAgeMs: router.helloMaxAgeSeconds * 1000,
-          ...(router.failureDetection === 'fast' ? fastDetectionTimers : {}),
-          advertisementIntervalMs: router.raIntervalSeconds * 1000,
-          advertisementFluxIntervalMs: router.raIntervalFluxSeconds * 1000,
-          linkStateMaxAgeMs: router.remoteLsMaxAgeSeconds * 1000,
-          unreachableHoldoffMs: router.unreachableHoldoffSeconds * 1000,
-        },
-        ...(dependencies.site === undefined ? {} : { site: dependencies.site }),
+        timers: routingTimers(router),
+        ...(site === undefined ? {} : { site }),
         ...(signing === undefined ? {} : { trust: signing.trust, requireSigned: signing.entity.requireSigned }),
       },
       rule: (address) => this.#rule(address),
@@ -141,7 +144,6 @@ export class Router implements TurnTask, AsyncDisposable {
         audit: dependencies.audit ?? silentAudit,
       });
     }
-    const sourceId = discriminator(random, 5);
     this.#linkContext = {
       routerId: router.id,
       version,
@@ -154,6 +156,7 @@ export class Router implements TurnTask, AsyncDisposable {
       filesKept: this.#sockets.reserved,
       nextLinkNumber: () => ++this.#linkNumber,
       handlerFor: (link) => this.#handlerFor(link),
+      accessIdentity: (listener) => this.#records.links.accessIdentity(listener),
       tlsProfile: (name) => this.#profile(name),
     };
     this.services = new RouterServices({
@@ -164,11 +167,14 @@ export class Router implements TurnTask, AsyncDisposable {
       log,
       windows: new WindowBudget(),
       sockets: this.#sockets,
-      siteName: siteNameOf(dependencies.site) ?? router.id,
+      siteName: siteNameOf(site) ?? router.id,
       version,
-      nextFlowId: () => `${sourceId}:${++this.#flowNumber}`,
+      records: this.#records.services,
+      nextFlowId,
+      nextMessageId: () => `${sourceId}.${++this.#flowNumber}`,
       tlsProfile: (name) => this.#profile(name),
     });
+    this.#records.attach(this.services);
     answerInquiries({
       router: this,
       forwarder: this.forwarder,
@@ -246,12 +252,14 @@ export class Router implements TurnTask, AsyncDisposable {
           this.services.create(clientPortOf(entity));
           return;
         }
+        this.#records.links.listener(entity);
         const listener = new LinkListener(this.#linkContext, entity, this.#dependencies.http);
         await listener.start();
         this.#listeners.set(entity.name, listener);
         return;
       }
       case 'connector': {
+        this.#records.links.connector(entity);
         const connector = new LinkConnector(this.#linkContext, entity);
         this.#connectors.set(entity.name, connector);
         connector.start();
@@ -287,11 +295,13 @@ export class Router implements TurnTask, AsyncDisposable {
       case 'listener':
         this.#listeners.get(name)?.stop();
         this.#listeners.delete(name);
+        this.#records.links.ended(type, name);
         this.services.delete('amqpListener', clientPortName(name));
         return;
       case 'connector':
         this.#connectors.get(name)?.stop();
         this.#connectors.delete(name);
+        this.#records.links.ended(type, name);
         return;
       case 'router':
       case 'site':
@@ -321,12 +331,16 @@ export class Router implements TurnTask, AsyncDisposable {
         link.heardOpen(open);
         if (this.#enforcement?.admit(link) !== false) control.opened(neighbour, open);
       },
-      controlUp: (neighbour) => control.controlUp(neighbour),
+      controlUp: (neighbour) => {
+        this.#records.links.up(link);
+        control.controlUp(neighbour);
+      },
       controlMessage: (neighbour, message) => control.controlMessage(neighbour, message),
       message: (neighbour, delivery, bytes, start, end, more) => control.message(neighbour, delivery, bytes, start, end, more),
       relieved: () => control.relieved(),
       down: (neighbour, error) => {
         this.#links.delete(neighbour);
+        this.#records.links.down(link, error);
         control.down(neighbour, error);
         link.ended?.(error);
       },
@@ -355,6 +369,7 @@ export class Router implements TurnTask, AsyncDisposable {
     this.#armRouting(this.#control.nextDeadlineMs());
     if (!changed) return;
     this.services.routesChanged();
+    this.#records.flows.routesChanged();
     this.changed?.();
   }
 
@@ -407,6 +422,7 @@ export class Router implements TurnTask, AsyncDisposable {
   /** Changes the data about the site that other routers are told. */
   updateSite(site: ControlMap): void {
     this.#control.updateSite(site);
+    this.#records.flows.updateSite(site);
   }
 
   // ---- end ----
@@ -432,10 +448,7 @@ export class Router implements TurnTask, AsyncDisposable {
     const { clock } = this.#dependencies;
     return {
       nowMs: () => clock.nowMs(),
-      pause: (durationMs) =>
-        new Promise((resolve) => {
-          setTimeout(resolve, durationMs);
-        }),
+      pause: (durationMs) => sleep(durationMs),
       announce: () => {
         this.services.conceal();
         this.#control.discourageTransit();
@@ -456,6 +469,7 @@ export class Router implements TurnTask, AsyncDisposable {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#enforcement?.stop();
+    this.#records.flows.stop();
     this.services.stop();
     for (const connector of this.#connectors.values()) connector.stop();
     for (const listener of this.#listeners.values()) listener.stop();
@@ -465,9 +479,7 @@ export class Router implements TurnTask, AsyncDisposable {
     const { clock } = this.#dependencies;
     const endMs = clock.nowMs() + linkCloseMs;
     while (this.#links.size > 0 && clock.nowMs() < endMs) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 5);
-      });
+      await sleep(5);
     }
     for (const link of closing) link.destroy();
     this.#stopped = true;
@@ -478,11 +490,6 @@ export class Router implements TurnTask, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
-
-function siteNameOf(site: ControlMap | undefined): string | undefined {
-  const name = site?.get('name');
-  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
 function sum<T>(parts: Iterable<T>, count: (part: T) => number): number {

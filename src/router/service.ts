@@ -8,6 +8,7 @@ import type { DatagramCounters, ListenerState, RequestCounters, ServiceCounters 
 import type { WindowBudget } from '../services/tcp/window-budget.ts';
 import type { AddressChoice } from './address-choice.ts';
 import type { OpenConnections } from './open-connections.ts';
+import type { ServiceRecords } from './service-records.ts';
 import type { SocketBudget } from './socket-budget.ts';
 import type { TlsProfile } from './tls-profiles.ts';
 
@@ -26,8 +27,12 @@ export interface ServiceContext {
   readonly siteName: string;
   /** Of this program, for peers that ask. */
   readonly version: string;
+  /** What is told of services to those who listen. */
+  readonly records: ServiceRecords;
   /** A new identity for a connection. */
   nextFlowId(): string;
+  /** A new id for a message that nothing is recorded of: no identity. */
+  nextMessageId(): string;
   /** An sslProfile of the configuration, as it is loaded now. */
   tlsProfile(name: string): TlsProfile;
 }
@@ -40,6 +45,8 @@ interface Service {
   readonly connections?: OpenConnections;
   /** The sslProfile it names has new content, which is for connections to come. */
   renew(profile: TlsProfile): void;
+  /** Tells whoever listens the octets of connections that go on. */
+  report?(): void;
   /** Ends everything at once. */
   stop(): void;
 }

@@ -130,6 +130,7 @@ export class RouterServices {
       return;
     }
     const key = `${type}/${name}`;
+    this.#context.records.ended(key);
     (this.#ports.get(key) ?? this.#offers.get(key))?.stop();
     this.#ports.delete(key);
     this.#offers.delete(key);
@@ -140,6 +141,16 @@ export class RouterServices {
     for (const service of [...this.#ports.values(), ...this.#offers.values()]) {
       if ('sslProfile' in service.entity && service.entity.sslProfile === profile.entity.name) service.renew(profile);
     }
+  }
+
+  /** Brings records of services up to date. */
+  refreshRecords(): void {
+    this.#context.records.refresh(this.#ports, this.#offers);
+  }
+
+  /** Tells whoever listens the octets of connections that go on. */
+  report(): void {
+    for (const port of this.#ports.values()) port.report?.();
   }
 
   /** Routes or local consumers have changed. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { silentLogger } from '../base/log.ts';
+import { FlowSource } from '../flows/flow-source.ts';
 import { Forwarder } from '../forwarding/forwarder.ts';
 import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
@@ -12,6 +13,7 @@ import { TurnQueue } from '../host/turn.ts';
 import { Treatment } from '../routing/route-table.ts';
 import type { AddressRoute, RemoteRouter, RouteTable } from '../routing/route-table.ts';
 import { WindowBudget } from '../services/tcp/window-budget.ts';
+import { ServiceRecords } from './service-records.ts';
 import { SocketBudget } from './socket-budget.ts';
 import { TcpListenerPort } from './tcp-services.ts';
 
@@ -52,7 +54,15 @@ async function stand(
       sockets: new SocketBudget(openFileLimit),
       siteName: 'near',
       version: '0',
+      records: new ServiceRecords({
+        source: new FlowSource({ sourceId: 'aaaaa', nextIdentity: () => 'aaaaa:1' }),
+        routerId: 'near',
+        routerIdentity: 'aaaaa:0',
+        siteIdentity: 'near',
+        wallMicroseconds: () => 1,
+      }),
       nextFlowId: () => 'flow',
+      nextMessageId: () => 'message',
       tlsProfile: () => assert.fail('no TLS here'),
     },
     { type: 'tcpListener', name: 'echo', address: 'echo', host: '127.0.0.1', port: 0, backlog: 511, multiAddressStrategy: 'none' },

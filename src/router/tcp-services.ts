@@ -37,18 +37,19 @@ export class TcpListenerPort implements Port {
       protocols: [],
       accept: (socket, transport) => {
         const tcp = new TcpSocket(socket, turns, transport);
-        const address = this.service.accept(tcp);
+        const address = this.service.accept(tcp, transport.remoteAddress, transport.remotePort);
         if (address !== undefined) this.connections.add(context.nextFlowId(), address, transport, tcp);
       },
     });
     this.service = new TcpListener(
       forwarder,
       () => this.#port.chooseAddress(),
-      () => context.nextFlowId(),
+      () => context.nextMessageId(),
       clock,
       (dueMs) => this.#wake.at(dueMs),
       log.child('tcp'),
       windows,
+      context.records.listener(entity).meter,
     );
   }
 
@@ -63,6 +64,10 @@ export class TcpListenerPort implements Port {
   get counters(): ServiceCounters {
     const { opened, active, bytesIn, bytesOut } = this.service;
     return { connectionsOpened: opened, connectionsClosed: opened - active, bytesIn, bytesOut };
+  }
+
+  report(): void {
+    this.service.report();
   }
 
   update(): void {
@@ -108,7 +113,9 @@ export class TcpConnectorOffer implements Offer {
         this.connections.add(context.nextFlowId(), entity.address, transport, tcp);
         connected(tcp);
       }, failed);
-    this.service = new TcpConnector(context.forwarder, connect, context.log.child(`tcpConnector ${entity.name}`), context.windows);
+    const { forwarder, log, windows, records, clock } = context;
+    const { supplement } = records.connector(entity);
+    this.service = new TcpConnector(forwarder, connect, log.child(`tcpConnector ${entity.name}`), windows, supplement, clock);
   }
 
   start(): void {

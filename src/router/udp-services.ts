@@ -45,7 +45,7 @@ export class UdpListenerPort implements Port {
         budget,
         log: log.child(`udpListener ${name}`),
         chooseAddress: () => this.#socket.chooseAddress(),
-        correlationId: () => context.nextFlowId(),
+        correlationId: () => context.nextMessageId(),
         retryAt: (dueMs) => this.#retryWake.at(dueMs),
         sweepAt: (dueMs) => this.#sweepWake.at(dueMs),
         reply: (client, port, bytes, start, end) => this.#socket.send(client, port, bytes, start, end),

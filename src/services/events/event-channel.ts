@@ -148,6 +148,11 @@ export class EventChannel implements HttpHandler, EventContext {
     return event;
   }
 
+  /** Tells the octets of requests that go on. To be called about once a second while somebody listens. */
+  report(): void {
+    for (const exchange of this.#exchanges) exchange.report();
+  }
+
   // ---- what events ask for ----
 
   nowMs(): number {

@@ -55,10 +55,10 @@ export class Http1Listener implements ServerContext {
 
   /**
    * Takes over a paused socket. `client` is the client's address without port; `first` are octets that were read from it before. The owner
-   * bounds how many there are.
+   * bounds how many there are. `handler` takes the requests of this connection.
    */
-  accept(socket: StreamSocket, client: string, first: Uint8Array | undefined): Http1Server {
-    const server = new Http1Server(this, socket, client);
+  accept(socket: StreamSocket, client: string, first: Uint8Array | undefined, handler: HttpHandler = this.handler): Http1Server {
+    const server = new Http1Server(this, socket, client, handler);
     this.#servers.add(server);
     server.start(first);
     if (this.#retiring) server.retire();

@@ -1,0 +1,206 @@
+import { hostname } from 'node:os';
+import type { Clock } from '../base/clock.ts';
+import type { ConfigurationRecord } from '../flows/configuration-records.ts';
+import { FlowSource } from '../flows/flow-source.ts';
+import type { OutgoingFlowMessage } from '../flows/flow-messages.ts';
+import { Attribute, RecordType } from '../flows/record-types.ts';
+import type { Forwarder } from '../forwarding/forwarder.ts';
+import type { Upstream } from '../forwarding/leg.ts';
+import { MessageInbox } from '../forwarding/message-inbox.ts';
+import { noAnnotations } from '../forwarding/router-annotations.ts';
+import type { TurnQueue } from '../host/turn.ts';
+import type { ControlMap } from '../routing/control-message.ts';
+import { WakeTimer } from './wake-timer.ts';
+
+/** Services tell the octets of connections that go on this often. */
+const reportMs = 1_000;
+
+/** What is known of the router's credentials and wanted of its records, as it is at the moment. */
+export interface FlowSettings {
+  /** Records of single requests and connections that it may begin each second. */
+  readonly detailRate: number;
+  /** When its certificate and its membership of the network end, in milliseconds since 1970. */
+  readonly certificateEndsMs: number | undefined;
+  readonly membershipEndsMs: number | undefined;
+}
+
+export interface FlowRecordsOptions {
+  /** Asked for from the first message on. */
+  readonly forwarder: () => Forwarder;
+  readonly clock: Clock;
+  readonly turns: TurnQueue;
+  readonly routerId: string;
+  readonly version: string;
+  readonly mode: string;
+  /** Five characters that no other process has. */
+  readonly sourceId: string;
+  readonly nextIdentity: () => string;
+  readonly settings: () => FlowSettings;
+  /** Asks services and links for what changes by itself: once a second at most, and only while somebody listens. */
+  readonly refresh: () => void;
+  /** Asks services for the octets of connections that go on. */
+  readonly report: () => void;
+}
+
+/** Attributes of the site that records and the routing protocol share, by their names there. */
+const siteAttributes: readonly (readonly [string, Attribute])[] = [
+  ['location', Attribute.location],
+  ['provider', Attribute.provider],
+  ['platform', Attribute.platform],
+  ['namespace', Attribute.namespace],
+  ['version', Attribute.buildVersion],
+];
+
+/** What becomes of a message that is told to all is nothing to its teller. */
+const nobody: Upstream = {
+  update(): void {},
+  relieved(): void {},
+};
+
+/**
+ * Tells the network what this router is and does, as skupper-router's records: nothing while nobody listens. Its own addresses, for those who
+ * ask and those who add, are there as long as somebody does.
+ */
+export class FlowRecords {
+  readonly source: FlowSource;
+  readonly #options: FlowRecordsOptions;
+  readonly #wake: WakeTimer;
+  readonly #inbox: MessageInbox;
+  readonly #site: ConfigurationRecord;
+  readonly #router: ConfigurationRecord;
+  #isOffered = false;
+  #reportAtMs = 0;
+  #stopped = false;
+
+  constructor(options: FlowRecordsOptions, site: ControlMap | undefined) {
+    const { clock, sourceId, nextIdentity, routerId, version, mode } = options;
+    this.#options = options;
+    this.#wake = new WakeTimer(options, () => this.#due());
+    this.source = new FlowSource({ sourceId, nextIdentity, refresh: () => this.#refresh() });
+    this.#inbox = new MessageInbox((octets) => {
+      this.source.receive(octets, clock.nowMs());
+      this.#pump();
+    });
+    const wallMicroseconds = this.wallMicroseconds();
+    this.#site = this.source.begin(RecordType.site, [[Attribute.name, routerId]], wallMicroseconds, routerId);
+    this.#router = this.source.begin(
+      RecordType.router,
+      [
+        [Attribute.parent, routerId],
+        [Attribute.name, `0/${routerId}`],
+        [Attribute.hostname, hostname()],
+        [Attribute.imageName, 'caravan'],
+        [Attribute.imageVersion, version],
+        [Attribute.buildVersion, version],
+        [Attribute.mode, mode],
+      ],
+      wallMicroseconds,
+      `${sourceId}:0`,
+    );
+    if (site !== undefined) this.updateSite(site);
+    this.source.start(clock.nowMs());
+  }
+
+  /** Of the router's own record, the parent of what belongs to it. */
+  get routerIdentity(): string {
+    return this.#router.identity;
+  }
+
+  wallMicroseconds(): number {
+    return Math.round(this.#options.clock.wallMs() * 1000);
+  }
+
+  updateSite(site: ControlMap): void {
+    const name = site.get('name');
+    if (typeof name === 'string' && name !== '') this.#site.set(Attribute.name, name);
+    for (const [key, attribute] of siteAttributes) {
+      const value = site.get(key);
+      if (typeof value === 'string') this.#site.set(attribute, value);
+    }
+    const namespace = site.get('namespace');
+    if (typeof namespace === 'string') this.#router.set(Attribute.namespace, namespace);
+  }
+
+  /** Routes or local consumers have changed: so may have who listens. */
+  routesChanged(): void {
+    if (this.#stopped) return;
+    const { addresses } = this.source;
+    const interest = {
+      all: this.#isWanted(addresses.beacons),
+      records: this.#isWanted(addresses.records),
+      flows: this.#isWanted(addresses.flows),
+      logs: this.#isWanted(addresses.logs),
+      caravan: this.#isWanted(addresses.caravan),
+    };
+    this.#offer(interest.all);
+    const wasActive = this.source.isActive;
+    this.source.setInterest(interest, this.#options.clock.nowMs(), this.wallMicroseconds());
+    if (wasActive || this.source.isActive) this.#pump();
+  }
+
+  #isWanted(address: string): boolean {
+    const forwarder = this.#options.forwarder();
+    return forwarder.localConsumers(address) > 0 || forwarder.routersOf(address).length > 0;
+  }
+
+  #offer(wanted: boolean): void {
+    if (wanted === this.#isOffered) return;
+    const forwarder = this.#options.forwarder();
+    const { direct, supplements } = this.source.addresses;
+    this.#isOffered = wanted;
+    for (const address of [direct, supplements]) {
+      if (wanted) forwarder.addConsumer(address, this.#inbox);
+      else forwarder.removeConsumer(address, this.#inbox);
+    }
+  }
+
+  #due(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs >= this.#reportAtMs) {
+      this.#reportAtMs = nowMs + reportMs;
+      this.source.flowsPerSecond = this.#options.settings().detailRate;
+      this.#options.report();
+    }
+    this.source.handleTimeout(nowMs, this.wallMicroseconds());
+    this.#pump();
+  }
+
+  #refresh(): void {
+    const { certificateEndsMs, membershipEndsMs } = this.#options.settings();
+    if (certificateEndsMs !== undefined) this.#router.set(Attribute.certificateEnds, Math.round(certificateEndsMs * 1000));
+    if (membershipEndsMs !== undefined) this.#router.set(Attribute.membershipEnds, Math.round(membershipEndsMs * 1000));
+    this.#options.refresh();
+  }
+
+  #pump(): void {
+    if (this.#stopped) return;
+    for (let message = this.source.nextMessage(); message !== undefined; message = this.source.nextMessage()) this.#send(message);
+    this.#wake.at(this.source.nextDeadlineMs());
+  }
+
+  /** What finds its way full is dropped: records must not delay what they are about. */
+  #send({ to, octets, bodyStart }: OutgoingFlowMessage): void {
+    const { turns } = this.#options;
+    const head = {
+      annotations: noAnnotations,
+      annotationsEnd: 0,
+      priority: 4,
+      to,
+      replyTo: null,
+      correlationId: null,
+      contentType: null,
+      bodyStart,
+    };
+    const downstream = this.#options.forwarder().forward(head, false, true, undefined, nobody);
+    if (typeof downstream === 'number') return;
+    if (downstream.congested) downstream.abort();
+    else downstream.send(octets, 0, octets.length, false);
+    turns.touch();
+  }
+
+  stop(): void {
+    this.#offer(false);
+    this.#stopped = true;
+    this.#wake.stop();
+  }
+}
