@@ -9,8 +9,6 @@ import { printResult } from './output.ts';
 import { SiteSession } from './site-session.ts';
 
 const formats = ['table', 'short', 'json', 'yaml'] as const;
-/** Without an answer for this long, what goes on is told. */
-const quietMs = 1000;
 /** Between two checks while waiting. Each opens a connection to every link endpoint and server. */
 const pauseMs = 1000;
 
@@ -33,11 +31,11 @@ export const command: Command = {
     const format = parseChoice(call.text('output') ?? 'table', '--output', formats);
     const wait = call.text('wait');
     const deadlineMs = performance.now() + (wait === undefined ? 0 : parseDurationMs(wait, '--wait'));
-    let report = await withProgress(call, checkOnce(call));
+    let report = await checkOnce(call);
     while (!report.success && performance.now() < deadlineMs) {
       call.shell.writeError(`${failedCount(report)} not as it should be yet; checking again\n`);
       await sleep(Math.min(pauseMs, Math.max(1, deadlineMs - performance.now())));
-      report = await withProgress(call, checkOnce(call));
+      report = await checkOnce(call);
     }
     if (format === 'short' || format === 'table') call.shell.writeOut(formatReport(report, format === 'short'));
     else await printResult(call, report, () => '');
@@ -65,13 +63,4 @@ async function nameOf(session: SiteSession): Promise<string | null> {
 function failedCount({ categories }: CheckReport): string {
   const count = categories.flatMap(({ checks }) => checks).filter(({ result }) => result === 'error').length;
   return `${count} ${count === 1 ? 'check is' : 'checks are'}`;
-}
-
-async function withProgress<T>(call: Call, work: Promise<T>): Promise<T> {
-  const timer = setInterval(() => call.shell.writeError('still checking: link endpoints and servers are being tried\n'), quietMs);
-  try {
-    return await work;
-  } finally {
-    clearInterval(timer);
-  }
 }

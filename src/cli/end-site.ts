@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WeatherError } from '../base/errors.ts';
 import { openSiteFolder } from '../supervisor/site-folder.ts';
 import type { Call } from './call.ts';
+import { withProgress } from './progress.ts';
 import type { SiteSession } from './site-session.ts';
 
 const pollMs = 50;
@@ -14,15 +15,26 @@ export async function endSite(call: Call, session: SiteSession, drainMs: number)
   const report = await session.report();
   if (report === undefined) return undefined;
   await session.ask('STOP', { drainMs });
-  const deadlineMs = performance.now() + drainMs + call.timeoutMs;
-  // A site gives its folder back when everything else has ended.
+  const { pid } = report;
+  const connections = report.site.openConnections;
+  const waiting =
+    connections === 0 ? 'the site is ending' : `open connections get ${drainMs / 1000} s to finish: ${connections} at the start`;
+  await withProgress(
+    call.shell,
+    () => waiting,
+    () => waitUntilFree(session, pid, performance.now() + drainMs + call.timeoutMs),
+  );
+  return pid;
+}
+
+/** A site gives its folder back when everything else has ended. */
+async function waitUntilFree(session: SiteSession, pid: number, deadlineMs: number): Promise<void> {
   while (await isInUse(session)) {
     if (performance.now() > deadlineMs) {
-      throw new WeatherError('still-running', `process ${report.pid} of the site has not ended`, { remedy: `kill -9 ${report.pid}` });
+      throw new WeatherError('still-running', `process ${pid} of the site has not ended`, { remedy: `kill -9 ${pid}` });
     }
     await sleep(pollMs);
   }
-  return report.pid;
 }
 
 async function isInUse(session: SiteSession): Promise<boolean> {

@@ -8,6 +8,7 @@ import type { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { parsePort } from './option-values.ts';
 import { printDone } from './output.ts';
+import { withProgress } from './progress.ts';
 import { resourceFromOptions } from './resource-from-options.ts';
 import { SiteSession, type ShownResource } from './site-session.ts';
 import { writeUnit } from './systemd-unit.ts';
@@ -50,7 +51,11 @@ export const command: Command = {
     }
     if (call.flag('systemd')) return printUnit(call, name, found?.running === true);
     const { namespace, timeoutMs } = call;
-    const { pid } = await startSiteInBackground({ namespace, environment: call.shell.environment, timeoutMs });
+    const { pid } = await withProgress(
+      call.shell,
+      () => 'the site is starting',
+      () => startSiteInBackground({ namespace, environment: call.shell.environment, timeoutMs }),
+    );
     const level = call.waitLevel('ready');
     if (level !== 'none') await waitForResources(call, session, [{ kind: 'Site', name }], level);
     await printDone(call, `Site "${name}" is ready (process ${pid}).${found === undefined ? nextStep(call, access) : ''}`, {

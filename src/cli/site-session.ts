@@ -8,6 +8,7 @@ import { siteClient, type SiteClient } from '../supervisor/site-client.ts';
 import { siteFolderExists } from '../supervisor/site-folder.ts';
 import type { SiteStatusBody } from '../supervisor/site-requests.ts';
 import type { Call } from './call.ts';
+import { withProgress } from './progress.ts';
 import { StoppedSite } from './stopped-site.ts';
 
 /** A condition as status shows it. */
@@ -35,6 +36,13 @@ export interface ShownResource {
 
 /** What the site says about itself, with resources as commands look at them. */
 export type SiteReport = Omit<SiteStatusBody, 'resources'> & { readonly resources: readonly ShownResource[] };
+
+/** What is waited for when an operation takes long. */
+const waitingTexts: Readonly<Record<string, string>> = {
+  CHECK: 'still checking: link endpoints, servers and neighbours are being tried',
+  'REDEEM-TOKEN': 'waiting for the site that issued the token',
+  PUBLISH: 'waiting for consumers',
+};
 
 /** Commands talk to the site of a namespace through this: to its process when it runs, to its state folder otherwise. */
 export class SiteSession {
@@ -102,7 +110,11 @@ export class SiteSession {
 
   /** Asks the running site. Throws WeatherError `no-site`, `site-not-running`, and what the site refuses. */
   ask<Body>(operation: string, attributes: Readonly<Record<string, unknown>>, timeoutMs: number = this.#call.timeoutMs): Promise<Body> {
-    return this.#client.request<Body>({ operation, attributes }, { timeoutMs });
+    return withProgress(
+      this.#call.shell,
+      () => waitingTexts[operation] ?? 'waiting for the site to answer',
+      () => this.#client.request<Body>({ operation, attributes }, { timeoutMs }),
+    );
   }
 }
 

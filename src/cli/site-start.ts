@@ -1,6 +1,7 @@
 import { startSiteInBackground } from '../supervisor/start-site.ts';
 import type { Command } from './command.ts';
 import { printDone } from './output.ts';
+import { withProgress } from './progress.ts';
 import { noSite, SiteSession } from './site-session.ts';
 import { waitForResources } from './wait-for-resources.ts';
 
@@ -13,7 +14,11 @@ export const command: Command = {
     const session = new SiteSession(call);
     if (!(await session.exists())) throw noSite(call);
     const { namespace, timeoutMs } = call;
-    const { site, pid } = await startSiteInBackground({ namespace, environment: call.shell.environment, timeoutMs });
+    const { site, pid } = await withProgress(
+      call.shell,
+      () => 'the site is starting',
+      () => startSiteInBackground({ namespace, environment: call.shell.environment, timeoutMs }),
+    );
     const level = call.waitLevel('ready');
     if (level !== 'none') await waitForResources(call, session, [{ kind: 'Site', name: site.name }], level);
     await printDone(call, `Site "${site.name}" is running (process ${pid}).`, { name: site.name, namespace, pid });

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WeatherError } from '../base/errors.ts';
 import type { Kind } from '../site/resource-types.ts';
 import type { Call, WaitLevel } from './call.ts';
+import { printableLine } from './printable.ts';
+import { withProgress } from './progress.ts';
 import { unknownResource, type ShownResource, type SiteSession } from './site-session.ts';
 
 /** A link is up in some 100 ms: this finds it soon and costs the site little. */
@@ -23,6 +25,28 @@ export async function waitForResources(
   awaited: readonly Awaited[],
   level: WaitLevel,
 ): Promise<readonly ShownResource[]> {
+  let state = 'waiting';
+  return withProgress(
+    call.shell,
+    () => printableLine(state),
+    () =>
+      waitUntilReached(
+        call,
+        session,
+        awaited,
+        level,
+        (late) => (state = `waiting for ${late.kind} '${late.metadata.name}': ${messageOf(late)}`),
+      ),
+  );
+}
+
+async function waitUntilReached(
+  call: Call,
+  session: SiteSession,
+  awaited: readonly Awaited[],
+  level: WaitLevel,
+  waitsFor: (resource: ShownResource) => void,
+): Promise<readonly ShownResource[]> {
   const deadlineMs = performance.now() + call.timeoutMs;
   for (;;) {
     const { resources } = await session.resources();
@@ -33,6 +57,7 @@ export async function waitForResources(
     });
     const late = found.find((resource) => !hasReached(resource, level));
     if (late === undefined) return found;
+    waitsFor(late);
     const failure = failureOf(late);
     if (failure !== undefined || performance.now() > deadlineMs) {
       const remedy =
