@@ -1,20 +1,20 @@
 import type { Golden } from './network-snapshot.ts';
 import type { SeriesLabels, SeriesNames } from './series-labels.ts';
-import { TrafficTotal } from './traffic-total.ts';
+import { TrafficTotal, type TrafficCell } from './traffic-total.ts';
 import type { Series } from './observed-series.ts';
 
 /** The traffic of a window. */
 export interface TrafficView {
   readonly coveredMs: number;
-  /** Calls with each series that had traffic or has some under way. `total` is used again for the next one. */
-  each(take: (series: Series, total: TrafficTotal) => void): void;
+  /** Calls with each series that had traffic or has some under way. */
+  each(take: (series: Series, cell: Readonly<TrafficCell>) => void): void;
 }
-
-const idle = new TrafficTotal();
 
 /** Traffic by all that the network is shown by. */
 export class GroupedTraffic {
   readonly #seconds: number;
+  /** Of everything without traffic, which may be very much. */
+  readonly #idle: Golden;
   readonly #outbound = new Map<string, TrafficTotal>();
   readonly #inbound = new Map<string, TrafficTotal>();
   readonly #services = new Map<string, ServiceTraffic>();
@@ -22,23 +22,25 @@ export class GroupedTraffic {
 
   constructor(view: TrafficView, names: SeriesNames) {
     this.#seconds = view.coveredMs / 1000;
-    view.each((series, total) => {
+    this.#idle = new TrafficTotal().golden(this.#seconds);
+    view.each((series, cell) => {
+      const { open } = series;
       const labels = names.labels(series);
-      totalOf(this.#outbound, labels.sourceId).add(total);
+      totalOf(this.#outbound, labels.sourceId).add(cell, open);
       const service = this.#service(labels.address);
-      service.total.add(total);
-      totalOf(service.listeners, series.listener).add(total);
+      service.total.add(cell, open);
+      totalOf(service.listeners, series.listener).add(cell, open);
       if (labels.protocol !== '') service.protocols.add(labels.protocol);
       if (labels.destId === '') return;
-      totalOf(this.#inbound, labels.destId).add(total);
-      service.served += total.count;
-      groupOf(service.servers, labels.serverKey, labels).add(total);
-      groupOf(this.edges, labels.edgeKey, labels).add(total);
+      totalOf(this.#inbound, labels.destId).add(cell, open);
+      service.served += cell.count;
+      groupOf(service.servers, labels.serverKey, labels).add(cell, open);
+      groupOf(this.edges, labels.edgeKey, labels).add(cell, open);
     });
   }
 
   golden(total: TrafficTotal | undefined): Golden {
-    return (total ?? idle).golden(this.#seconds);
+    return total === undefined ? this.#idle : total.golden(this.#seconds);
   }
 
   outbound(routerId: string): Golden {

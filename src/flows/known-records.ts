@@ -1,5 +1,5 @@
 import type { RecordUpdate } from './record.ts';
-import { Attribute, type RecordType } from './record-types.ts';
+import { Attribute, RecordType } from './record-types.ts';
 import { numberOf, textOf } from './record-values.ts';
 
 /** Records of sites, links, listeners and so on, of the whole network: 200 sites with 100 services have some 42,000. */
@@ -12,6 +12,8 @@ export interface StoredRecord {
   readonly identity: string;
   readonly attributes: RecordUpdate;
   readonly firstSeenMs: number;
+  /** What others are named after, as it was taken last. */
+  facts: string;
 }
 
 /** What the routers have told of themselves, and what is still so. */
@@ -32,12 +34,17 @@ export class KnownRecords {
       this.#delete(identity);
       return known;
     }
-    if (known?.attributes === attributes) return known;
+    const facts = factsOf(type, attributes);
+    if (known?.attributes === attributes) {
+      if (facts !== known.facts) this.version++;
+      known.facts = facts;
+      return known;
+    }
     if (known === undefined && this.#byIdentity.size >= maxRecords) {
       this.refused++;
       return undefined;
     }
-    const record: StoredRecord = { source, type, identity, attributes, firstSeenMs: known?.firstSeenMs ?? nowMs };
+    const record: StoredRecord = { source, type, identity, attributes, firstSeenMs: known?.firstSeenMs ?? nowMs, facts };
     this.#byIdentity.set(identity, record);
     let ofType = this.#byType.get(type);
     if (ofType === undefined) {
@@ -74,4 +81,11 @@ export class KnownRecords {
     if (ofType?.size === 0) this.#byType.delete(record.type);
     this.version++;
   }
+}
+
+/** What rows and labels of others take from a record. Counters, which change all the time, are not among it. */
+function factsOf(type: number, attributes: RecordUpdate): string {
+  if (type !== RecordType.listener && type !== RecordType.connector) return '';
+  const { name, vanAddress, destHost, destPort, destServer } = Attribute;
+  return [name, vanAddress, destHost, destPort, destServer].map((attribute) => textOf(attributes, attribute)).join('\n');
 }

@@ -4,25 +4,25 @@ import { bucketCount, LatencyHistogram } from './latency-histogram.ts';
 const bounds: readonly number[] = Array.from({ length: bucketCount }, (_, bucket) => LatencyHistogram.upperBound(bucket));
 
 /**
- * The latency below which the part `quantile` of `counts` lies, in microseconds, as if the counts of a bucket were spread evenly over it.
- * Counts are looked at from the bucket `low` to below `high`. Undefined without counts.
+ * The latency below which the part `part` (0 to 1) lies, in microseconds, as if the counts of a bucket were spread evenly over it.
+ * `buckets` are sorted and have `counts`. Undefined without counts.
  */
-export function quantileMicroseconds(counts: ArrayLike<number>, quantile: number, low: number, high: number): number | undefined {
+export function quantileMicroseconds(buckets: readonly number[], counts: readonly number[], part: number): number | undefined {
   let total = 0;
-  for (let bucket = low; bucket < high; bucket++) total += counts[bucket] ?? 0;
+  for (const count of counts) total += count;
   if (total <= 0) return undefined;
-  const wanted = quantile * total;
+  const wanted = part * total;
   let below = 0;
-  for (let bucket = low; bucket < high; bucket++) {
-    const count = counts[bucket] ?? 0;
-    if (count > 0 && below + count >= wanted) {
-      const from = bounds[bucket - 1] ?? 0;
-      const to = bounds[bucket] ?? from;
-      return Number.isFinite(to) ? from + ((to - from) * (wanted - below)) / count : from;
-    }
+  let last = 0;
+  for (let index = 0; index < buckets.length; index++) {
+    const bucket = buckets[index] ?? 0;
+    const count = counts[index] ?? 0;
+    const from = bounds[bucket - 1] ?? 0;
+    last = bounds[bucket] ?? from;
+    if (count > 0 && below + count >= wanted) return from + ((last - from) * (wanted - below)) / count;
     below += count;
   }
-  return bounds[high - 1];
+  return last;
 }
 
 /** The bucket that counts a latency. */

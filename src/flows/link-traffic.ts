@@ -1,8 +1,8 @@
 import type { RecordUpdate } from './record.ts';
 import { Attribute } from './record-types.ts';
 import { numberOf, textOf } from './record-values.ts';
-import { emptyCell, TrafficTotal } from './traffic-total.ts';
-import { addSeries, TrafficWindow } from './traffic-window.ts';
+import { emptyCell } from './traffic-total.ts';
+import { TrafficWindow } from './traffic-window.ts';
 
 /** Links of the whole network: 1,000 sites with four each. */
 const maxLinks = 4096;
@@ -48,14 +48,12 @@ export class LinkTraffic {
 
   /** Gives octets a second of a window by link: sent and received. */
   rates(windowMs: number, nowMs: number): (identity: string) => readonly [number, number] {
-    const { slots, coveredMs } = this.#window.slots(windowMs, nowMs);
-    const total = new TrafficTotal();
+    const { cells, coveredMs } = this.#window.sums(windowMs, nowMs);
     return (identity) => {
       const link = this.#links.get(identity);
-      if (link === undefined || coveredMs <= 0) return [0, 0];
-      total.clear();
-      addSeries(total, slots, link.index);
-      return [(total.fromClient * 1000) / coveredMs, (total.toClient * 1000) / coveredMs];
+      const cell = link === undefined ? undefined : cells.get(link.index);
+      if (cell === undefined || coveredMs <= 0) return [0, 0];
+      return [(cell.fromClient * 1000) / coveredMs, (cell.toClient * 1000) / coveredMs];
     };
   }
 }

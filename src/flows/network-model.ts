@@ -20,8 +20,8 @@ import type { TopologyPlace, TopologyReport } from './topology-report.ts';
 import { LinkTraffic } from './link-traffic.ts';
 import type { TrafficIncrease } from './traffic-sums.ts';
 import { ObservedSeries, type Series } from './observed-series.ts';
-import { TrafficTotal } from './traffic-total.ts';
-import { addSeries, TrafficWindow } from './traffic-window.ts';
+import { emptyCell, isEmptyCell } from './traffic-total.ts';
+import { TrafficWindow } from './traffic-window.ts';
 
 /** Series without traffic are kept this long: a little more than the longest window. */
 const seriesLifetimeMs = 20 * 60_000;
@@ -77,10 +77,12 @@ export class NetworkModel {
   readonly #series = new ObservedSeries();
   readonly #window: TrafficWindow;
   readonly #links: LinkTraffic;
+  /** What was not recorded, as counts of the one series 0. */
+  readonly #dropped: TrafficWindow;
   readonly #flows: FlowCounting;
   readonly #requestSources: RequestSources;
   #sweptMs: number;
-  #droppedBefore = 0;
+  #droppedTotal = 0;
   #knownLinks: readonly KnownLink[] = [];
   #paths = new SitePaths([]);
   #graphVersions = '';
@@ -95,6 +97,7 @@ export class NetworkModel {
     this.#names = new SeriesNames(this.#directory, this.#records, this.#servers);
     this.#window = new TrafficWindow(nowMs, fineSlotMs);
     this.#links = new LinkTraffic(nowMs, fineSlotMs);
+    this.#dropped = new TrafficWindow(nowMs, fineSlotMs);
     this.#flows = new FlowCounting(this.#records, this.#requests, this.#series);
     this.#requestSources = { directory: this.#directory, records: this.#records, requests: this.#requests, servers: this.#servers };
     this.#sweptMs = nowMs;
@@ -109,7 +112,6 @@ export class NetworkModel {
       source.state = state;
       return;
     }
-    this.#droppedBefore += source.droppedFlows;
     this.#requests.endSource(id);
     for (const record of this.#records.forgetSource(id)) this.#forgetRecord(record);
     this.#directory.forget(id);
@@ -128,7 +130,7 @@ export class NetworkModel {
     }
     if (type === RecordType.loss) {
       source.tellsSums = true;
-      source.droppedFlows = Math.max(source.droppedFlows, numberOf(record, Attribute.droppedFlows) ?? 0);
+      this.#takeLoss(source, numberOf(record, Attribute.droppedFlows) ?? 0, nowMs);
       return;
     }
     if (type === RecordType.transportFlow || type === RecordType.applicationFlow) this.#takeRequest(source, record, nowMs);
@@ -146,9 +148,7 @@ export class NetworkModel {
 
   /** Single requests and connections that routers did not record, since observing began. */
   get droppedFlows(): number {
-    let dropped = this.#droppedBefore;
-    for (const source of this.#directory.sources()) dropped += source.droppedFlows;
-    return dropped;
+    return this.#droppedTotal;
   }
 
   /** How many sources are heard of now. */
@@ -176,7 +176,7 @@ export class NetworkModel {
       links,
       paths: this.#paths,
       linkRates: ({ record }: KnownLink): readonly [number, number] => (record === undefined ? [0, 0] : linkRates(record.identity)),
-      droppedFlows: this.droppedFlows,
+      droppedFlows: this.#droppedIn(windowMs, nowMs),
       warnings: this.#ownWarnings(),
     };
     return networkSnapshot(sources, this.#view(windowMs, nowMs), windowMs, nowMs);
@@ -184,7 +184,7 @@ export class NetworkModel {
 
   stat(query: StatQuery, nowMs: number): StatReport {
     const view = this.#view(query.windowMs, nowMs);
-    return statReport(query, view, this.#names, this.#directory, this.#candidates(query.kind), this.droppedFlows);
+    return statReport(query, view, this.#names, this.#directory, this.#candidates(query.kind), this.#droppedIn(query.windowMs, nowMs));
   }
 
   /** Requests and connections, the newest first. `beforeMs`: only those that began before. */
@@ -242,6 +242,18 @@ export class NetworkModel {
     return { source, place: this.#directory.placeOfSource(source), attributes, firstSeenMs, ended };
   }
 
+  /** `dropped` only grows, until the router counts anew. */
+  #takeLoss(source: FlowSourceState, dropped: number, nowMs: number): void {
+    const count = dropped >= source.droppedFlows ? dropped - source.droppedFlows : dropped;
+    source.droppedFlows = dropped;
+    this.#droppedTotal += count;
+    if (count > 0) this.#dropped.add(0, { ...emptyCell(), count }, nowMs);
+  }
+
+  #droppedIn(windowMs: number, nowMs: number): number {
+    return this.#dropped.sums(windowMs, nowMs).cells.get(0)?.count ?? 0;
+  }
+
   #takeStanding(source: FlowSourceState, record: RecordUpdate, nowMs: number): void {
     const stored = this.#records.take(source.id, record, nowMs);
     if (stored === undefined) return;
@@ -275,23 +287,20 @@ export class NetworkModel {
   }
 
   #grew(series: Series, increase: TrafficIncrease, nowMs: number): void {
-    const { cell } = increase;
-    if (cell.count + cell.success + cell.failure + cell.retries + cell.fromClient + cell.toClient + cell.counts.length === 0) return;
-    this.#window.add(series.index, cell, nowMs);
+    if (isEmptyCell(increase.cell)) return;
+    this.#window.add(series.index, increase.cell, nowMs);
     this.#options.onTraffic?.({ ...increase, labels: this.#names.labels(series), atMs: nowMs });
   }
 
   #view(windowMs: number, nowMs: number): TrafficView {
-    const { slots, coveredMs } = this.#window.slots(windowMs, nowMs);
-    const total = new TrafficTotal();
+    const { cells, coveredMs } = this.#window.sums(windowMs, nowMs);
+    const nothing = emptyCell();
     return {
       coveredMs,
       each: (take) => {
         for (const series of this.#series.values()) {
-          total.clear();
-          addSeries(total, slots, series.index);
-          total.open = series.open;
-          if (!total.isIdle) take(series, total);
+          const cell = cells.get(series.index);
+          if (cell !== undefined || series.open > 0) take(series, cell ?? nothing);
         }
       },
     };

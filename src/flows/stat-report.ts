@@ -32,12 +32,12 @@ export function statReport(
 ): StatReport {
   const { kind, name, from, to, windowMs } = query;
   const groups = new Map<string, { readonly labels: SeriesLabels; readonly total: TrafficTotal }>();
-  view.each((series, total) => {
+  view.each((series, cell) => {
     const labels = names.labels(series);
     if (from !== undefined && !directory.isSite(from, labels.sourceId)) return;
     if (to !== undefined && !directory.isSite(to, labels.destId)) return;
     const row = rowOf(query, labels);
-    if (row !== undefined && isNamed(name, row, kind)) groupOf(groups, `${row.of}\n${row.name}`, labels).add(total);
+    if (row !== undefined && isNamed(name, row, kind)) groupOf(groups, `${row.of}\n${row.name}`, labels).add(cell, series.open);
   });
   const seconds = view.coveredMs / 1000;
   const rows = new Map<string, StatRow>();

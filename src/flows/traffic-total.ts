@@ -1,8 +1,7 @@
-import { bucketCount } from './latency-histogram.ts';
 import { quantileMicroseconds } from './latency-quantile.ts';
 import type { Golden } from './network-snapshot.ts';
 
-/** Increases of one series in some time. Counts of latencies are pairs, `buckets` sorted and without doubles. */
+/** What some traffic adds up to. Counts of latencies are pairs: `buckets` of `LatencyHistogram`, sorted and without doubles. */
 export interface TrafficCell {
   count: number;
   success: number;
@@ -18,6 +17,11 @@ export function emptyCell(): TrafficCell {
   return { count: 0, success: 0, failure: 0, retries: 0, fromClient: 0, toClient: 0, buckets: [], counts: [] };
 }
 
+/** Whether there is nothing in it. */
+export function isEmptyCell(cell: Readonly<TrafficCell>): boolean {
+  return cell.count + cell.success + cell.failure + cell.retries + cell.fromClient + cell.toClient + cell.buckets.length === 0;
+}
+
 /** Adds `from` to `to`. */
 export function addCell(to: TrafficCell, from: Readonly<TrafficCell>): void {
   to.count += from.count;
@@ -26,6 +30,12 @@ export function addCell(to: TrafficCell, from: Readonly<TrafficCell>): void {
   to.retries += from.retries;
   to.fromClient += from.fromClient;
   to.toClient += from.toClient;
+  if (to.buckets.length === 0) {
+    // Copies have no room to spare: there are very many cells.
+    to.buckets = from.buckets.slice();
+    to.counts = from.counts.slice();
+    return;
+  }
   let place = 0;
   for (let index = 0; index < from.buckets.length; index++) {
     const bucket = from.buckets[index] ?? 0;
@@ -40,86 +50,60 @@ export function addCell(to: TrafficCell, from: Readonly<TrafficCell>): void {
   }
 }
 
-/** What several series add up to, for the golden metrics of a window. */
+/** Takes `from` away from `to`, of which it is a part. */
+export function subtractCell(to: TrafficCell, from: Readonly<TrafficCell>): void {
+  to.count -= from.count;
+  to.success -= from.success;
+  to.failure -= from.failure;
+  to.retries -= from.retries;
+  to.fromClient -= from.fromClient;
+  to.toClient -= from.toClient;
+  let place = 0;
+  for (let index = 0; index < from.buckets.length; index++) {
+    const bucket = from.buckets[index] ?? 0;
+    while ((to.buckets[place] ?? Infinity) < bucket) place++;
+    const left = (to.counts[place] ?? 0) - (from.counts[index] ?? 0);
+    to.counts[place] = left;
+    if (left > 0) continue;
+    to.buckets.splice(place, 1);
+    to.counts.splice(place, 1);
+  }
+}
+
+/** What several series add up to. */
 export class TrafficTotal {
-  count = 0;
-  success = 0;
-  failure = 0;
-  retries = 0;
-  fromClient = 0;
-  toClient = 0;
-  open = 0;
-  #latencies: Float64Array | undefined;
-  /** Where `#latencies` may have counts: from `#low` to below `#high`. */
-  #low = bucketCount;
-  #high = 0;
+  readonly #cell: TrafficCell = emptyCell();
+  #open = 0;
 
-  clear(): void {
-    this.count = this.success = this.failure = this.retries = this.fromClient = this.toClient = this.open = 0;
-    this.#latencies?.fill(0, this.#low, this.#high);
-    this.#low = bucketCount;
-    this.#high = 0;
+  get count(): number {
+    return this.#cell.count;
   }
 
-  addCell(cell: Readonly<TrafficCell>): void {
-    this.count += cell.count;
-    this.success += cell.success;
-    this.failure += cell.failure;
-    this.retries += cell.retries;
-    this.fromClient += cell.fromClient;
-    this.toClient += cell.toClient;
-    const { buckets, counts } = cell;
-    const length = buckets.length;
-    if (length === 0) return;
-    const latencies = (this.#latencies ??= new Float64Array(bucketCount));
-    this.#low = Math.min(this.#low, buckets[0] ?? 0);
-    this.#high = Math.max(this.#high, (buckets[length - 1] ?? 0) + 1);
-    for (let index = 0; index < length; index++) {
-      const bucket = buckets[index] ?? 0;
-      latencies[bucket] = (latencies[bucket] ?? 0) + (counts[index] ?? 0);
-    }
+  /** `open`: under way now. */
+  add(cell: Readonly<TrafficCell>, open: number): void {
+    addCell(this.#cell, cell);
+    this.#open += open;
   }
 
-  add(other: TrafficTotal): void {
-    this.count += other.count;
-    this.success += other.success;
-    this.failure += other.failure;
-    this.retries += other.retries;
-    this.fromClient += other.fromClient;
-    this.toClient += other.toClient;
-    this.open += other.open;
-    const from = other.#latencies;
-    if (from === undefined || other.#low >= other.#high) return;
-    const latencies = (this.#latencies ??= new Float64Array(bucketCount));
-    this.#low = Math.min(this.#low, other.#low);
-    this.#high = Math.max(this.#high, other.#high);
-    for (let bucket = other.#low; bucket < other.#high; bucket++) latencies[bucket] = (latencies[bucket] ?? 0) + (from[bucket] ?? 0);
-  }
-
-  /** Whether anything happened, or is under way. */
-  get isIdle(): boolean {
-    return this.count === 0 && this.success === 0 && this.failure === 0 && this.open === 0 && this.fromClient === 0 && this.toClient === 0;
-  }
-
+  /** `cell` is what there was in so many seconds. */
   golden(seconds: number): Golden {
+    const { success, failure, count, fromClient, toClient, retries } = this.#cell;
     const per = seconds > 0 ? 1 / seconds : 0;
-    const ended = this.success + this.failure;
     return {
-      successRatio: ended === 0 ? null : this.success / ended,
-      perSecond: this.count * per,
+      successRatio: success + failure === 0 ? null : success / (success + failure),
+      perSecond: count * per,
       p50Ms: this.#quantileMs(0.5),
       p95Ms: this.#quantileMs(0.95),
       p99Ms: this.#quantileMs(0.99),
-      open: this.open,
-      bytesFromClientPerSecond: this.fromClient * per,
-      bytesToClientPerSecond: this.toClient * per,
-      retriesPerSecond: this.retries * per,
+      open: this.#open,
+      bytesFromClientPerSecond: fromClient * per,
+      bytesToClientPerSecond: toClient * per,
+      retriesPerSecond: retries * per,
     };
   }
 
-  #quantileMs(quantile: number): number | null {
-    if (this.#latencies === undefined || this.#low >= this.#high) return null;
-    const microseconds = quantileMicroseconds(this.#latencies, quantile, this.#low, this.#high);
+  #quantileMs(part: number): number | null {
+    const microseconds = quantileMicroseconds(this.#cell.buckets, this.#cell.counts, part);
     return microseconds === undefined ? null : microseconds / 1000;
   }
 }

@@ -1,12 +1,44 @@
-import { addCell, emptyCell, type TrafficCell, type TrafficTotal } from './traffic-total.ts';
+import { addCell, emptyCell, isEmptyCell, subtractCell, type TrafficCell } from './traffic-total.ts';
 
-/** Two minutes in slots of two seconds, for windows that are looked at live. */
-const fineSlots = 60;
+/** Windows up to here are made of fine slots; they are what is looked at live. */
+const fineSpanMs = 120_000;
 /** A quarter of an hour in slots of ten seconds: the longest window; beyond it there is history. */
 const coarseSlotMs = 10_000;
-const coarseSlots = 90;
-/** A cell takes some 300 octets: 80 MB at most. Beyond that the oldest slots go, and windows cover less. */
+const coarseSpanMs = 900_000;
+/** Of the slots of one length. A cell takes some 500 octets: 130 MB at most. Beyond that the oldest slots go, and windows cover less. */
 const maxCells = 262_144;
+/** Different lengths of windows that are kept up to date: those that pages and commands ask for again and again. */
+const maxRunning = 6;
+
+export type SeriesCells = ReadonlyMap<number, Readonly<TrafficCell>>;
+
+/** What part of a window is there, and what it adds up to, by series. Valid until the next increase is added. */
+export interface WindowSums {
+  readonly coveredMs: number;
+  readonly cells: SeriesCells;
+}
+
+/** Increases of series by time, for windows that end now. */
+export class TrafficWindow {
+  readonly #fine: SlotRing;
+  readonly #coarse: SlotRing;
+
+  constructor(startMs: number, fineSlotMs: number) {
+    this.#fine = new SlotRing(startMs, fineSlotMs, fineSpanMs);
+    this.#coarse = new SlotRing(startMs, coarseSlotMs, coarseSpanMs);
+  }
+
+  /** Adds an increase that was told now. Time that goes back counts as the newest slot. */
+  add(series: number, increase: Readonly<TrafficCell>, nowMs: number): void {
+    this.#fine.add(series, increase, nowMs);
+    this.#coarse.add(series, increase, nowMs);
+  }
+
+  /** What came in the last `windowMs`. */
+  sums(windowMs: number, nowMs: number): WindowSums {
+    return (windowMs <= fineSpanMs ? this.#fine : this.#coarse).sums(windowMs, nowMs);
+  }
+}
 
 interface Slot {
   /** Number of the slot since observing began. */
@@ -14,119 +46,99 @@ interface Slot {
   readonly cells: Map<number, TrafficCell>;
 }
 
+/** The sum of all slots from one on: what is added to a slot is added here, what leaves the window is taken away. */
+interface RunningSum {
+  from: number;
+  readonly cells: Map<number, TrafficCell>;
+}
+
 /** Slots of one length. */
 class SlotRing {
-  readonly lengthMs: number;
-  readonly #limit: number;
-  /** Oldest first. */
-  readonly slots: Slot[] = [];
-  cellCount = 0;
-  /** Slots below were dropped. */
-  firstOrdinal = 0;
-
-  constructor(lengthMs: number, limit: number) {
-    this.lengthMs = lengthMs;
-    this.#limit = limit;
-  }
-
-  add(series: number, increase: Readonly<TrafficCell>, ordinal: number): void {
-    let slot = this.slots.at(-1);
-    if (slot === undefined || slot.ordinal < ordinal) {
-      slot = { ordinal, cells: new Map() };
-      this.slots.push(slot);
-      this.forget(ordinal);
-    }
-    let cell = slot.cells.get(series);
-    if (cell === undefined) {
-      cell = emptyCell();
-      slot.cells.set(series, cell);
-      this.cellCount++;
-    }
-    addCell(cell, increase);
-  }
-
-  forget(ordinal: number): void {
-    const oldest = ordinal - this.#limit + 1;
-    while ((this.slots[0]?.ordinal ?? Infinity) < oldest) this.drop();
-    this.firstOrdinal = Math.max(this.firstOrdinal, oldest);
-  }
-
-  drop(): void {
-    const slot = this.slots.shift();
-    if (slot === undefined) return;
-    this.cellCount -= slot.cells.size;
-    this.firstOrdinal = slot.ordinal + 1;
-  }
-}
-
-/** What part of a window is there, and the slots to add up for it. */
-export interface WindowSlots {
-  readonly coveredMs: number;
-  readonly slots: readonly ReadonlyMap<number, Readonly<TrafficCell>>[];
-}
-
-/** Increases of series by time, for windows that end now. Every increase is kept in a fine and in a coarse slot: few slots make a sum. */
-export class TrafficWindow {
   readonly #startMs: number;
-  readonly #fine: SlotRing;
-  readonly #coarse = new SlotRing(coarseSlotMs, coarseSlots);
+  readonly #slotMs: number;
+  readonly #slotLimit: number;
+  /** Oldest first. */
+  readonly #slots: Slot[] = [];
+  /** By length of the window, the one that was asked for last at the end. */
+  readonly #running = new Map<number, RunningSum>();
+  #cellCount = 0;
+  /** Slots below were forgotten. */
+  #first = 0;
 
-  /** `fineSlotMs` must divide ten seconds. */
-  constructor(startMs: number, fineSlotMs: number) {
+  constructor(startMs: number, slotMs: number, spanMs: number) {
     this.#startMs = startMs;
-    this.#fine = new SlotRing(fineSlotMs, fineSlots);
+    this.#slotMs = slotMs;
+    // One more: the newest slot is not full.
+    this.#slotLimit = spanMs / slotMs + 1;
   }
 
-  /** Adds an increase that was told now. Time that goes back counts as the newest slot. */
   add(series: number, increase: Readonly<TrafficCell>, nowMs: number): void {
-    for (const ring of [this.#fine, this.#coarse]) {
-      const ordinal = Math.max(this.#ordinal(ring, nowMs), ring.slots.at(-1)?.ordinal ?? 0);
-      ring.add(series, increase, ordinal);
+    const newest = this.#slots.at(-1);
+    const ordinal = Math.max(Math.floor((nowMs - this.#startMs) / this.#slotMs), newest?.ordinal ?? 0);
+    let slot = newest;
+    if (slot?.ordinal !== ordinal) {
+      slot = { ordinal, cells: new Map() };
+      this.#slots.push(slot);
+      this.#forgetBefore(ordinal - this.#slotLimit + 1);
     }
-    while (this.#fine.cellCount + this.#coarse.cellCount > maxCells && this.#coarse.slots.length > 1) this.#coarse.drop();
-    while (this.#fine.cellCount + this.#coarse.cellCount > maxCells && this.#fine.slots.length > 1) this.#fine.drop();
+    if (addTo(slot.cells, series, increase)) this.#cellCount++;
+    for (const { from, cells } of this.#running.values()) if (ordinal >= from) addTo(cells, series, increase);
+    while (this.#cellCount > maxCells && this.#slots.length > 1) this.#forgetBefore((this.#slots[0]?.ordinal ?? 0) + 1);
   }
 
-  /** The slots that make up the last `windowMs`. */
-  slots(windowMs: number, nowMs: number): WindowSlots {
-    const fromMs = Math.max(nowMs - windowMs, this.#startMs);
-    this.#fine.forget(this.#ordinal(this.#fine, nowMs));
-    this.#coarse.forget(this.#ordinal(this.#coarse, nowMs));
-    const coarseFrom = Math.max(this.#boundary(this.#coarse, fromMs), this.#coarse.firstOrdinal);
-    const fineFrom = Math.max(this.#boundary(this.#fine, fromMs), this.#fine.firstOrdinal);
-    const coarseFromMs = this.#startMs + coarseFrom * coarseSlotMs;
-    const fineFromMs = this.#startMs + fineFrom * this.#fine.lengthMs;
-    if (coarseFromMs >= nowMs) {
-      return {
-        coveredMs: Math.max(0, nowMs - fineFromMs),
-        slots: this.#fine.slots.filter((s) => s.ordinal >= fineFrom).map((s) => s.cells),
-      };
+  sums(windowMs: number, nowMs: number): WindowSums {
+    const from = Math.max(this.#first, Math.ceil((nowMs - windowMs - this.#startMs) / this.#slotMs));
+    let running = this.#running.get(windowMs);
+    if (running === undefined || running.from > from) running = this.#sum(from);
+    else this.#advance(running, from);
+    this.#running.delete(windowMs);
+    this.#running.set(windowMs, running);
+    const [oldest] = this.#running.keys();
+    if (oldest !== undefined && this.#running.size > maxRunning) this.#running.delete(oldest);
+    return { coveredMs: Math.max(0, nowMs - this.#startMs - running.from * this.#slotMs), cells: running.cells };
+  }
+
+  #sum(from: number): RunningSum {
+    const cells = new Map<number, TrafficCell>();
+    for (const slot of this.#slots) {
+      if (slot.ordinal >= from) for (const [series, cell] of slot.cells) addTo(cells, series, cell);
     }
-    const coarse = this.#coarse.slots.filter(({ ordinal }) => ordinal >= coarseFrom);
-    const fineEnd = (coarseFrom * coarseSlotMs) / this.#fine.lengthMs;
-    const fine = this.#fine.slots.filter(({ ordinal }) => ordinal >= fineFrom && ordinal < fineEnd);
-    return { coveredMs: nowMs - Math.min(coarseFromMs, fineFromMs), slots: [...fine, ...coarse].map(({ cells }) => cells) };
+    return { from, cells };
   }
 
-  /** Whether any slot still has something of a series. */
-  has(series: number): boolean {
-    return this.#coarse.slots.some(({ cells }) => cells.has(series)) || this.#fine.slots.some(({ cells }) => cells.has(series));
+  #advance(running: RunningSum, from: number): void {
+    for (const slot of this.#slots) {
+      if (slot.ordinal >= from) break;
+      if (slot.ordinal >= running.from) takeAway(running, slot);
+    }
+    running.from = Math.max(running.from, from);
   }
 
-  #ordinal(ring: SlotRing, nowMs: number): number {
-    return Math.max(0, Math.floor((nowMs - this.#startMs) / ring.lengthMs));
-  }
-
-  /** The first slot that begins at `fromMs` or later. */
-  #boundary(ring: SlotRing, fromMs: number): number {
-    return Math.ceil((fromMs - this.#startMs) / ring.lengthMs);
+  #forgetBefore(ordinal: number): void {
+    for (let slot = this.#slots[0]; slot !== undefined && slot.ordinal < ordinal; slot = this.#slots[0]) {
+      this.#slots.shift();
+      this.#cellCount -= slot.cells.size;
+      for (const running of this.#running.values()) if (slot.ordinal >= running.from) takeAway(running, slot);
+    }
+    this.#first = Math.max(this.#first, ordinal);
+    for (const running of this.#running.values()) running.from = Math.max(running.from, ordinal);
   }
 }
 
-/** Adds what `slots` have of a series to `total`. */
-export function addSeries(total: TrafficTotal, slots: WindowSlots['slots'], series: number): void {
-  for (const cells of slots) {
-    const cell = cells.get(series);
-    if (cell !== undefined) total.addCell(cell);
+/** Whether the series is new there. */
+function addTo(cells: Map<number, TrafficCell>, series: number, increase: Readonly<TrafficCell>): boolean {
+  const known = cells.get(series);
+  const cell = known ?? emptyCell();
+  if (known === undefined) cells.set(series, cell);
+  addCell(cell, increase);
+  return known === undefined;
+}
+
+function takeAway(running: RunningSum, slot: Slot): void {
+  for (const [series, part] of slot.cells) {
+    const cell = running.cells.get(series);
+    if (cell === undefined) continue;
+    subtractCell(cell, part);
+    if (isEmptyCell(cell)) running.cells.delete(series);
   }
 }
