@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -636,7 +636,20 @@ describe('overload', () => {
   });
 });
 
-describe('slow clients', { concurrency: true }, () => {
+describe('slow clients and slow changes', { concurrency: true }, () => {
+  test('a certificate that was renewed is used without a restart', { timeout: 60_000 }, async () => {
+    await using authority = await Authority.make();
+    await using other = await Authority.make();
+    const tls = await authority.issue('console-site-1');
+    const ca = await readFile(other.rootFile, 'utf8');
+    await using console = await openConsole({ tls });
+    await assert.rejects(ask(console.port, '/', { ca }));
+    const renewed = await other.issue('console-site-1');
+    await copyFile(renewed.keyFile, tls.keyFile);
+    await copyFile(renewed.certificateFile, tls.certificateFile);
+    await until('the new one is used', async () => (await ask(console.port, '/', { ca }).catch(() => undefined))?.status === 200, 40_000);
+  });
+
   test('V15.2.2, slow clients: a head or a body that does not come ends the connection', { timeout: 60_000 }, async () => {
     await using console = await openConsole();
     const { port } = console;

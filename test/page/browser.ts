@@ -48,11 +48,9 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   });
   page.on('request', (request) => loaded.push(request.url()));
   await page.exposeFunction('tellViolation', (text: string) => complaints.push(`policy: ${text}`));
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) => {
-      const { tellViolation } = globalThis as unknown as { tellViolation: (text: string) => void };
-      tellViolation(`${violatedDirective} ${blockedURI} ${sourceFile}`);
-    });
+  await page.addInitScript({
+    content: `document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) =>
+      globalThis.tellViolation(violatedDirective + ' ' + blockedURI + ' ' + sourceFile))`,
   });
   return { page, complaints, loaded };
 }
