@@ -17,6 +17,7 @@ import { plainResource, siteName } from '../site/resources.ts';
 import type { LineStream } from '../host/line-server.ts';
 import type { NetworkView } from './network-view.ts';
 import type { PublishOptions } from './site-events.ts';
+import type { ObserveOptions } from './site-flows.ts';
 import { leastIntervalMs, type PingRequestOptions } from './site-pings.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
 
@@ -36,6 +37,7 @@ import type { SiteSupervisor } from './site-supervisor.ts';
  *     PING           {target, count?, intervalMs?, timeoutMs?} -> PingStarted, then PingReported and PingServers, all with the same id, PingDone last
  *     PUBLISH        {address, body: base64, contentType?, subject?, headers?, waitFor?, timeoutMs?} -> PublishedEvent
  *     SUBSCRIBE      {address}                           -> SubscribedBody, then a ReceivedEvent for each message, all with the same id
+ *     OBSERVE        {detail?, logs?}                    -> ObservedBody, then a line for each message of flow records, or {lost: count}
  *     STOP           {drainMs?}                          -> {}
  *
  * `where` names the text in errors: the file it came from. A failed operation has the body {code, remedy?, where?}.
@@ -154,6 +156,10 @@ const attributes = {
     intervalMs: withDefault(integer(leastIntervalMs, 3_600_000), 1000, 'from one ping to the next'),
     timeoutMs: withDefault(integer(10, 60_000), 2000, 'after which an answer counts as lost'),
   }),
+  observe: schema<ObserveOptions>({
+    detail: withDefault(flag(), false, 'whether records of single requests and connections are wanted'),
+    logs: withDefault(flag(), false, 'whether lines of logs are wanted'),
+  }),
   stop: schema<{ drainMs: number }>({
     drainMs: withDefault(integer(0, longestDrainMs), defaultDrainMs, 'how long connections may finish'),
   }),
@@ -221,6 +227,8 @@ export async function handleSiteRequest(
         return ok(await supervisor.events.publish(attributes.publish(request)));
       case 'SUBSCRIBE':
         return ok(supervisor.events.subscribe(attributes.subscribe(request).address, request, client));
+      case 'OBSERVE':
+        return ok(supervisor.flows.observe(attributes.observe(request), supervisor.siteName, request, client));
       case 'STOP': {
         const { drainMs } = attributes.stop(request);
         context.stop(drainMs);

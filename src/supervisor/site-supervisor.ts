@@ -38,6 +38,7 @@ import { siteData } from './site-data.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { SiteEvents } from './site-events.ts';
+import { SiteFlows } from './site-flows.ts';
 import { SitePings, type PingRequestOptions, type PingStarted } from './site-pings.ts';
 import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
@@ -74,6 +75,8 @@ export class SiteSupervisor implements AsyncDisposable {
   readonly trust: TrustStore;
   /** Messages that are published and taken at this host. */
   readonly events: SiteEvents;
+  /** Flow records of the network for programs of this host. */
+  readonly flows: SiteFlows;
   readonly #pings = new SitePings();
   readonly #options: SiteSupervisorOptions;
   readonly #lock: FolderLock;
@@ -132,12 +135,14 @@ export class SiteSupervisor implements AsyncDisposable {
       onReplaced: () => {
         monitor.routerReplaced();
         this.events.end('the site has a new router');
+        this.flows.end('the site has a new router');
         this.#pings.end('the site has a new router');
       },
       http: () => (socket) => this.#redemption.accept(socket),
       ...(configureLog === undefined ? {} : { configureLog }),
     });
     this.events = new SiteEvents(this.#router, trust);
+    this.flows = new SiteFlows(this.#router, trust);
     this.#view = new SiteView({
       namespace,
       version,
@@ -449,6 +454,7 @@ export class SiteSupervisor implements AsyncDisposable {
   #end(): void {
     this.#ending.abort();
     this.events.end('the site is shutting down');
+    this.flows.end('the site is shutting down');
     this.#pings.end('the site is shutting down');
     clearTimeout(this.#retry);
   }
