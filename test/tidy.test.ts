@@ -82,7 +82,7 @@ test('the lock file names packages, not the registry of one machine', () => {
   );
   assert.deepEqual(foreign, [], 'install with --omit-lockfile-registry-resolved');
   const unchecked = Object.entries(lock.packages).filter(
-    ([path, entry]) => path !== '' && entry.link !== true && entry.integrity === undefined,
+    ([path, entry]) => path.startsWith('node_modules/') && entry.link !== true && entry.integrity === undefined,
   );
   assert.deepEqual(unchecked, [], 'every package has a hash: install it again');
 });

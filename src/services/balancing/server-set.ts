@@ -70,6 +70,10 @@ export class ServerSet {
 
   /** Chooses a server for a request that was sent to those in `tried` before; undefined when none is ready. */
   choose(nowMs: number, tried: readonly BalancedServer[]): BalancedServer | undefined {
+    if (this.#servers.length === 1) {
+      const [only] = this.#servers;
+      return isUsable(only, nowMs, tried, true) ? only : undefined;
+    }
     this.#gather(nowMs, tried);
     const candidates = this.#candidates;
     const chosen = candidates.length > 1 ? this.#pick(nowMs) : candidates[0];
