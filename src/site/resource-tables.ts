@@ -20,8 +20,9 @@ import {
 import { nearestName } from '../base/nearest-name.ts';
 import { duration } from './duration.ts';
 import { checked, table, type TableSchema } from './resource-schema.ts';
+import { flowDetailRate, flowDetailRateSetting } from './flow-settings.ts';
 import { readServiceSettings, type ServiceKind } from './service-settings.ts';
-import { connectorServiceTypes, serviceTypes } from './resource-types.ts';
+import { serviceTypes } from './resource-types.ts';
 import type {
   AccessGrantSpec,
   AccessTokenSpec,
@@ -35,7 +36,6 @@ import type {
   PriorityStrategy,
   RouterAccessRole,
   RouterAccessSpec,
-  ConnectorServiceType,
   ServiceType,
   SiteSpec,
   Specs,
@@ -57,12 +57,6 @@ const serviceSettingMap = optional(textMap(), 'settings by name, as the type has
 const routingKey = required(address(), 'routing key: what listeners and connectors meet under');
 const servicePort = integer(1, 65535);
 const serviceType = optional(choice<ServiceType>(serviceTypes), 'protocol of the service; tcp when absent');
-const connectorServiceType = optional(
-  choice<ConnectorServiceType>(connectorServiceTypes, {
-    amqp: 'AMQP servers are not dialled yet; AMQP clients are producers and consumers through a Listener',
-  }),
-  'protocol of the service; tcp when absent',
-);
 const observer = optional(choice(['auto', 'none', 'http1', 'http2']), 'protocol observer; feeds metrics only');
 const cost = optional(integer(1, 9999), 'cost of the link for routing; 1 when absent');
 const certificateName = text({
@@ -93,7 +87,7 @@ const siteSchema: TableSchema<SiteSpec> = table<SiteSpec>(
     defaultIssuer: optional(text(), 'name of the certificate authority; a host has one'),
     settings: optional(
       siteSettings(),
-      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign, multicast: addresses with commas whose messages go to all consumers',
+      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign, multicast: addresses with commas whose messages go to all consumers, flow-detail-rate: requests and connections that are recorded one by one, per second',
     ),
   },
   {
@@ -131,7 +125,7 @@ const connectorSchema: TableSchema<ConnectorSpec> = checked(
       routingKey,
       host: required(host(false), 'where the server is; localhost for this host'),
       port: required(servicePort, 'port of the server'),
-      type: connectorServiceType,
+      type: serviceType,
       tlsCredentials: optional(certificateName, 'ca.crt of it proves the server with TLS; no TLS when absent'),
       useClientCert: optional(flag(), 'the server is shown tls.crt of the tlsCredentials'),
       verifyHostname: optional(flag(), "the server's certificate must name the host; true when absent"),
@@ -356,6 +350,7 @@ const siteSettingNames: readonly string[] = [
   'router-logging',
   'require-signed',
   'multicast',
+  flowDetailRateSetting,
   'router-data-connection-count',
   'disable-anti-affinity',
   'size',
@@ -374,6 +369,7 @@ function siteSettings(): Schema<Readonly<Record<string, string>>> {
     if (requireSigned !== 'true' && requireSigned !== 'false') {
       throw new SchemaProblem('invalid', [...path, 'require-signed'], 'must be "true" or "false"');
     }
+    flowDetailRate(values, path);
     for (const prefix of multicastPrefixes(values)) addressPrefix.read(prefix, [...path, 'multicast']);
     const logging = Object.hasOwn(values, 'router-logging') ? values['router-logging'] : undefined;
     if (logging === undefined) return;

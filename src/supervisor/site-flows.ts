@@ -1,14 +1,27 @@
 import { AddressGrant } from '../base/address-grant.ts';
 import { WeatherError } from '../base/errors.ts';
+import { defaultFlowsPerSecond } from '../flows/flow-source.ts';
 import type { LineStream } from '../host/line-server.ts';
 import type { TrustStore } from '../host/trust-store.ts';
 import type { ManagementRequest } from '../management/management-protocol.ts';
+import type { FlowSettings } from '../router/flow-records.ts';
+import { flowDetailRate } from '../site/flow-settings.ts';
+import type { ResourceOf } from '../site/resource-types.ts';
 import { FlowObservation } from './flow-observation.ts';
 import type { SiteRouter } from './site-router.ts';
 
 /** Observers of one site at a time: one that keeps a history, and a few commands. */
 const maxObservations = 8;
 const beaconAddress = 'mc/sfe.all';
+
+/** What a site knows and wants of its router's records. */
+export function flowSettings({ spec }: ResourceOf<'Site'>, trust: TrustStore): FlowSettings {
+  return {
+    detailRate: flowDetailRate(spec.settings ?? {}, []) ?? defaultFlowsPerSecond,
+    certificateEndsMs: trust.leafExpiresAtMs,
+    membershipEndsMs: trust.membershipEndsAtMs,
+  };
+}
 
 export interface ObserveOptions {
   /** Whether records of single requests and connections are wanted. */

@@ -8,6 +8,7 @@ import type { LogThreshold } from '../host/log-filter.ts';
 import { canUpdate, ChangeRefused, type ConfigurationChange } from '../management/configuration-change.ts';
 import { configurationOf, entitiesOf, sameEntity, type Entity, type RouterConfiguration } from '../management/entities.ts';
 import type { ManagementRequest, ManagementResponse } from '../management/management-protocol.ts';
+import type { FlowSettings } from '../router/flow-records.ts';
 import type { HttpAcceptor } from '../router/link-listener.ts';
 import { RouterManagement } from '../router/management.ts';
 import { Router } from '../router/router.ts';
@@ -32,6 +33,8 @@ export interface SiteRouterOptions {
   readonly revocations: () => Revocations | undefined;
   /** Takes connections for redemption and renewal. */
   readonly http: () => HttpAcceptor | undefined;
+  /** What is known and wanted of the router's flow records. */
+  readonly flowSettings: () => FlowSettings;
   /** Sets log levels by component. */
   readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
 }

@@ -38,7 +38,7 @@ import { siteData } from './site-data.ts';
 import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { SiteEvents } from './site-events.ts';
-import { SiteFlows } from './site-flows.ts';
+import { flowSettings, SiteFlows } from './site-flows.ts';
 import { SitePings, type PingRequestOptions, type PingStarted } from './site-pings.ts';
 import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
@@ -139,6 +139,7 @@ export class SiteSupervisor implements AsyncDisposable {
         this.#pings.end('the site has a new router');
       },
       http: () => (socket) => this.#redemption.accept(socket),
+      flowSettings: () => flowSettings(this.#site, trust),
       ...(configureLog === undefined ? {} : { configureLog }),
     });
     this.events = new SiteEvents(this.#router, trust);
