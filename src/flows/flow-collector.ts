@@ -7,6 +7,8 @@ import type { FlowMessage } from './flow-messages.ts';
 import { RecordType } from './record-types.ts';
 import type { RecordUpdate } from './record.ts';
 
+export type { CollectedRecord, CollectedSource } from './collected-source.ts';
+
 /** Four heartbeats: one may be lost, another late. */
 const silentAfterMs = 8000;
 const goneAfterMs = 60_000;
@@ -70,6 +72,8 @@ export class FlowCollector {
   #sweepDueMs = -Infinity;
   /** Messages that are not what they should be, and those in another's name. */
   malformed = 0;
+  /** Messages of sources that were not heard, because there were too many. */
+  unheard = 0;
   /** Records that were not kept, because there were too many. */
   droppedRecords = 0;
 
@@ -116,15 +120,21 @@ export class FlowCollector {
         break;
       }
       case 'HEARTBEAT': {
-        const source = message.id === address.id ? this.#heard(message.id, origin, nowMs) : undefined;
-        if (source === undefined) this.malformed++;
-        else if (message.wallMicroseconds > 0) source.clock(message.wallMicroseconds, wallMicroseconds);
+        if (message.id !== address.id) {
+          this.malformed++;
+          break;
+        }
+        const source = this.#heard(message.id, origin, nowMs);
+        if (message.wallMicroseconds > 0) source?.clock(message.wallMicroseconds, wallMicroseconds);
         break;
       }
       case 'RECORD': {
-        const source = address.id === '' ? undefined : this.#heard(address.id, origin, nowMs);
-        if (source === undefined) this.malformed++;
-        else for (const update of message.records) this.#record(source, update, nowMs);
+        if (address.id === '') {
+          this.malformed++;
+          break;
+        }
+        const source = this.#heard(address.id, origin, nowMs);
+        if (source !== undefined) for (const update of message.records) this.#record(source, update, nowMs);
         break;
       }
       default:
@@ -145,7 +155,10 @@ export class FlowCollector {
   #heard(id: string, origin: string | undefined, nowMs: number): HeardSource | undefined {
     let source = this.#sources.get(id);
     if (source === undefined) {
-      if (this.#sources.size >= this.#limits.sources) return undefined;
+      if (this.#sources.size >= this.#limits.sources) {
+        this.unheard++;
+        return undefined;
+      }
       source = new HeardSource(id, flowAddresses(id).direct, origin, nowMs);
       this.#sources.set(id, source);
       if (this.#sweepDueMs === -Infinity) this.#sweepDueMs = nowMs + sweepEveryMs;
@@ -154,7 +167,10 @@ export class FlowCollector {
     }
     if (origin !== undefined) {
       source.origin ??= origin;
-      if (source.origin !== origin) return undefined;
+      if (source.origin !== origin) {
+        this.malformed++;
+        return undefined;
+      }
     }
     source.lastSeenMs = nowMs;
     if (source.state === 'silent') {

@@ -259,11 +259,11 @@ export class FlowSource {
   #signOfLife(nowMs: number, wallMicroseconds: number): void {
     const { id } = this.addresses;
     if (this.#interest.all && nowMs >= this.#beaconDueMs) {
-      this.#beaconDueMs = nowMs + beaconEveryMs;
+      this.#beaconDueMs = dueAfter(this.#beaconDueMs, beaconEveryMs, nowMs);
       this.#messages.push(beaconMessage(this.#messageNumber++, { id, type: 'ROUTER' }));
     }
     if (this.#interest.records && nowMs >= this.#heartbeatDueMs) {
-      this.#heartbeatDueMs = nowMs + heartbeatEveryMs;
+      this.#heartbeatDueMs = dueAfter(this.#heartbeatDueMs, heartbeatEveryMs, nowMs);
       this.#messages.push(heartbeatMessage(this.#messageNumber++, id, wallMicroseconds));
     }
   }
@@ -315,4 +315,10 @@ export class FlowSource {
   #send(to: string, updates: readonly RecordUpdate[]): void {
     for (const records of batchesOf(updates)) this.#messages.push(recordMessage(this.#messageNumber++, to, records));
   }
+}
+
+/** The time after one that has come, without adding up how late each was. */
+function dueAfter(dueMs: number, everyMs: number, nowMs: number): number {
+  const next = dueMs + everyMs;
+  return next > nowMs ? next : nowMs + everyMs;
 }

@@ -129,7 +129,7 @@ export class TrafficTable {
         this.#end(table, key, series, wallMicroseconds);
         continue;
       }
-      if (nowMs - series.toldWholeMs >= tellWholeEveryMs && series.changedMs > series.toldWholeMs) {
+      if (nowMs - series.toldWholeMs >= tellWholeEveryMs && series.changedMs >= series.toldWholeMs) {
         series.toldWholeMs = nowMs;
         record.forgetTold();
       }
@@ -158,7 +158,6 @@ export class TrafficTable {
   tellAll(): void {
     for (const series of this.#all()) {
       series.fill();
-      series.toldWholeMs = this.#nowMs;
       series.record.forgetTold();
       this.#options.queue.add(series.record);
     }
