@@ -15,6 +15,7 @@ import type { ControlMap, ControlMessage } from '../routing/control-message.ts';
 import { RoutingEngine } from '../routing/engine.ts';
 import type { RoutingOptions } from '../routing/engine.ts';
 import type { RoutingEvent } from '../routing/events.ts';
+import type { LinkProbes } from '../routing/hello.ts';
 import type { RoutingStatus } from '../routing/status.ts';
 import { Quarantine } from './quarantine.ts';
 
@@ -88,6 +89,11 @@ export class ControlPlane implements NeighbourHandler {
 
   get routingStatus(): RoutingStatus {
     return this.#routing.status();
+  }
+
+  /** What routing has measured on a link; undefined while it has not. */
+  probesOf(linkNumber: number): LinkProbes | undefined {
+    return this.#routing.probesOf(linkNumber);
   }
 
   /** Changes the data about the site that other routers are told. */

@@ -3,6 +3,7 @@ import type { ConfigurationRecord } from '../flows/configuration-records.ts';
 import type { FlowSource } from '../flows/flow-source.ts';
 import { Attribute, RecordType } from '../flows/record-types.ts';
 import type { ConnectorEntity, ListenerEntity } from '../management/entities.ts';
+import type { LinkProbes } from '../routing/hello.ts';
 import type { Link } from './link.ts';
 
 export interface LinkRecordsOptions {
@@ -11,13 +12,6 @@ export interface LinkRecordsOptions {
   readonly wallMicroseconds: () => number;
   /** What routing measures on a link; undefined while it has not. */
   readonly probesOf: (linkNumber: number) => LinkProbes | undefined;
-}
-
-/** What routing's own messages say of a link. */
-export interface LinkProbes {
-  readonly roundTripMs: number;
-  /** 0 to 1. */
-  readonly lossRatio: number;
 }
 
 /** A connector's link: one record, whichever connection it has. */

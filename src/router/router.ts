@@ -109,7 +109,7 @@ export class Router implements TurnTask, AsyncDisposable {
     const sourceId = discriminator(random, 5);
     const nextFlowId = (): string => `${sourceId}:${++this.#flowNumber}`;
     const parts = { forwarder: (): Forwarder => this.forwarder, turns: this.turns, sourceId, nextIdentity: nextFlowId };
-    this.#records = new RouterRecords({ ...parts, configuration, dependencies, probesOf: () => undefined });
+    this.#records = new RouterRecords({ ...parts, configuration, dependencies, probesOf: (link) => this.#control.probesOf(link) });
     const { log } = this.#records;
     this.#log = log.child('router');
     this.startedMs = clock.nowMs();

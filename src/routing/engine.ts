@@ -5,7 +5,7 @@ import { RoutingDiagnostics, type NeighbourLoss, type RoutingEvent } from './eve
 import { Exchange } from './exchange.ts';
 import { isTooFar } from './flooding.ts';
 import { helloExtension, withHelloExtension } from './hello-extension.ts';
-import { LinkTable, type Neighbour } from './hello.ts';
+import { LinkTable, type LinkProbes, type Neighbour } from './hello.ts';
 import { linkStateOf, LinkStateGraph } from './link-state-graph.ts';
 import { defaultTimers, firstLinkStateGatherMs, limits, type RoutingTimers } from './limits.ts';
 import { helloBody, linkStateVersion, makerOf, mobileAddressVersion, parseHello, versionOf } from './message-body.ts';
@@ -263,6 +263,11 @@ export class RoutingEngine {
   /** How often paths have been computed: not for changes of links that no path goes over (topology.ts). */
   get pathComputations(): number {
     return this.#topology.computations;
+  }
+
+  /** What HELLO has measured on a link; undefined while it has not. */
+  probesOf(link: number): LinkProbes | undefined {
+    return this.#links.probesOf(link);
   }
 
   /** What is known, for status pages: a snapshot. */

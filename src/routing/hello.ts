@@ -2,6 +2,7 @@ import { roundTripOf } from './hello-extension.ts';
 import { LinkDamping } from './link-damping.ts';
 import { limits, type RoutingTimers } from './limits.ts';
 import type { Hello } from './message-body.ts';
+import { ProbeLoss } from './probe-loss.ts';
 import { ShortestTrip } from './round-trip.ts';
 
 /** A link on which nothing was heard for this many times the age is dead: a new connection heals sooner. */
@@ -39,6 +40,15 @@ interface ControlLink {
   peerSentMs: number | undefined;
   peerSentAtMs: number;
   readonly trip: ShortestTrip;
+  readonly loss: ProbeLoss;
+}
+
+/** What HELLO has measured on a link. */
+export interface LinkProbes {
+  /** The shortest round trip of the last seconds. */
+  readonly roundTripMs: number;
+  /** Part of the neighbour's HELLOs that came late or not at all, 0 to 1. */
+  readonly lossRatio: number;
 }
 
 /** What a HELLO changed. */
@@ -129,6 +139,7 @@ export class LinkTable {
       peerSentMs: undefined,
       peerSentAtMs: 0,
       trip: new ShortestTrip(),
+      loss: new ProbeLoss(),
     });
   }
 
@@ -147,6 +158,13 @@ export class LinkTable {
     const numbers: number[] = [];
     for (const { link, peerIntervalMs } of this.#links.values()) if ((peerIntervalMs !== undefined) === quick) numbers.push(link);
     return numbers;
+  }
+
+  /** What has been measured on a link; undefined when its peer does not answer probes. */
+  probesOf(link: number): LinkProbes | undefined {
+    const at = this.#links.get(link);
+    if (at?.peerIntervalMs === undefined || at.trip.leastMs === 0) return undefined;
+    return { roundTripMs: at.trip.leastMs, lossRatio: at.loss.ratio };
   }
 
   /** Ids heard on a link lately. */
@@ -198,6 +216,7 @@ export class LinkTable {
     at.peerSentAtMs = nowMs;
     const tripMs = extension?.echoMs === undefined ? undefined : roundTripOf(extension.echoMs, nowMs);
     if (tripMs !== undefined) at.trip.measured(tripMs, nowMs);
+    if (extension !== undefined && at.heardAtMs > -Infinity) at.loss.heard(nowMs - at.heardAtMs, extension.intervalMs, nowMs);
   }
 
   #confirmed(at: ControlLink, nowMs: number): void {
