@@ -1,0 +1,119 @@
+import type { JSX } from 'preact';
+import type { SiteRow } from '../../../src/flows/network-snapshot.ts';
+import { percentText, shortNumber } from '../format/number-text.ts';
+import { cutName, visibleName } from '../format/visible-name.ts';
+import { cardSize, type SceneNode } from '../layout/map-scene.ts';
+import { successTone } from '../model/golden.ts';
+
+interface MapNodeProperties {
+  readonly node: SceneNode;
+  readonly shape: 'cards' | 'dots';
+  readonly isSelected: boolean;
+  readonly isDimmed: boolean;
+  readonly isTabStop: boolean;
+  readonly warnings: number;
+  readonly onSelect: (id: string) => void;
+  readonly onPoint: (id: string | null) => void;
+}
+
+/** A site on the map. */
+export function MapNode(properties: MapNodeProperties): JSX.Element {
+  const { node, shape, isSelected, isDimmed, isTabStop, warnings, onSelect, onPoint } = properties;
+  const { site, at } = node;
+  const classes = [
+    'node',
+    `is-${site.relation}`,
+    `is-${site.state}`,
+    ...(isSelected ? ['is-selected'] : []),
+    ...(isDimmed ? ['is-dimmed'] : []),
+  ];
+  return (
+    <g
+      class={classes.join(' ')}
+      transform={`translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`}
+      role="button"
+      tabIndex={isTabStop ? 0 : -1}
+      aria-pressed={isSelected}
+      aria-label={nodeText(site, warnings)}
+      data-site={site.id}
+      onClick={() => onSelect(site.id)}
+      onPointerEnter={() => onPoint(site.id)}
+      onPointerLeave={() => onPoint(null)}
+    >
+      <title>{nodeText(site, warnings)}</title>
+      {shape === 'cards' ? <Card site={site} warnings={warnings} /> : <Dot node={node} warnings={warnings} />}
+    </g>
+  );
+}
+
+function Card({ site, warnings }: { readonly site: SiteRow; readonly warnings: number }): JSX.Element {
+  const { width, height } = cardSize;
+  const isWarned = warnings > 0;
+  return (
+    <>
+      <rect class="node-ring" x={-width / 2 - 3} y={-height / 2 - 3} width={width + 6} height={height + 6} rx="11" />
+      <rect class="node-card" x={-width / 2} y={-height / 2} width={width} height={height} rx="8" />
+      <circle class={`node-state tone-${stateTone(site)}`} cx={-width / 2 + 14} cy="-7" r="3.5" />
+      <text class="node-name" x={-width / 2 + 24} y="-3">
+        {cutName(site.name, site.relation === 'self' ? 13 : isWarned ? 14 : 17)}
+      </text>
+      {site.relation === 'self' ? (
+        <text class="node-tag" x={width / 2 - (isWarned ? 30 : 10)} y="-3" text-anchor="end">
+          here
+        </text>
+      ) : null}
+      {isWarned ? <WarningMark x={width / 2 - 15} y={-7} /> : null}
+      <text class="node-rate" x={-width / 2 + 24} y="14">
+        {loadText(site)}
+      </text>
+    </>
+  );
+}
+
+function Dot({ node, warnings }: { readonly node: SceneNode; readonly warnings: number }): JSX.Element {
+  const { site, radius, isLabelled } = node;
+  return (
+    <>
+      <circle class="node-target" r={Math.max(12, radius + 4)} />
+      <circle class="node-ring" r={radius + 4} />
+      <circle class={`node-dot tone-${stateTone(site)}`} r={radius} />
+      {warnings > 0 ? <WarningMark x={radius + 3} y={-radius - 1} /> : null}
+      {isLabelled ? (
+        <text class="node-label" y={radius + 13} text-anchor="middle">
+          {cutName(site.name, 22)}
+        </text>
+      ) : null}
+    </>
+  );
+}
+
+function WarningMark({ x, y }: { readonly x: number; readonly y: number }): JSX.Element {
+  return (
+    <g class="node-warning" transform={`translate(${x} ${y})`}>
+      <path d="M0-6 6.5 5.5h-13Z" />
+      <path class="node-warning-sign" d="M0-2v3.2M0 3.2h.01" />
+    </g>
+  );
+}
+
+function stateTone(site: SiteRow): string {
+  if (site.state === 'silent') return 'none';
+  const tones = [successTone(site.inbound.successRatio), successTone(site.outbound.successRatio)];
+  return tones.includes('poor') ? 'poor' : tones.includes('fair') ? 'fair' : 'good';
+}
+
+/** What a site does, in a few words. */
+function loadText({ state, inbound, outbound }: SiteRow): string {
+  if (state === 'silent') return 'tells nothing';
+  const serves = inbound.perSecond > 0 ? `serves ${shortNumber(inbound.perSecond)}` : '';
+  const sends = outbound.perSecond > 0 ? `sends ${shortNumber(outbound.perSecond)}` : '';
+  if (serves === '' && sends === '') return 'idle';
+  return serves !== '' && sends !== '' ? `${serves} · ${sends}` : `${serves}${sends} rps`;
+}
+
+function nodeText(site: SiteRow, warnings: number): string {
+  const relation = { self: 'the observer’s site', direct: 'linked to the observer’s site', indirect: 'reached through others' }[site.relation];
+  const success = site.inbound.successRatio === null ? '' : `, success ${percentText(site.inbound.successRatio)}`;
+  const warned = warnings === 0 ? '' : `, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
+  return `${visibleName(site.name)}, ${relation}, cost ${site.cost}, ${loadText(site)}${success}${warned}`;
+}
