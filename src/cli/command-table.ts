@@ -53,6 +53,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     delete: { summary: 'Deletes the resources that YAML names', load: () => import('./delete.ts') },
   },
   Programs: {
+    observe: { summary: 'Observes the network: console, REST, metrics, history', load: () => import('./observe.ts') },
     router: { summary: 'Runs a router from a file, without a site', load: () => import('./router.ts') },
     version: { summary: 'Shows the version', load: () => import('./version-command.ts') },
   },

@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 
@@ -51,8 +51,6 @@ const probeTimeoutMs = 1000;
  */
 export async function openLineServer(options: LineServerOptions): Promise<AsyncDisposable> {
   const { path, privateFolder, log, signal } = options;
-  if (privateFolder !== undefined) await preparePrivateFolder(privateFolder);
-  await removeStaleSocket(path);
   const connections = new Set<LineConnection>();
   // A client may end its side behind its request and still wants the answer.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -60,20 +58,8 @@ export async function openLineServer(options: LineServerOptions): Promise<AsyncD
     connections.add(connection);
   });
   server.maxConnections = maxConnections;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(new WeatherError('socket-path', `cannot listen on ${path}: ${cause.message}`, { cause, remedy: 'choose another path' })),
-    );
-    // The socket file is made inside `listen`; the mask closes the moment before the mode is set.
-    const mask = process.umask(0o177);
-    try {
-      server.listen(path, resolve);
-    } finally {
-      process.umask(mask);
-    }
-  });
+  await listenPrivately(server, path, privateFolder);
   server.on('error', (error) => log.warn('accepting a management connection failed', { reason: error.message }));
-  await chmod(path, 0o600);
   const close = async (): Promise<void> => {
     signal?.removeEventListener('abort', abort);
     const closed = new Promise((resolve) => server.close(resolve));
@@ -88,6 +74,28 @@ export async function openLineServer(options: LineServerOptions): Promise<AsyncD
   if (signal?.aborted === true) await close();
   else signal?.addEventListener('abort', abort, { once: true });
   return { [Symbol.asyncDispose]: close };
+}
+
+/**
+ * Has a server listen on a unix socket of mode 0600. A socket file that nobody listens on any more is replaced; `privateFolder` is made when
+ * it is not there, and must be this user's own. Throws WeatherError `socket-in-use`, `socket-path` or `folder-not-private`.
+ */
+export async function listenPrivately(server: Server, path: string, privateFolder?: string): Promise<void> {
+  if (privateFolder !== undefined) await preparePrivateFolder(privateFolder);
+  await removeStaleSocket(path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new WeatherError('socket-path', `cannot listen on ${path}: ${cause.message}`, { cause, remedy: 'choose another path' })),
+    );
+    // The socket file is made inside `listen`; the mask closes the moment before the mode is set.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(path, resolve);
+    } finally {
+      process.umask(mask);
+    }
+  });
+  await chmod(path, 0o600);
 }
 
 class LineConnection implements LineStream {

@@ -80,14 +80,14 @@ export class History implements Disposable {
     return found;
   }
 
-  /** Adds to the rollups; `baseline` is up to where the record of this identity is counted then. */
-  add(delta: TrafficDelta, identity: string, baseline: Baseline): void {
+  /** Adds to the rollups; `baseline` is up to where the record of `identity` is counted then. Sums without a record have none. */
+  add(delta: TrafficDelta, identity?: string, baseline?: Baseline): void {
     const series = this.#seriesOf(delta.key);
     if (series === undefined) {
       this.#lostDeltas++;
       return;
     }
-    this.#baselines.set(identity, baseline);
+    if (identity !== undefined && baseline !== undefined) this.#baselines.set(identity, baseline);
     this.#rollups.add(series, delta);
   }
 

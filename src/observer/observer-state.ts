@@ -20,8 +20,6 @@ export interface ObserverState {
 /** The observer's own site. */
 export interface ObservedSite {
   readonly isConnected: boolean;
-  /** Routers that tell records. */
-  readonly sources: number;
   /** What the site said of itself last; undefined before it has. */
   readonly status: Readonly<Record<string, unknown>> | undefined;
   /** Has the site checked. Throws WeatherError while it does not run. */

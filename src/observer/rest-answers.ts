@@ -141,7 +141,7 @@ export async function siteAnswer(state: ObserverState, query: URLSearchParams): 
       version,
       startedMs,
       connected: site.isConnected,
-      sources: site.sources,
+      sources: state.model.sourceCount,
       history: { state: historyState, message, lost, bytes },
       exports: exports(),
     },

@@ -21,6 +21,7 @@ import { nearestName } from '../base/nearest-name.ts';
 import { duration } from './duration.ts';
 import { checked, table, type TableSchema } from './resource-schema.ts';
 import { flowDetailRate, flowDetailRateSetting } from './flow-settings.ts';
+import { checkObserverSettings, observerSettingNames } from './observer-settings.ts';
 import { readServiceSettings, type ServiceKind } from './service-settings.ts';
 import { serviceTypes } from './resource-types.ts';
 import type {
@@ -87,7 +88,7 @@ const siteSchema: TableSchema<SiteSpec> = table<SiteSpec>(
     defaultIssuer: optional(text(), 'name of the certificate authority; a host has one'),
     settings: optional(
       siteSettings(),
-      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign, multicast: addresses with commas whose messages go to all consumers, flow-detail-rate: requests and connections that are recorded one by one, per second',
+      'settings by name; router-logging sets log levels, require-signed: "true" refuses neighbours that do not sign, multicast: addresses with commas whose messages go to all consumers, flow-detail-rate: requests and connections that are recorded one by one, per second, observer: enabled runs an observer, which the settings observer-... are for',
     ),
   },
   {
@@ -350,6 +351,7 @@ const siteSettingNames: readonly string[] = [
   'router-logging',
   'require-signed',
   'multicast',
+  ...observerSettingNames,
   flowDetailRateSetting,
   'router-data-connection-count',
   'disable-anti-affinity',
@@ -371,6 +373,7 @@ function siteSettings(): Schema<Readonly<Record<string, string>>> {
     }
     flowDetailRate(values, path);
     for (const prefix of multicastPrefixes(values)) addressPrefix.read(prefix, [...path, 'multicast']);
+    checkObserverSettings(values, path);
     const logging = Object.hasOwn(values, 'router-logging') ? values['router-logging'] : undefined;
     if (logging === undefined) return;
     const modules = readLogging(logging, [...path, 'router-logging']).map(({ module }) => module);

@@ -1,7 +1,7 @@
 import { InputError, WeatherError } from '../base/errors.ts';
 import { exchangeLine, streamLines } from '../host/line-client.ts';
 import { LineSplitter } from '../management/line-splitter.ts';
-import { formatRequest, lineLimitBytes, parseResponse } from '../management/management-protocol.ts';
+import { formatRequest, answerLimitBytes, parseResponse } from '../management/management-protocol.ts';
 import type { FailureBody } from '../router/management.ts';
 import { layoutOf } from './process-environment.ts';
 import { siteFolderExists } from './site-folder.ts';
@@ -53,7 +53,7 @@ export function siteClient(namespace: string, environment: NodeJS.ProcessEnv = p
       return ask(askManagement<Body>(layout.managementSocket, request, timeoutMs, signal));
     },
     stream(request, take, signal) {
-      const reader = new LineSplitter(lineLimitBytes);
+      const reader = new LineSplitter(answerLimitBytes);
       const path = layout.managementSocket;
       const line = requestLine(request);
       const options = { path, line, reader, take: (answer: string): boolean => take(bodyOf(answer, path)) };
@@ -70,7 +70,7 @@ export async function askManagement<Body>(
   signal?: AbortSignal,
 ): Promise<Body> {
   const line = requestLine(request);
-  const reader = new LineSplitter(lineLimitBytes);
+  const reader = new LineSplitter(answerLimitBytes);
   const answer = await exchangeLine({ path: socketPath, line, reader, timeoutMs, ...(signal === undefined ? {} : { signal }) });
   return bodyOf(answer, socketPath) as Body;
 }
