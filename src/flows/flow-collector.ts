@@ -54,6 +54,8 @@ export interface FlowListener {
 /** A message to an address that is observed. */
 export interface ObservedMessage {
   readonly to: string;
+  /** Is not looked at: the payload says it, too. */
+  readonly subject?: string;
   /** The whole message, from its first section on. */
   readonly payload: Uint8Array;
   /** The router that it comes from, where that is known: then nobody else can tell records in the source's name. */

@@ -1,6 +1,7 @@
 import { amqpTargets } from './amqp-targets.ts';
 import { controlPlaneTarget } from './control-plane-target.ts';
 import { eventTarget } from './event-target.ts';
+import { flowTarget } from './flow-target.ts';
 import { http1Targets } from './http1-targets.ts';
 import { httpRecordTargets } from './http-record-targets.ts';
 import { signedRecordsTarget } from './signed-records-target.ts';
@@ -20,4 +21,5 @@ export const targets: readonly FuzzTarget[] = [
   ...http1Targets,
   ...httpRecordTargets,
   eventTarget,
+  flowTarget,
 ];
