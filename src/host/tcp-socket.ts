@@ -8,7 +8,7 @@ const nothing = new Uint8Array(0);
 interface Piece {
   readonly bytes: Uint8Array;
   readonly start: number;
-  readonly end: number;
+  end: number;
 }
 
 /** Pieces up to this many octets are copied into one buffer with their neighbours: several buffers in one call cost more than that. */
@@ -74,15 +74,25 @@ export class TcpSocket implements StreamSocket, TurnTask {
       this.#first = bytes;
       this.#firstStart = start;
       this.#firstEnd = end;
-    } else if (bytes === this.#first && start === this.#firstEnd && this.#pieces === undefined) {
-      // What stands behind it in memory goes with it.
-      this.#firstEnd = end;
-    } else {
+    } else if (!this.#adjoins(bytes, start, end)) {
       const pieces = (this.#pieces ??= [{ bytes: this.#first, start: this.#firstStart, end: this.#firstEnd }]);
       pieces.push({ bytes, start, end });
     }
     this.#turnBytes += end - start;
     this.#queue();
+  }
+
+  /** Octets that follow the last ones in memory make one piece with them. */
+  #adjoins(bytes: Uint8Array, start: number, end: number): boolean {
+    const last = this.#pieces?.at(-1);
+    if (last !== undefined) {
+      if (last.bytes !== bytes || last.end !== start) return false;
+      last.end = end;
+      return true;
+    }
+    if (this.#first !== bytes || this.#firstEnd !== start) return false;
+    this.#firstEnd = end;
+    return true;
   }
 
   #queue(): void {
