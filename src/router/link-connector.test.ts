@@ -36,6 +36,7 @@ function context(): LinkContext {
       relieved: () => {},
       down: (_neighbour, error) => link.ended?.(error),
     }),
+    accessIdentity: () => undefined,
     tlsProfile: () => {
       throw new Error('no profile is used');
     },
