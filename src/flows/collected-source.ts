@@ -52,6 +52,7 @@ export class KeptRecord implements CollectedRecord {
   readonly attributes: Map<number, AttributeValue> = new Map();
   /** Negative while it goes on. */
   endedMs = -1;
+  updatedMs = 0;
   /** Octets in memory, by estimate. */
   cost: number = recordCost;
 

@@ -302,3 +302,25 @@ test('flows that end faster than they are forgotten are forgotten sooner', () =>
   heard.run(11_000);
   assert.equal(heard.collector.recordCount, 0);
 });
+
+test('flows that nothing was heard of for an hour are forgotten, sums after a quarter, and what stands is not', () => {
+  const heard = new Heard();
+  const { traffic, loss } = RecordType;
+  heard.records('abcde:0', [update(listener, 'abcde:1'), update(transportFlow, 'abcde:2'), update(transportFlow, 'abcde:3')]);
+  heard.records('abcde:0', [update(traffic, 'abcde:4'), update(traffic, 'abcde:5'), update(loss, 'abcde:6')], undefined, 'caravan');
+  const source = heard.collector.sources.get('abcde:0') as CollectedSource;
+  const pass = (minutes: number): void => {
+    for (let minute = 0; minute < minutes; minute++) {
+      for (let beat = 0; beat < 12; beat++) {
+        heard.run(5000);
+        heard.beacon('abcde:0');
+      }
+      heard.records('abcde:0', [update(transportFlow, 'abcde:3'), update(traffic, 'abcde:5')]);
+    }
+  };
+  pass(17);
+  assert.deepEqual([...source.flows.keys(), ...source.records.keys()], ['abcde:2', 'abcde:3', 'abcde:1', 'abcde:5']);
+  pass(45);
+  assert.deepEqual([...source.flows.keys(), ...source.records.keys()], ['abcde:3', 'abcde:1', 'abcde:5']);
+  assert.equal(heard.collector.recordCount, 3);
+});

@@ -16,6 +16,11 @@ const goneAfterMs = 60_000;
 const keepFlowsMs = 10_000;
 const keepEndedMs = 60_000;
 const sweepEveryMs = 1000;
+/** Flows whose end was lost, or that a router does not record any more: routers tell of those that go on every ten minutes. */
+const keepUnheardFlowsMs = 3_600_000;
+/** Sums start anew when nobody has listened for a moment, and those before have no end: routers tell of them every five minutes. */
+const keepUnheardSumsMs = 900_000;
+const sweepUnheardEveryMs = 60_000;
 /** When flows must make room, so many parts of the source's go at once: to look for the oldest costs more than to remove it. */
 const evictedPart = 16;
 
@@ -72,6 +77,7 @@ export class FlowCollector {
   #recordCount = 0;
   #cost = 0;
   #sweepDueMs = -Infinity;
+  #sweepUnheardDueMs = 0;
   /** Messages that are not what they should be, and those in another's name. */
   malformed = 0;
   /** Messages of sources that were not heard, because there were too many. */
@@ -204,6 +210,7 @@ export class FlowCollector {
       return;
     }
     this.#merge(source, record, update, isNew);
+    record.updatedMs = nowMs;
     const { isEnded } = record;
     if (isEnded && record.endedMs < 0) {
       record.endedMs = nowMs;
@@ -282,6 +289,10 @@ export class FlowCollector {
     if (nowMs < this.#sweepDueMs || this.#sweepDueMs === -Infinity) return;
     this.#forget(this.#endedFlows, nowMs - keepFlowsMs);
     this.#forget(this.#endedRecords, nowMs - keepEndedMs);
+    if (nowMs >= this.#sweepUnheardDueMs) {
+      this.#sweepUnheardDueMs = nowMs + sweepUnheardEveryMs;
+      this.#forgetUnheard(nowMs);
+    }
     for (const source of this.#sources.values()) this.#watch(source, nowMs);
     this.#sweepDueMs = this.#sources.size === 0 ? -Infinity : nowMs + sweepEveryMs;
   }
@@ -294,6 +305,16 @@ export class FlowCollector {
       this.#remove(source, record);
     }
     ended.splice(0, count);
+  }
+
+  #forgetUnheard(nowMs: number): void {
+    for (const source of this.#sources.values()) {
+      for (const flow of source.flows.values()) if (nowMs - flow.updatedMs > keepUnheardFlowsMs) this.#remove(source, flow);
+      for (const record of source.records.values()) {
+        const isSum = record.type === RecordType.traffic || record.type === RecordType.loss;
+        if (isSum && nowMs - record.updatedMs > keepUnheardSumsMs) this.#remove(source, record);
+      }
+    }
   }
 
   #watch(source: HeardSource, nowMs: number): void {

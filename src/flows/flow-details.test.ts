@@ -162,3 +162,14 @@ test('no more than 5,000 records are outstanding', () => {
   assert.equal(new Set(told.map((record) => record.get(1))).size, 5000);
   assert.equal(told.filter((record) => record.has(Attribute.endTime)).length, 5000);
 });
+
+test('a connection that goes on is told whole again every ten minutes', () => {
+  const driven = new Driven().want(everything).run(3000);
+  const connection = driven.detail('connection');
+  driven.run(1000).take();
+  driven.run(610_000);
+  assert.deepEqual(
+    driven.records('.flows').map((record) => [record.get(1), record.has(Attribute.startTime)]),
+    [[connection.identity, true]],
+  );
+});

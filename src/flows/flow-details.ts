@@ -13,6 +13,8 @@ const supplementWaitMs = 5000;
 const failedWaitMs = 1000;
 /** A request is told when it has ended, or when it goes on for longer. */
 const tellOpenAfterMs = 1000;
+/** All of what goes on is told again so often: observers forget what they have not heard of for an hour. */
+const tellAgainEveryMs = 600_000;
 
 /** What the server's router may add; the rest of a record is the business of the router where the client is. */
 const supplementAttributes: ReadonlySet<number> = new Set([
@@ -45,6 +47,7 @@ export class FlowDetails {
   readonly rate: TokenBucket;
   #isRecording = false;
   #nowMs = 0;
+  #toldAllMs = 0;
   /** Those that were not made, because there were too many. */
   dropped = 0;
 
@@ -64,6 +67,7 @@ export class FlowDetails {
   start(nowMs: number): void {
     this.#isRecording = true;
     this.#nowMs = nowMs;
+    this.#toldAllMs = nowMs;
   }
 
   /** Nobody wants them any more: those that are begun are forgotten. */
@@ -119,6 +123,7 @@ export class FlowDetails {
         if (nowMs - detail.endedMs >= detail.waitMs) this.#conclude(detail);
       } else if (!detail.wasTold && nowMs - detail.begunMs >= tellOpenAfterMs) detail.update();
     }
+    if (nowMs - this.#toldAllMs >= tellAgainEveryMs) this.tellAll();
   }
 
   /** What a server's router adds to one of these records. */
@@ -152,6 +157,7 @@ export class FlowDetails {
 
   /** Tells again what has been told of those under way. */
   tellAll(): void {
+    this.#toldAllMs = this.#nowMs;
     for (const detail of this.#outstanding.values()) {
       if (!detail.wasTold) continue;
       detail.record.forgetTold();

@@ -192,3 +192,38 @@ test('what is sent to the source by mistake or malice is counted, and does no ha
   const [record] = driven.records('.flows');
   assert.equal(record?.get(Attribute.trace), 'x'.repeat(1024));
 });
+
+test('what stands and what has ended is told again by itself, in case it was lost', () => {
+  const driven = new Driven().want(everything);
+  const [stays, ends] = ['one', 'two'].map((name) => driven.source.begin(RecordType.listener, [[Attribute.name, name]], driven.wall));
+  driven.run(3000);
+  ends?.end(driven.wall);
+  driven.run(1000).take();
+  driven.run(10_000);
+  const [ended, ...none] = driven.records();
+  assert.deepEqual([none.length, ended?.get(Attribute.identity), ended?.get(Attribute.name)], [0, ends?.identity, 'two']);
+  assert.ok(ended?.has(Attribute.endTime));
+  driven.run(280_000);
+  assert.deepEqual(driven.records(), []);
+  driven.run(20_000);
+  assert.deepEqual(
+    driven.records().map((record) => [record.get(Attribute.identity), record.get(Attribute.name)]),
+    [[stays?.identity, 'one']],
+  );
+});
+
+test('who has not listened for a moment is told what has ended meanwhile', () => {
+  const driven = new Driven().want(everything).run(3000);
+  const [soon, early] = ['one', 'two'].map((name) => driven.source.begin(RecordType.listener, [[Attribute.name, name]], driven.wall));
+  driven.run(1000);
+  driven.want(nothing);
+  early?.end(driven.wall);
+  driven.run(60_000);
+  soon?.end(driven.wall);
+  driven.run(20_000).take();
+  driven.want(everything).run(300);
+  assert.deepEqual(
+    driven.records().map((record) => [record.get(Attribute.name), record.has(Attribute.endTime)]),
+    [['one', true]],
+  );
+});

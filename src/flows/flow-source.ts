@@ -30,6 +30,8 @@ const refreshEveryMs = 1000;
 const repeatEveryMs = 1000;
 /** Records of a kind that are sent at a time: 5,000 a second. The others wait for the next time. */
 const maxRecordsPerFlush = 1000;
+/** How many records were not made is told again so often, as other sums are. */
+const tellLossEveryMs = 300_000;
 /** Messages that the owner has not taken yet: no more are made then. */
 const maxWaitingMessages = 400;
 /** New records of single requests and connections a second: what is not made costs nothing but its count. */
@@ -78,6 +80,7 @@ export class FlowSource {
   readonly #caravanQueue = new RecordQueue();
   #loss: SourceRecord | undefined;
   #lossBase = 0;
+  #lossToldMs = 0;
   #interest: FlowInterest = nobody;
   #messages: OutgoingFlowMessage[] = [];
   #messageNumber = 0;
@@ -177,7 +180,7 @@ export class FlowSource {
     this.#interest = isActive ? { all, records, flows, logs, caravan } : nobody;
     this.#supplement.active = all;
     if (!all) this.#supplement.clear();
-    if (records !== before.records) this.#recordsWanted(records, nowMs);
+    if (records !== before.records) this.#recordsWanted(records, nowMs, wallMicroseconds);
     if (flows !== before.flows) this.#flowsWanted(flows, nowMs);
     if (caravan !== before.caravan) this.#caravanWanted(caravan, nowMs, wallMicroseconds);
     if (logs && !before.logs) this.#log.tellAll();
@@ -191,9 +194,9 @@ export class FlowSource {
     this.#signOfLife(nowMs, wallMicroseconds);
   }
 
-  #recordsWanted(isWanted: boolean, nowMs: number): void {
+  #recordsWanted(isWanted: boolean, nowMs: number, wallMicroseconds: number): void {
     if (isWanted) {
-      this.#configuration.start();
+      this.#configuration.start(nowMs, wallMicroseconds);
       this.#heartbeatDueMs = nowMs;
     } else {
       this.#configuration.stop();
@@ -246,6 +249,7 @@ export class FlowSource {
   handleTimeout(nowMs: number, wallMicroseconds: number): void {
     if (nowMs < this.#flushDueMs) return;
     this.#flushDueMs = nowMs + flushEveryMs;
+    this.#configuration.tick(nowMs, wallMicroseconds);
     this.#details.tick(nowMs);
     this.#traffic.tick(nowMs, wallMicroseconds);
     this.#signOfLife(nowMs, wallMicroseconds);
@@ -275,7 +279,7 @@ export class FlowSource {
       this.#refreshDueMs = nowMs + refreshEveryMs;
       this.#refresh();
     }
-    this.#tellLoss();
+    this.#tellLoss(nowMs);
     for (const [sourceId, supplements] of this.#supplement.take()) this.#send(supplementAddress(sourceId), supplements);
     if (records) this.#sendQueue(this.addresses.records, this.#recordQueue);
     if (flows) this.#sendQueue(this.addresses.flows, this.#flowQueue);
@@ -293,12 +297,15 @@ export class FlowSource {
     this.#loss?.forgetTold();
   }
 
-  #tellLoss(): void {
+  #tellLoss(nowMs: number): void {
     const loss = this.#loss;
     if (loss === undefined) return;
     const dropped = this.droppedFlows - this.#lossBase;
     loss.set(Attribute.droppedFlows, dropped);
-    if (dropped > 0 && loss.hasNews) this.#caravanQueue.add(loss);
+    if (nowMs - this.#lossToldMs >= tellLossEveryMs) loss.forgetTold();
+    if (dropped === 0 || !loss.hasNews) return;
+    this.#lossToldMs = nowMs;
+    this.#caravanQueue.add(loss);
   }
 
   #sendQueue(to: string, queue: RecordQueue): void {

@@ -166,3 +166,14 @@ test('what has changed is told whole again after some seconds, in case it was lo
     [false, true],
   );
 });
+
+test('sums that do not change while something is open are told again every five minutes', () => {
+  const driven = new Driven().want(everything).run(3000);
+  driven.source.meterFor('abcde:900', 'tcp', 'connections').series({ address: 'db', routerId: 'r2', server: '' }).opened();
+  driven.run(20_000).take();
+  driven.run(910_000);
+  assert.deepEqual(
+    driven.records('.caravan').map((record) => [record.get(Attribute.vanAddress), record.get(Attribute.open)]),
+    Array.from({ length: 3 }, () => ['db', 1]),
+  );
+});

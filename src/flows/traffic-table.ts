@@ -13,6 +13,8 @@ const maxRestSeries = 1024;
 const tellEveryMs = 1000;
 /** All of a record that has changed is told again so often: a message that was lost does no harm for long. */
 const tellWholeEveryMs = 10_000;
+/** And so often when nothing has changed: collectors forget sums that they have not heard of for a quarter of an hour. */
+const tellUnchangedEveryMs = 300_000;
 /** Sums of a server that nothing goes to end after this time, and leave room for others. */
 const idleMs = 600_000;
 /** In place of the server, where several are counted as one. */
@@ -129,7 +131,8 @@ export class TrafficTable {
         this.#end(table, key, series, wallMicroseconds);
         continue;
       }
-      if (nowMs - series.toldWholeMs >= tellWholeEveryMs && series.changedMs >= series.toldWholeMs) {
+      const wholeMs = series.changedMs >= series.toldWholeMs ? tellWholeEveryMs : tellUnchangedEveryMs;
+      if (nowMs - series.toldWholeMs >= wholeMs) {
         series.toldWholeMs = nowMs;
         record.forgetTold();
       }
