@@ -47,9 +47,11 @@ export async function askNetwork(call: Call): Promise<NetworkReport> {
 export function formatNetwork(view: NetworkView, revokedSites: readonly RevokedSite[] = []): string {
   const { networkId, sites, services } = view;
   const ordered = [...sites].sort((a, b) => rank(a) - rank(b) || a.cost - b.cost || (a.name < b.name ? -1 : 1));
+  const dialled = ownLinks(view);
+  const costs = new Map(sites.map(({ routerId, cost }) => [routerId, cost]));
   const tree: TreeNode[] = [
-    { text: 'Sites', children: ordered.map((site) => siteNode(site, view)) },
-    { text: services.length === 0 ? 'Services: none' : 'Services', children: services.map((service) => serviceNode(service, sites)) },
+    { text: 'Sites', children: ordered.map((site) => siteNode(site, dialled)) },
+    { text: services.length === 0 ? 'Services: none' : 'Services', children: services.map((service) => serviceNode(service, costs)) },
     ...revokedNodes(revokedSites),
   ];
   return `${heading(networkId, sites.length)}\n${formatTree(tree)}`;
@@ -59,7 +61,17 @@ function rank({ relation }: NetworkSite): number {
   return ['self', 'direct', 'indirect'].indexOf(relation);
 }
 
-function siteNode(site: NetworkSite, { links }: NetworkView): TreeNode {
+/** Who made the links of this site, by the router at their other end. */
+function ownLinks({ links, routerId }: NetworkView): ReadonlyMap<string, string> {
+  const made = new Map<string, string>();
+  for (const { from, to, direction } of links) {
+    if (direction === null) continue;
+    made.set(from.routerId === routerId ? to.routerId : from.routerId, direction === 'out' ? ' (made here)' : ' (made there)');
+  }
+  return made;
+}
+
+function siteNode(site: NetworkSite, dialled: ReadonlyMap<string, string>): TreeNode {
   const facts = [site.platform, site.version, site.location].filter((fact) => fact !== null);
   const limits = [
     ...(limited(site.advertise) ? [`may offer ${patternText(site.advertise)}`] : []),
@@ -67,10 +79,8 @@ function siteNode(site: NetworkSite, { links }: NetworkView): TreeNode {
   ];
   const about = `router ${site.routerId}${facts.length === 0 ? '' : `, ${facts.join(' ')}`}`;
   const peers = site.peers.map(({ routerId, name, cost }): TreeNode => {
-    const ends = new Set([site.routerId, routerId]);
-    const own = links.find((link) => ends.has(link.from.routerId) && ends.has(link.to.routerId));
-    const dialled = site.relation !== 'self' || own?.direction == null ? '' : own.direction === 'out' ? ' (made here)' : ' (made there)';
-    return { text: `link to ${name}, cost ${cost}${dialled}` };
+    const made = site.relation === 'self' ? (dialled.get(routerId) ?? '') : '';
+    return { text: `link to ${name}, cost ${cost}${made}` };
   });
   return { text: `${site.name}  [${relationText(site)}]`, children: [{ text: about }, ...limits.map((text) => ({ text })), ...peers] };
 }
@@ -86,8 +96,7 @@ function relationText({ relation, nextHop, cost, trust: proven }: NetworkSite): 
   return `indirect by ${nextHop?.name ?? 'another site'}, cost ${cost}${trust}`;
 }
 
-function serviceNode(service: NetworkService, sites: readonly NetworkSite[]): TreeNode {
-  const costs = new Map(sites.map(({ routerId, cost }) => [routerId, cost]));
+function serviceNode(service: NetworkService, costs: ReadonlyMap<string, number>): TreeNode {
   const offered = service.connectors.map(({ routerId, name }) => {
     const cost = costs.get(routerId);
     return cost === undefined || cost === 0 ? name : `${name} (cost ${cost})`;

@@ -4,8 +4,12 @@
  */
 const unsafe = /(?!\n)[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
+/** Most names: nothing has to be looked for in them. */
+const plain = /^[ -~]*$/;
+
 /** `text` with such characters written as escapes, such as `\x1b`. Line ends stay. */
 export function printableText(text: string): string {
+  if (plain.test(text)) return text;
   return text.replaceAll(unsafe, (character) => {
     const code = character.charCodeAt(0);
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;

@@ -62,9 +62,9 @@ export class SiteSession {
     return siteFolderExists(this.layout);
   }
 
-  /** What the running site says about itself; undefined when it does not run. Throws WeatherError `no-site`. */
-  report(): Promise<SiteReport | undefined> {
-    return whenRunning(this.ask<SiteReport>('STATUS', {}));
+  /** What the running site says about itself, with `network` about each site of its network as well; undefined when it does not run. Throws WeatherError `no-site`. */
+  report(attributes: { readonly network?: boolean } = {}): Promise<SiteReport | undefined> {
+    return whenRunning(this.ask<SiteReport>('STATUS', attributes));
   }
 
   /** The resources, with status when the site runs. Throws WeatherError `no-site`. */

@@ -39,7 +39,8 @@ interface FoundSite {
 
 async function oneSite(call: Call): Promise<FoundSite> {
   const session = new SiteSession(call);
-  const report = await session.report();
+  // For programs the status is whole, as Skupper has it; people are shown a number.
+  const report = await session.report({ network: call.output !== 'table' });
   const resources = report?.resources ?? (await session.resources()).resources;
   const name = resources.find(({ kind }) => kind === 'Site')?.metadata.name ?? '';
   return { namespace: call.namespace, name, report };
@@ -78,6 +79,7 @@ function formatSite(call: Call, site: FoundSite): string {
     ['Network', trust.networkId ?? 'none yet: issue a token here or redeem one of another site'],
     ['Sites in network', typeof status?.['sitesInNetwork'] === 'number' ? String(status['sitesInNetwork']) : ''],
     ['Router', report.site.routerId],
+    ['Console', observerText(report)],
     ['Accepts links at', endpoints.map(({ host, port }) => `${host}:${port}`).join(', ')],
     ['Revoked', trust.revoked ?? ''],
     ['May issue tokens', trust.networkId === null ? '' : String(trust.mayIssue)],
@@ -89,6 +91,11 @@ function formatSite(call: Call, site: FoundSite): string {
     ['Revoked sites', trust.revokedSites.map(({ name, routerId }) => `${name} (${routerId})`).join(', ')],
   ];
   return formatFields(fields.filter(([, value]) => value !== ''));
+}
+
+function observerText({ observer }: SiteReport): string {
+  if (observer === null) return '';
+  return observer.url ?? (observer.message === null ? 'is starting' : `does not run: ${observer.message}`);
 }
 
 /** Without a network there are no certificates, so that links are not accepted yet: no reason to worry. */

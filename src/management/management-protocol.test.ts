@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import {
   formatRequest,
   formatResponse,
-  lineLimitBytes,
+  answerLimitBytes,
   parseRequest,
   parseResponse,
   queryPart,
@@ -81,9 +81,9 @@ test('a response survives the line', () => {
 
 test('a response one byte over the line limit says how to ask for less', () => {
   const empty = formatResponse(respond(1, statusCodes.ok, '')).length;
-  const fitting = formatResponse(respond(1, statusCodes.ok, 'x'.repeat(lineLimitBytes - empty)));
-  assert.equal(fitting.length, lineLimitBytes);
-  const tooLong = parseResponse(formatResponse(respond(1, statusCodes.ok, 'x'.repeat(lineLimitBytes - empty + 1))));
+  const fitting = formatResponse(respond(1, statusCodes.ok, 'x'.repeat(answerLimitBytes - empty)));
+  assert.equal(fitting.length, answerLimitBytes);
+  const tooLong = parseResponse(formatResponse(respond(1, statusCodes.ok, 'x'.repeat(answerLimitBytes - empty + 1))));
   assert.equal(tooLong?.statusCode, 500);
   assert.match(tooLong?.statusDescription ?? '', /offset and count/);
 });

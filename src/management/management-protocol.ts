@@ -13,8 +13,13 @@ import { nameLengthLimit } from './attribute-types.ts';
  * Responses come in the order in which requests are done, not that in which they came; `id` joins them.
  */
 
-/** Longest line, both ways: a QUERY of a few thousand entities. Longer results are asked for in parts (offset, count). */
+/** Longest line of a client: the resources of a large site. */
 export const lineLimitBytes: number = 1024 * 1024;
+/**
+ * Longest answer: the largest network that there can be, of 16,384 sites, takes some 24 MiB. It is made for one question of the user who runs the
+ * site, and gone when it is written. Longer results are asked for in parts (offset, count).
+ */
+export const answerLimitBytes: number = 32 * 1024 * 1024;
 
 /** Most requests of one client that may be unanswered; a tool needs one, a console a few. */
 export const pendingRequestLimit = 64;
@@ -112,8 +117,8 @@ export function respond(id: RequestId, statusCode: StatusCode, body: unknown = n
 export function formatResponse(response: ManagementResponse): string {
   const line = `${JSON.stringify(response)}\n`;
   // A UTF-16 unit is at most 3 bytes of UTF-8: lines surely short enough need no exact count.
-  if (line.length * 3 <= lineLimitBytes || new TextEncoder().encode(line).length <= lineLimitBytes) return line;
-  const advice = `the answer is longer than ${lineLimitBytes} bytes; ask for a part with the attributes offset and count`;
+  if (line.length * 3 <= answerLimitBytes || new TextEncoder().encode(line).length <= answerLimitBytes) return line;
+  const advice = `the answer is longer than ${answerLimitBytes} bytes; ask for a part with the attributes offset and count`;
   return `${JSON.stringify(respond(response.id, statusCodes.internalError, null, advice))}\n`;
 }
 

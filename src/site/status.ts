@@ -69,8 +69,12 @@ export interface ObservedSite {
   readonly serviceConnectors: ReadonlySet<string>;
   /** Routing keys that have a connector anywhere in the network. */
   readonly reachableKeys: ReadonlySet<string>;
-  /** Sites of the network, this one included. */
-  readonly network: readonly SiteRecord[];
+  /** Routing keys that have a listener anywhere in the network. */
+  readonly listenedKeys: ReadonlySet<string>;
+  /** How many sites the network has, this one included. */
+  readonly sitesInNetwork: number;
+  /** Each of them; undefined where that was not asked for: it is as much as the network is large. */
+  readonly network: readonly SiteRecord[] | undefined;
   /** Site id and name by router id. */
   readonly sitesByRouter: ReadonlyMap<string, { readonly id: string; readonly name: string; readonly trust: string }>;
   /** Where this site accepts links, as other sites reach it, by listener name. */
@@ -82,7 +86,8 @@ export interface ObservedSite {
 export interface SiteStatus extends BaseStatus {
   readonly endpoints: readonly AccessEndpoint[];
   readonly sitesInNetwork: number;
-  readonly network: readonly SiteRecord[];
+  /** Absent where it was not asked for. */
+  readonly network?: readonly SiteRecord[];
 }
 
 export interface ListenerStatus extends BaseStatus {
@@ -176,8 +181,8 @@ function siteStatus(site: ResourceOf<'Site'>, observed: ObservedSite, moment: St
   const running = observed.routerRunning ? ready : observed.routerError === '' ? pending('Pending') : failed(observed.routerError);
   const findings: Record<string, Finding> = { Configured: ready, Running: running };
   if (acceptsLinks(site)) findings['Resolved'] = resolved(site, endpoints, observed);
-  const { network } = observed;
-  return { ...statusOf(findings, 'Ready', moment), endpoints, sitesInNetwork: network.length, network };
+  const { network, sitesInNetwork } = observed;
+  return { ...statusOf(findings, 'Ready', moment), endpoints, sitesInNetwork, ...(network === undefined ? {} : { network }) };
 }
 
 /** Whether the listener for links is there and others know how to reach it. */
@@ -256,9 +261,7 @@ function multiKeyStatus(listener: ResourceOf<'MultiKeyListener'>, observed: Obse
 
 function connectorStatus(connector: ResourceOf<'Connector'>, observed: ObservedSite, moment: StatusMoment): ConnectorStatus {
   const { routingKey } = connector.spec;
-  const hasMatchingListener = observed.network.some(({ services }) =>
-    services.some((service) => service.routingKey === routingKey && service.listeners.length > 0),
-  );
+  const hasMatchingListener = observed.listenedKeys.has(routingKey);
   const findings = {
     Configured: configuredService(connector, observed.serviceConnectors, observed),
     Matched: hasMatchingListener ? ready : pending('No matching listeners'),

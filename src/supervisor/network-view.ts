@@ -101,8 +101,9 @@ export function networkView(sources: NetworkSources): NetworkView {
 type Place = (routerId: string) => ServicePlace;
 
 function placeOf(nodes: readonly RouterNodeRow[]): Place {
-  const names = new Map(nodes.map(({ id, site }) => [id, text(site, 'name') ?? id]));
-  return (routerId) => ({ routerId, name: names.get(routerId) ?? routerId });
+  // One object for each router, however often it is named.
+  const places = new Map(nodes.map(({ id, site }) => [id, { routerId: id, name: text(site, 'name') ?? id }]));
+  return (routerId) => places.get(routerId) ?? { routerId, name: routerId };
 }
 
 function siteView(node: RouterNodeRow, ownId: string, place: Place): NetworkSite {
@@ -127,19 +128,25 @@ function siteView(node: RouterNodeRow, ownId: string, place: Place): NetworkSite
 }
 
 function links({ nodes, connections }: NetworkSources, ownId: string, place: Place): NetworkLink[] {
-  const found = new Map<string, NetworkLink>();
+  /** By the router whose id comes first, then by the other. */
+  const found = new Map<string, Map<string, NetworkLink>>();
+  const own = new Map<string, ConnectionRow>();
+  // Of several links to one neighbour the first is shown.
+  for (const row of connections) if (row.role === 'inter-router' && !own.has(row.container)) own.set(row.container, row);
   for (const { id, linkState } of nodes) {
     for (const [peer, cost] of Object.entries(linkState)) {
-      const key = [id, peer].sort().join(' ');
-      const known = found.get(key);
+      const [first, second] = id < peer ? [id, peer] : [peer, id];
+      let ofFirst = found.get(first);
+      if (ofFirst === undefined) found.set(first, (ofFirst = new Map()));
+      const known = ofFirst.get(second);
       if (known !== undefined) {
         // The two ends may say different costs while one of them changes; routing takes the higher.
-        found.set(key, { ...known, cost: Math.max(known.cost, cost) });
+        if (cost > known.cost) ofFirst.set(second, { ...known, cost });
         continue;
       }
       const other = id === ownId ? peer : peer === ownId ? id : undefined;
-      const connection = connections.find(({ container, role }) => container === other && role === 'inter-router');
-      found.set(key, {
+      const connection = other === undefined ? undefined : own.get(other);
+      ofFirst.set(second, {
         from: place(id),
         to: place(peer),
         cost,
@@ -148,7 +155,7 @@ function links({ nodes, connections }: NetworkSources, ownId: string, place: Pla
       });
     }
   }
-  return [...found.values()].sort((a, b) => byName(a.from, b.from) || byName(a.to, b.to));
+  return [...found.values()].flatMap((ofFirst) => [...ofFirst.values()]).sort((a, b) => byName(a.from, b.from) || byName(a.to, b.to));
 }
 
 /** Addresses on which skupper-routers exchange flow records (VanFlow); nobody's services. */
@@ -165,6 +172,15 @@ function services(sources: NetworkSources, ownId: string, place: Place): Network
       else places.push(place(id));
     }
   }
+  const portsByKey = new Map<string, ServicePortRow[]>();
+  for (const port of ports) {
+    const portKeys = listenerKeys.get(port.name) ?? (port.address === undefined ? [] : [port.address]);
+    for (const key of portKeys) {
+      const known = portsByKey.get(key);
+      if (known === undefined) portsByKey.set(key, [port]);
+      else known.push(port);
+    }
+  }
   const byKey = new Map(addresses.map((row) => [row.name, row]));
   const keys = [...new Set([...byKey.keys(), ...listening.keys()])].filter((key) => !flowRecordAddress.test(key)).sort();
   return keys.map((routingKey) => {
@@ -176,9 +192,12 @@ function services(sources: NetworkSources, ownId: string, place: Place): Network
       types: [...(types.get(routingKey) ?? [])].sort(),
       connectors: [...local, ...(row?.remoteRouters ?? [])].map(place),
       listeners: listening.get(routingKey) ?? [],
-      localListeners: ports
-        .filter(({ name, address }) => address === routingKey || listenerKeys.get(name)?.includes(routingKey) === true)
-        .map(({ name, host, port, boundPort }) => ({ name, host, port: boundPort === 0 ? port : boundPort, open: boundPort > 0 })),
+      localListeners: (portsByKey.get(routingKey) ?? []).map(({ name, host, port, boundPort }) => ({
+        name,
+        host,
+        port: boundPort === 0 ? port : boundPort,
+        open: boundPort > 0,
+      })),
     };
   });
 }

@@ -3,12 +3,12 @@ import type { ListenerState } from '../management/operational-entities.ts';
 import type { ServiceListenerEntity } from '../management/service-entities.ts';
 import type { Router } from '../router/router.ts';
 import type { Withheld } from '../site/derive.ts';
-import { entityNames } from '../site/derive.ts';
 import { routingKeysOf } from '../site/derive-services.ts';
-import { resourcesOf, type Resource } from '../site/resource-types.ts';
-import type { AccessEndpoint, GrantState, ObservedSite, SiteRecord, TokenState } from '../site/status.ts';
+import type { Resource } from '../site/resource-types.ts';
+import type { AccessEndpoint, GrantState, ObservedSite, TokenState } from '../site/status.ts';
 import type { AccessPoint } from './access-points.ts';
 import type { NetworkView } from './network-view.ts';
+import { siteRecords } from './site-records.ts';
 
 export interface ObservationSources {
   readonly resources: readonly Resource[];
@@ -18,6 +18,8 @@ export interface ObservationSources {
   readonly refusals: ReadonlyMap<string, string>;
   readonly accessPoints: readonly AccessPoint[];
   readonly network: NetworkView | undefined;
+  /** Whether every site of the network is wanted. */
+  readonly isWhole: boolean;
   readonly grants: ReadonlyMap<string, GrantState>;
   readonly tokens: ReadonlyMap<string, TokenState>;
 }
@@ -46,7 +48,9 @@ export function observeSite(sources: ObservationSources): ObservedSite {
       ...keys.filter((key) => router?.forwarder.reachable(key) === true),
       ...services.filter(({ connectors }) => connectors.length > 0).map(({ routingKey }) => routingKey),
     ]),
-    network: network === undefined ? [] : siteRecords(network, resources),
+    listenedKeys: new Set(services.filter(({ listeners }) => listeners.length > 0).map(({ routingKey }) => routingKey)),
+    sitesInNetwork: network?.sites.length ?? 0,
+    network: !sources.isWhole ? undefined : network === undefined ? [] : siteRecords(network, resources),
     sitesByRouter: new Map(network?.sites.map(({ routerId, name, trust }) => [routerId, { id: routerId, name, trust }])),
     endpoints: endpointsOf(sources),
     grants: sources.grants,
@@ -86,30 +90,4 @@ function endpointsOf({ accessPoints, router }: ObservationSources): ReadonlyMap<
     );
   }
   return endpoints;
-}
-
-/** The network as Skupper's SiteRecords. Of other sites the names of links, listeners and connectors are not known: the keys stand for them. */
-function siteRecords(network: NetworkView, resources: readonly Resource[]): readonly SiteRecord[] {
-  const links = resourcesOf(resources, 'Link');
-  return network.sites.map(({ routerId, name, namespace, platform, version, peers, relation }) => ({
-    id: routerId,
-    name,
-    ...(namespace === null ? {} : { namespace }),
-    ...(platform === null ? {} : { platform }),
-    ...(version === null ? {} : { version }),
-    links: peers.map((peer) => {
-      const own = network.links.find(
-        ({ from, to }) => relation === 'self' && (from.routerId === peer.routerId || to.routerId === peer.routerId),
-      );
-      const link = links.find((candidate) => own !== undefined && own.owner !== null && entityNames(candidate).includes(own.owner));
-      return { name: link?.metadata.name ?? peer.name, remoteSiteId: peer.routerId, remoteSiteName: peer.name, operational: true };
-    }),
-    services: network.services
-      .map(({ routingKey, listeners, connectors }) => ({
-        routingKey,
-        listeners: listeners.some((place) => place.routerId === routerId) ? [routingKey] : [],
-        connectors: connectors.some((place) => place.routerId === routerId) ? [routingKey] : [],
-      }))
-      .filter((service) => service.listeners.length > 0 || service.connectors.length > 0),
-  }));
 }

@@ -16,6 +16,7 @@ import { rootCauses, type RootCause } from '../site/health.ts';
 import { plainResource, siteName } from '../site/resources.ts';
 import type { LineStream } from '../host/line-server.ts';
 import type { NetworkView } from './network-view.ts';
+import type { ObserverProcessState } from './observer-process.ts';
 import type { PublishOptions } from './site-events.ts';
 import type { ObserveOptions } from './site-flows.ts';
 import { leastIntervalMs, type PingRequestOptions } from './site-pings.ts';
@@ -24,7 +25,7 @@ import type { SiteSupervisor } from './site-supervisor.ts';
 /**
  * The operations of a site, beside those of its router (QUERY, READ, CREATE, UPDATE, DELETE):
  *
- *     STATUS         {}                                  -> SiteStatusBody
+ *     STATUS         {network?: true}                    -> SiteStatusBody, with each site of the network in the status of the Site
  *     APPLY          {resources: YAML, where?}           -> {resources: [{kind, name, result}]}
  *     REMOVE         {kind, name}                        -> {}
  *     ISSUE-TOKEN    {name?, redemptionsAllowed?, expirationWindowMs?, issuer?, pathLength?, linkCost?, siteName?,
@@ -77,6 +78,8 @@ export interface SiteStatusBody {
   };
   /** What is wrong: the causes, each with what follows from it. */
   readonly warnings: readonly RootCause[];
+  /** The observer that the site runs; null when it runs none. */
+  readonly observer: ObserverProcessState | null;
 }
 
 /** The network as the site sees it, and what is wrong. */
@@ -108,6 +111,7 @@ const patterns = list(text({ maximumLength: maxAddressPatternLength }));
 const address = text({ maximumLength: maxAddressPatternLength });
 
 const attributes = {
+  status: schema<{ network: boolean }>({ network: withDefault(flag(), false, 'whether each site of the network is wanted') }),
   apply: schema<{ resources: string; where: string }>({ resources: required(text({ maximumLength: 1024 * 1024 }), 'YAML'), where }),
   remove: schema<{ kind: string; name: string }>({
     kind: required(text({ maximumLength: 64 }), 'kind of the resource'),
@@ -195,7 +199,7 @@ export async function handleSiteRequest(
   try {
     switch (request.operation) {
       case 'STATUS':
-        return ok(statusBody(context));
+        return ok(statusBody(context, attributes.status(request).network));
       case 'APPLY': {
         const { resources, where: place } = attributes.apply(request);
         return ok({ resources: await supervisor.apply(resources, place) });
@@ -242,15 +246,14 @@ export async function handleSiteRequest(
   }
 }
 
-function statusBody({ supervisor, version }: SiteRequestContext): SiteStatusBody {
+function statusBody({ supervisor, version }: SiteRequestContext, isWhole: boolean): SiteStatusBody {
   const { trust, siteName: name, namespace, routerId, openConnections } = supervisor;
+  const { resources, warnings } = supervisor.look(isWhole);
   return {
     site: { name, namespace, routerId, openConnections },
-    resources: supervisor
-      .report()
-      .map((resource) =>
-        resource.kind === 'Secret' ? plainResource({ ...resource, spec: { ...resource.spec, data: {} } }) : plainResource(resource),
-      ),
+    resources: resources.map((resource) =>
+      resource.kind === 'Secret' ? plainResource({ ...resource, spec: { ...resource.spec, data: {} } }) : plainResource(resource),
+    ),
     pid: process.pid,
     version,
     trust: {
@@ -266,13 +269,14 @@ function statusBody({ supervisor, version }: SiteRequestContext): SiteStatusBody
       revoked: supervisor.ownRevocation ?? null,
       revokedSites: revokedSites(supervisor),
     },
-    warnings: rootCauses(supervisor.warnings()),
+    warnings: rootCauses(warnings),
+    observer: supervisor.observer ?? null,
   };
 }
 
 function networkReport(supervisor: SiteSupervisor): NetworkReport | null {
-  const network = supervisor.network();
-  return network === undefined ? null : { ...network, warnings: rootCauses(supervisor.warnings()), revokedSites: revokedSites(supervisor) };
+  const { network, warnings } = supervisor.look(false);
+  return network === undefined ? null : { ...network, warnings: rootCauses(warnings), revokedSites: revokedSites(supervisor) };
 }
 
 /** A revocation as status shows it. */

@@ -21,6 +21,7 @@ import { deriveSite, type DerivedSite } from '../site/derive.ts';
 import type { Problem } from '../site/health-observation.ts';
 import type { CheckReport } from '../site/health-report.ts';
 import type { HealthWarning } from '../site/health.ts';
+import { observerOptions } from '../site/observer-settings.ts';
 import { parseResources } from '../site/resources.ts';
 import { resourceKey, resourcesOf, type Resource, type ResourceOf } from '../site/resource-types.ts';
 import type { SiteLayout } from '../site/state-layout.ts';
@@ -32,6 +33,7 @@ import { checkDerivable, mergeResources, siteOf, type AppliedResource } from './
 import { checkSite } from './check-site.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import type { NetworkView } from './network-view.ts';
+import type { ObserverProcess, ObserverProcessState } from './observer-process.ts';
 import { ResourceFolder, type ResourceChange } from './resource-folder.ts';
 import { RouterIdentities } from './router-identity.ts';
 import { siteData } from './site-data.ts';
@@ -42,7 +44,7 @@ import { flowSettings, SiteFlows } from './site-flows.ts';
 import { SitePings, type PingRequestOptions, type PingStarted } from './site-pings.ts';
 import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
-import { SiteView, type SiteState } from './site-view.ts';
+import { SiteView, type SiteLook, type SiteState } from './site-view.ts';
 import { makeStaticLink, type StaticLink, type StaticLinkOptions } from './static-link.ts';
 import { noteStart } from './start-record.ts';
 import { TokenRecords } from './token-records.ts';
@@ -60,6 +62,8 @@ export interface SiteSupervisorOptions {
   readonly machine: MachineNames;
   /** Sets log levels by component, as the site's setting `router-logging` asks. */
   readonly configureLog?: (levels: ReadonlyMap<string, LogThreshold>) => void;
+  /** Runs the site's observer. */
+  readonly observer?: Pick<ObserverProcess, 'apply' | 'state'>;
 }
 
 /** What the router refused, or a disk that was full, is tried again after this time, then twice as long, up to the last. */
@@ -155,6 +159,7 @@ export class SiteSupervisor implements AsyncDisposable {
       monitor,
       audit,
       unexpectedStarts,
+      observer: () => options.observer?.state,
     });
     this.#tokens = new SiteTokens(this.#tokenSite(), this.#grants, records);
     this.#resources = resources;
@@ -193,6 +198,11 @@ export class SiteSupervisor implements AsyncDisposable {
 
   get routerId(): string {
     return this.#router.router?.routerId ?? '';
+  }
+
+  /** How the site's own observer is; undefined when it runs none. */
+  get observer(): ObserverProcessState | undefined {
+    return this.#options.observer?.state;
   }
 
   get openConnections(): number {
@@ -325,6 +335,7 @@ export class SiteSupervisor implements AsyncDisposable {
   async #refresh(): Promise<void> {
     const { namespace, version, layout, log } = this.#options;
     if (this.#ending.signal.aborted) return;
+    this.#options.observer?.apply(observerOptions(this.#site.spec.settings ?? {}));
     try {
       const identity = await this.#identities.current(this.#resources, this.#site.metadata.name, namespace, version);
       const derived = deriveSite({ resources: this.#resources, identity });
@@ -395,6 +406,11 @@ export class SiteSupervisor implements AsyncDisposable {
   /** The resources with their status. */
   report(): readonly ReportedResource[] {
     return this.#view.report(this.#state);
+  }
+
+  /** The network, the resources with their status, and what is wrong, all of one moment; see `SiteView.look`. */
+  look(isWhole: boolean): SiteLook {
+    return this.#view.look(this.#state, isWhole);
   }
 
   /** The whole network; undefined while the router does not run. */

@@ -17,6 +17,7 @@ import type { HealthMonitor } from './health-monitor.ts';
 import { networkView, type NetworkView } from './network-view.ts';
 import { connectorStates, observeHealth, ownRevocation } from './observe-health.ts';
 import { observeSite } from './observe-site.ts';
+import type { ObserverProcessState } from './observer-process.ts';
 import type { SiteRouter } from './site-router.ts';
 import type { TokenRecords } from './token-records.ts';
 
@@ -32,6 +33,7 @@ export interface SiteViewSources {
   readonly router: SiteRouter;
   readonly grants: AccessGrants;
   readonly records: TokenRecords;
+  readonly observer: () => ObserverProcessState | undefined;
 }
 
 /** The site as it stands, besides what the sources know. */
@@ -44,6 +46,21 @@ export interface SiteState {
   readonly failure: Problem | undefined;
 }
 
+/** What is kept does not grow with the network. */
+function withoutNetwork(resource: ReportedResource): ReportedResource {
+  if (resource.kind !== 'Site' || resource.status === undefined) return resource;
+  const { network: _network, ...status } = resource.status;
+  return { ...resource, status };
+}
+
+/** A site and its network at one moment. */
+export interface SiteLook {
+  /** Undefined while the router does not run. */
+  readonly network: NetworkView | undefined;
+  readonly resources: readonly ReportedResource[];
+  readonly warnings: readonly HealthWarning[];
+}
+
 /** What a site can tell about itself and its network. Changes nothing. */
 export class SiteView {
   readonly #sources: SiteViewSources;
@@ -54,7 +71,8 @@ export class SiteView {
     this.#sources = sources;
   }
 
-  report(state: SiteState): readonly ReportedResource[] {
+  /** The resources with their status; with each site of the network in that of the Site when the view is to be `whole`. */
+  report(state: SiteState, network: NetworkView | undefined = this.network(state.resources), isWhole = false): readonly ReportedResource[] {
     const { clock, router, grants, records } = this.#sources;
     const { resources, points, failure } = state;
     const observed = observeSite({
@@ -64,12 +82,15 @@ export class SiteView {
       withheld: this.#withheld(state),
       refusals: router.refusals,
       accessPoints: points,
-      network: this.network(resources),
+      network,
+      isWhole,
       grants: grants.states(),
       tokens: records.states(resourcesOf(resources, 'AccessToken')),
     });
-    this.#reported = reportStatus(resources, observed, new Date(clock.wallMs()).toISOString(), this.#reported);
-    return grants.withCodes(this.#reported);
+    const reported = reportStatus(resources, observed, new Date(clock.wallMs()).toISOString(), this.#reported);
+    // What is kept does not grow with the network.
+    this.#reported = isWhole ? reported.map(withoutNetwork) : reported;
+    return grants.withCodes(reported);
   }
 
   #withheld({ resources, withheld }: SiteState): ReadonlyMap<string, Withheld> {
@@ -110,7 +131,24 @@ export class SiteView {
 
   /** What is seen when health is judged, with what was tried out if anything was. */
   health(state: SiteState, probes?: SeenProbes): HealthObservation {
-    const { namespace, version, clock, trust, router, monitor, audit, unexpectedStarts } = this.#sources;
+    const network = this.network(state.resources);
+    return this.#observe(state, network, this.report(state, network), probes);
+  }
+
+  /** The network, the resources and what is wrong with them, all of one moment; the network is gone through once. */
+  look(state: SiteState, isWhole: boolean): SiteLook {
+    const network = this.network(state.resources);
+    const resources = this.report(state, network, isWhole);
+    return { network, resources, warnings: judgeHealth(this.#observe(state, network, resources, undefined)) };
+  }
+
+  #observe(
+    state: SiteState,
+    network: NetworkView | undefined,
+    resources: readonly ReportedResource[],
+    probes: SeenProbes | undefined,
+  ): HealthObservation {
+    const { namespace, version, clock, trust, router, monitor, audit, unexpectedStarts, observer } = this.#sources;
     return observeHealth({
       namespace,
       version,
@@ -123,9 +161,10 @@ export class SiteView {
       monitor,
       audit,
       unexpectedStarts,
-      resources: this.report(state),
-      network: this.network(state.resources),
+      resources,
+      network,
       failure: state.failure,
+      observer: observer(),
       ...(probes === undefined ? {} : { probes }),
     });
   }
