@@ -48,6 +48,14 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     'console password': { summary: 'Sets the password of a user of the web console', load: () => import('./console-password.ts') },
     'console sessions': { summary: 'Shows who is logged in to the web console', load: () => import('./console-sessions.ts') },
   },
+  Traffic: {
+    stat: { summary: 'Shows success, rate and latency of services, sites and servers', load: () => import('./stat.ts') },
+    top: { summary: 'Shows what requests there are most of', load: () => import('./top.ts') },
+    tap: { summary: 'Shows single requests as they come, of both ends', load: () => import('./tap.ts') },
+    trace: { summary: 'Draws where the time of one request went', load: () => import('./trace.ts') },
+    edges: { summary: 'Shows which sites talk to which', load: () => import('./edges.ts') },
+    gateways: { summary: 'Shows how well the other sites are reached', load: () => import('./gateways.ts') },
+  },
   Files: {
     apply: { summary: 'Creates or changes resources from YAML', load: () => import('./apply.ts') },
     delete: { summary: 'Deletes the resources that YAML names', load: () => import('./delete.ts') },

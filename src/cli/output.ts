@@ -2,7 +2,8 @@ import type { Call } from './call.ts';
 
 /** Prints `data` as JSON or YAML when that was asked for, otherwise the text for people. */
 export async function printResult(call: Call, data: unknown, text: () => string): Promise<void> {
-  const format = call.output;
+  // A wide table is a table: those commands that have one choose its columns themselves.
+  const format = call.text('output') === 'wide' ? 'table' : call.output;
   if (format === 'json') call.shell.writeOut(`${JSON.stringify(data, undefined, 2)}\n`);
   else if (format === 'yaml') call.shell.writeOut((await import('yaml')).stringify(data, { lineWidth: 0 }));
   else call.shell.writeOut(text());

@@ -84,8 +84,10 @@ export function requestRow(request: StoredRequest, sources: RequestSources): Req
 export function requestTimes(attributes: RecordUpdate, ended: boolean): RequestTimes {
   const start = numberOf(attributes, Attribute.startTime);
   const end = numberOf(attributes, Attribute.endTime);
-  const durationMs = ended && start !== undefined && end !== undefined && end >= start ? (end - start) / 1000 : null;
   const firstByteMs = millisecondsOf(attributes, Attribute.firstByteMicroseconds) ?? millisecondsOf(attributes, Attribute.latency);
+  // Routers whose wall clock ticks in milliseconds tell both times a little wrong.
+  const durationMs =
+    ended && start !== undefined && end !== undefined && end >= start ? Math.max((end - start) / 1000, firstByteMs ?? 0) : null;
   const choiceMs = millisecondsOf(attributes, Attribute.choiceMicroseconds);
   const atServerMs =
     millisecondsOf(attributes, Attribute.serverFirstByteMicroseconds) ?? millisecondsOf(attributes, Attribute.processLatency);

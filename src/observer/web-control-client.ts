@@ -5,8 +5,14 @@ import { WeatherError } from '../base/errors.ts';
 const maxAnswerBytes: number = 256 * 1024;
 
 /** Asks the observer over its unix socket: `path` with its query. Throws WeatherError `no-observer`, or what the observer reports. */
-export async function askObserver<Body>(socketPath: string, method: 'GET' | 'POST', path: string, timeoutMs: number): Promise<Body> {
-  const { status, text } = await exchange(socketPath, method, path, timeoutMs);
+export async function askObserver<Body>(
+  socketPath: string,
+  method: 'GET' | 'POST',
+  path: string,
+  timeoutMs: number,
+  limitBytes: number = maxAnswerBytes,
+): Promise<Body> {
+  const { status, text } = await exchange(socketPath, method, path, timeoutMs, limitBytes);
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -18,7 +24,13 @@ export async function askObserver<Body>(socketPath: string, method: 'GET' | 'POS
   throw new WeatherError(code, message);
 }
 
-function exchange(socketPath: string, method: string, path: string, timeoutMs: number): Promise<{ status: number; text: string }> {
+function exchange(
+  socketPath: string,
+  method: string,
+  path: string,
+  timeoutMs: number,
+  limitBytes: number,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const outgoing = request({
       socketPath,
@@ -33,7 +45,7 @@ function exchange(socketPath: string, method: string, path: string, timeoutMs: n
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
-        if (text.length > maxAnswerBytes) outgoing.destroy(new Error('the answer is too long'));
+        if (text.length > limitBytes) outgoing.destroy(new Error('the answer is too long'));
       });
       response.once('error', (cause) => reject(explain(cause, socketPath)));
       response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
