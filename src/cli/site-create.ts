@@ -3,6 +3,7 @@ import { siteName } from '../site/resources.ts';
 import type { Resource, ResourceOf } from '../site/resource-types.ts';
 import { SchemaProblem } from '../management/schema.ts';
 import { defaultLinkPort } from '../site/derive.ts';
+import { defaultObserverPort, observerValueProblem } from '../site/observer-settings.ts';
 import { startSiteInBackground } from '../supervisor/start-site.ts';
 import type { Call } from './call.ts';
 import type { Command } from './command.ts';
@@ -25,6 +26,8 @@ export const command: Command = {
     'link-access-port': { value: 'PORT', meaning: `port for links (default: ${defaultLinkPort})` },
     'bind-host': { value: 'ADDRESS', meaning: 'local address to accept links on (default: all)' },
     'require-signed': { meaning: 'refuses neighbours that do not sign what they say, such as skupper-routers' },
+    'enable-observer': { meaning: 'runs an observer with the site: console, REST interface, metrics and history of the network' },
+    'observer-listen': { value: 'HOST:PORT', meaning: 'where its console is', default: `127.0.0.1:${defaultObserverPort}` },
     systemd: { meaning: 'writes a unit for systemd in place of starting the site' },
   },
   description:
@@ -44,7 +47,7 @@ export const command: Command = {
     const found = (await session.exists()) ? await session.resources() : undefined;
     const before = found?.resources.find(({ kind }) => kind === 'Site');
     if (before !== undefined && before.metadata.name !== name) throw otherSite(call, before.metadata.name);
-    const resources = wantedResources(name, access, call.flag('require-signed'), before);
+    const resources = wantedResources(name, access, settingsOf(call), before);
     if (resources.length > 0) {
       if (found === undefined) await session.applyStopped(resources, 'site create');
       else await session.apply(resources, 'site create');
@@ -98,14 +101,30 @@ function accessOptions(call: Call, name: string): LinkAccess | undefined {
   return { hosts, port, bindHost };
 }
 
+/** Settings of the Site that options ask for. */
+function settingsOf(call: Call): Readonly<Record<string, string>> {
+  const listen = call.text('observer-listen');
+  if (listen !== undefined && !call.flag('enable-observer')) {
+    throw new InputError('missing-option', '--enable-observer', 'is needed for the site to run an observer');
+  }
+  const problem = listen === undefined ? undefined : observerValueProblem('listen', listen);
+  if (problem !== undefined) throw new InputError('bad-option', '--observer-listen', `${problem}, not '${listen}'`);
+  return {
+    ...(call.flag('require-signed') ? { 'require-signed': 'true' } : {}),
+    ...(call.flag('enable-observer') ? { observer: 'enabled' } : {}),
+    ...(listen === undefined ? {} : { 'observer-listen': listen }),
+  };
+}
+
 /** The resources to apply; none when the site is there and nothing was said that could change it. */
 function wantedResources(
   name: string,
   access: LinkAccess | undefined,
-  requireSigned: boolean,
+  added: Readonly<Record<string, string>>,
   before: ShownResource | undefined,
 ): readonly Resource[] {
-  if (access === undefined && !requireSigned && before !== undefined) return [];
+  const hasAdded = Object.keys(added).length > 0;
+  if (access === undefined && !hasAdded && before !== undefined) return [];
   const settings = before?.spec['settings'] as Readonly<Record<string, string>> | undefined;
   const site: Resource = {
     kind: 'Site',
@@ -113,7 +132,7 @@ function wantedResources(
     spec: {
       ...before?.spec,
       ...(access === undefined ? {} : { linkAccess: 'default' }),
-      ...(requireSigned ? { settings: { ...settings, 'require-signed': 'true' } } : {}),
+      ...(hasAdded ? { settings: { ...settings, ...added } } : {}),
     },
   };
   if (access === undefined) return [site];

@@ -15,6 +15,7 @@ export const healthCodeNames = [
   'restarted-often',
   'limit-reached',
   'audit-incomplete',
+  'observer-down',
   'clock-differs',
   'peer-clock-differs',
   'site-revoked',
@@ -149,6 +150,17 @@ export const healthCodes: Readonly<Record<HealthCode, HealthEntry>> = {
     dependsOnSame: [],
     meaning: 'Events relevant to security could not be written. The site goes on; the sequence numbers of the log show the gap.',
     cure: 'Make the folder of the audit log writable again.',
+  },
+  'observer-down': {
+    category: 'site',
+    severity: 'warning',
+    expected: 'The observer runs, if the site is to run one',
+    title: 'The observer of the site does not run',
+    dependsOn: ['disk-full'],
+    dependsOnSame: [],
+    meaning:
+      'The setting `observer: enabled` of the Site has it run an observer, which serves the console, the REST interface and metrics. It ended, and is started again with growing pauses. Traffic does not depend on it.',
+    cure: 'Mend what the message names, such as a port that another program has (`observer-listen`); or take the setting away.',
   },
   'clock-differs': {
     category: 'clock',

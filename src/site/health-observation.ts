@@ -37,6 +37,8 @@ export interface HealthObservation {
   readonly losses: readonly { readonly routerId: string; readonly name: string; readonly count: number }[];
   /** Starts in the last hour after an end that nobody asked for. */
   readonly unexpectedStarts: number;
+  /** Why the observer that the site is to run does not; undefined when it does, or there is to be none. */
+  readonly observerFailure?: string | undefined;
   readonly audit: { readonly lost: number; readonly failure: Problem | undefined };
   /** What `van check` tried out; undefined outside of it. */
   readonly probes: SeenProbes | undefined;

@@ -38,7 +38,7 @@ type Report = (code: HealthCode, finding: Finding) => void;
 
 const thisSite: HealthSubject = { kind: 'site', name: '' };
 
-function judgeProcess({ failure, audit, limits, unexpectedStarts, van }: HealthObservation, report: Report): void {
+function judgeProcess({ failure, audit, limits, unexpectedStarts, observerFailure, van }: HealthObservation, report: Report): void {
   const full = [failure, audit.failure].find((problem) => problem?.code === 'disk-full');
   if (full !== undefined) {
     report('disk-full', { subject: thisSite, text: 'the disk is full', evidence: full.text, remedy: 'df -h, then make room' });
@@ -52,6 +52,14 @@ function judgeProcess({ failure, audit, limits, unexpectedStarts, van }: HealthO
       text: `${count(audit.lost, 'event')} could not be written to the audit log`,
       evidence: audit.failure?.text ?? 'it can be written again',
       remedy: `${van} site audit`,
+    });
+  }
+  if (observerFailure !== undefined) {
+    report('observer-down', {
+      subject: thisSite,
+      text: 'the observer of this site does not run',
+      evidence: observerFailure,
+      remedy: `${van} site logs`,
     });
   }
   for (const { limit, count: times } of limits.slice(0, maxNamed)) {

@@ -13,6 +13,7 @@ import { resourcesOf } from '../site/resource-types.ts';
 import type { ReportedResource } from '../site/status.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { NetworkView } from './network-view.ts';
+import type { ObserverProcessState } from './observer-process.ts';
 
 export interface HealthSources {
   readonly namespace: string;
@@ -29,6 +30,7 @@ export interface HealthSources {
   readonly resources: readonly ReportedResource[];
   readonly network: NetworkView | undefined;
   readonly failure: Problem | undefined;
+  readonly observer: ObserverProcessState | undefined;
   readonly probes?: SeenProbes;
 }
 
@@ -74,6 +76,7 @@ export function observeHealth(sources: HealthSources): HealthObservation {
     lost: monitor.lost,
     losses: monitor.losses,
     unexpectedStarts: sources.unexpectedStarts,
+    observerFailure: sources.observer?.message ?? undefined,
     audit: { lost, failure: failure === undefined ? undefined : { code: failure.code, text: failure.reason } },
     probes: sources.probes,
   };

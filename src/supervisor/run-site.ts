@@ -13,6 +13,7 @@ import { LineSplitter } from '../management/line-splitter.ts';
 import { lineLimitBytes, pendingRequestLimit } from '../management/management-protocol.ts';
 import { answerLines } from '../router/management.ts';
 import { machineNames } from './access-points.ts';
+import { ObserverProcess } from './observer-process.ts';
 import { layoutOf } from './process-environment.ts';
 import { defaultDrainMs, handleSiteRequest } from './site-requests.ts';
 import { SiteSupervisor } from './site-supervisor.ts';
@@ -45,6 +46,7 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
   process.once('SIGTERM', signalled);
   process.once('SIGINT', signalled);
   try {
+    await using observer = new ObserverProcess({ namespace, environment, log: log.child('observer') });
     await using supervisor = await SiteSupervisor.open({
       namespace,
       layout,
@@ -55,6 +57,7 @@ export async function runSite(options: RunSiteOptions): Promise<number> {
       version,
       machine: machineNames(),
       configureLog: (levels) => filter.configure(levels),
+      observer,
     });
     // Before anybody can ask: whoever gets an answer finds it.
     await using _pidFile = await writePidFile(layout.pidFile);
