@@ -70,7 +70,17 @@ suite('the command line without a running site', () => {
 
   test('no option of a command hides a common one with another meaning', async () => {
     // "check" has a short form, and waits for all to be well rather than for a level; messages and pings are no tables; a ping waits for each answer.
-    const ownWays = new Set(['check: output', 'check: wait', 'ping: output', 'ping: timeout', 'subscribe: output']);
+    // Commands that show traffic have wide tables, and no YAML; a trace waits for its request.
+    const wide = ['edges', 'gateways', 'link status', 'stat', 'tap', 'top', 'trace'].map((verb) => `${verb}: output`);
+    const ownWays = new Set([
+      'check: output',
+      'check: wait',
+      'ping: output',
+      'ping: timeout',
+      'subscribe: output',
+      'trace: timeout',
+      ...wide,
+    ]);
     for (const group of Object.values(commandGroups)) {
       for (const [verb, { load }] of Object.entries(group)) {
         const { options } = (await load()).command;

@@ -27,7 +27,7 @@ export const command: Command = {
     'bind-host': { value: 'ADDRESS', meaning: 'local address to accept links on (default: all)' },
     'require-signed': { meaning: 'refuses neighbours that do not sign what they say, such as skupper-routers' },
     'enable-observer': { meaning: 'runs an observer with the site: console, REST interface, metrics and history of the network' },
-    'observer-listen': { value: 'HOST:PORT', meaning: 'where its console is', default: `127.0.0.1:${defaultObserverPort}` },
+    'observer-listen': { value: 'HOST:PORT', meaning: `where its console is (default: 127.0.0.1:${defaultObserverPort})` },
     systemd: { meaning: 'writes a unit for systemd in place of starting the site' },
   },
   description:
