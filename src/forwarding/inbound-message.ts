@@ -116,7 +116,7 @@ export class InboundMessage implements DeliverySink, Upstream {
       if (this.#scanner !== undefined && more && !this.#scanner.reachesBody(bytes.subarray(0, end))) return undefined;
       const { headReader, keptAnnotations } = this.#neighbour;
       headReader.reset(bytes, start, end);
-      return decodeHead(headReader, keptAnnotations);
+      return decodeHead(headReader, keptAnnotations, !more);
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       return this.#judge(bytes.subarray(start, end), more, error);

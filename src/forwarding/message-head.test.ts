@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { capturedMessages } from '../../test/golden/captured-messages.ts';
+import { Descriptor } from '../amqp/constants.ts';
 import { ValueReader } from '../amqp/value-reader.ts';
+import { ValueWriter } from '../amqp/value-writer.ts';
 import { ProtocolViolation } from '../base/errors.ts';
 import { HeadScanner, maxHeadBytes } from './head-scanner.ts';
 import { decodeHead } from './message-head.ts';
@@ -84,4 +86,21 @@ test('hostile heads, in pieces or whole, are refused, awaited or read', () => {
     ),
     { numRuns: 2000 },
   );
+});
+
+test('a whole message without a body has its head; one that may go on has not', () => {
+  const writer = new ValueWriter();
+  writer.descriptor(Descriptor.properties);
+  writer.list();
+  for (const text of [null, null, 'sfe.abcde:0', 'FLUSH']) {
+    if (text === null) writer.null();
+    else writer.string(text);
+  }
+  writer.end(4);
+  const bytes = writer.take();
+  const { to, bodyStart } = decodeHead(new ValueReader(bytes), undefined, true);
+  assert.deepEqual([to, bodyStart], ['sfe.abcde:0', bytes.length]);
+  assert.throws(() => decodeHead(new ValueReader(bytes)), ProtocolViolation);
+  assert.throws(() => decodeHead(new ValueReader(bytes.subarray(0, -1)), undefined, true), ProtocolViolation);
+  assert.throws(() => decodeHead(new ValueReader(new Uint8Array(0)), undefined, true), ProtocolViolation);
 });

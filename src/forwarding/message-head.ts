@@ -28,9 +28,10 @@ export interface MessageHead {
 
 /**
  * Reads the sections up to the body. Throws ProtocolViolation when the bytes end before the body starts or are malformed; `HeadScanner`
- * tells which. `kept` spares reading annotations that come again.
+ * tells which. `kept` spares reading annotations that come again. `isWhole`: nothing of the message follows, and it may be without a body,
+ * as questions of some collectors of flow records are; its body then starts at its end.
  */
-export function decodeHead(reader: ValueReader, kept?: KeptAnnotations): MessageHead {
+export function decodeHead(reader: ValueReader, kept?: KeptAnnotations, isWhole = false): MessageHead {
   const start = reader.position;
   const annotations = kept === undefined ? decodeAnnotations(reader) : kept.decode(reader);
   const annotationsEnd = reader.position - start;
@@ -41,6 +42,9 @@ export function decodeHead(reader: ValueReader, kept?: KeptAnnotations): Message
   let contentType: string | null = null;
   for (;;) {
     const bodyStart = reader.position - start;
+    if (isWhole && reader.position === reader.end && bodyStart > annotationsEnd) {
+      return { annotations, annotationsEnd, priority, to, replyTo, correlationId, contentType, bodyStart };
+    }
     const section = reader.readDescriptor();
     switch (section) {
       case Descriptor.header: {

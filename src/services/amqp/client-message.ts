@@ -11,9 +11,9 @@ import { decodeHead } from '../../forwarding/message-head.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
 import { MulticastLeg } from '../../forwarding/multicast.ts';
 import { AnnotationFlag, startsWithAnnotations } from '../../forwarding/router-annotations.ts';
-import type { ClientConnection, Held } from './client-connection.ts';
 import type { ClientProducer } from './client-producer.ts';
 import { maxGatheredBytes, maxWholeBytes, silentConsumerMs, streamWindowBytes } from './limits.ts';
+import type { Held, LinkOwner } from './link-owner.ts';
 
 /**
  * A message that a client sends, from its first frame to its settlement. A short one goes on when it is complete. A long one goes on as it
@@ -21,7 +21,7 @@ import { maxGatheredBytes, maxWholeBytes, silentConsumerMs, streamWindowBytes } 
  */
 export class ClientMessage implements DeliverySink, Upstream, Held {
   readonly #producer: ClientProducer;
-  readonly #client: ClientConnection;
+  readonly #client: LinkOwner;
   readonly #delivery: IncomingDelivery;
   #downstream: Downstream | undefined;
   #gathered: GatheredBytes | undefined;
@@ -136,7 +136,7 @@ export class ClientMessage implements DeliverySink, Upstream, Held {
       // A client is no router: what routers write for each other is not for it to write.
       if (startsWithAnnotations(arrived)) throw new ProtocolViolation(Condition.decodeError, 'the message begins with an unknown section');
       if (more && !(this.#scanner ??= new HeadScanner()).reachesBody(arrived)) return undefined;
-      return decodeHead(new ValueReader(arrived));
+      return decodeHead(new ValueReader(arrived), undefined, !more);
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       this.#refuse(DeliveryState.rejected, { condition: error.condition, description: error.message });
