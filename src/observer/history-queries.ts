@@ -89,11 +89,19 @@ export class HistoryQueries {
     return found;
   }
 
-  /** When the first rollup of the history begins, in seconds since the epoch. */
+  /** When the history begins, in seconds since the epoch. */
   firstSeconds(): number | undefined {
-    const step = rollupSteps.at(-1) ?? 0;
-    const first = this.#database.prepare('SELECT min(start) AS first FROM rollup WHERE step = ?').get(step)?.['first'];
-    return first === null || first === undefined ? undefined : Number(first);
+    this.#flush();
+    const first = rollupSteps.flatMap((step) => {
+      const found = this.#database.prepare('SELECT min(start) AS first FROM rollup WHERE step = ?').get(step)?.['first'];
+      return typeof found === 'number' ? [{ step, start: found }] : [];
+    });
+    // A fine rollup tells it better, as long as it lies within the first of the next longer.
+    return first.reduceRight<number | undefined>((start, { start: finer, step }) => {
+      if (start === undefined) return finer;
+      const longer = rollupSteps[rollupSteps.indexOf(step as 10) + 1] ?? step;
+      return finer < start + longer ? finer : start;
+    }, undefined);
   }
 
   /** Requests and connections, newest first. */

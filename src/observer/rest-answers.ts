@@ -10,6 +10,8 @@ import { choiceParameter, durationParameter, integerParameter, statusParameter, 
 const liveWindowMs = 900_000;
 const longestWindowMs = 3650 * 86_400_000;
 const defaultWindowMs = 60_000;
+/** A rollup of history may begin so much before the observer without being from one before it. */
+const restartMs = 20_000;
 const defaultRequests = 100;
 const maxRequests = 1000;
 /** Points of one answer: more than a page has pixels. */
@@ -33,7 +35,9 @@ export function statAnswer({ model, history, clock, startedMs }: ObserverState, 
   const name = textParameter(query, 'name');
   const from = textParameter(query, 'from');
   const to = textParameter(query, 'to');
-  if (windowMs <= liveWindowMs && (nowMs - startedMs >= windowMs || history.state.state === 'stopped')) {
+  const firstMs = history.state.state === 'ok' ? (history.queries.firstSeconds() ?? nowMs / 1000) * 1000 : nowMs;
+  // The live model is exact; history knows what was before the observer was started.
+  if (windowMs <= liveWindowMs && (nowMs - startedMs >= windowMs || firstMs > startedMs - restartMs)) {
     const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
     return model.stat({ kind, windowMs, ...(name === undefined ? {} : { name }), ...ends }, nowMs);
   }
@@ -44,7 +48,6 @@ export function statAnswer({ model, history, clock, startedMs }: ObserverState, 
     dest: to,
     ...(kind === 'service' ? { service: name } : kind === 'site' ? { site: name } : {}),
   };
-  const firstMs = (history.queries.firstSeconds() ?? nowMs / 1000) * 1000;
   const coveredMs = Math.max(1000, Math.min(windowMs, nowMs - firstMs));
   const rows = [...history.queries.groups(selection, kind).values()]
     .filter((row) => kind !== 'server' || name === undefined || row.name.includes(name) || row.of === name)
