@@ -63,6 +63,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
   Programs: {
     observe: { summary: 'Observes the network: console, REST, metrics, history', load: () => import('./observe.ts') },
     router: { summary: 'Runs a router from a file, without a site', load: () => import('./router.ts') },
+    completion: { summary: 'Prints a script that completes commands in the shell', load: () => import('./completion.ts') },
     version: { summary: 'Shows the version', load: () => import('./version-command.ts') },
   },
 };
