@@ -99,7 +99,7 @@ export class HistoryQueries {
     // A fine rollup tells it better, as long as it lies within the first of the next longer.
     return first.reduceRight<number | undefined>((start, { start: finer, step }) => {
       if (start === undefined) return finer;
-      const longer = rollupSteps[rollupSteps.indexOf(step as 10) + 1] ?? step;
+      const longer = rollupSteps[rollupSteps.indexOf(step) + 1] ?? step;
       return finer < start + longer ? finer : start;
     }, undefined);
   }
