@@ -30,13 +30,21 @@ export const command: Command = {
     return showStatus(call, {
       kind: 'Link',
       plural: 'links',
-      columns: [...columns, ...(wide ? await measuredColumns(call) : []), message],
+      columns: [...columns, ...(wide ? await measuredColumns(call) : [age]), message],
     });
   },
 };
 
 type Columns = StatusTable['columns'];
 
+/** How long it has been up. */
+const age: Columns[number] = [
+  'AGE',
+  ({ status }) => {
+    const sinceMs = typeof status?.['upSince'] === 'string' ? Date.parse(status['upSince']) : Number.NaN;
+    return Number.isNaN(sinceMs) ? '-' : ageText(Date.now() - sinceMs);
+  },
+];
 const message: Columns[number] = ['MESSAGE', messageCell];
 const columns: Columns = [
   ['NAME', nameCell],

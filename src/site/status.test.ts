@@ -20,6 +20,7 @@ const idle: ObservedSite = {
   reachableKeys: new Set(),
   listenedKeys: new Set(),
   sitesInNetwork: 0,
+  upSince: new Map(),
   network: undefined,
   sitesByRouter: new Map(),
   endpoints: new Map(),
@@ -373,12 +374,14 @@ test('Listener, Connector and RouterAccess show what they found', () => {
 test('a Link shows the remote site, or the router when its site is not known', () => {
   const connectors = new Map([connected('a'), connected('a/2')]);
   const sitesByRouter = new Map([['east-1', { id: 'id-of-east', name: 'east', trust: 'signed' }]]);
-  const known = statusOf(link, { connectors, sitesByRouter });
+  const upSince = new Map([['a', '2026-11-21T12:00:00Z']]);
+  const known = statusOf(link, { connectors, sitesByRouter, upSince });
   assert.deepEqual([known.remoteSiteId, known.remoteSiteName, known.remoteTrust], ['id-of-east', 'east', 'signed']);
+  assert.equal(known.upSince, '2026-11-21T12:00:00Z');
   const unknown = statusOf(link, { connectors });
   assert.deepEqual([unknown.remoteSiteId, unknown.remoteSiteName], ['', 'east-1']);
-  const lost = statusOf(link, { sitesByRouter });
-  assert.deepEqual([lost.remoteSiteId, lost.remoteSiteName, lost.remoteTrust], ['', '', '']);
+  const lost = statusOf(link, { sitesByRouter, upSince });
+  assert.deepEqual([lost.remoteSiteId, lost.remoteSiteName, lost.remoteTrust, lost.upSince], ['', '', '', '']);
 });
 
 test('a grant shows how it is redeemed, a token whether it is', () => {

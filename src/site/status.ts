@@ -75,6 +75,8 @@ export interface ObservedSite {
   readonly sitesInNetwork: number;
   /** Each of them; undefined where that was not asked for: it is as much as the network is large. */
   readonly network: readonly SiteRecord[] | undefined;
+  /** Since when links are up, RFC 3339, by the name of their connector. */
+  readonly upSince: ReadonlyMap<string, string>;
   /** Site id and name by router id. */
   readonly sitesByRouter: ReadonlyMap<string, { readonly id: string; readonly name: string; readonly trust: string }>;
   /** Where this site accepts links, as other sites reach it, by listener name. */
@@ -111,6 +113,8 @@ export interface LinkStatus extends BaseStatus {
   readonly remoteSiteName: string;
   /** `signed`, `certified` or `unsigned`: how it is known who is at the other end. Empty while the link is down. */
   readonly remoteTrust: string;
+  /** Since when it has been up, RFC 3339; empty while it is down. */
+  readonly upSince: string;
 }
 
 export interface RouterAccessStatus extends BaseStatus {
@@ -281,7 +285,9 @@ function linkStatus(link: ResourceOf<'Link'>, observed: ObservedSite, moment: St
   const router = connected?.remoteContainer ?? '';
   const remote = observed.sitesByRouter.get(router);
   const remoteTrust = remote?.trust ?? '';
-  return { ...statusOf(findings, 'Ready', moment), remoteSiteId: remote?.id ?? '', remoteSiteName: remote?.name ?? router, remoteTrust };
+  const upSince = connected === undefined ? '' : (observed.upSince.get(connected.name) ?? '');
+  const remoteSite = { remoteSiteId: remote?.id ?? '', remoteSiteName: remote?.name ?? router, remoteTrust };
+  return { ...statusOf(findings, 'Ready', moment), ...remoteSite, upSince };
 }
 
 function accessStatus(access: ResourceOf<'RouterAccess'>, observed: ObservedSite, moment: StatusMoment): RouterAccessStatus {

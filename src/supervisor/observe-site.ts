@@ -13,6 +13,8 @@ import { siteRecords } from './site-records.ts';
 export interface ObservationSources {
   readonly resources: readonly Resource[];
   readonly router: Router | undefined;
+  /** Milliseconds since 1970. */
+  readonly wallMs: number;
   readonly routerError: string;
   readonly withheld: ReadonlyMap<string, Withheld>;
   readonly refusals: ReadonlyMap<string, string>;
@@ -51,11 +53,25 @@ export function observeSite(sources: ObservationSources): ObservedSite {
     listenedKeys: new Set(services.filter(({ listeners }) => listeners.length > 0).map(({ routingKey }) => routingKey)),
     sitesInNetwork: network?.sites.length ?? 0,
     network: !sources.isWhole ? undefined : network === undefined ? [] : siteRecords(network, resources),
+    upSince: upSinceOf(router, sources.wallMs),
     sitesByRouter: new Map(network?.sites.map(({ routerId, name, trust }) => [routerId, { id: routerId, name, trust }])),
     endpoints: endpointsOf(sources),
     grants: sources.grants,
     tokens: sources.tokens,
   };
+}
+
+/** To the second: what is measured anew each time must not differ each time. */
+function upSinceOf(router: Router | undefined, wallMs: number): ReadonlyMap<string, string> {
+  const since = new Map<string, string>();
+  if (router === undefined) return since;
+  const nowMs = router.startedMs + router.uptimeMs;
+  for (const { entity, neighbour, openedMs } of router.links) {
+    if (!neighbour.isUp) continue;
+    const second = Math.round((wallMs - (nowMs - openedMs)) / 1000) * 1000;
+    since.set(entity.name, `${new Date(second).toISOString().slice(0, -5)}Z`);
+  }
+  return since;
 }
 
 /** A listener that waits for a connector has nothing wrong with it. */

@@ -78,6 +78,7 @@ export class SiteView {
     const observed = observeSite({
       resources,
       router: router.router,
+      wallMs: clock.wallMs(),
       routerError: failure?.text ?? '',
       withheld: this.#withheld(state),
       refusals: router.refusals,

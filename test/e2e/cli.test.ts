@@ -66,7 +66,7 @@ suite('the command line with real sites', { concurrency: false }, () => {
     assert.equal((await stat(sandbox.file('token.yaml'))).mode & 0o777, 0o600);
     assert.match(
       await sandbox.done('-n east link status'),
-      new RegExp(`Ready {3}1 {5}127\\.0\\.0\\.1:${linkPort} {2}west {2}(?:signed|certified) +OK`),
+      new RegExp(`Ready {3}1 {5}127\\.0\\.0\\.1:${linkPort} {2}west {2}(?:signed|certified) +\\d+s +OK`),
     );
     await sandbox.done(`-n west expose hello ${server.port}`);
     const port = await freePort();
