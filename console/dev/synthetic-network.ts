@@ -49,7 +49,13 @@ interface Use {
 
 export class SyntheticNetwork {
   readonly #sites: readonly Place[];
-  readonly #links: readonly { readonly from: Place; readonly to: Place; readonly cost: number; readonly roundTripMs: number; readonly isDown: boolean }[];
+  readonly #links: readonly {
+    readonly from: Place;
+    readonly to: Place;
+    readonly cost: number;
+    readonly roundTripMs: number;
+    readonly isDown: boolean;
+  }[];
   readonly #uses: readonly Use[];
   #count = 0;
 
@@ -116,7 +122,11 @@ export class SyntheticNetwork {
       destSite: failed ? null : use.dest.name,
       connector: failed ? null : `${use.address}-server`,
       server: failed ? null : '127.0.0.1:18080',
-      trace: failed ? [use.source.name] : use.source === use.dest ? [use.source.name] : [use.source.name, ...(noise(use.source.id, use.dest.id, 'via') > 0.5 ? ['azure'] : []), use.dest.name],
+      trace: failed
+        ? [use.source.name]
+        : use.source === use.dest
+          ? [use.source.name]
+          : [use.source.name, ...(noise(use.source.id, use.dest.id, 'via') > 0.5 ? ['azure'] : []), use.dest.name],
       tries: noise('tries', key) > 0.95 ? 2 : 1,
       bytesFromClient: Math.round(180 + 900 * noise('in', key)),
       bytesToClient: Math.round(400 + 60_000 * noise('out', key) ** 3),
@@ -135,36 +145,87 @@ export class SyntheticNetwork {
     const dest = request.destSite ?? request.sourceSite;
     const spans = [
       { site: request.sourceSite, what: 'choice of a server', startMs: 0, durationMs: choiceMs ?? 0, basis: 'measured' as const },
-      { site: request.sourceSite, what: `link to ${request.trace[1] ?? dest}`, startMs: choiceMs ?? 0, durationMs: half * 0.6, basis: 'estimated' as const },
-      { site: request.trace[1] ?? dest, what: `link to ${dest}`, startMs: (choiceMs ?? 0) + half * 0.6, durationMs: half * 0.4, basis: 'estimated' as const },
-      { site: dest, what: 'connection to the server', startMs: (choiceMs ?? 0) + half, durationMs: connectMs ?? 0, basis: 'measured' as const },
-      { site: dest, what: 'server', startMs: (choiceMs ?? 0) + half + (connectMs ?? 0), durationMs: serverMs ?? 0, basis: 'measured' as const },
+      {
+        site: request.sourceSite,
+        what: `link to ${request.trace[1] ?? dest}`,
+        startMs: choiceMs ?? 0,
+        durationMs: half * 0.6,
+        basis: 'estimated' as const,
+      },
+      {
+        site: request.trace[1] ?? dest,
+        what: `link to ${dest}`,
+        startMs: (choiceMs ?? 0) + half * 0.6,
+        durationMs: half * 0.4,
+        basis: 'estimated' as const,
+      },
+      {
+        site: dest,
+        what: 'connection to the server',
+        startMs: (choiceMs ?? 0) + half,
+        durationMs: connectMs ?? 0,
+        basis: 'measured' as const,
+      },
+      {
+        site: dest,
+        what: 'server',
+        startMs: (choiceMs ?? 0) + half + (connectMs ?? 0),
+        durationMs: serverMs ?? 0,
+        basis: 'measured' as const,
+      },
       { site: dest, what: 'the way back', startMs: (firstByteMs ?? 0) - half, durationMs: half, basis: 'estimated' as const },
     ];
     return { request, spans: request.destSite === null ? spans.slice(0, 1) : spans };
   }
 
-  history(service: string | null, fromMs: number, toMs: number, stepSeconds: number): { readonly points: readonly { readonly atMs: number; readonly golden: Golden }[] } {
+  history(
+    service: string | null,
+    fromMs: number,
+    toMs: number,
+    stepSeconds: number,
+  ): { readonly points: readonly { readonly atMs: number; readonly golden: Golden }[] } {
     const uses = this.#uses.filter(({ address }) => service === null || address === service);
     const points = [];
-    for (let atMs = fromMs; atMs < toMs; atMs += stepSeconds * 1000) points.push({ atMs, golden: merged(uses.map((use) => golden(use, atMs))) });
+    for (let atMs = fromMs; atMs < toMs; atMs += stepSeconds * 1000)
+      points.push({ atMs, golden: merged(uses.map((use) => golden(use, atMs))) });
     return { points };
   }
 
   site(atMs: number): unknown {
     const self = this.#sites[0];
     const inHours = (hours: number): string => new Date(atMs + hours * 3_600_000).toISOString();
-    const resource = (kind: string, name: string, spec: object, status: object): object => ({ apiVersion: 'skupper.io/v2alpha1', kind, metadata: { name }, spec, status });
+    const resource = (kind: string, name: string, spec: object, status: object): object => ({
+      apiVersion: 'skupper.io/v2alpha1',
+      kind,
+      metadata: { name },
+      spec,
+      status,
+    });
     return {
       status: {
         site: { name: self?.name, namespace: 'default', routerId: self?.id, openConnections: 12 },
         pid: 4711,
         version: '0.1.0',
         resources: [
-          resource('AccessGrant', 'for-remote', { redemptionsAllowed: 1 }, { status: 'Ready', redemptions: 1, url: 'https://203.0.113.7:55671', expirationTime: inHours(-2) }),
-          resource('AccessGrant', 'for-branch-offices', { redemptionsAllowed: 10 }, { status: 'Ready', redemptions: 3, url: 'https://203.0.113.7:55671', expirationTime: inHours(0.2) }),
+          resource(
+            'AccessGrant',
+            'for-remote',
+            { redemptionsAllowed: 1 },
+            { status: 'Ready', redemptions: 1, url: 'https://203.0.113.7:55671', expirationTime: inHours(-2) },
+          ),
+          resource(
+            'AccessGrant',
+            'for-branch-offices',
+            { redemptionsAllowed: 10 },
+            { status: 'Ready', redemptions: 3, url: 'https://203.0.113.7:55671', expirationTime: inHours(0.2) },
+          ),
           resource('AccessToken', 'azure-0xxh', { url: 'https://azure.example.com:55671' }, { status: 'Ready', redeemed: true }),
-          resource('AccessToken', 'aws-91kd', { url: 'https://aws.example.com:55671' }, { status: 'Error', redeemed: false, message: 'the token was used before' }),
+          resource(
+            'AccessToken',
+            'aws-91kd',
+            { url: 'https://aws.example.com:55671' },
+            { status: 'Error', redeemed: false, message: 'the token was used before' },
+          ),
         ],
         trust: {
           state: 'member',
@@ -184,23 +245,42 @@ export class SyntheticNetwork {
       check: {
         success: true,
         categories: [
-          { name: 'site', checks: [{ code: 'site-not-running', description: 'The site runs', result: 'ok', problems: [] }, { code: 'disk-full', description: 'The disk takes what the site has to keep', result: 'ok', problems: [] }] },
+          {
+            name: 'site',
+            checks: [
+              { code: 'site-not-running', description: 'The site runs', result: 'ok', problems: [] },
+              { code: 'disk-full', description: 'The disk takes what the site has to keep', result: 'ok', problems: [] },
+            ],
+          },
           {
             name: 'links',
             checks: [
               { code: 'link-down', description: 'Every link is up', result: 'ok', problems: [] },
-              { code: 'link-unstable', description: 'Links stay up', result: 'warning', problems: [{ text: 'Link "aws" went down 4 times within an hour.', evidence: '4', remedy: 'van link status aws' }] },
+              {
+                code: 'link-unstable',
+                description: 'Links stay up',
+                result: 'warning',
+                problems: [{ text: 'Link "aws" went down 4 times within an hour.', evidence: '4', remedy: 'van link status aws' }],
+              },
             ],
           },
         ],
       },
-      observer: { version: '0.1.0', startedMs: startMs, connected: true, sources: this.#sites.length, history: { state: 'ok', message: null, lost: 0, bytes: 48_000_000 } },
+      observer: {
+        version: '0.1.0',
+        startedMs: startMs,
+        connected: true,
+        sources: this.#sites.length,
+        history: { state: 'ok', message: null, lost: 0, bytes: 48_000_000 },
+      },
     };
   }
 
   #siteRow(site: Place, index: number, edges: readonly EdgeRow[]): SiteRow {
     const self = this.#sites[0];
-    const isDirect = this.#links.some(({ from, to, isDown }) => !isDown && ((from === site && to === self) || (to === site && from === self)));
+    const isDirect = this.#links.some(
+      ({ from, to, isDown }) => !isDown && ((from === site && to === self) || (to === site && from === self)),
+    );
     const own = (side: 'sourceId' | 'destId'): Golden => merged(edges.filter((edge) => edge[side] === site.id).map(({ golden }) => golden));
     const isLimited = noise(site.id, 'policy') > 0.8;
     return {
@@ -270,11 +350,22 @@ export class SyntheticNetwork {
         })),
         servers: servers.map(([siteId, siteName]) => {
           const part = merged(own.filter(({ destId }) => destId === siteId).map(({ golden }) => golden));
-          return { siteId, siteName, connector: `${address}-server`, host: '127.0.0.1', port: '18080', share: total.perSecond === 0 ? null : part.perSecond / total.perSecond, golden: part };
+          return {
+            siteId,
+            siteName,
+            connector: `${address}-server`,
+            host: '127.0.0.1',
+            port: '18080',
+            share: total.perSecond === 0 ? null : part.perSecond / total.perSecond,
+            golden: part,
+          };
         }),
       };
     });
-    return [...rows, { address: 'invoices', protocols: ['http'], distribution: 'balanced', golden: merged([]), listeners: [], servers: [] }];
+    return [
+      ...rows,
+      { address: 'invoices', protocols: ['http'], distribution: 'balanced', golden: merged([]), listeners: [], servers: [] },
+    ];
   }
 
   #warnings(): NetworkSnapshot['warnings'] {
@@ -342,20 +433,51 @@ function place(name: string, location: string): Place {
   return { id: `${name}-${Math.floor(noise(name) * 1e9).toString(36)}`, name, location };
 }
 
-type Links = readonly { readonly from: Place; readonly to: Place; readonly cost: number; readonly roundTripMs: number; readonly isDown: boolean }[];
+type Links = readonly {
+  readonly from: Place;
+  readonly to: Place;
+  readonly cost: number;
+  readonly roundTripMs: number;
+  readonly isDown: boolean;
+}[];
 
 function smallNetwork(): { readonly sites: readonly Place[]; readonly links: Links } {
-  const [laptop, azure, remote, aws] = [place('laptop', 'Zürich'), place('azure', 'westeurope'), place('remote', 'Oslo'), place('aws', 'eu-central-1')];
-  const link = (from: Place, to: Place, cost: number, roundTripMs: number): Links[number] => ({ from, to, cost, roundTripMs, isDown: false });
+  const [laptop, azure, remote, aws] = [
+    place('laptop', 'Zürich'),
+    place('azure', 'westeurope'),
+    place('remote', 'Oslo'),
+    place('aws', 'eu-central-1'),
+  ];
+  const link = (from: Place, to: Place, cost: number, roundTripMs: number): Links[number] => ({
+    from,
+    to,
+    cost,
+    roundTripMs,
+    isDown: false,
+  });
   return {
     sites: [laptop, azure, remote, aws],
-    links: [link(laptop, azure, 1, 11.4), link(remote, azure, 1, 18.2), link(laptop, aws, 7, 24.8), link(remote, aws, 7, 31.5), link(azure, aws, 7, 9.1)],
+    links: [
+      link(laptop, azure, 1, 11.4),
+      link(remote, azure, 1, 18.2),
+      link(laptop, aws, 7, 24.8),
+      link(remote, aws, 7, 31.5),
+      link(azure, aws, 7, 9.1),
+    ],
   };
 }
 
 function smallUses([laptop, azure, remote, aws]: readonly Place[]): readonly Use[] {
   if (laptop === undefined || azure === undefined || remote === undefined || aws === undefined) return [];
-  const use = (source: Place, dest: Place, address: string, protocol: string, perSecond: number, successRatio: number, p50Ms: number): Use => ({ source, dest, address, protocol, perSecond, successRatio, p50Ms });
+  const use = (
+    source: Place,
+    dest: Place,
+    address: string,
+    protocol: string,
+    perSecond: number,
+    successRatio: number,
+    p50Ms: number,
+  ): Use => ({ source, dest, address, protocol, perSecond, successRatio, p50Ms });
   return [
     use(remote, laptop, 'greeting', 'http', 64, 0.9996, 38),
     use(remote, aws, 'greeting', 'http', 31, 1, 41),
@@ -396,7 +518,18 @@ function largeNetwork(count: number): { readonly sites: readonly Place[]; readon
 }
 
 function largeUses(sites: readonly Place[]): readonly Use[] {
-  const services = ['shop.cart', 'shop.orders', 'shop.search', 'metrics', 'auth', 'printing', 'postgres', 'inventory', 'pricing', 'a-service-with-a-very-long-name-that-somebody-thought-was-a-good-idea-for-everyone'];
+  const services = [
+    'shop.cart',
+    'shop.orders',
+    'shop.search',
+    'metrics',
+    'auth',
+    'printing',
+    'postgres',
+    'inventory',
+    'pricing',
+    'a-service-with-a-very-long-name-that-somebody-thought-was-a-good-idea-for-everyone',
+  ];
   return sites.flatMap((source, index) =>
     services.flatMap((address, service): Use[] => {
       if (noise(source.id, address) > 0.22) return [];
@@ -404,7 +537,17 @@ function largeUses(sites: readonly Place[]): readonly Use[] {
       const dest = servers[Math.floor(noise(source.id, address, 'dest') * servers.length)];
       if (dest === undefined) return [];
       const protocol = address === 'postgres' ? 'tcp' : service % 3 === 0 ? 'http2' : 'http';
-      return [{ source, dest, address, protocol, perSecond: 0.2 + 20 * noise(index, address, 'rate') ** 4, successRatio: 1 - 0.08 * noise(source.id, address, 'success') ** 8, p50Ms: 3 + 120 * noise(address, 'p50') ** 2 }];
+      return [
+        {
+          source,
+          dest,
+          address,
+          protocol,
+          perSecond: 0.2 + 20 * noise(index, address, 'rate') ** 4,
+          successRatio: 1 - 0.08 * noise(source.id, address, 'success') ** 8,
+          p50Ms: 3 + 120 * noise(address, 'p50') ** 2,
+        },
+      ];
     }),
   );
 }

@@ -3,6 +3,11 @@ export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
+/** A command of `van` for the site of a namespace. */
+export function inNamespace(command: string, namespace: string): string {
+  return command.replace(/^van /, `van -n ${shellWord(namespace).replaceAll('$', '$$$$')} `);
+}
+
 /** A command that prints what a panel shows: words, and options of which empty ones are left out. */
 export function commandLine(words: readonly string[], options: Readonly<Record<string, string | null | undefined>> = {}): string {
   const parts = words.map(shellWord);

@@ -18,6 +18,17 @@ export function shortNumber(value: number): string {
   return `${threeDigits(value / 1e6)}M`;
 }
 
+/** Two digits that matter, for where there is little room: `0.42`, `3.1`, `72`, `1.2k`. */
+export function roughNumber(value: number): string {
+  if (value === 0) return '0';
+  if (value < 0.01) return '<0.01';
+  if (value < 0.995) return value.toFixed(2);
+  if (value < 9.95) return value.toFixed(1);
+  if (value < 999.5) return value.toFixed(0);
+  if (value < 9950) return `${(value / 1e3).toFixed(1)}k`;
+  return value < 999_500 ? `${(value / 1e3).toFixed(0)}k` : `${(value / 1e6).toFixed(1)}M`;
+}
+
 /** Whole things: `0`, `12`, `1,024`. */
 export function countText(value: number): string {
   return Math.round(value)

@@ -1,4 +1,4 @@
-import { noValue, threeDigits } from './number-text.ts';
+import { noValue, roughNumber, threeDigits } from './number-text.ts';
 
 const second = 1000;
 const minute = 60 * second;
@@ -11,6 +11,11 @@ export function durationText(ms: number | null): string {
   if (ms < 999.5) return `${ms === 0 ? '0' : threeDigits(ms)} ms`;
   if (ms < minute - 50) return `${threeDigits(ms / second)} s`;
   return spanText(ms);
+}
+
+/** How long something took, for where there is little room: `0.42 ms`, `9.3 ms`, `25 ms`, `1.2 s`. */
+export function roughDurationText(ms: number): string {
+  return ms < 999.5 ? `${roughNumber(ms)} ms` : `${roughNumber(ms / second)} s`;
 }
 
 /** A longer time in its two largest units: `12 s`, `3 min 05 s`, `4 h 12 min`, `3 d 2 h`. */

@@ -12,8 +12,10 @@ export function visibleName(text: string): string {
   });
 }
 
-/** The start of a name that must fit into so many characters, with an ellipsis for the rest. */
-export function cutName(text: string, maximumLength: number): string {
-  const characters = [...visibleName(text)];
-  return characters.length <= maximumLength ? characters.join('') : `${characters.slice(0, maximumLength - 1).join('')}…`;
+/** A name that must fit into so many characters: start and end, because names often differ in their end only. */
+export function shortName(text: string, maximumLength: number): string {
+  const characters = Array.from(visibleName(text));
+  if (characters.length <= maximumLength) return characters.join('');
+  const end = Math.floor((maximumLength - 1) * 0.4);
+  return `${characters.slice(0, maximumLength - 1 - end).join('')}…${characters.slice(characters.length - end).join('')}`;
 }

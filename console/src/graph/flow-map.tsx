@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { EdgeRow } from '../../../src/flows/network-snapshot.ts';
-import { percentText, shortNumber } from '../format/number-text.ts';
+import { percentText, roughNumber, shortNumber } from '../format/number-text.ts';
 import { durationText } from '../format/time-text.ts';
-import { cutName, visibleName } from '../format/visible-name.ts';
+import { shortName, visibleName } from '../format/visible-name.ts';
 import { flowPicture, type FlowBand, type FlowNode } from '../layout/flow-columns.ts';
 import { successTone } from '../model/golden.ts';
 import { useSize } from '../parts/use-size.ts';
@@ -16,17 +16,26 @@ interface FlowMapProperties {
   readonly onService: (address: string | null) => void;
 }
 
-const signLimit = 40;
+/** Lines of a band that stands for many edges. */
+const titleLimit = 8;
+/** On narrower pages the picture is moved sideways. */
+const smallestWidth = 330;
+/** Lower nodes have name and rate on one line. */
+const twoLinesHeight = 36;
+/** Higher nodes have them at the top, where they are seen first. */
+const tallHeight = 160;
 
 /** Who talks to whom: sites of clients, services, sites of servers. Bands are as wide as the rate and have the colour of the success. */
 export function FlowMap({ edges, selectedSite, selectedService, onSite, onService }: FlowMapProperties): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const size = useSize(frame);
   const [pointed, setPointed] = useState<string | null>(null);
-  const picture = size === null ? null : flowPicture(edges, { width: Math.max(320, size.width - 32), height: size.height });
-  const chosen = (node: FlowNode): boolean => node.id !== null && (node.kind === 'service' ? node.id === selectedService : node.id === selectedSite);
+  const picture = size === null ? null : flowPicture(edges, { width: Math.max(smallestWidth, size.width), height: size.height });
+  const chosen = (node: FlowNode): boolean =>
+    node.id !== null && (node.kind === 'service' ? node.id === selectedService : node.id === selectedSite);
   const lit = picture?.nodes.find(({ key }) => key === pointed) ?? picture?.nodes.find(chosen);
-  const isLit = ({ clientKey, serviceKey, serverKey }: FlowBand): boolean => lit === undefined || [clientKey, serviceKey, serverKey].includes(lit.key);
+  const isLit = ({ clientKey, serviceKey, serverKey }: FlowBand): boolean =>
+    lit === undefined || [clientKey, serviceKey, serverKey].includes(lit.key);
   const select = ({ kind, id }: FlowNode): void => {
     if (id === null) return;
     if (kind === 'service') onService(id === selectedService ? null : id);
@@ -37,9 +46,10 @@ export function FlowMap({ edges, selectedSite, selectedService, onSite, onServic
       {picture === null || size === null ? null : (
         <svg
           class="flow-canvas"
-          width={Math.max(320, size.width - 32)}
+          width={Math.max(smallestWidth, size.width)}
           height={Math.max(picture.height, 120)}
           role="group"
+          data-bands={picture.bands.length > 60 ? 'many' : 'few'}
           aria-label={`Who talks to whom: ${edges.length} edges. The same as a table is below.`}
         >
           <g class="flow-heads" aria-hidden="true">
@@ -53,7 +63,7 @@ export function FlowMap({ edges, selectedSite, selectedService, onSite, onServic
             })}
           </g>
           {picture.bands.map((band) => (
-            <Band key={band.key} band={band} isLit={isLit(band)} hasSign={picture.bands.length <= signLimit} />
+            <Band key={band.key} band={band} isLit={isLit(band)} />
           ))}
           {picture.nodes.map((node) => (
             <Node key={node.key} node={node} isSelected={chosen(node)} onSelect={() => select(node)} onPoint={setPointed} />
@@ -64,21 +74,26 @@ export function FlowMap({ edges, selectedSite, selectedService, onSite, onServic
   );
 }
 
-function Band({ band, isLit, hasSign }: { readonly band: FlowBand; readonly isLit: boolean; readonly hasSign: boolean }): JSX.Element {
-  const { edge, width, intoService, outOfService, sign } = band;
+function Band({ band, isLit }: { readonly band: FlowBand; readonly isLit: boolean }): JSX.Element | null {
+  const { edges, total, width, intoService, outOfService, sign } = band;
+  const [edge] = edges;
+  if (edge === undefined) return null;
+  const secured = edges.every((row) => row.secured !== 'partly') ? 'mutual-tls' : 'partly';
   return (
-    <g class={`band tone-${successTone(edge.golden.successRatio)} ${isLit ? '' : 'is-dimmed'}`} data-edge={`${edge.sourceName} ${edge.address} ${edge.destName}`}>
-      <title>{bandText(edge)}</title>
+    <g
+      class={`band tone-${successTone(total.successRatio)} ${isLit ? '' : 'is-dimmed'}`}
+      data-edge={`${edge.sourceName} ${edge.address} ${edge.destName}`}
+    >
+      <title>{edges.slice(0, titleLimit).map(bandText).join('\n')}</title>
       <path d={intoService} stroke-width={width} />
       <path d={outOfService} stroke-width={width} />
-      {hasSign ? <SecuredSign secured={edge.secured} x={sign.x} y={sign.y} /> : null}
+      {sign === null ? null : <SecuredSign secured={secured} x={sign.x} y={sign.y} />}
     </g>
   );
 }
 
 /** A lock where all links of the way have certificates at both ends. */
-function SecuredSign({ secured, x, y }: { readonly secured: EdgeRow['secured']; readonly x: number; readonly y: number }): JSX.Element | null {
-  if (secured === 'local') return null;
+function SecuredSign({ secured, x, y }: { readonly secured: EdgeRow['secured']; readonly x: number; readonly y: number }): JSX.Element {
   return (
     <g class={`secured is-${secured}`} transform={`translate(${x - 8} ${y - 8})`}>
       <circle cx="8" cy="8" r="8.5" />
@@ -97,7 +112,9 @@ interface NodeProperties {
 
 function Node({ node, isSelected, onSelect, onPoint }: NodeProperties): JSX.Element {
   const { key, kind, id, name, perSecond, x, y, width, height } = node;
-  const letters = Math.floor((width - 20) / 7);
+  const letters = Math.floor((width - 18) / 7.6);
+  const isLow = height < twoLinesHeight;
+  const middle = height > tallHeight ? 25 : height / 2;
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== 'Enter' && event.key !== ' ') return;
     event.preventDefault();
@@ -119,12 +136,18 @@ function Node({ node, isSelected, onSelect, onPoint }: NodeProperties): JSX.Elem
     >
       <title>{visibleName(name)}</title>
       <rect width={width} height={height} rx="7" />
-      <text class="node-name" x="10" y={height / 2 - 3}>
-        {cutName(name, letters)}
+      <text class="node-name" x="10" y={isLow ? middle + 4 : middle - 3}>
+        {shortName(name, isLow ? letters - 4 : letters)}
       </text>
-      <text class="node-rate" x="10" y={height / 2 + 13}>
-        {shortNumber(perSecond)} rps
-      </text>
+      {isLow ? (
+        <text class="node-rate" x={width - 8} y={middle + 4} text-anchor="end">
+          {roughNumber(perSecond)}
+        </text>
+      ) : (
+        <text class="node-rate" x="10" y={middle + 13}>
+          {shortNumber(perSecond)} rps
+        </text>
+      )}
     </g>
   );
 }

@@ -13,7 +13,11 @@ export function MapLegend({ shape }: { readonly shape: 'cards' | 'dots' }): JSX.
       </li>
       <li>
         <svg width="26" height="10" aria-hidden="true">
-          {shape === 'cards' ? <path class="lane" d="M1 5h24" stroke-width="2.5" /> : <path class="link-line" d="M1 5h24" stroke-width="4" />}
+          {shape === 'cards' ? (
+            <path class="lane" d="M1 5h24" stroke-width="2.5" />
+          ) : (
+            <path class="link-line" d="M1 5h24" stroke-width="4" />
+          )}
         </svg>
         traffic
       </li>
@@ -28,6 +32,24 @@ export function MapLegend({ shape }: { readonly shape: 'cards' | 'dots' }): JSX.
           <path class="link-line down" d="M1 5h20" stroke-width="1.5" />
         </svg>
         down
+      </li>
+      <li>
+        <svg width="8" height="8" aria-hidden="true">
+          <circle class="node-state tone-good" cx="4" cy="4" r="3.5" />
+        </svg>
+        success 99.9 %
+      </li>
+      <li>
+        <svg width="8" height="8" aria-hidden="true">
+          <circle class="node-state tone-fair" cx="4" cy="4" r="3.5" />
+        </svg>
+        95 %
+      </li>
+      <li>
+        <svg width="8" height="8" aria-hidden="true">
+          <circle class="node-state tone-poor" cx="4" cy="4" r="3.5" />
+        </svg>
+        below
       </li>
     </ul>
   );

@@ -6,6 +6,7 @@ import { flowSpeed, linkLabelText, linkWidth, trafficText, type SceneLink } from
 interface MapLinkProperties {
   readonly scene: SceneLink;
   readonly isDetailed: boolean;
+  readonly hasArrow: boolean;
   readonly isSelected: boolean;
   /** On the path to the selected site. */
   readonly isOnPath: boolean;
@@ -13,11 +14,13 @@ interface MapLinkProperties {
   readonly onSelect: (id: string) => void;
 }
 
-const laneDistance = 2.6;
+const laneDistance = 2.8;
+/** Lanes keep away from the arrow. */
+const laneMargin = 11;
 const lossyRatio = 0.01;
 
 /** A link on the map: a line as wide as what it carries, an arrow the way it was dialled, and the traffic of both ways. */
-export function MapLink({ scene, isDetailed, isSelected, isOnPath, isDimmed, onSelect }: MapLinkProperties): JSX.Element {
+export function MapLink({ scene, isDetailed, hasArrow, isSelected, isOnPath, isDimmed, onSelect }: MapLinkProperties): JSX.Element {
   const { link, from, to, width } = scene;
   const classes = [
     'link',
@@ -39,13 +42,23 @@ export function MapLink({ scene, isDetailed, isSelected, isOnPath, isDimmed, onS
         </>
       ) : null}
       {link.directionKnown && isDetailed ? <DialArrow from={from} to={to} /> : null}
-      {link.directionKnown && !isDetailed ? <path class="link-arrow" transform={turnedAt(between(from, to, 0.5), from, to)} d="M3 0-3 3-3-3Z" /> : null}
+      {link.directionKnown && !isDetailed && (hasArrow || isSelected || isOnPath) ? (
+        <path class="link-arrow" transform={turnedAt(between(from, to, 0.5), from, to)} d="M3 0-3 3-3-3Z" />
+      ) : null}
     </g>
   );
 }
 
 /** The label stands above all lines. */
-export function MapLinkLabel({ scene, isDimmed, onSelect }: { readonly scene: SceneLink; readonly isDimmed: boolean; readonly onSelect: (id: string) => void }): JSX.Element | null {
+export function MapLinkLabel({
+  scene,
+  isDimmed,
+  onSelect,
+}: {
+  readonly scene: SceneLink;
+  readonly isDimmed: boolean;
+  readonly onSelect: (id: string) => void;
+}): JSX.Element | null {
   const { link, label } = scene;
   if (label === null) return null;
   return (
@@ -62,10 +75,20 @@ export function MapLinkLabel({ scene, isDimmed, onSelect }: { readonly scene: Sc
   );
 }
 
-function Lane({ from, to, bytesPerSecond }: { readonly from: Point; readonly to: Point; readonly bytesPerSecond: number }): JSX.Element | null {
+function Lane({
+  from,
+  to,
+  bytesPerSecond,
+}: {
+  readonly from: Point;
+  readonly to: Point;
+  readonly bytesPerSecond: number;
+}): JSX.Element | null {
   const speed = flowSpeed(bytesPerSecond);
   if (speed === 0) return null;
-  const [a, b] = movedAside(from, to, laneDistance);
+  const length = Math.max(1, Math.hypot(to.x - from.x, to.y - from.y));
+  const end = Math.min(0.3, laneMargin / length);
+  const [a, b] = movedAside(between(from, to, end), between(from, to, 1 - end), laneDistance);
   return <line class={`lane speed-${speed}`} {...ends(a, b)} stroke-width={Math.max(1.4, linkWidth(bytesPerSecond) * 0.75)} />;
 }
 

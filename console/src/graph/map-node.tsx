@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import type { SiteRow } from '../../../src/flows/network-snapshot.ts';
-import { percentText, shortNumber } from '../format/number-text.ts';
-import { cutName, visibleName } from '../format/visible-name.ts';
+import { percentText, roughNumber } from '../format/number-text.ts';
+import { shortName, visibleName } from '../format/visible-name.ts';
+import type { LabelSide } from '../layout/label-places.ts';
 import { cardSize, type SceneNode } from '../layout/map-scene.ts';
 import { successTone } from '../model/golden.ts';
 
@@ -55,7 +56,7 @@ function Card({ site, warnings }: { readonly site: SiteRow; readonly warnings: n
       <rect class="node-card" x={-width / 2} y={-height / 2} width={width} height={height} rx="8" />
       <circle class={`node-state tone-${stateTone(site)}`} cx={-width / 2 + 14} cy="-7" r="3.5" />
       <text class="node-name" x={-width / 2 + 24} y="-3">
-        {cutName(site.name, site.relation === 'self' ? 13 : isWarned ? 14 : 17)}
+        {shortName(site.name, site.relation === 'self' ? 12 : isWarned ? 13 : 16)}
       </text>
       {site.relation === 'self' ? (
         <text class="node-tag" x={width / 2 - (isWarned ? 30 : 10)} y="-3" text-anchor="end">
@@ -63,7 +64,7 @@ function Card({ site, warnings }: { readonly site: SiteRow; readonly warnings: n
         </text>
       ) : null}
       {isWarned ? <WarningMark x={width / 2 - 15} y={-7} /> : null}
-      <text class="node-rate" x={-width / 2 + 24} y="14">
+      <text class="node-rate" x={-width / 2 + 24} y="13.5">
         {loadText(site)}
       </text>
     </>
@@ -71,18 +72,13 @@ function Card({ site, warnings }: { readonly site: SiteRow; readonly warnings: n
 }
 
 function Dot({ node, warnings }: { readonly node: SceneNode; readonly warnings: number }): JSX.Element {
-  const { site, radius, isLabelled } = node;
+  const { radius, site } = node;
   return (
     <>
       <circle class="node-target" r={Math.max(12, radius + 4)} />
       <circle class="node-ring" r={radius + 4} />
       <circle class={`node-dot tone-${stateTone(site)}`} r={radius} />
       {warnings > 0 ? <WarningMark x={radius + 3} y={-radius - 1} /> : null}
-      {isLabelled ? (
-        <text class="node-label" y={radius + 13} text-anchor="middle">
-          {cutName(site.name, 22)}
-        </text>
-      ) : null}
     </>
   );
 }
@@ -96,6 +92,33 @@ function WarningMark({ x, y }: { readonly x: number; readonly y: number }): JSX.
   );
 }
 
+/** The label stands above all dots. */
+export function MapNodeLabel({ node, isDimmed }: { readonly node: SceneNode; readonly isDimmed: boolean }): JSX.Element | null {
+  const { site, at, radius, label } = node;
+  if (label === null) return null;
+  return (
+    <text
+      class={`node-label ${isDimmed ? 'is-dimmed' : ''}`}
+      transform={`translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`}
+      aria-hidden="true"
+      {...labelPlaces(radius)[label]}
+    >
+      {shortName(site.name, 22)}
+    </text>
+  );
+}
+
+function labelPlaces(
+  radius: number,
+): Readonly<Record<LabelSide, { readonly x: number; readonly y: number; readonly 'text-anchor': 'start' | 'middle' | 'end' }>> {
+  return {
+    below: { x: 0, y: radius + 13, 'text-anchor': 'middle' },
+    above: { x: 0, y: -radius - 6, 'text-anchor': 'middle' },
+    right: { x: radius + 4, y: 4, 'text-anchor': 'start' },
+    left: { x: -radius - 4, y: 4, 'text-anchor': 'end' },
+  };
+}
+
 function stateTone(site: SiteRow): string {
   if (site.state === 'silent') return 'none';
   const tones = [successTone(site.inbound.successRatio), successTone(site.outbound.successRatio)];
@@ -105,14 +128,16 @@ function stateTone(site: SiteRow): string {
 /** What a site does, in a few words. */
 function loadText({ state, inbound, outbound }: SiteRow): string {
   if (state === 'silent') return 'tells nothing';
-  const serves = inbound.perSecond > 0 ? `serves ${shortNumber(inbound.perSecond)}` : '';
-  const sends = outbound.perSecond > 0 ? `sends ${shortNumber(outbound.perSecond)}` : '';
+  const serves = inbound.perSecond > 0 ? `serves ${roughNumber(inbound.perSecond)}` : '';
+  const sends = outbound.perSecond > 0 ? `sends ${roughNumber(outbound.perSecond)}` : '';
   if (serves === '' && sends === '') return 'idle';
   return serves !== '' && sends !== '' ? `${serves} · ${sends}` : `${serves}${sends} rps`;
 }
 
 function nodeText(site: SiteRow, warnings: number): string {
-  const relation = { self: 'the observer’s site', direct: 'linked to the observer’s site', indirect: 'reached through others' }[site.relation];
+  const relation = { self: 'the observer’s site', direct: 'linked to the observer’s site', indirect: 'reached through others' }[
+    site.relation
+  ];
   const success = site.inbound.successRatio === null ? '' : `, success ${percentText(site.inbound.successRatio)}`;
   const warned = warnings === 0 ? '' : `, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
   return `${visibleName(site.name)}, ${relation}, cost ${site.cost}, ${loadText(site)}${success}${warned}`;

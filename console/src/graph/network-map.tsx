@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type { NetworkSnapshot } from '../../../src/flows/network-snapshot.ts';
-import { mapBounds, mapPlaces, mapScene } from '../layout/map-scene.ts';
+import { boundsOf } from '../layout/geometry.ts';
+import { mapHop, mapPlaces, mapScene, type MapHop } from '../layout/map-scene.ts';
 import { fitted, moved, nextInDirection, zoomed, type Viewport } from '../layout/viewport.ts';
 import { cheapestPath } from '../model/cheapest-path.ts';
 import { matchesSearch } from '../model/table-order.ts';
@@ -9,7 +10,7 @@ import { useSize } from '../parts/use-size.ts';
 import { useConsole } from '../state/use-console.ts';
 import { MapLegend } from './map-legend.tsx';
 import { MapLink, MapLinkLabel } from './map-link.tsx';
-import { MapNode } from './map-node.tsx';
+import { MapNode, MapNodeLabel } from './map-node.tsx';
 import { MapTools } from './map-tools.tsx';
 import { useViewport } from './use-viewport.ts';
 
@@ -47,21 +48,26 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
   const pairs = links.map(({ from, to }): [string, string] => [from, to]);
   const ids = sites.map(({ id }) => id);
   const places = kept.update(ids, pairs, self);
-  const isTall = size !== null && size.height > size.width * 1.05;
-  const fit = useMemo((): Viewport | null => {
-    if (size === null || size.width === 0) return null;
-    const margin = ids.length > 60 ? { width: 40, height: 36 } : { width: Math.min(100, size.width * 0.23), height: 56 };
-    return fitted(mapBounds(mapPlaces(places, ids, isTall)), size, margin, 1.15);
-  }, [places, ids.join(' '), isTall, size]);
+  const { hop, fit } = useMemo((): { readonly hop: MapHop | null; readonly fit: Viewport | null } => {
+    if (size === null || size.width === 0) return { hop: null, fit: null };
+    const margin =
+      ids.length > 60 ? { width: Math.min(90, size.width * 0.12), height: 36 } : { width: Math.min(96, size.width * 0.23), height: 50 };
+    const hopSize = mapHop(places, ids, { width: size.width - 2 * margin.width, height: size.height - 2 * margin.height });
+    return { hop: hopSize, fit: fitted(boundsOf(mapPlaces(places, ids, hopSize).values()), size, margin, 1.1) };
+  }, [places, ids.join(' '), size]);
   const { view: moves, setView, wasMoved } = useViewport(svg, fit);
   const view = moves ?? fit;
 
   const found = useMemo(
-    () => (search.trim() === '' ? null : new Set(sites.filter((site) => matchesSearch(search, [site.name, site.id, site.location, site.platform])).map(({ id }) => id))),
+    () =>
+      search.trim() === ''
+        ? null
+        : new Set(sites.filter((site) => matchesSearch(search, [site.name, site.id, site.location, site.platform])).map(({ id }) => id)),
     [sites, search],
   );
   const preferred = new Set([...(found ?? []), ...[selectedSite, pointed, focused].filter((id) => id !== null)]);
-  const scene = view === null ? null : mapScene({ sites, links, places, scale: view.scale, isTall, preferred });
+  const seen = moves === null && view !== null && size !== null ? { x: -view.x, y: -view.y, ...size } : null;
+  const scene = view === null || hop === null ? null : mapScene({ sites, links, places, scale: view.scale, hop, frame: seen, preferred });
   const path = selectedSite === null || self === null ? null : cheapestPath(links, self, selectedSite);
   const isOnPath = (from: string, to: string): boolean => {
     const index = path?.sites.indexOf(from) ?? -1;
@@ -102,58 +108,66 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
     else return;
     event.preventDefault();
   };
-  const select = <T extends string | null>(choose: (id: T) => void) => (id: T): void => {
-    if (!wasMoved()) choose(id);
-  };
+  const select =
+    <T extends string | null>(choose: (id: T) => void) =>
+    (id: T): void => {
+      if (!wasMoved()) choose(id);
+    };
   const isLinkDimmed = (from: string, to: string): boolean => found !== null && !found.has(from) && !found.has(to);
 
   return (
-    <div class="map" ref={frame} data-map="network">
-      <svg
-        ref={svg}
-        class="map-canvas"
-        role="group"
-        aria-label={`Map of ${sites.length} sites and ${links.length} links. Arrow keys go from site to site, Enter selects, plus and minus zoom. The same as tables: Sites and Links.`}
-        width={size?.width ?? 0}
-        height={size?.height ?? 0}
-        onKeyDown={onKeyDown}
-        onClick={(event) => (event.target === event.currentTarget && !wasMoved() ? onSite(null) : undefined)}
-      >
-        {scene === null || view === null ? null : (
-          <g transform={`translate(${view.x.toFixed(1)} ${view.y.toFixed(1)})`}>
-            {scene.links.map((row) => (
-              <MapLink
-                key={row.link.id}
-                scene={row}
-                isDetailed={scene.isDetailed}
-                isSelected={row.link.id === selectedLink}
-                isOnPath={isOnPath(row.link.from, row.link.to)}
-                isDimmed={isLinkDimmed(row.link.from, row.link.to)}
-                onSelect={select(onLink)}
-              />
-            ))}
-            {scene.links.map((row) => (
-              <MapLinkLabel key={row.link.id} scene={row} isDimmed={isLinkDimmed(row.link.from, row.link.to)} onSelect={select(onLink)} />
-            ))}
-            {scene.nodes.map((node) => (
-              <MapNode
-                key={node.site.id}
-                node={node}
-                shape={scene.shape}
-                isSelected={node.site.id === selectedSite}
-                isDimmed={found !== null && !found.has(node.site.id)}
-                isTabStop={node.site.id === tabStop}
-                warnings={warned.get(node.site.name) ?? 0}
-                onSelect={select((id: string) => onSite(id === selectedSite ? null : id))}
-                onPoint={scene.shape === 'dots' ? setPointed : ignore}
-              />
-            ))}
-          </g>
-        )}
-      </svg>
-      <MapTools onZoom={zoom} onFit={() => setView(null)} onArrange={arrange} zoomStep={zoomStep} />
+    <>
+      <div class="map" ref={frame} data-map="network">
+        <svg
+          ref={svg}
+          class="map-canvas"
+          role="group"
+          aria-label={`Map of ${sites.length} sites and ${links.length} links. Arrow keys go from site to site, Enter selects, plus and minus zoom. The same as tables: Sites and Links.`}
+          width={size?.width ?? 0}
+          height={size?.height ?? 0}
+          onKeyDown={onKeyDown}
+          onClick={(event) => (event.target === event.currentTarget && !wasMoved() ? onSite(null) : undefined)}
+        >
+          {scene === null || view === null ? null : (
+            <g transform={`translate(${view.x.toFixed(1)} ${view.y.toFixed(1)})`}>
+              {scene.links.map((row) => (
+                <MapLink
+                  key={row.link.id}
+                  scene={row}
+                  isDetailed={scene.isDetailed}
+                  hasArrow={scene.hasArrows}
+                  isSelected={row.link.id === selectedLink}
+                  isOnPath={isOnPath(row.link.from, row.link.to)}
+                  isDimmed={isLinkDimmed(row.link.from, row.link.to)}
+                  onSelect={select(onLink)}
+                />
+              ))}
+              {scene.links.map((row) => (
+                <MapLinkLabel key={row.link.id} scene={row} isDimmed={isLinkDimmed(row.link.from, row.link.to)} onSelect={select(onLink)} />
+              ))}
+              {scene.nodes.map((node) => (
+                <MapNode
+                  key={node.site.id}
+                  node={node}
+                  shape={scene.shape}
+                  isSelected={node.site.id === selectedSite}
+                  isDimmed={found !== null && !found.has(node.site.id)}
+                  isTabStop={node.site.id === tabStop}
+                  warnings={warned.get(node.site.name) ?? 0}
+                  onSelect={select((id: string) => onSite(id === selectedSite ? null : id))}
+                  onPoint={scene.shape === 'dots' ? setPointed : ignore}
+                />
+              ))}
+              {scene.nodes.map((node) => (
+                <MapNodeLabel key={node.site.id} node={node} isDimmed={found !== null && !found.has(node.site.id)} />
+              ))}
+            </g>
+          )}
+        </svg>
+        <MapTools onZoom={zoom} onFit={() => setView(null)} onArrange={arrange} zoomStep={zoomStep} />
+      </div>
       <MapLegend shape={scene?.shape ?? 'cards'} />
-    </div>
+    </>
   );
 }
 

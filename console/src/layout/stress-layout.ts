@@ -79,8 +79,16 @@ function classicalScaling(ids: readonly string[], hops: readonly (readonly numbe
   const means = squares.map((row) => row.reduce((sum, value) => sum + value, 0) / count);
   const mean = means.reduce((sum, value) => sum + value, 0) / count;
   const matrix = squares.map((row, a) => row.map((value, b) => -0.5 * (value - (means[a] ?? 0) - (means[b] ?? 0) + mean)));
-  const first = eigenvector(matrix, ids.map((id) => steadyNoise(`${id}/x`)), null);
-  const second = eigenvector(matrix, ids.map((id) => steadyNoise(`${id}/y`)), first.vector);
+  const first = eigenvector(
+    matrix,
+    ids.map((id) => steadyNoise(`${id}/x`)),
+    null,
+  );
+  const second = eigenvector(
+    matrix,
+    ids.map((id) => steadyNoise(`${id}/y`)),
+    first.vector,
+  );
   return ids.map((id, node) => ({
     x: (first.vector[node] ?? 0) * Math.sqrt(Math.max(0, first.value)) + steadyNoise(`${id}/a`) * 0.2,
     y: (second.vector[node] ?? 0) * Math.sqrt(Math.max(0, second.value)) + steadyNoise(`${id}/b`) * 0.2,

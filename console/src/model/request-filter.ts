@@ -9,12 +9,13 @@ export interface RequestFilter {
   readonly path: string;
   /** `503` or `5xx`; the start of either while it is being typed. */
   readonly status: string;
-  /** Of the client or of the server. */
-  readonly site: string;
+  /** Name of the site of the client. */
+  readonly from: string;
+  /** Name of the site of the server. */
+  readonly to: string;
 }
 
-export const noFilter: RequestFilter = { service: '', method: '', path: '', status: '', site: '' };
-export const filterNames = ['service', 'method', 'path', 'status', 'site'] as const;
+export const filterNames = ['service', 'method', 'path', 'status', 'from', 'to'] as const;
 
 export function filterOf(parameters: Readonly<Record<string, string>>): RequestFilter {
   return {
@@ -22,7 +23,8 @@ export function filterOf(parameters: Readonly<Record<string, string>>): RequestF
     method: parameters['method'] ?? '',
     path: parameters['path'] ?? '',
     status: parameters['status'] ?? '',
-    site: parameters['site'] ?? '',
+    from: parameters['from'] ?? '',
+    to: parameters['to'] ?? '',
   };
 }
 
@@ -36,14 +38,15 @@ export function matchesFilter(row: RequestRow, filter: RequestFilter): boolean {
     (filter.method === '' || row.method?.toLowerCase() === filter.method.toLowerCase()) &&
     (filter.path === '' || (row.path?.startsWith(filter.path) ?? false)) &&
     (filter.status === '' || matchesStatus(row, filter.status.toLowerCase())) &&
-    (filter.site === '' || row.sourceSite === filter.site || row.destSite === filter.site)
+    (filter.from === '' || row.sourceSite === filter.from) &&
+    (filter.to === '' || row.destSite === filter.to)
   );
 }
 
 function matchesStatus({ status }: RequestRow, wanted: string): boolean {
   if (status === null) return false;
   const digits = String(status);
-  return [...wanted].every((character, index) => character === 'x' || character === digits[index]);
+  return Array.from(wanted).every((character, index) => character === 'x' || character === digits[index]);
 }
 
 /** The filter as the observer and `van tap` take it: a status that is not typed to its end is left out. */
@@ -67,6 +70,6 @@ export function outcomeOf({ error, status, grpcStatus, ended, kind }: RequestRow
 
 /** The command that shows the same requests. */
 export function tapCommand(filter: RequestFilter): string {
-  const { service, method, path, status, site } = completeFilter(filter);
-  return commandLine(['van', 'tap', ...(service === '' ? [] : [service])], { method, path, status, site });
+  const { service, method, path, status, from, to } = completeFilter(filter);
+  return commandLine(['van', 'tap', ...(service === '' ? [] : [service])], { method, path, status, from, to });
 }

@@ -33,7 +33,9 @@ export function AccessPage({ snapshot }: { readonly snapshot: NetworkSnapshot })
 
 function PolicyPanel({ snapshot }: { readonly snapshot: NetworkSnapshot }): JSX.Element {
   const search = useConsoleState((state) => state.search);
-  const rows = snapshot.sites.filter(({ name, id, advertise, consume }) => matchesSearch(search, [name, id, ...(advertise ?? []), ...(consume ?? [])]));
+  const rows = snapshot.sites.filter(({ name, id, advertise, consume }) =>
+    matchesSearch(search, [name, id, ...(advertise ?? []), ...(consume ?? [])]),
+  );
   return (
     <Panel title="Policy" note="what each site may offer and use" command="van network status">
       {rows.length === 0 ? (
@@ -45,10 +47,31 @@ function PolicyPanel({ snapshot }: { readonly snapshot: NetworkSnapshot }): JSX.
           keyOf={({ id }) => id}
           order={{ key: 'site', descending: false }}
           columns={[
-            { key: 'site', title: 'Site', className: 'main', render: ({ id, name }) => <SiteLink id={id} name={name} />, sortBy: ({ name }) => name },
-            { key: 'trust', title: 'Trust', render: ({ trust }) => <span class={trust === 'signed' ? '' : 'tone-fair'}>{visibleName(trust)}</span>, sortBy: ({ trust }) => trust },
-            { key: 'advertise', title: 'May offer', render: (row) => <Patterns site={row} side="advertise" />, sortBy: ({ advertise }) => advertise?.join() ?? null },
-            { key: 'consume', title: 'May use', render: (row) => <Patterns site={row} side="consume" />, sortBy: ({ consume }) => consume?.join() ?? null },
+            {
+              key: 'site',
+              title: 'Site',
+              className: 'main',
+              render: ({ id, name }) => <SiteLink id={id} name={name} />,
+              sortBy: ({ name }) => name,
+            },
+            {
+              key: 'trust',
+              title: 'Trust',
+              render: ({ trust }) => <span class={trust === 'signed' ? '' : 'tone-fair'}>{visibleName(trust)}</span>,
+              sortBy: ({ trust }) => trust,
+            },
+            {
+              key: 'advertise',
+              title: 'May offer',
+              render: (row) => <Patterns site={row} side="advertise" />,
+              sortBy: ({ advertise }) => advertise?.join() ?? null,
+            },
+            {
+              key: 'consume',
+              title: 'May use',
+              render: (row) => <Patterns site={row} side="consume" />,
+              sortBy: ({ consume }) => consume?.join() ?? null,
+            },
           ]}
         />
       )}
@@ -80,10 +103,27 @@ function TokensPanel({ site }: { readonly site: SiteStatus }): JSX.Element {
           order={{ key: 'name', descending: false }}
           columns={[
             { key: 'name', title: 'Name', className: 'main', render: ({ name }) => <Name text={name} />, sortBy: ({ name }) => name },
-            { key: 'kind', title: 'Kind', render: ({ kind }) => (kind === 'AccessGrant' ? 'issued here' : 'redeemed here'), sortBy: ({ kind }) => kind },
+            {
+              key: 'kind',
+              title: 'Kind',
+              render: ({ kind }) => (kind === 'AccessGrant' ? 'issued here' : 'redeemed here'),
+              sortBy: ({ kind }) => kind,
+            },
             { key: 'status', title: 'Status', render: (row) => <TokenState row={row} nowMs={nowMs} />, sortBy: ({ status }) => status },
-            { key: 'used', title: 'Used', numeric: true, render: ({ redemptions, redemptionsAllowed }) => (redemptions === null ? noValue : `${countText(redemptions)} of ${countText(redemptionsAllowed ?? 1)}`), sortBy: ({ redemptions }) => redemptions },
-            { key: 'expires', title: 'Ends', render: ({ expiresMs }) => <Until atMs={expiresMs} nowMs={nowMs} soonMs={0} />, sortBy: ({ expiresMs }) => expiresMs },
+            {
+              key: 'used',
+              title: 'Used',
+              numeric: true,
+              render: ({ redemptions, redemptionsAllowed }) =>
+                redemptions === null ? noValue : `${countText(redemptions)} of ${countText(redemptionsAllowed ?? 1)}`,
+              sortBy: ({ redemptions }) => redemptions,
+            },
+            {
+              key: 'expires',
+              title: 'Ends',
+              render: ({ expiresMs }) => <Until atMs={expiresMs} nowMs={nowMs} soonMs={0} />,
+              sortBy: ({ expiresMs }) => expiresMs,
+            },
             { key: 'url', title: 'Place', wideOnly: true, render: ({ url }) => <Name text={url} mono /> },
           ]}
         />
@@ -95,7 +135,8 @@ function TokensPanel({ site }: { readonly site: SiteStatus }): JSX.Element {
 function TokenState({ row, nowMs }: { readonly row: TokenRow; readonly nowMs: number }): JSX.Element {
   const { status, message, expiresMs, redemptions, redemptionsAllowed, kind } = row;
   if (kind === 'AccessGrant' && expiresMs !== null && expiresMs < nowMs) return <StateMark tone="none" text="over" />;
-  if (kind === 'AccessGrant' && redemptions !== null && redemptionsAllowed !== null && redemptions >= redemptionsAllowed) return <StateMark tone="none" text="used up" />;
+  if (kind === 'AccessGrant' && redemptions !== null && redemptionsAllowed !== null && redemptions >= redemptionsAllowed)
+    return <StateMark tone="none" text="used up" />;
   const tone = status === 'Error' ? 'poor' : status === 'Pending' ? 'fair' : 'good';
   return (
     <span title={visibleName(message)}>
@@ -117,7 +158,15 @@ function RevokedPanel({ revoked }: { readonly revoked: readonly RevokedSite[] })
           columns={[
             { key: 'name', title: 'Site', className: 'main', render: ({ name }) => <Name text={name} />, sortBy: ({ name }) => name },
             { key: 'router', title: 'Router', render: ({ routerId }) => <Name text={routerId} mono /> },
-            { key: 'at', title: 'When', render: ({ revokedAt }) => { const atMs = timeOf(revokedAt); return atMs === null ? visibleName(revokedAt) : dateTimeText(atMs); }, sortBy: ({ revokedAt }) => revokedAt },
+            {
+              key: 'at',
+              title: 'When',
+              render: ({ revokedAt }) => {
+                const atMs = timeOf(revokedAt);
+                return atMs === null ? visibleName(revokedAt) : dateTimeText(atMs);
+              },
+              sortBy: ({ revokedAt }) => revokedAt,
+            },
             { key: 'reason', title: 'Why', render: ({ reason }) => <Name text={reason} /> },
             { key: 'by', title: 'By', render: ({ by }) => <Name text={by ?? 'the network’s root'} /> },
           ]}
@@ -140,7 +189,12 @@ function TrustPanel({ site }: { readonly site: SiteStatus }): JSX.Element {
             ['Network', trust.networkId === null ? null : <Name key="network" text={trust.networkId} mono />],
             ['Router', <Name key="router" text={site.site.routerId} mono />],
             ['Certificate', <Until key="leaf" atMs={timeOf(trust.leafExpires)} nowMs={nowMs} />],
-            ['Membership', trust.membershipEnds === null ? null : <Until key="membership" atMs={timeOf(trust.membershipEnds)} nowMs={nowMs} soonMs={7 * 86_400_000} />],
+            [
+              'Membership',
+              trust.membershipEnds === null ? null : (
+                <Until key="membership" atMs={timeOf(trust.membershipEnds)} nowMs={nowMs} soonMs={7 * 86_400_000} />
+              ),
+            ],
             ['May issue tokens', trust.mayIssue ? 'yes' : 'no'],
             ['Signs what it says', trust.signs ? 'yes' : 'no'],
             ['Version', visibleName(site.version)],

@@ -5,7 +5,7 @@ import { goldenColumns } from '../parts/golden-columns.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { ServiceLink, SiteLink } from '../parts/site-link.tsx';
 
-const securedTexts = { 'mutual-tls': 'mutual TLS', partly: 'partly', local: 'same site' } as const;
+const securedTexts = { 'mutual-tls': 'mTLS', partly: 'partly', local: 'local' } as const;
 
 export function EdgeTable({ edges }: { readonly edges: readonly EdgeRow[] }): JSX.Element {
   return (
@@ -21,11 +21,21 @@ export function EdgeTable({ edges }: { readonly edges: readonly EdgeRow[] }): JS
           render: ({ address }) => <ServiceLink address={address} />,
           sortBy: ({ address, sourceName, destName }) => `${address} ${sourceName} ${destName}`,
         },
-        { key: 'src', title: 'From', render: ({ sourceId, sourceName }) => <SiteLink id={sourceId} name={sourceName} />, sortBy: ({ sourceName }) => sourceName },
-        { key: 'dst', title: 'To', render: ({ destId, destName }) => <SiteLink id={destId} name={destName} />, sortBy: ({ destName }) => destName },
+        {
+          key: 'src',
+          title: 'From',
+          render: ({ sourceId, sourceName }) => <SiteLink id={sourceId} name={sourceName} />,
+          sortBy: ({ sourceName }) => sourceName,
+        },
+        {
+          key: 'dst',
+          title: 'To',
+          render: ({ destId, destName }) => <SiteLink id={destId} name={destName} />,
+          sortBy: ({ destName }) => destName,
+        },
         { key: 'protocol', title: 'Protocol', render: ({ protocol }) => protocol, wideOnly: true },
         { key: 'secured', title: 'Secured', render: ({ secured }) => <Secured secured={secured} />, sortBy: ({ secured }) => secured },
-        ...goldenColumns<EdgeRow>(({ golden }) => golden),
+        ...goldenColumns<EdgeRow>(({ golden }) => golden).slice(0, 5),
       ]}
     />
   );

@@ -38,11 +38,35 @@ export function LinksPage({ snapshot }: { readonly snapshot: NetworkSnapshot }):
             openKey={openId}
             onOpen={({ id }) => owner.setParameters({ link: id === openId ? '' : id })}
             columns={[
-              { key: 'from', title: 'From → to', className: 'main', render: (link) => <Ends link={link} />, sortBy: ({ fromName, toName }) => `${fromName} ${toName}` },
-              { key: 'state', title: 'State', render: ({ state }) => <StateMark tone={state === 'up' ? 'good' : 'poor'} text={state} />, sortBy: ({ state }) => state },
+              {
+                key: 'from',
+                title: 'From → to',
+                className: 'main',
+                render: (link) => <Ends link={link} />,
+                sortBy: ({ fromName, toName }) => `${fromName} ${toName}`,
+              },
+              {
+                key: 'state',
+                title: 'State',
+                render: ({ state }) => <StateMark tone={state === 'up' ? 'good' : 'poor'} text={state} />,
+                sortBy: ({ state }) => state,
+              },
               { key: 'cost', title: 'Cost', numeric: true, render: ({ cost }) => countText(cost), sortBy: ({ cost }) => cost },
-              { key: 'rtt', title: 'Round trip', numeric: true, render: ({ roundTripMs }) => durationText(roundTripMs), sortBy: ({ roundTripMs }) => roundTripMs },
-              { key: 'loss', title: 'Loss', numeric: true, hint: 'Probes without an answer', render: ({ lossRatio }) => (lossRatio === null ? noValue : percentText(lossRatio)), sortBy: ({ lossRatio }) => lossRatio },
+              {
+                key: 'rtt',
+                title: 'Round trip',
+                numeric: true,
+                render: ({ roundTripMs }) => durationText(roundTripMs),
+                sortBy: ({ roundTripMs }) => roundTripMs,
+              },
+              {
+                key: 'loss',
+                title: 'Loss',
+                numeric: true,
+                hint: 'Probes without an answer',
+                render: ({ lossRatio }) => (lossRatio === null ? noValue : percentText(lossRatio)),
+                sortBy: ({ lossRatio }) => lossRatio,
+              },
               {
                 key: 'up',
                 title: 'Up for',
@@ -50,9 +74,28 @@ export function LinksPage({ snapshot }: { readonly snapshot: NetworkSnapshot }):
                 render: ({ upSinceMs }) => (upSinceMs === null ? noValue : spanText(nowMs - upSinceMs)),
                 sortBy: ({ upSinceMs }) => (upSinceMs === null ? null : -upSinceMs),
               },
-              { key: 'downs', title: 'Went down', numeric: true, wideOnly: true, render: ({ downCount }) => countText(downCount), sortBy: ({ downCount }) => downCount },
-              { key: 'out', title: 'Traffic →', numeric: true, render: ({ bytesPerSecond }) => byteRateText(bytesPerSecond), sortBy: ({ bytesPerSecond }) => bytesPerSecond },
-              { key: 'in', title: 'Traffic ←', numeric: true, render: ({ bytesReversePerSecond }) => byteRateText(bytesReversePerSecond), sortBy: ({ bytesReversePerSecond }) => bytesReversePerSecond },
+              {
+                key: 'downs',
+                title: 'Went down',
+                numeric: true,
+                wideOnly: true,
+                render: ({ downCount }) => countText(downCount),
+                sortBy: ({ downCount }) => downCount,
+              },
+              {
+                key: 'out',
+                title: 'Traffic →',
+                numeric: true,
+                render: ({ bytesPerSecond }) => byteRateText(bytesPerSecond),
+                sortBy: ({ bytesPerSecond }) => bytesPerSecond,
+              },
+              {
+                key: 'in',
+                title: 'Traffic ←',
+                numeric: true,
+                render: ({ bytesReversePerSecond }) => byteRateText(bytesReversePerSecond),
+                sortBy: ({ bytesReversePerSecond }) => bytesReversePerSecond,
+              },
             ]}
           />
         )}

@@ -36,9 +36,13 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
 
   const matches = (row: RequestRow): boolean =>
     matchesFilter(row, filter) && matchesSearch(search, [row.address, row.path, row.client, row.sourceSite, row.destSite, row.requestId]);
-  const rows = (held ?? coming).filter(matches).slice(-shownLimit).reverse();
+  const rows = (held ?? coming)
+    .filter(matches)
+    .sort((a, b) => b.startMs - a.startMs)
+    .slice(0, shownLimit);
   const last = held?.at(-1);
-  const waiting = held === null ? 0 : coming.slice(last === undefined ? 0 : coming.findIndex(({ id }) => id === last.id) + 1).filter(matches).length;
+  const waiting =
+    held === null ? 0 : coming.slice(last === undefined ? 0 : coming.findIndex(({ id }) => id === last.id) + 1).filter(matches).length;
   const open = (row: RequestRow): void => {
     if (held === null) setHeld(coming);
     owner.setParameters({ request: row.id === openId ? '' : row.id });
@@ -50,7 +54,13 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
         note={untold === 0 ? `${countText(rows.length)} shown` : `${countText(rows.length)} shown, ${countText(untold)} too many to tell`}
         command={tapCommand(filter)}
         tools={
-          <button type="button" class="tool-button pause" aria-pressed={held !== null} title="Pause (p)" onClick={() => setHeld(held === null ? coming : null)}>
+          <button
+            type="button"
+            class="tool-button pause"
+            aria-pressed={held !== null}
+            title="Pause (p)"
+            onClick={() => setHeld(held === null ? coming : null)}
+          >
             <Icon name={held === null ? 'pause' : 'play'} size={14} />
             {held === null ? 'Pause' : 'Resume'}
             <span class="pause-count">{held === null ? '' : waiting === 0 ? '' : `+${countText(waiting)}`}</span>
@@ -71,7 +81,13 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
           <RequestTable label="Live requests, newest first" rows={rows} openId={openId} onOpen={open} />
         )}
       </Panel>
-      {openId === null ? null : <RequestDetail id={openId} row={rows.find(({ id }) => id === openId) ?? null} onClose={() => owner.setParameters({ request: '' })} />}
+      {openId === null ? null : (
+        <RequestDetail
+          id={openId}
+          row={rows.find(({ id }) => id === openId) ?? null}
+          onClose={() => owner.setParameters({ request: '' })}
+        />
+      )}
     </div>
   );
 }

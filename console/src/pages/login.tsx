@@ -34,19 +34,33 @@ export function LoginPage({ message }: { readonly message: string | null }): JSX
         <form onSubmit={submit}>
           <label class="field">
             <span>User</span>
-            <input name="user" type="text" autocomplete="username" required maxLength={256} value={user} onInput={({ currentTarget }) => setUser(currentTarget.value)} />
+            <input
+              name="user"
+              type="text"
+              autocomplete="username"
+              required
+              maxLength={256}
+              value={user}
+              onInput={({ currentTarget }) => setUser(currentTarget.value)}
+            />
           </label>
           <label class="field">
             <span>Password</span>
-            <input name="password" type="password" autocomplete="current-password" required maxLength={256} value={password} onInput={({ currentTarget }) => setPassword(currentTarget.value)} />
+            <input
+              name="password"
+              type="password"
+              autocomplete="current-password"
+              required
+              maxLength={256}
+              value={password}
+              onInput={({ currentTarget }) => setPassword(currentTarget.value)}
+            />
           </label>
           <button type="submit" class="primary" disabled={busy}>
             {busy ? 'Logging in…' : 'Log in'}
           </button>
         </form>
-        <p class="hint">
-          There is no user until “van console password NAME” makes one.
-        </p>
+        <p class="hint">There is no user until “van console password NAME” makes one.</p>
       </div>
     </main>
   );

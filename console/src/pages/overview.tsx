@@ -39,16 +39,22 @@ export function Overview({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
         </h2>
         {services.length === 0 ? <p class="hint">No service has a listener or connector yet.</p> : null}
         {services.length === 0 ? <CliCommand command="van expose 8080 --name web" /> : null}
+        {services.length === 0 ? null : (
+          <p class="service-figures service-head" aria-hidden="true">
+            <span />
+            <span>Success</span>
+            <span>RPS</span>
+            <span>P95</span>
+          </p>
+        )}
         <ul class="service-list">
           {found.slice(0, shownServices).map(({ address, golden }) => (
             <li key={address}>
-              <a href={pageLink('services', { open: address })} data-service={address}>
+              <a href={pageLink('services', { open: address })} class="service-figures" data-service={address}>
                 <Name text={address} />
-                <span class="service-figures">
-                  <Success ratio={golden.successRatio} />
-                  <span>{shortNumber(golden.perSecond)} rps</span>
-                  <span>{durationText(golden.p95Ms)}</span>
-                </span>
+                <Success ratio={golden.successRatio} />
+                <span>{shortNumber(golden.perSecond)}</span>
+                <span>{durationText(golden.p95Ms)}</span>
               </a>
             </li>
           ))}

@@ -26,18 +26,47 @@ export function RequestDetail({ id, row, onClose }: RequestDetailProperties): JS
   const { value, error } = useAnswer<RequestTrace>(`requests/${encodeURIComponent(id)}`, {}, row?.ended === false ? refreshMs : 0);
   const trace = value?.request.id === id ? value : null;
   const request = trace?.request ?? row;
-  const title = request === null ? id : request.kind === 'connection' ? `${request.protocol} connection` : `${request.method ?? request.protocol} ${request.path ?? request.authority ?? ''}`;
+  const title =
+    request === null
+      ? id
+      : request.kind === 'connection'
+        ? `${request.protocol} connection`
+        : `${request.method ?? request.protocol} ${request.path ?? request.authority ?? ''}`;
   return (
-    <DetailPanel kind={request?.kind === 'connection' ? 'Connection' : 'Request'} title={title} command={commandLine(['van', 'trace', id])} onClose={onClose}>
+    <DetailPanel
+      kind={request?.kind === 'connection' ? 'Connection' : 'Request'}
+      title={title}
+      command={commandLine(['van', 'trace', id])}
+      onClose={onClose}
+    >
       {error === null ? null : <Failure message={error} />}
       {request === null && error === null ? <Loading what="the request" /> : null}
-      {request === null ? null : <RequestFacts request={request} />}
-      {trace === null ? null : (
+      {request === null ? null : (
+        <dl class="golden-strip">
+          <div>
+            <dt>Outcome</dt>
+            <dd>
+              <OutcomeMark row={request} />
+            </dd>
+          </div>
+          <div>
+            <dt>First byte</dt>
+            <dd>{durationText(request.firstByteMs)}</dd>
+          </div>
+          <div>
+            <dt>Duration</dt>
+            <dd>{request.ended ? durationText(request.durationMs) : 'under way'}</dd>
+          </div>
+        </dl>
+      )}
+      {request === null || error !== null ? null : (
         <>
           <h3>Where the time went</h3>
-          <Waterfall trace={trace} />
+          {trace === null ? <p class="waterfall-place loading">Asking…</p> : <Waterfall trace={trace} />}
+          <h3>Details</h3>
         </>
       )}
+      {request === null ? null : <RequestFacts request={request} />}
     </DetailPanel>
   );
 }
@@ -46,14 +75,18 @@ function RequestFacts({ request }: { readonly request: RequestRow }): JSX.Elemen
   return (
     <Facts
       rows={[
-        ['Outcome', <OutcomeMark key="outcome" row={request} />],
         ['Error', request.error === null ? null : <code key="error">{visibleName(request.error)}</code>],
-        ['First byte', durationText(request.firstByteMs)],
-        ['Duration', request.ended ? durationText(request.durationMs) : 'under way'],
         ['Service', <Name key="service" text={request.address} />],
         ['Authority', request.authority === null ? null : <Name key="authority" text={request.authority} mono />],
         ['Client', <Name key="client" text={`${request.client} at ${request.sourceSite}`} />],
-        ['Server', request.destSite === null ? 'none' : <Name key="server" text={`${request.server ?? request.connector ?? 'server'} at ${request.destSite}`} />],
+        [
+          'Server',
+          request.destSite === null ? (
+            'none'
+          ) : (
+            <Name key="server" text={`${request.server ?? request.connector ?? 'server'} at ${request.destSite}`} />
+          ),
+        ],
         ['Connector', request.connector === null ? null : <Name key="connector" text={request.connector} />],
         ['Path', request.trace.length === 0 ? null : <Name key="trace" text={request.trace.join(' → ')} />],
         ['Tries', request.tries],

@@ -29,15 +29,20 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
   const before = parameters['before'] ?? '';
   const openId = parameters['request'] ?? null;
   const filter = filterOf(parameters);
-  const { value, error, loading } = useAnswer<{ readonly requests: readonly RequestRow[] }>('requests', {
-    ...completeFilter(filter),
-    kind: kind === 'all' ? '' : kind,
-    limit: String(pageSize),
-    before,
-  }, 0, again);
+  const { value, error, loading } = useAnswer<{ readonly requests: readonly RequestRow[] }>(
+    'requests',
+    {
+      ...completeFilter(filter),
+      kind: kind === 'all' ? '' : kind,
+      limit: String(pageSize),
+      before,
+    },
+    0,
+    again,
+  );
   const page = value?.requests ?? [];
-  const rows = page.filter(
-    (row) => matchesSearch(search, [row.address, row.path, row.client, row.sourceSite, row.destSite, row.requestId]),
+  const rows = page.filter((row) =>
+    matchesSearch(search, [row.address, row.path, row.client, row.sourceSite, row.destSite, row.requestId]),
   );
   const oldest = page.at(-1)?.startMs;
   return (
@@ -57,7 +62,10 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
         {error === null ? null : <Failure message={error} />}
         {value === null && loading ? <Loading what="requests" /> : null}
         {value !== null && rows.length === 0 ? (
-          <Empty title={isFiltered(filter) || search !== '' ? 'No request matches' : before === '' ? 'No request yet' : 'Nothing older is kept'} command={tapCommand(filter)}>
+          <Empty
+            title={isFiltered(filter) || search !== '' ? 'No request matches' : before === '' ? 'No request yet' : 'Nothing older is kept'}
+            command={tapCommand(filter)}
+          >
             The observer keeps single requests while it runs, as long as its retention allows.
           </Empty>
         ) : null}
@@ -91,7 +99,13 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
           </button>
         </nav>
       </Panel>
-      {openId === null ? null : <RequestDetail id={openId} row={rows.find(({ id }) => id === openId) ?? null} onClose={() => owner.setParameters({ request: '' })} />}
+      {openId === null ? null : (
+        <RequestDetail
+          id={openId}
+          row={rows.find(({ id }) => id === openId) ?? null}
+          onClose={() => owner.setParameters({ request: '' })}
+        />
+      )}
     </div>
   );
 }

@@ -16,7 +16,7 @@ import { pageLink } from '../state/route.ts';
 export function ServiceDetail({ service, onClose }: { readonly service: ServiceRow; readonly onClose: () => void }): JSX.Element {
   const { address, protocols, distribution, golden, servers, listeners } = service;
   return (
-    <DetailPanel kind="Service" title={address} command={commandLine(['van', 'stat', 'service', address])} onClose={onClose}>
+    <DetailPanel kind="Service" title={address} command={commandLine(['van', 'stat', 'services', address])} onClose={onClose}>
       <GoldenStrip golden={golden} />
       <Facts
         rows={[
@@ -54,7 +54,8 @@ export function ServiceDetail({ service, onClose }: { readonly service: ServiceR
         ))}
       </ul>
       <p>
-        <a href={pageLink('services', { open: address })}>All of the service</a> · <a href={pageLink('live', { service: address })}>Its live requests</a>
+        <a href={pageLink('services', { open: address })}>All of the service</a> ·{' '}
+        <a href={pageLink('live', { service: address })}>Its live requests</a>
       </p>
     </DetailPanel>
   );

@@ -22,7 +22,7 @@ export function ServiceDetails({ service }: { readonly service: ServiceRow }): J
         <span>{visibleName(distribution)}</span>
         <a href={pageLink('live', { service: address })}>Live requests</a>
         <a href={pageLink('requests', { service: address })}>Earlier requests</a>
-        <CliCommand command={commandLine(['van', 'stat', 'server', address])} />
+        <CliCommand command={commandLine(['van', 'stat', 'servers', address])} />
       </p>
       <h3>Servers</h3>
       {servers.length === 0 ? (
@@ -36,11 +36,16 @@ export function ServiceDetails({ service }: { readonly service: ServiceRow }): J
           keyOf={({ siteId, connector, host, port }) => `${siteId} ${connector} ${host} ${port}`}
           order={{ key: 'site', descending: false }}
           columns={[
-            { key: 'site', title: 'Site', render: ({ siteId, siteName }) => <SiteLink id={siteId} name={siteName} />, sortBy: ({ siteName }) => siteName },
+            {
+              key: 'site',
+              title: 'Site',
+              render: ({ siteId, siteName }) => <SiteLink id={siteId} name={siteName} />,
+              sortBy: ({ siteName }) => siteName,
+            },
             { key: 'connector', title: 'Connector', render: ({ connector }) => <Name text={connector} /> },
             { key: 'server', title: 'Server', render: ({ host, port }) => <Name text={`${host}:${port}`} mono />, wideOnly: true },
             { key: 'share', title: 'Share', render: ({ share }) => <ShareBar share={share} />, sortBy: ({ share }) => share },
-            ...goldenColumns<ServerRow>(({ golden }) => golden),
+            ...goldenColumns<ServerRow>(({ golden }) => golden).filter(({ key }) => key !== 'open'),
           ]}
         />
       )}
@@ -56,10 +61,15 @@ export function ServiceDetails({ service }: { readonly service: ServiceRow }): J
           keyOf={({ siteId, name }) => `${siteId} ${name}`}
           order={{ key: 'site', descending: false }}
           columns={[
-            { key: 'site', title: 'Site', render: ({ siteId, siteName }) => <SiteLink id={siteId} name={siteName} />, sortBy: ({ siteName }) => siteName },
+            {
+              key: 'site',
+              title: 'Site',
+              render: ({ siteId, siteName }) => <SiteLink id={siteId} name={siteName} />,
+              sortBy: ({ siteName }) => siteName,
+            },
             { key: 'listener', title: 'Listener', render: ({ name }) => <Name text={name} /> },
             { key: 'port', title: 'Listens at', render: ({ host, port }) => <Name text={`${host}:${port}`} mono />, wideOnly: true },
-            ...goldenColumns<ListenerRow>(({ golden }) => golden),
+            ...goldenColumns<ListenerRow>(({ golden }) => golden).filter(({ key }) => key !== 'open'),
           ]}
         />
       )}

@@ -21,7 +21,12 @@ export function ServicesPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
   const search = useConsoleState((state) => state.search);
   const { services, windowMs } = snapshot;
   const found = services.filter(({ address, protocols, servers, listeners }) =>
-    matchesSearch(search, [address, ...protocols, ...servers.map(({ siteName }) => siteName), ...listeners.map(({ siteName }) => siteName)]),
+    matchesSearch(search, [
+      address,
+      ...protocols,
+      ...servers.map(({ siteName }) => siteName),
+      ...listeners.map(({ siteName }) => siteName),
+    ]),
   );
   const seconds = Math.round(windowMs / 1000);
   return (
@@ -43,8 +48,20 @@ export function ServicesPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
           onOpen={({ address }) => owner.setParameters({ open: address === open ? '' : address })}
           details={(service) => <ServiceDetails service={service} />}
           columns={[
-            { key: 'service', title: 'Service', className: 'main', render: ({ address }) => <Name text={address} />, sortBy: ({ address }) => address },
-            { key: 'protocol', title: 'Protocol', render: ({ protocols }) => protocols.map(visibleName).join(', ') || '–', sortBy: ({ protocols }) => protocols.join(), wideOnly: true },
+            {
+              key: 'service',
+              title: 'Service',
+              className: 'main',
+              render: ({ address }) => <Name text={address} />,
+              sortBy: ({ address }) => address,
+            },
+            {
+              key: 'protocol',
+              title: 'Protocol',
+              render: ({ protocols }) => protocols.map(visibleName).join(', ') || '–',
+              sortBy: ({ protocols }) => protocols.join(),
+              wideOnly: true,
+            },
             ...goldenColumns<ServiceRow>(({ golden }) => golden),
             {
               key: 'trend',
@@ -53,7 +70,12 @@ export function ServicesPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
               wideOnly: true,
               render: ({ address }) => (found.length <= sparklineLimit ? <RateSparkline of={{ service: address }} /> : null),
             },
-            { key: 'servers', title: 'Servers', render: (service) => <Servers service={service} />, sortBy: ({ servers }) => servers.length },
+            {
+              key: 'servers',
+              title: 'Servers',
+              render: (service) => <Servers service={service} />,
+              sortBy: ({ servers }) => servers.length,
+            },
           ]}
         />
       )}

@@ -30,21 +30,35 @@ export function SiteDetail({ site, snapshot, onClose }: SiteDetailProperties): J
   const own = snapshot.links.filter(({ from, to }) => from === id || to === id);
   const warnings = snapshot.warnings.filter(({ siteName }) => siteName === name);
   return (
-    <DetailPanel kind="Site" title={name} command={commandLine(['van', 'stat', 'site', name])} onClose={onClose}>
+    <DetailPanel kind="Site" title={name} command={commandLine(['van', 'stat', 'sites', name])} onClose={onClose}>
       {warnings.map((warning) => (
         <WarningCard key={`${warning.code} ${warning.text}`} warning={warning} isShort />
       ))}
       <Facts
         rows={[
-          ['State', <StateMark key="state" tone={state === 'up' ? 'good' : 'none'} text={state === 'up' ? 'up' : 'silent: it tells no records'} />],
+          [
+            'State',
+            <StateMark key="state" tone={state === 'up' ? 'good' : 'none'} text={state === 'up' ? 'up' : 'silent: it tells no records'} />,
+          ],
           ['Reached', <Reached key="reached" site={site} snapshot={snapshot} />],
           ['Router', <Name key="router" text={id} mono />],
-          ['Platform', [site.platform, site.version].filter((fact) => fact !== null).map(visibleName).join(' ')],
+          [
+            'Platform',
+            [site.platform, site.version]
+              .filter((fact) => fact !== null)
+              .map(visibleName)
+              .join(' '),
+          ],
           ['Location', site.location === null ? null : <Name key="location" text={site.location} />],
           ['Namespace', site.namespace === null ? null : <Name key="namespace" text={site.namespace} />],
           ['Trust', visibleName(site.trust)],
           ['Certificate', site.certificateEndsMs === null ? null : <Until key="certificate" atMs={site.certificateEndsMs} nowMs={nowMs} />],
-          ['Membership', site.membershipEndsMs === null ? null : <Until key="membership" atMs={site.membershipEndsMs} nowMs={nowMs} soonMs={7 * 86_400_000} />],
+          [
+            'Membership',
+            site.membershipEndsMs === null ? null : (
+              <Until key="membership" atMs={site.membershipEndsMs} nowMs={nowMs} soonMs={7 * 86_400_000} />
+            ),
+          ],
           ['May offer', patternsText(site.advertise)],
           ['May use', patternsText(site.consume)],
         ]}
@@ -90,7 +104,12 @@ function Reached({ site, snapshot }: { readonly site: SiteRow; readonly snapshot
   if (site.relation === 'self' || self === undefined) return <>the observer’s own site</>;
   const path = cheapestPath(snapshot.links, self.id, site.id);
   const names = (path?.sites ?? []).map((id) => visibleName(snapshot.sites.find((row) => row.id === id)?.name ?? id));
-  const how = site.relation === 'direct' ? 'directly' : names.length > 2 ? `${names.slice(1, -1).join(' → ')}` : visibleName(site.nextHop ?? 'through others');
+  const how =
+    site.relation === 'direct'
+      ? 'directly'
+      : names.length > 2
+        ? names.slice(1, -1).join(' → ')
+        : visibleName(site.nextHop ?? 'through others');
   return (
     <>
       {site.relation === 'direct' ? how : `through ${how}`}, cost {site.cost}

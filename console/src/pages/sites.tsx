@@ -23,7 +23,9 @@ export function SitesPage({ snapshot }: { readonly snapshot: NetworkSnapshot }):
   const search = useConsoleState((state) => state.search);
   const nowMs = useNowMs();
   const { sites } = snapshot;
-  const rows = sites.filter(({ name, id, platform, version, location, trust }) => matchesSearch(search, [name, id, platform, version, location, trust]));
+  const rows = sites.filter(({ name, id, platform, version, location, trust }) =>
+    matchesSearch(search, [name, id, platform, version, location, trust]),
+  );
   const open = sites.find(({ id }) => id === openId);
   return (
     <div class="with-detail">
@@ -40,18 +42,89 @@ export function SitesPage({ snapshot }: { readonly snapshot: NetworkSnapshot }):
             onOpen={({ id }) => owner.setParameters({ site: id === openId ? '' : id })}
             columns={[
               { key: 'site', title: 'Site', className: 'main', render: ({ name }) => <Name text={name} />, sortBy: ({ name }) => name },
-              { key: 'state', title: 'State', render: ({ state }) => <StateMark tone={state === 'up' ? 'good' : 'none'} text={state} />, sortBy: ({ state }) => state },
-              { key: 'relation', title: 'Reached', render: (site) => <Relation site={site} />, sortBy: ({ relation, cost }) => relationRanks[relation] * 1e6 + cost },
+              {
+                key: 'state',
+                title: 'State',
+                render: ({ state }) => <StateMark tone={state === 'up' ? 'good' : 'none'} text={state} />,
+                sortBy: ({ state }) => state,
+              },
+              {
+                key: 'relation',
+                title: 'Reached',
+                render: (site) => <Relation site={site} />,
+                sortBy: ({ relation, cost }) => relationRanks[relation] * 1e6 + cost,
+              },
               { key: 'cost', title: 'Cost', numeric: true, render: ({ cost }) => countText(cost), sortBy: ({ cost }) => cost },
-              { key: 'trust', title: 'Trust', render: ({ trust }) => <span class={trust === 'signed' ? '' : 'tone-fair'}>{visibleName(trust)}</span>, sortBy: ({ trust }) => trust },
-              { key: 'version', title: 'Version', wideOnly: true, render: ({ platform, version }) => <Name text={[platform, version].filter((fact) => fact !== null).join(' ')} />, sortBy: ({ version }) => version },
-              { key: 'location', title: 'Location', wideOnly: true, render: ({ location }) => <Name text={location} />, sortBy: ({ location }) => location },
-              { key: 'certificate', title: 'Certificate', hint: 'When the site’s certificate ends; it renews by itself before', render: ({ certificateEndsMs }) => <Until atMs={certificateEndsMs} nowMs={nowMs} />, sortBy: ({ certificateEndsMs }) => certificateEndsMs },
-              { key: 'membership', title: 'Membership', hint: 'When the site’s membership of the network ends', wideOnly: true, render: ({ membershipEndsMs }) => <Until atMs={membershipEndsMs} nowMs={nowMs} soonMs={weekMs} />, sortBy: ({ membershipEndsMs }) => membershipEndsMs },
-              { key: 'serves', title: 'Serves', numeric: true, hint: 'Requests a second to servers of the site', render: ({ inbound }) => shortNumber(inbound.perSecond), sortBy: ({ inbound }) => inbound.perSecond },
-              { key: 'success', title: 'Success', numeric: true, render: ({ inbound }) => <Success ratio={inbound.successRatio} />, sortBy: ({ inbound }) => inbound.successRatio },
-              { key: 'p95', title: 'P95', numeric: true, render: ({ inbound }) => durationText(inbound.p95Ms), sortBy: ({ inbound }) => inbound.p95Ms },
-              { key: 'sends', title: 'Sends', numeric: true, hint: 'Requests a second of clients of the site', render: ({ outbound }) => shortNumber(outbound.perSecond), sortBy: ({ outbound }) => outbound.perSecond },
+              {
+                key: 'trust',
+                title: 'Trust',
+                render: ({ trust }) => <span class={trust === 'signed' ? '' : 'tone-fair'}>{visibleName(trust)}</span>,
+                sortBy: ({ trust }) => trust,
+              },
+              {
+                key: 'version',
+                title: 'Version',
+                wideOnly: true,
+                render: ({ platform, version }) => (
+                  <span title={platform === null ? undefined : visibleName(platform)}>
+                    <Name text={version} />
+                  </span>
+                ),
+                sortBy: ({ version }) => version,
+              },
+              {
+                key: 'location',
+                title: 'Location',
+                widestOnly: true,
+                render: ({ location }) => <Name text={location} />,
+                sortBy: ({ location }) => location,
+              },
+              {
+                key: 'certificate',
+                title: 'Certificate',
+                hint: 'When the site’s certificate ends; it renews by itself before',
+                render: ({ certificateEndsMs }) => <Until atMs={certificateEndsMs} nowMs={nowMs} />,
+                sortBy: ({ certificateEndsMs }) => certificateEndsMs,
+              },
+              {
+                key: 'membership',
+                title: 'Membership',
+                hint: 'When the site’s membership of the network ends',
+                wideOnly: true,
+                render: ({ membershipEndsMs }) => <Until atMs={membershipEndsMs} nowMs={nowMs} soonMs={weekMs} />,
+                sortBy: ({ membershipEndsMs }) => membershipEndsMs,
+              },
+              {
+                key: 'serves',
+                title: 'Serves',
+                numeric: true,
+                hint: 'Requests a second to servers of the site',
+                render: ({ inbound }) => shortNumber(inbound.perSecond),
+                sortBy: ({ inbound }) => inbound.perSecond,
+              },
+              {
+                key: 'success',
+                title: 'Success',
+                numeric: true,
+                render: ({ inbound }) => <Success ratio={inbound.successRatio} />,
+                sortBy: ({ inbound }) => inbound.successRatio,
+              },
+              {
+                key: 'p95',
+                title: 'P95',
+                numeric: true,
+                widestOnly: true,
+                render: ({ inbound }) => durationText(inbound.p95Ms),
+                sortBy: ({ inbound }) => inbound.p95Ms,
+              },
+              {
+                key: 'sends',
+                title: 'Sends',
+                numeric: true,
+                hint: 'Requests a second of clients of the site',
+                render: ({ outbound }) => shortNumber(outbound.perSecond),
+                sortBy: ({ outbound }) => outbound.perSecond,
+              },
             ]}
           />
         )}

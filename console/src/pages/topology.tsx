@@ -27,15 +27,11 @@ export function TopologyPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
   const { parameters } = useConsoleState(({ route }) => route);
   const search = useConsoleState((state) => state.search);
   const view: View = parameters['view'] === 'services' ? 'services' : 'sites';
-  const select = (change: Readonly<Record<string, string>>): void =>
-    owner.setParameters({ site: '', link: '', service: '', ...change });
+  const select = (change: Readonly<Record<string, string>>): void => owner.setParameters({ site: '', link: '', service: '', ...change });
   const site = snapshot.sites.find(({ id }) => id === parameters['site']);
   const link = snapshot.links.find(({ id }) => id === parameters['link']);
   const service = snapshot.services.find(({ address }) => address === parameters['service']);
-  const edges = snapshot.edges.filter(
-    (edge) =>
-      matchesSearch(search, [edge.address, edge.sourceName, edge.destName]),
-  );
+  const edges = snapshot.edges.filter((edge) => matchesSearch(search, [edge.address, edge.sourceName, edge.destName]));
   const command = view === 'services' ? commandLine(['van', 'edges']) : commandLine(['van', 'network', 'status']);
   return (
     <div class="topology">
@@ -43,7 +39,12 @@ export function TopologyPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
       <div class="topology-body">
         <section class="topology-map" aria-label="Topology">
           <header class="map-head">
-            <Segments label="View" options={views} value={view} onChange={(value) => owner.setParameters({ view: value === 'sites' ? '' : value, link: '', service: '' })} />
+            <Segments
+              label="View"
+              options={views}
+              value={view}
+              onChange={(value) => owner.setParameters({ view: value === 'sites' ? '' : value, link: '', service: '' })}
+            />
             <CliCommand command={command} />
           </header>
           {view === 'sites' ? (
@@ -57,7 +58,8 @@ export function TopologyPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
             />
           ) : edges.length === 0 ? (
             <Empty title={search === '' ? 'Nobody talks to anybody right now' : 'No edge matches the search'} command="van edges">
-              An edge is shown for each site whose clients use a service of a site, within the last {Math.round(snapshot.windowMs / 1000)} seconds.
+              An edge is shown for each site whose clients use a service of a site, within the last {Math.round(snapshot.windowMs / 1000)}{' '}
+              seconds.
             </Empty>
           ) : (
             <div class="flow-scroll">

@@ -3,7 +3,6 @@ import type { WarningRow } from '../../../src/flows/network-snapshot.ts';
 import { visibleName } from '../format/visible-name.ts';
 import { CliCommand } from '../parts/cli-command.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { Name } from '../parts/name.tsx';
 
 /** What is wrong, where, and the command that mends it. */
 export function WarningCard({ warning, isShort = false }: { readonly warning: WarningRow; readonly isShort?: boolean }): JSX.Element {
@@ -14,12 +13,11 @@ export function WarningCard({ warning, isShort = false }: { readonly warning: Wa
       <header>
         <Icon name="warnings" size={14} />
         <h3>{visibleName(title)}</h3>
-        <span class="warning-site">
-          <Name text={siteName} />
-        </span>
       </header>
-      <p>{visibleName(text)}</p>
-      {remedy === null ? null : isCommand ? <CliCommand command={remedy} /> : <p class="remedy">{visibleName(remedy)}</p>}
+      <p>
+        <span class="warning-site">{visibleName(siteName)}</span> {visibleName(text)}
+      </p>
+      {remedy === null ? null : isCommand ? <CliCommand command={remedy} asIs /> : <p class="remedy">{visibleName(remedy)}</p>}
       {isShort ? null : (
         <footer>
           <span class="severity">{severity}</span>

@@ -21,7 +21,9 @@ export function WarningsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
     <div class="stack">
       <Panel title="Warnings" note={warnings.length === 0 ? '' : countText(warnings.length)} command="van network status">
         {warnings.length === 0 ? (
-          <Empty title="All is well">Causes show up here, each with the command that mends it. What follows from another problem is left out.</Empty>
+          <Empty title="All is well">
+            Causes show up here, each with the command that mends it. What follows from another problem is left out.
+          </Empty>
         ) : shown.length === 0 ? (
           <Empty title="No warning matches the search" />
         ) : (
@@ -64,7 +66,11 @@ function CheckPanel(): JSX.Element {
       }
     >
       {error === null ? null : <Failure message={error} />}
-      {asked === 0 ? <p class="hint padded">Looks at the site, its clock, certificates, links, versions and services, and tries its link endpoints and servers.</p> : null}
+      {asked === 0 ? (
+        <p class="hint padded">
+          Looks at the site, its clock, certificates, links, versions and services, and tries its link endpoints and servers.
+        </p>
+      ) : null}
       {asked > 0 && report === undefined && error === null ? <Loading what="the check" /> : null}
       {report === undefined ? null : (
         <div class="checks">
@@ -105,9 +111,21 @@ function ObserverPanel({ observer }: { readonly observer: ObserverState }): JSX.
           rows={[
             ['Version', visibleName(observer.version)],
             ['Running for', spanText(nowMs - observer.startedMs)],
-            ['Site', observer.connected ? 'connected' : <span key="site" class="tone-poor">not connected</span>],
+            [
+              'Site',
+              observer.connected ? (
+                'connected'
+              ) : (
+                <span key="site" class="tone-poor">
+                  not connected
+                </span>
+              ),
+            ],
             ['Routers that tell records', countText(observer.sources)],
-            ['History', `${visibleName(history.state)}, ${bytesText(history.bytes)}${history.message === null ? '' : `: ${visibleName(history.message)}`}`],
+            [
+              'History',
+              `${visibleName(history.state)}, ${bytesText(history.bytes)}${history.message === null ? '' : `: ${visibleName(history.message)}`}`,
+            ],
             ['Not kept', history.lost === 0 ? null : countText(history.lost)],
           ]}
         />

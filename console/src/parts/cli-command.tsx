@@ -1,12 +1,23 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { inNamespace } from '../format/command-line.ts';
 import { visibleName } from '../format/visible-name.ts';
+import { useConsoleState } from '../state/use-console.ts';
 import { Icon } from './icon.tsx';
 
 const shownMs = 1500;
+const defaultNamespace = 'default';
+
+interface CliCommandProperties {
+  readonly command: string;
+  /** It is for another site or says its namespace already. */
+  readonly asIs?: boolean;
+}
 
 /** The command that prints the same, and a button that copies it. */
-export function CliCommand({ command }: { readonly command: string }): JSX.Element {
+export function CliCommand({ command: typed, asIs = false }: CliCommandProperties): JSX.Element {
+  const namespace = useConsoleState(({ site }) => site?.site.namespace ?? defaultNamespace);
+  const command = asIs || namespace === defaultNamespace ? typed : inNamespace(typed, namespace);
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return undefined;

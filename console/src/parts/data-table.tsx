@@ -13,6 +13,8 @@ export interface Column<Row> {
   readonly numeric?: boolean;
   /** Left out where the page is narrow. */
   readonly wideOnly?: boolean;
+  /** Shown only where there is much room. */
+  readonly widestOnly?: boolean;
   readonly hint?: string;
   readonly className?: string;
 }
@@ -98,8 +100,8 @@ export function DataTable<Row>(properties: DataTableProperties<Row>): JSX.Elemen
   );
 }
 
-function cellClass<Row>({ numeric = false, wideOnly = false, className = '' }: Column<Row>): string {
-  return `${numeric ? 'numeric' : ''} ${wideOnly ? 'wide-only' : ''} ${className}`;
+function cellClass<Row>({ numeric = false, wideOnly = false, widestOnly = false, className = '' }: Column<Row>): string {
+  return `${numeric ? 'numeric' : ''} ${wideOnly ? 'wide-only' : ''} ${widestOnly ? 'widest-only' : ''} ${className}`;
 }
 
 interface HeadCellProperties<Row> {
@@ -121,7 +123,11 @@ function HeadCell<Row>({ column, order, onOrder }: HeadCellProperties<Row>): JSX
   }
   return (
     <th role="columnheader" scope="col" class={cellClass(column)} aria-sort={sort} title={hint}>
-      <button type="button" class={`sort ${isOrder ? 'is-order' : ''}`} onClick={() => onOrder(nextOrder(order ?? { key: '', descending: false }, key, numeric))}>
+      <button
+        type="button"
+        class={`sort ${isOrder ? 'is-order' : ''}`}
+        onClick={() => onOrder(nextOrder(order ?? { key: '', descending: false }, key, numeric))}
+      >
         {title}
         <Icon name={sort === 'ascending' ? 'up' : 'down'} size={10} />
       </button>

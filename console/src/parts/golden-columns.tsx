@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Golden } from '../../../src/flows/network-snapshot.ts';
-import { byteRateText, percentText, shortNumber } from '../format/number-text.ts';
+import { byteRateText, countText, percentText, shortNumber } from '../format/number-text.ts';
 import { durationText } from '../format/time-text.ts';
 import { hasTraffic, successTone } from '../model/golden.ts';
 import type { Column } from './data-table.tsx';
@@ -11,7 +11,13 @@ export function Success({ ratio }: { readonly ratio: number | null }): JSX.Eleme
 
 /** The columns of `van stat`: SUCCESS RPS P50 P95 P99, and what is open and carried. */
 export function goldenColumns<Row>(goldenOf: (row: Row) => Golden): readonly Column<Row>[] {
-  const column = (key: string, title: string, hint: string, render: (golden: Golden) => JSX.Element | string, value: (golden: Golden) => number | null): Column<Row> => ({
+  const column = (
+    key: string,
+    title: string,
+    hint: string,
+    render: (golden: Golden) => JSX.Element | string,
+    value: (golden: Golden) => number | null,
+  ): Column<Row> => ({
     key,
     title,
     hint,
@@ -20,13 +26,49 @@ export function goldenColumns<Row>(goldenOf: (row: Row) => Golden): readonly Col
     sortBy: (row) => value(goldenOf(row)),
   });
   return [
-    column('success', 'Success', 'Part of the requests that succeeded', ({ successRatio }) => <Success ratio={successRatio} />, (golden) => golden.successRatio),
-    column('rps', 'RPS', 'Requests, or connections opened, a second', ({ perSecond }) => shortNumber(perSecond), (golden) => golden.perSecond),
-    column('p50', 'P50', 'Half of the first bytes came sooner', ({ p50Ms }) => durationText(p50Ms), (golden) => golden.p50Ms),
-    column('p95', 'P95', '95 % of the first bytes came sooner', ({ p95Ms }) => durationText(p95Ms), (golden) => golden.p95Ms),
-    column('p99', 'P99', '99 % of the first bytes came sooner', ({ p99Ms }) => durationText(p99Ms), (golden) => golden.p99Ms),
+    column(
+      'success',
+      'Success',
+      'Part of the requests that succeeded',
+      ({ successRatio }) => <Success ratio={successRatio} />,
+      (golden) => golden.successRatio,
+    ),
+    column(
+      'rps',
+      'RPS',
+      'Requests, or connections opened, a second',
+      ({ perSecond }) => shortNumber(perSecond),
+      (golden) => golden.perSecond,
+    ),
+    column(
+      'p50',
+      'P50',
+      'Half of the first bytes came sooner',
+      ({ p50Ms }) => durationText(p50Ms),
+      (golden) => golden.p50Ms,
+    ),
+    column(
+      'p95',
+      'P95',
+      '95 % of the first bytes came sooner',
+      ({ p95Ms }) => durationText(p95Ms),
+      (golden) => golden.p95Ms,
+    ),
+    column(
+      'p99',
+      'P99',
+      '99 % of the first bytes came sooner',
+      ({ p99Ms }) => durationText(p99Ms),
+      (golden) => golden.p99Ms,
+    ),
     {
-      ...column('open', 'Open', 'Under way now', ({ open }) => shortNumber(open), (golden) => golden.open),
+      ...column(
+        'open',
+        'Open',
+        'Under way now',
+        ({ open }) => countText(open),
+        (golden) => golden.open,
+      ),
       wideOnly: true,
     },
     {

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { Golden } from '../../../src/flows/network-snapshot.ts';
-import { byteRateText, shortNumber } from '../format/number-text.ts';
+import { byteRateText, countText, shortNumber } from '../format/number-text.ts';
 import { durationText } from '../format/time-text.ts';
 import { Success } from './golden-columns.tsx';
 
@@ -14,7 +14,7 @@ export function GoldenStrip({ golden }: { readonly golden: Golden }): JSX.Elemen
       <Figure name="P50" value={durationText(p50Ms)} />
       <Figure name="P95" value={durationText(p95Ms)} />
       <Figure name="P99" value={durationText(p99Ms)} />
-      <Figure name="Open" value={shortNumber(open)} />
+      <Figure name="Open" value={countText(open)} />
       <Figure name="To servers" value={byteRateText(bytesFromClientPerSecond)} />
       <Figure name="To clients" value={byteRateText(bytesToClientPerSecond)} />
       <Figure name="Retries" value={`${shortNumber(retriesPerSecond)}/s`} />

@@ -39,7 +39,12 @@ export function History({ of }: HistoryProperties): JSX.Element {
       </div>
       {error === null ? null : <Failure message={error} />}
       <div class="charts">
-        <LineChart label="RPS" timesMs={timesMs} series={[{ name: 'RPS', values: values(({ perSecond }) => perSecond), className: 'line-rate' }]} format={shortNumber} />
+        <LineChart
+          label="RPS"
+          timesMs={timesMs}
+          series={[{ name: 'RPS', values: values(({ perSecond }) => perSecond), className: 'line-rate' }]}
+          format={shortNumber}
+        />
         <LineChart
           label="Success"
           timesMs={timesMs}
@@ -69,7 +74,10 @@ export function RateSparkline({ of }: HistoryProperties): JSX.Element {
   return <Sparkline values={points.map(({ golden }) => golden.perSecond)} label="Requests a second in the last 15 minutes" />;
 }
 
-function useHistory(of: Readonly<Record<string, string>>, range: RangeName): { readonly points: readonly HistoryPoint[]; readonly error: string | null } {
+function useHistory(
+  of: Readonly<Record<string, string>>,
+  range: RangeName,
+): { readonly points: readonly HistoryPoint[]; readonly error: string | null } {
   const atMs = useConsoleState(({ snapshot }) => Math.floor((snapshot?.atMs ?? 0) / sparklineRefreshMs) * sparklineRefreshMs);
   const query = useMemo(() => historyQuery(range, atMs), [range, atMs]);
   const { value, error } = useAnswer<HistoryAnswer>(atMs === 0 ? '' : 'history', { ...of, ...query });

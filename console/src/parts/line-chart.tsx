@@ -40,7 +40,7 @@ export function LineChart({ label, timesMs, series, format, ceiling, floor = 0 }
         <span class="chart-values">
           {series.map(({ name, values, className }) => (
             <span key={name} class={`chart-value ${className}`}>
-              {series.length === 1 ? null : <span class="chart-name">{name} </span>}
+              {series.length === 1 ? null : <span class="chart-name">{name}</span>}
               {values[index] === null || values[index] === undefined ? '–' : format(values[index])}
             </span>
           ))}
@@ -56,9 +56,13 @@ export function LineChart({ label, timesMs, series, format, ceiling, floor = 0 }
       >
         <path class="chart-grid" d={`M0 .5H${width}M0 ${height / 2}H${width}M0 ${height - 0.5}H${width}`} />
         {series.map(({ name, values, className }) =>
-          chartPaths(values, width, height, floor, largest).map((path) => <path key={`${name} ${path.slice(0, 12)}`} class={`chart-line ${className}`} d={path} />),
+          chartPaths(values, width, height, floor, largest).map((path) => (
+            <path key={`${name} ${path.slice(0, 12)}`} class={`chart-line ${className}`} d={path} />
+          )),
         )}
-        {pointed === null ? null : <path class="chart-pointer" d={`M${((index / Math.max(1, timesMs.length - 1)) * width).toFixed(1)} 0V${height}`} />}
+        {pointed === null ? null : (
+          <path class="chart-pointer" d={`M${((index / Math.max(1, timesMs.length - 1)) * width).toFixed(1)} 0V${height}`} />
+        )}
       </svg>
       <div class="chart-scale">
         <span>{timesMs[0] === undefined ? '' : clockText(timesMs[0])}</span>

@@ -26,7 +26,15 @@ export function Panel({ title, note, command, tools, children }: PanelProperties
 }
 
 /** Nothing to show: why, and what to type. */
-export function Empty({ title, children, command }: { readonly title: string; readonly children?: ComponentChildren; readonly command?: string }): JSX.Element {
+export function Empty({
+  title,
+  children,
+  command,
+}: {
+  readonly title: string;
+  readonly children?: ComponentChildren;
+  readonly command?: string;
+}): JSX.Element {
   return (
     <div class="empty">
       <p class="empty-title">{title}</p>

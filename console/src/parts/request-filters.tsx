@@ -16,15 +16,28 @@ const statuses = ['2xx', '3xx', '4xx', '5xx'];
 export function RequestFilters({ filter, services, sites, onChange }: RequestFiltersProperties): JSX.Element {
   return (
     <form class="filters" role="search" aria-label="Requests" onSubmit={(event) => event.preventDefault()}>
-      <Choice label="Service" value={filter.service} options={services} onChange={(service) => onChange({ service })} />
-      <Choice label="Method" value={filter.method} options={methods} onChange={(method) => onChange({ method })} isShort />
+      <Choice label="Service" any="any service" value={filter.service} options={services} onChange={(service) => onChange({ service })} />
+      <Choice label="Method" any="any method" value={filter.method} options={methods} onChange={(method) => onChange({ method })} />
       <label class="field">
-        <span>Path</span>
-        <input type="text" value={filter.path} placeholder="/api" spellcheck={false} autocomplete="off" onInput={({ currentTarget }) => onChange({ path: currentTarget.value })} />
+        <span class="unseen">Path</span>
+        <input
+          type="text"
+          value={filter.path}
+          placeholder="path, such as /api"
+          spellcheck={false}
+          autocomplete="off"
+          onInput={({ currentTarget }) => onChange({ path: currentTarget.value })}
+        />
       </label>
-      <Choice label="Status" value={filter.status} options={statuses} onChange={(status) => onChange({ status })} isShort isFree />
-      <Choice label="Site" value={filter.site} options={sites} onChange={(site) => onChange({ site })} />
-      <button type="button" class="text-button" disabled={!isFiltered(filter)} onClick={() => onChange(Object.fromEntries(filterNames.map((name) => [name, ''])))}>
+      <Choice label="Status" any="status" value={filter.status} options={statuses} onChange={(status) => onChange({ status })} isFree />
+      <Choice label="From" any="from any site" value={filter.from} options={sites} onChange={(from) => onChange({ from })} />
+      <Choice label="To" any="to any site" value={filter.to} options={sites} onChange={(to) => onChange({ to })} />
+      <button
+        type="button"
+        class="text-button"
+        disabled={!isFiltered(filter)}
+        onClick={() => onChange(Object.fromEntries(filterNames.map((name) => [name, ''])))}
+      >
         Clear
       </button>
     </form>
@@ -33,21 +46,30 @@ export function RequestFilters({ filter, services, sites, onChange }: RequestFil
 
 interface ChoiceProperties {
   readonly label: string;
+  /** Shown while nothing is chosen. */
+  readonly any: string;
   readonly value: string;
   readonly options: readonly string[];
   readonly onChange: (value: string) => void;
-  readonly isShort?: boolean;
   /** Other texts than those of the list may be typed. */
   readonly isFree?: boolean;
 }
 
-function Choice({ label, value, options, onChange, isShort = false, isFree = false }: ChoiceProperties): JSX.Element {
+function Choice({ label, any, value, options, onChange, isFree = false }: ChoiceProperties): JSX.Element {
   const list = useId();
   if (isFree) {
     return (
-      <label class={`field ${isShort ? 'is-short' : ''}`}>
-        <span>{label}</span>
-        <input type="text" list={list} value={value} placeholder="any" spellcheck={false} autocomplete="off" onInput={({ currentTarget }) => onChange(currentTarget.value)} />
+      <label class="field">
+        <span class="unseen">{label}</span>
+        <input
+          type="text"
+          list={list}
+          value={value}
+          placeholder={any}
+          spellcheck={false}
+          autocomplete="off"
+          onInput={({ currentTarget }) => onChange(currentTarget.value)}
+        />
         <datalist id={list}>
           {options.map((option) => (
             <option key={option} value={option} />
@@ -58,10 +80,10 @@ function Choice({ label, value, options, onChange, isShort = false, isFree = fal
   }
   const all = value === '' || options.includes(value) ? options : [value, ...options];
   return (
-    <label class={`field ${isShort ? 'is-short' : ''}`}>
-      <span>{label}</span>
+    <label class="field">
+      <span class="unseen">{label}</span>
       <select value={value} onChange={({ currentTarget }) => onChange(currentTarget.value)}>
-        <option value="">any</option>
+        <option value="">{any}</option>
         {all.map((option) => (
           <option key={option} value={option}>
             {option}

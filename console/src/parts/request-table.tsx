@@ -30,12 +30,22 @@ export function RequestTable({ label, rows, openId, onOpen, withDate = false }: 
           key: 'time',
           title: 'Time',
           className: 'time',
-          render: ({ startMs }) => <time dateTime={new Date(startMs).toISOString()} title={dateTimeText(startMs)}>{withDate ? dateTimeText(startMs) : clockText(startMs, true)}</time>,
+          render: ({ startMs }) => (
+            <time dateTime={new Date(startMs).toISOString()} title={dateTimeText(startMs)}>
+              {withDate ? dateTimeText(startMs) : clockText(startMs, true)}
+            </time>
+          ),
         },
         { key: 'status', title: 'Status', className: 'outcome', render: (row) => <OutcomeMark row={row} /> },
         { key: 'service', title: 'Service', className: 'service', render: ({ address }) => <Name text={address} /> },
         { key: 'what', title: 'Request', className: 'what', render: (row) => <What row={row} /> },
-        { key: 'duration', title: 'First byte', numeric: true, hint: 'Until the first byte of the answer', render: ({ firstByteMs, durationMs }) => durationText(firstByteMs ?? durationMs) },
+        {
+          key: 'duration',
+          title: 'First byte',
+          numeric: true,
+          hint: 'Until the first byte of the answer',
+          render: ({ firstByteMs, durationMs }) => durationText(firstByteMs ?? durationMs),
+        },
         { key: 'way', title: 'From → to', className: 'way', render: (row) => <Way row={row} /> },
         { key: 'bytes', title: 'Answer', numeric: true, wideOnly: true, render: ({ bytesToClient }) => bytesText(bytesToClient) },
       ]}
@@ -78,7 +88,11 @@ function Way({ row }: { readonly row: RequestRow }): JSX.Element {
       <Name text={row.sourceSite} />
       <span aria-hidden="true">→</span>
       <Name text={row.destSite} />
-      {row.tries > 1 ? <span class="tries tone-fair">{row.tries} tries</span> : hops > 2 ? <span class="tries">{hops - 1} hops</span> : null}
+      {row.tries > 1 ? (
+        <span class="tries tone-fair">{row.tries} tries</span>
+      ) : hops > 2 ? (
+        <span class="tries">{hops - 1} hops</span>
+      ) : null}
     </span>
   );
 }

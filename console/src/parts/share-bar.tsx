@@ -14,7 +14,11 @@ export function ShareBar({ share }: { readonly share: number | null }): JSX.Elem
 }
 
 /** The parts of all servers in one bar. */
-export function SplitBar({ shares }: { readonly shares: readonly { readonly label: string; readonly share: number | null }[] }): JSX.Element {
+export function SplitBar({
+  shares,
+}: {
+  readonly shares: readonly { readonly label: string; readonly share: number | null }[];
+}): JSX.Element {
   const text = shares.map(({ label, share }) => `${label} ${shareText(share)}`).join(', ');
   return (
     <span class="split" role="img" aria-label={text} title={text}>

@@ -5,7 +5,15 @@ import { dateTimeText, relativeText } from '../format/time-text.ts';
 const hourMs = 3_600_000;
 
 /** When something ends: coloured when it is soon or over, the exact time in the title. */
-export function Until({ atMs, nowMs, soonMs = hourMs }: { readonly atMs: number | null; readonly nowMs: number; readonly soonMs?: number }): JSX.Element {
+export function Until({
+  atMs,
+  nowMs,
+  soonMs = hourMs,
+}: {
+  readonly atMs: number | null;
+  readonly nowMs: number;
+  readonly soonMs?: number;
+}): JSX.Element {
   if (atMs === null) return <span class="none">{noValue}</span>;
   const left = atMs - nowMs;
   const tone = left <= 0 ? 'poor' : left < soonMs ? 'fair' : 'plain';

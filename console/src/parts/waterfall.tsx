@@ -32,7 +32,10 @@ export function Waterfall({ trace }: { readonly trace: RequestTrace }): JSX.Elem
               {durationText(span.durationMs)}
             </span>
             <span class="span-track" aria-hidden="true">
-              <span class={`span-bar part-${siteIndex % 5} is-${span.basis}`} style={{ left: `${left * 100}%`, width: `${width * 100}%` }} />
+              <span
+                class={`span-bar part-${siteIndex % 5} is-${span.basis}`}
+                style={{ left: `${left * 100}%`, width: `${width * 100}%` }}
+              />
             </span>
           </li>
         ))}

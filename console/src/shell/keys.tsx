@@ -48,7 +48,13 @@ export function Keys(): JSX.Element {
   }, [owner]);
   const close = (): void => owner.store.update({ helpOpen: false });
   return (
-    <dialog ref={dialog} class="keys" aria-label="Keys" onClose={close} onClick={(event) => (event.target === dialog.current ? close() : undefined)}>
+    <dialog
+      ref={dialog}
+      class="keys"
+      aria-label="Keys"
+      onClose={close}
+      onClick={(event) => (event.target === dialog.current ? close() : undefined)}
+    >
       <header>
         <h2>Keys</h2>
         <button type="button" class="icon-button" aria-label="Close" onClick={close}>

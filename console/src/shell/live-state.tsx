@@ -6,7 +6,7 @@ import { useConsoleState, useNowMs } from '../state/use-console.ts';
 export function LiveState(): JSX.Element {
   const stream = useConsoleState((state) => state.stream);
   const atMs = useConsoleState(({ snapshot }) => snapshot?.atMs ?? null);
-  const text = stream === 'live' ? 'Live' : stream === 'connecting' ? 'Connecting' : 'No data';
+  const text = stream === 'live' ? 'Live' : stream === 'connecting' ? 'Connecting' : 'Not live';
   return (
     <span class={`live-state is-${stream}`} role="status" title={atMs === null ? undefined : `As of ${clockText(atMs)}`}>
       <span class="live-dot" aria-hidden="true" />
@@ -23,7 +23,9 @@ export function StaleNotice(): JSX.Element | null {
   if (stream !== 'lost') return null;
   return (
     <div class="stale-notice" role="alert">
-      {atMs === null ? 'The observer does not answer. Trying again…' : `No data since ${clockText(atMs)}, ${roughSpanText(nowMs - atMs)} ago. Trying again…`}
+      {atMs === null
+        ? 'The observer does not answer. Trying again…'
+        : `Not live: no data since ${clockText(atMs)}, ${roughSpanText(nowMs - atMs)} ago. Trying again…`}
     </div>
   );
 }

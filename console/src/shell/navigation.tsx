@@ -21,7 +21,14 @@ export function Navigation(): JSX.Element {
   return (
     <div class={`side ${isOpen ? 'is-open' : ''}`}>
       <div class="side-head">
-        <button type="button" class="icon-button menu-button" aria-expanded={isOpen} aria-controls="navigation" aria-label="Menu" onClick={() => setOpen(!isOpen)}>
+        <button
+          type="button"
+          class="icon-button menu-button"
+          aria-expanded={isOpen}
+          aria-controls="navigation"
+          aria-label="Menu"
+          onClick={() => setOpen(!isOpen)}
+        >
           <Icon name={isOpen ? 'close' : 'menu'} size={18} />
         </button>
         <a href={pageLink('topology')} class="brand-link" aria-label="Caravan, topology">

@@ -37,9 +37,7 @@ export class Console {
     } catch (error) {
       const isLink = 'code' in proof;
       const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
-      this.#signedOut(
-        refused && isLink ? 'This login link was used before, or is too old. A new one: van console' : messageOf(error),
-      );
+      this.#signedOut(refused && isLink ? 'This login link was used before, or is too old. A new one: van console' : messageOf(error));
     }
   }
 

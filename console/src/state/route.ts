@@ -11,7 +11,10 @@ const longestFragment = 2048;
 
 /** What cannot be read leads to the first page. */
 export function parseRoute(fragment: string): Route {
-  const [path = '', query = ''] = fragment.slice(0, longestFragment).replace(/^#?\/?/, '').split('?', 2);
+  const [path = '', query = ''] = fragment
+    .slice(0, longestFragment)
+    .replace(/^#?\/?/, '')
+    .split('?', 2);
   const page = pageNames.find((name) => name === path) ?? 'topology';
   return { page, parameters: Object.fromEntries(new URLSearchParams(query)) };
 }
