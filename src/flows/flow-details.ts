@@ -149,10 +149,16 @@ export class FlowDetails {
   }
 
   mergeAll(supplements: readonly RecordUpdate[]): void {
+    // One that says more than skupper-router knows comes in two records.
+    const wholes = new Map<string, Map<number, AttributeValue>>();
     for (const supplement of supplements) {
       const identity = supplement.get(Attribute.identity);
-      if (typeof identity === 'string') this.merge(identity, supplement);
+      if (typeof identity !== 'string') continue;
+      const whole = wholes.get(identity);
+      if (whole === undefined) wholes.set(identity, new Map(supplement));
+      else for (const [attribute, value] of supplement) whole.set(attribute, value);
     }
+    for (const [identity, whole] of wholes) this.merge(identity, whole);
   }
 
   /** Tells again what has been told of those under way. */

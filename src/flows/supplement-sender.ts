@@ -12,6 +12,18 @@ export interface SupplementSenderOptions {
   readonly merge: (identity: string, attributes: ReadonlyMap<number, AttributeValue>) => void;
 }
 
+/** The type is that of a connection, the only one of which skupper-router takes supplements; ours go by the identity. */
+function headOf(identity: string): [number, AttributeValue][] {
+  return [
+    [Attribute.recordType, RecordType.transportFlow],
+    [Attribute.identity, identity],
+  ];
+}
+
+function isKnownToAll(attribute: number): boolean {
+  return attribute < 1000 && attribute !== Attribute.endTime;
+}
+
 /** What this router adds to the records of others' clients: collected for each router that has begun them. */
 export class SupplementSender implements FlowSupplement {
   readonly #options: SupplementSenderOptions;
@@ -41,15 +53,15 @@ export class SupplementSender implements FlowSupplement {
       return;
     }
     this.#count++;
-    // The type is that of a connection, the only one of which skupper-router takes supplements; ours go by the identity.
-    const update = new Map<number, AttributeValue>([
-      [Attribute.recordType, RecordType.transportFlow],
-      [Attribute.identity, identity],
-      ...attributes,
-    ]);
-    const waiting = this.#waiting.get(sourceId);
-    if (waiting === undefined) this.#waiting.set(sourceId, [update]);
-    else waiting.push(update);
+    let waiting = this.#waiting.get(sourceId);
+    if (waiting === undefined) {
+      waiting = [];
+      this.#waiting.set(sourceId, waiting);
+    }
+    // What skupper-router does not know makes it refuse the whole record: that comes in one of its own, and with it the end.
+    const [known, own] = [new Map(headOf(identity)), new Map(headOf(identity))];
+    for (const [attribute, value] of attributes) (isKnownToAll(attribute) ? known : own).set(attribute, value);
+    for (const update of [known, own]) if (update.size > headOf(identity).length) waiting.push(update);
   }
 
   /** By the source id of the router that has begun the record. */
