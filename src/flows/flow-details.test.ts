@@ -106,7 +106,12 @@ test('what this router itself adds needs no message, and what it adds to othersâ
   assert.ok(sender.active && sender.wants(detail.identity) && !sender.wants('a request id'));
   sender.add(detail.identity, new Map([[Attribute.destRouter, 'self']]));
   for (let number = 0; number < 60; number++) sender.add(`vwxyz:${number}`, new Map([[Attribute.destRouter, 'self']]));
-  sender.add('other:1', new Map());
+  const both = new Map<number, number | string>([
+    [Attribute.trace, '0/a'],
+    [Attribute.destRouter, 'self'],
+    [Attribute.endTime, 1],
+  ]);
+  sender.add('other:1', both);
   driven.take();
   driven.run(200);
   const told = driven.take();
@@ -115,9 +120,15 @@ test('what this router itself adds needs no message, and what it adds to othersâ
     [
       ['vfcr.vwxyz:0', 50],
       ['vfcr.vwxyz:0', 10],
-      ['vfcr.other:0', 1],
+      ['vfcr.other:0', 2],
     ],
   );
+  const other = told.filter(({ to }) => to === 'vfcr.other:0').flatMap(({ records }) => records.map((record) => [...record.keys()]));
+  // skupper-router refuses a record for one attribute that it does not know, and would end its own with the time of ours.
+  assert.deepEqual(other, [
+    [Attribute.recordType, Attribute.identity, Attribute.trace],
+    [Attribute.recordType, Attribute.identity, Attribute.destRouter, Attribute.endTime],
+  ]);
   assert.equal(told.filter(({ to }) => to.endsWith('.flows'))[0]?.records[0]?.get(Attribute.destRouter), 'self');
 });
 
