@@ -4,9 +4,13 @@ import { silentAudit } from '../src/base/audit.ts';
 import { formatNetwork } from '../src/cli/network-status.ts';
 import type { AddressRow, ConnectionRow, RouterNodeRow } from '../src/management/operational-entities.ts';
 import { formatResponse, parseResponse, respond, statusCodes } from '../src/management/management-protocol.ts';
+import { judgeHealth } from '../src/site/health-rules.ts';
+import { rootCauses } from '../src/site/health.ts';
+import type { ReportedResource } from '../src/site/status.ts';
 import { HealthMonitor } from '../src/supervisor/health-monitor.ts';
 import { networkView, type NetworkSources, type NetworkView, type ServicePortRow } from '../src/supervisor/network-view.ts';
 import { siteRecords } from '../src/supervisor/site-records.ts';
+import { wellSite } from './checks/examples.ts';
 
 /** Counts how often elements of lists are looked at. */
 class Counter {
@@ -129,4 +133,33 @@ test('an answer about 1,000 sites with 2,000 services goes over the socket whole
   const response = parseResponse(line);
   assert.equal(response?.statusCode, 200);
   assert.deepEqual(response.body, JSON.parse(JSON.stringify(view)));
+});
+
+test('thousands of resources that fail are judged by their number, and told by a hundred', () => {
+  const failing = (size: number): number => {
+    const counter = new Counter();
+    const resources = Array.from({ length: size }, (_, index): unknown => ({
+      kind: 'Listener',
+      apiVersion: 'skupper.io/v2alpha1',
+      metadata: { name: `listener-${index}` },
+      spec: { routingKey: `service-${index}`, host: '127.0.0.1', port: 1 },
+      status: {
+        status: 'Error',
+        message: 'in use',
+        conditions: [{ type: 'Configured', status: 'False', reason: 'Error', message: 'in use', lastTransitionTime: '' }],
+      },
+    })) as readonly ReportedResource[];
+    const services = Array.from({ length: size }, (_, index) => ({
+      routingKey: `service-${index}`,
+      connectors: 1,
+      localListeners: 1,
+      types: ['tcp'],
+      isOwn: true,
+    }));
+    const roots = rootCauses(judgeHealth({ ...wellSite, resources: counter.list(resources), services: counter.list(services) }));
+    assert.equal(roots.length, 101);
+    assert.match(roots.map(({ warning }) => warning.text).join(), new RegExp(`${size - 100} more resources of the site have no effect`));
+    return counter.looks;
+  };
+  assert.ok(failing(2000) <= 5 * failing(500));
 });

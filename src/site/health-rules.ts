@@ -17,6 +17,8 @@ const unstableLosses = 3;
 const restartedOften = 3;
 /** Of many cases with one cause this many are told one by one. */
 const maxNamed = 10;
+/** Resources that fail are told one by one up to this many: each wants something else to be done, but nobody reads thousands. */
+const maxFailing = 100;
 
 /** Everything that is wrong with the site, in no particular order. */
 export function judgeHealth(seen: HealthObservation): readonly HealthWarning[] {
@@ -343,9 +345,11 @@ function judgeNetwork({ sites, oneSided, site, lost, van, wallMs, timeText }: He
 /** Resources that say themselves that something about them is wrong. */
 function judgeResources({ resources, refusals, withheld, van }: HealthObservation, report: Report): void {
   const told = new Set<string>();
-  for (const resource of resources) {
+  const failing = resources.flatMap((resource) => {
     const message = failureOf(resource);
-    if (message === undefined) continue;
+    return message === undefined ? [] : [{ resource, message }];
+  });
+  for (const { resource, message } of failing.slice(0, maxFailing)) {
     told.add(message);
     const { kind, metadata } = resource;
     const { name } = metadata;
@@ -364,8 +368,14 @@ function judgeResources({ resources, refusals, withheld, van }: HealthObservatio
       report('resource-failed', { ...finding, remedy: `mend it and ${van} apply -f FILE, or delete it` });
     }
   }
+  if (failing.length > maxFailing) {
+    const left = failing.length - maxFailing;
+    const text = `${count(left, 'more resource')} of the site ${left === 1 ? 'has' : 'have'} no effect`;
+    report('resource-failed', { subject: thisSite, text, remedy: `${van} listener status; ${van} connector status` });
+    return;
+  }
   // What belongs to no resource alone, such as a certificate.
-  for (const [entity, reason] of refusals) {
+  for (const [entity, reason] of [...refusals].slice(0, maxFailing)) {
     if (told.has(reason)) continue;
     report('resource-failed', { subject: { kind: 'resource', name: entity }, text: `${entity}: ${reason}`, remedy: `${van} site logs` });
   }

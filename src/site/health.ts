@@ -51,26 +51,53 @@ export interface RootCause {
  */
 export function rootCauses(warnings: readonly HealthWarning[]): readonly RootCause[] {
   const order = [...warnings].sort(bySeverity);
+  const causes = new Causes(order);
   const roots = new Map<HealthWarning, HealthWarning[]>();
-  const causes = new Map(order.map((warning) => [warning, order.find((other) => isCause(other, warning))]));
-  for (const warning of order) if (causes.get(warning) === undefined) roots.set(warning, []);
+  const causeOf = new Map(order.map((warning) => [warning, causes.of(warning)]));
+  for (const warning of order) if (causeOf.get(warning) === undefined) roots.set(warning, []);
   for (const warning of order) {
     let root = warning;
-    for (let cause = causes.get(root); cause !== undefined; cause = causes.get(root)) root = cause;
+    for (let cause = causeOf.get(root); cause !== undefined; cause = causeOf.get(root)) root = cause;
     if (root !== warning) roots.get(root)?.push(warning);
   }
   return [...roots].map(([warning, follows]) => ({ warning, follows }));
 }
 
-/** Whether `cause` explains `warning`. */
-function isCause(cause: HealthWarning, warning: HealthWarning): boolean {
-  const { dependsOn, dependsOnSame } = healthCodes[warning.code];
-  return dependsOn.includes(cause.code) || (dependsOnSame.includes(cause.code) && isShared(cause, warning));
+/** Finds what explains a warning without comparing each with each: of thousands that are about different things most have nothing to do with one another. */
+class Causes {
+  readonly #order: readonly HealthWarning[];
+  /** Place of the first warning of a code. */
+  readonly #first = new Map<HealthCode, number>();
+  /** The same of a code and something that it is about. */
+  readonly #firstAbout = new Map<HealthCode, Map<string, number>>();
+
+  constructor(order: readonly HealthWarning[]) {
+    this.#order = order;
+    for (const [place, warning] of order.entries()) {
+      const { code } = warning;
+      if (!this.#first.has(code)) this.#first.set(code, place);
+      const about = this.#firstAbout.get(code) ?? new Map<string, number>();
+      this.#firstAbout.set(code, about);
+      for (const key of aboutOf(warning)) if (!about.has(key)) about.set(key, place);
+    }
+  }
+
+  /** The first in their order that explains `warning`. */
+  of(warning: HealthWarning): HealthWarning | undefined {
+    const { dependsOn, dependsOnSame } = healthCodes[warning.code];
+    let best = Infinity;
+    for (const code of dependsOn) best = Math.min(best, this.#first.get(code) ?? Infinity);
+    const keys = aboutOf(warning);
+    for (const code of dependsOnSame) {
+      const about = this.#firstAbout.get(code);
+      if (about !== undefined) for (const key of keys) best = Math.min(best, about.get(key) ?? Infinity);
+    }
+    return best === Infinity ? undefined : this.#order[best];
+  }
 }
 
-function isShared(a: HealthWarning, b: HealthWarning): boolean {
-  const about = new Set([a.subject, ...a.related].map(keyOf));
-  return [b.subject, ...b.related].some((subject) => about.has(keyOf(subject)));
+function aboutOf({ subject, related }: HealthWarning): readonly string[] {
+  return [subject, ...related].map(keyOf);
 }
 
 function keyOf({ kind, name }: HealthSubject): string {
