@@ -37,7 +37,7 @@ export interface NumberRange {
 export const serviceNumbers: Readonly<Record<ServiceNumber, NumberRange>> = {
   requestTimeoutMs: { least: 0, most: longestMs, usual: 0 },
   tryTimeoutMs: { least: 0, most: longestMs, usual: 0 },
-  headerTimeoutMs: { least: 1, most: longestMs, usual: 10_000 },
+  headerTimeoutMs: { least: 1, most: longestMs, usual: 8_000 },
   idleTimeoutMs: { least: 1, most: longestMs, usual: 60_000 },
   maxTries: { least: 1, most: 16, usual: 3 },
   maxHeaderBytes: { least: 512, most: maxHeaderBytes, usual: 16_384 },

@@ -11,8 +11,8 @@ import { HttpClientConnection } from './http-client-connection.ts';
 import type { ConnectionHandler } from './http-client-connection.ts';
 import type { ServiceContext } from './service.ts';
 
-/** Timeouts of clients are looked at this often. */
-const sweepMs = 1000;
+/** Timeouts of clients are looked at this often: little is added to the shortest of them, and 10,000 connections take a millisecond. */
+const sweepMs = 250;
 /** What clients of HTTP/2 say first (RFC 9113 §3.4); no method of HTTP/1 begins like this. */
 const preface = Buffer.from('PRI');
 

@@ -54,7 +54,7 @@ const refused: readonly (readonly [ServiceKind, ServiceType, string, string, Reg
   ['Listener', 'http', 'max-tries', '17', /from 1 to 16/],
   ['Listener', 'http', 'max-tries', '2.5', /from 1 to 16/],
   ['Listener', 'http', 'max-header-bytes', '65536', /from 512 to 65535/],
-  ['Listener', 'http', 'header-timeout', '0', /must be a duration such as 500ms, 30s or 5m; 10s when absent/],
+  ['Listener', 'http', 'header-timeout', '0', /must be a duration such as 500ms, 30s or 5m; 8s when absent/],
   ['Listener', 'http', 'request-timeout', '30', /must be a duration such as 500ms, 30s or 5m, or 0; 0 when absent/],
   ['Listener', 'http', 'request-timeout', '25h', /must be a duration/],
   ['Listener', 'http', 'balancing', 'round-robbin', /did you mean 'round-robin'/],
