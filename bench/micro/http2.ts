@@ -12,13 +12,15 @@ import type { ClientHttp2Session } from 'node:http2';
 import { connect as connectTcp, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { parseArgs } from 'node:util';
-import { Http2Listener } from '../../src/host/http2-listener.ts';
-import { Http2Pool } from '../../src/host/http2-pool.ts';
 import { processClock } from '../../src/host/process-clock.ts';
+import { TcpSocket } from '../../src/host/tcp-socket.ts';
 import { TurnQueue } from '../../src/host/turn.ts';
+import { webSocketKeys } from '../../src/host/websocket-keys.ts';
 import type { HttpHandler } from '../../src/services/http/exchange.ts';
 import { buildFields } from '../../src/services/http/field-block.ts';
 import { errorAnswer } from '../../src/services/http/network-error.ts';
+import { Http2Listener } from '../../src/services/http2/http2-listener.ts';
+import { Http2Pool } from '../../src/services/http2/http2-pool.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '3' }, streams: { type: 'string', default: '32' } } });
 const seconds = Number(values.seconds);
@@ -52,11 +54,12 @@ const pool = new Http2Pool(
   {
     connect: (connected) => {
       const socket = connectTcp({ port: serverPort, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-      socket.once('connect', () => connected(socket));
+      socket.once('connect', () => connected(new TcpSocket(socket, turns)));
       return () => socket.destroy();
     },
     clock: processClock,
     turns,
+    keys: webSocketKeys,
     wakeAt: () => {},
   },
 );
@@ -68,14 +71,20 @@ async function listening(from: Pick<Server, 'listen' | 'once' | 'address'>): Pro
 }
 
 function frontOf(handler: HttpHandler): Server {
-  const listener = new Http2Listener(handler, processClock, turns, {
-    scheme: 'http',
-    maxHeaderBytes: 16_384,
-    headerTimeoutMs: 10_000,
-    idleTimeoutMs: 60_000,
-    errorAnswer: (status, reason) => errorAnswer(status, reason, '', ''),
-  });
-  return createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => listener.accept(socket, '127.0.0.1'));
+  const listener = new Http2Listener(
+    handler,
+    { clock: processClock, turns, keys: webSocketKeys },
+    {
+      scheme: 'http',
+      maxHeaderBytes: 16_384,
+      headerTimeoutMs: 10_000,
+      idleTimeoutMs: 60_000,
+      errorAnswer: (status, reason) => errorAnswer(status, reason, '', ''),
+    },
+  );
+  return createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+    listener.accept(new TcpSocket(socket, turns), '127.0.0.1', undefined),
+  );
 }
 
 const request = {

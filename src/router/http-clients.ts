@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { Http2Listener } from '../host/http2-listener.ts';
 import { TcpSocket } from '../host/tcp-socket.ts';
+import { webSocketKeys } from '../host/websocket-keys.ts';
 import type { TrafficMeter } from '../flows/metering.ts';
 import type { HttpListenerEntity, HttpProtocol } from '../management/service-entities.ts';
 import type { ClientConnection } from '../services/http/request-metering.ts';
 import { errorAnswer } from '../services/http/network-error.ts';
 import { Http1Listener } from '../services/http1/http1-listener.ts';
+import { Http2Listener } from '../services/http2/http2-listener.ts';
 import { HttpClientConnection } from './http-client-connection.ts';
 import type { ConnectionHandler } from './http-client-connection.ts';
 import type { ServiceContext } from './service.ts';
@@ -54,7 +55,11 @@ export class HttpClients {
       errorAnswer: (status: number, reason: string) => errorAnswer(status, reason, siteName, address),
     } as const;
     this.#http1 = new Http1Listener(handler, clock, options);
-    this.#http2 = new Http2Listener({ handle: (head, responder) => handler.handle(head, responder, http2Client) }, clock, turns, options);
+    this.#http2 = new Http2Listener(
+      { handle: (head, responder) => handler.handle(head, responder, http2Client) },
+      { clock, turns, keys: webSocketKeys },
+      options,
+    );
   }
 
   /** Connections. */
@@ -73,7 +78,7 @@ export class HttpClients {
     this.opened++;
     this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs);
     const agreed = socket instanceof TLSSocket ? socket.alpnProtocol : false;
-    if (this.#entity.protocol === 'http2' || agreed === 'h2') this.#http2.accept(socket, plainAddress(client));
+    if (this.#entity.protocol === 'http2' || agreed === 'h2') this.#acceptHttp2(socket, transport, plainAddress(client), undefined);
     else if (agreed === 'http/1.1') this.#acceptHttp1(socket, transport, plainAddress(client), undefined);
     else this.#listen(socket, transport, plainAddress(client));
   }
@@ -82,6 +87,10 @@ export class HttpClients {
     const { turns, clock } = this.#context;
     const handler = new HttpClientConnection(this.#handler, 'HTTP/1.1', transport, client, this.#meter, clock);
     this.#http1.accept(new TcpSocket(socket, turns, transport), client, first, handler);
+  }
+
+  #acceptHttp2(socket: Socket, transport: Socket, client: string, first: Buffer | undefined): void {
+    this.#http2.accept(new TcpSocket(socket, this.#context.turns, transport), client, first);
   }
 
   /** Waits for the octets that tell. */
@@ -104,10 +113,8 @@ export class HttpClients {
       if (isHttp2 && known < preface.length) return;
       leave();
       socket.pause();
-      if (isHttp2) {
-        socket.unshift(heard);
-        this.#http2.accept(socket, client);
-      } else this.#acceptHttp1(socket, transport, client, heard);
+      if (isHttp2) this.#acceptHttp2(socket, transport, client, heard);
+      else this.#acceptHttp1(socket, transport, client, heard);
       this.#context.turns.touch();
     };
     this.#silent.set(socket, this.#context.clock.nowMs() + this.#entity.idleTimeoutMs);

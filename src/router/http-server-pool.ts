@@ -1,6 +1,6 @@
 import { TLSSocket } from 'node:tls';
-import { Http2Pool, defaultIdleTimeoutMs as http2IdleTimeoutMs } from '../host/http2-pool.ts';
 import { TcpSocket } from '../host/tcp-socket.ts';
+import { webSocketKeys } from '../host/websocket-keys.ts';
 import type { HttpConnectorEntity } from '../management/service-entities.ts';
 import { ConnectionPool, defaultIdleTimeoutMs } from '../services/http/connection-pool.ts';
 import type { ConnectionPoolOptions } from '../services/http/connection-pool.ts';
@@ -9,6 +9,7 @@ import type { HttpHandler } from '../services/http/exchange.ts';
 import { HeadWriter } from '../services/http1/head-writer.ts';
 import { Http1Client } from '../services/http1/http1-client.ts';
 import { OctetPool } from '../services/http1/octet-pool.ts';
+import { Http2Pool, defaultIdleTimeoutMs as http2IdleTimeoutMs } from '../services/http2/http2-pool.ts';
 import type { ServerDialler } from './server-dialler.ts';
 import type { ServiceContext } from './service.ts';
 
@@ -44,7 +45,7 @@ export function serverPool(context: ServiceContext, entity: HttpConnectorEntity,
       { scheme, host, idleTimeoutMs: http2IdleTimeoutMs, ...activation },
       {
         connect: (connected, failed) =>
-          dialler.dial((socket) => {
+          dialler.dial((socket, transport) => {
             if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2') {
               socket.on('error', () => {});
               socket.destroy();
@@ -52,10 +53,11 @@ export function serverPool(context: ServiceContext, entity: HttpConnectorEntity,
               return;
             }
             countConnection();
-            connected(socket);
+            connected(new TcpSocket(socket, turns, transport));
           }, failed),
         clock,
         turns,
+        keys: webSocketKeys,
         wakeAt,
       },
     );

@@ -8,23 +8,6 @@ export function h2specIsInstalled(): boolean {
   return spawnSync(program, ['--version']).status === 0;
 }
 
-/**
- * What Node's HTTP/2 does otherwise, with its own server as well. Frames for a stream that is over are dropped without a word, dependencies of
- * streams are not looked at (RFC 9113 has none any more), an answer to a PING that was not sent ends the connection, as does a window of a
- * stream beyond its limit.
- */
-export const deviations: readonly string[] = [
-  'closed: Sends a DATA frame after sending RST_STREAM frame',
-  'closed: Sends a HEADERS frame after sending RST_STREAM frame',
-  'closed: Sends a DATA frame',
-  'closed: Sends a HEADERS frame',
-  'Sends stream identifier that is numerically smaller than previous',
-  'Sends PRIORITY frame that depend on itself',
-  'Sends a PRIORITY frame with 0x0 stream identifier',
-  'Sends a PING frame with ACK',
-  'Sends multiple WINDOW_UPDATE frames increasing the flow control window to above 2^31-1 on a stream',
-];
-
 /** What h2spec found. */
 export interface H2specResult {
   /** Its last line: how many tests there were and how they ended. */

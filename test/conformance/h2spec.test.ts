@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { deviations, h2specIsInstalled, runH2spec } from './h2spec-run.ts';
+import { h2specIsInstalled, runH2spec } from './h2spec-run.ts';
 import { Relay } from './http2-relay.ts';
 
 test('h2spec', { skip: !h2specIsInstalled() && 'h2spec is not installed', timeout: 120_000 }, async () => {
@@ -21,8 +21,5 @@ test('h2spec', { skip: !h2specIsInstalled() && 'h2spec is not installed', timeou
   server.close();
   console.log(`# ${summary}`);
   assert.ok(tests >= 100, summary);
-  assert.deepEqual(
-    failures.filter((name) => !deviations.includes(name)),
-    [],
-  );
+  assert.deepEqual(failures, []);
 });

@@ -1,12 +1,14 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { once } from 'node:events';
-import { Http2Listener } from '../../src/host/http2-listener.ts';
-import { Http2Pool } from '../../src/host/http2-pool.ts';
 import { processClock } from '../../src/host/process-clock.ts';
+import { TcpSocket } from '../../src/host/tcp-socket.ts';
 import { TurnQueue } from '../../src/host/turn.ts';
+import { webSocketKeys } from '../../src/host/websocket-keys.ts';
 import type { HttpHandler } from '../../src/services/http/exchange.ts';
 import { errorAnswer } from '../../src/services/http/network-error.ts';
+import { Http2Listener } from '../../src/services/http2/http2-listener.ts';
+import { Http2Pool } from '../../src/services/http2/http2-pool.ts';
 
 export interface RelayOptions {
   readonly idleTimeoutMs?: number;
@@ -34,30 +36,35 @@ export class Relay {
           const socket = connect({ port: serverPort, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
           socket.once('connect', () => {
             socket.off('error', failed);
-            connected(socket);
+            connected(new TcpSocket(socket, this.turns));
           });
           socket.once('error', failed);
           return () => socket.destroy();
         },
         clock: processClock,
         turns: this.turns,
+        keys: webSocketKeys,
         wakeAt: (dueMs) => {
           clearTimeout(this.#wake);
           this.#wake = setTimeout(() => this.pool.handleTimeout(), dueMs - processClock.nowMs());
         },
       },
     );
-    this.listener = new Http2Listener(wrap(this.pool), processClock, this.turns, {
-      scheme: 'http',
-      maxHeaderBytes,
-      headerTimeoutMs: 5_000,
-      idleTimeoutMs,
-      errorAnswer: (status, reason) => errorAnswer(status, reason, 'site', 'service'),
-    });
+    this.listener = new Http2Listener(
+      wrap(this.pool),
+      { clock: processClock, turns: this.turns, keys: webSocketKeys },
+      {
+        scheme: 'http',
+        maxHeaderBytes,
+        headerTimeoutMs: 5_000,
+        idleTimeoutMs,
+        errorAnswer: (status, reason) => errorAnswer(status, reason, 'site', 'service'),
+      },
+    );
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
-      this.listener.accept(socket, '127.0.0.1');
+      this.listener.accept(new TcpSocket(socket, this.turns), '127.0.0.1', undefined);
     });
     this.#sweeping = setInterval(() => this.listener.sweep(processClock.nowMs()), 200);
   }

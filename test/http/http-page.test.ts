@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { maxConcurrentStreams } from '../../src/host/http2-limits.ts';
 import { balancingPolicies, maxServers } from '../../src/services/balancing/server-set.ts';
 import { maxWaitingRequests } from '../../src/services/http/connection-pool.ts';
 import { maxFieldBytes, maxPendingBytes } from '../../src/services/http/exchange.ts';
@@ -11,6 +10,7 @@ import { maxRequests } from '../../src/services/http/http-ingress.ts';
 import { maxHeldBodyBytes } from '../../src/services/http/ingress-exchange.ts';
 import { networkAnswer, NetworkErrorCode } from '../../src/services/http/network-error.ts';
 import { maxChunkLineBytes, maxFields, maxInterimAnswers, maxRequestLineBytes } from '../../src/services/http1/limits.ts';
+import { maxConcurrentStreams } from '../../src/services/http2/limits.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/http.md'), 'utf8');
 

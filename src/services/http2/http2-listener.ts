@@ -1,18 +1,22 @@
-import type { Socket } from 'node:net';
-import type { Clock } from '../base/clock.ts';
-import { assert } from '../base/errors.ts';
-import { maxFieldBytes } from '../services/http/exchange.ts';
-import type { HttpHandler } from '../services/http/exchange.ts';
-import type { ErrorAnswer } from '../services/http1/http1-server.ts';
+import { assert } from '../../base/errors.ts';
+import type { StreamSocket } from '../../base/stream-socket.ts';
+import { maxFieldBytes } from '../http/exchange.ts';
+import type { HttpHandler } from '../http/exchange.ts';
+import type { ErrorAnswer } from '../http1/http1-server.ts';
+import { DateField } from './date-field.ts';
 import { Http2Server } from './http2-server.ts';
 import type { Http2ServerContext } from './http2-server.ts';
-import type { TurnQueue } from './turn.ts';
+import { http2Shared } from './http2-shared.ts';
+import type { Http2Host, Http2Shared } from './http2-shared.ts';
 
 export interface Http2ListenerOptions {
   readonly scheme: 'http' | 'https';
   /** Of a head as a whole, as HTTP/2 counts them (32 for each field besides its octets); `maxFieldBytes` at most. */
   readonly maxHeaderBytes: number;
-  /** From the connection's start until the client has said its settings. */
+  /**
+   * From the connection's start until the client has said its settings; from the first octet of a head to its last; also for each
+   * `minBodyBytes` of a body of known length that is waited for.
+   */
   readonly headerTimeoutMs: number;
   /** Without requests; also without any progress of a body that is waited for, or of an answer that the client does not take. */
   readonly idleTimeoutMs: number;
@@ -22,19 +26,19 @@ export interface Http2ListenerOptions {
 
 /** The client connections of one listener that speak HTTP/2. */
 export class Http2Listener implements Http2ServerContext {
-  readonly handler: HttpHandler;
-  readonly clock: Clock;
-  readonly turns: TurnQueue;
+  readonly #handler: HttpHandler;
+  readonly shared: Http2Shared;
+  readonly date: DateField;
   readonly options: Http2ListenerOptions;
   readonly #servers = new Set<Http2Server>();
   #retiring = false;
   #draining = false;
 
-  constructor(handler: HttpHandler, clock: Clock, turns: TurnQueue, options: Http2ListenerOptions) {
+  constructor(handler: HttpHandler, host: Http2Host, options: Http2ListenerOptions) {
     assert(options.maxHeaderBytes <= maxFieldBytes, 'heads of more octets than routers carry');
-    this.handler = handler;
-    this.clock = clock;
-    this.turns = turns;
+    this.#handler = handler;
+    this.shared = http2Shared(host, options.maxHeaderBytes);
+    this.date = new DateField(host.clock);
     this.options = options;
   }
 
@@ -51,12 +55,13 @@ export class Http2Listener implements Http2ServerContext {
   }
 
   /**
-   * Takes over a paused socket, of TLS or not, from which nothing has been read, or whose octets have been put back by `unshift`. `client` is
-   * the client's address without port. The owner bounds how many there are.
+   * Takes over a paused socket. `client` is the client's address without port; `first` are octets that were read from it before. The owner
+   * bounds how many there are. `handler` takes the requests of this connection in place of the listener's.
    */
-  accept(socket: Socket, client: string): void {
-    const server = new Http2Server(this, socket, client);
+  accept(socket: StreamSocket, client: string, first: Uint8Array | undefined, handler: HttpHandler = this.#handler): void {
+    const server = new Http2Server(this, socket, client, handler);
     this.#servers.add(server);
+    server.start(first);
     if (this.#retiring) server.retire();
     if (this.#draining) server.drain();
   }

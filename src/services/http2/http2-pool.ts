@@ -1,27 +1,24 @@
-import type { Socket } from 'node:net';
-import type { Clock } from '../base/clock.ts';
-import { ExchangeFailure } from '../services/http/exchange.ts';
-import type { HttpHandler, RequestHead, RequestSink, Responder } from '../services/http/exchange.ts';
-import type { Activate } from '../services/http/connection-pool.ts';
-import { ClientRequest } from './http2-client-request.ts';
-import type { ClientRequestOwner } from './http2-client-request.ts';
-import { ClientSession } from './http2-client-session.ts';
-import type { ClientSessionOptions, ClientSessionOwner } from './http2-client-session.ts';
-import { maxSessionsPerServer, maxWaitingRequests } from './http2-limits.ts';
-import type { TurnQueue } from './turn.ts';
+import type { Activate } from '../http/connection-pool.ts';
+import { maxWaitingRequests } from '../http/connection-pool.ts';
+import type { EndOfTurn } from '../http/end-of-turn.ts';
+import { ExchangeFailure, maxFieldBytes } from '../http/exchange.ts';
+import type { HttpHandler, RequestHead, RequestSink, Responder } from '../http/exchange.ts';
+import type { ConnectServer } from '../tcp/connector.ts';
+import { ClientStream } from './client-stream.ts';
+import type { ClientStreamOwner } from './client-stream.ts';
+import { Http2Client } from './http2-client.ts';
+import type { Http2ClientOptions, Http2ClientOwner } from './http2-client.ts';
+import { http2Shared } from './http2-shared.ts';
+import type { Http2Host, Http2Shared } from './http2-shared.ts';
+import { maxSessionsPerServer } from './limits.ts';
 
-/** Opens a connection; exactly one of the callbacks is called, later. The returned function gives up. */
-export type ConnectSocket = (connected: (socket: Socket) => void, failed: (error: Error) => void) => () => void;
-
-export interface Http2PoolOptions extends ClientSessionOptions {
+export interface Http2PoolOptions extends Http2ClientOptions {
   /** For a server that runs only while it is needed: how to start it, and how long requests wait for it. */
   readonly activation?: { readonly activate: Activate; readonly timeoutMs: number };
 }
 
-export interface Http2PoolContext {
-  readonly connect: ConnectSocket;
-  readonly clock: Clock;
-  readonly turns: TurnQueue;
+export interface Http2PoolContext extends Http2Host {
+  readonly connect: ConnectServer;
   /** Asks for a call of `handleTimeout` at that time; a later call takes the place of the one before. */
   readonly wakeAt: (dueMs: number) => void;
 }
@@ -35,15 +32,14 @@ const activationRetryMs = 250;
  * The connections to one server that speaks HTTP/2: with prior knowledge, or chosen with TLS. Each takes as many requests as the server
  * allows; another is opened when that is not enough.
  */
-export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequestOwner {
-  readonly scheme: 'http' | 'https';
-  readonly host: string;
-  readonly turns: TurnQueue;
+export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwner {
+  readonly turns: EndOfTurn;
   readonly #options: Http2PoolOptions;
   readonly #context: Http2PoolContext;
+  readonly #shared: Http2Shared;
   /** The oldest first: it is used first, so that others get idle. */
-  readonly #sessions = new Set<ClientSession>();
-  readonly #waiting = new Set<ClientRequest>();
+  readonly #clients = new Set<Http2Client>();
+  readonly #waiting = new Set<ClientStream>();
   readonly #connecting = new Set<() => void>();
   /** The server is being started: since then, and when it is tried again. */
   #activatingSinceMs = Infinity;
@@ -56,19 +52,18 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
   constructor(options: Http2PoolOptions, context: Http2PoolContext) {
     this.#options = options;
     this.#context = context;
-    this.scheme = options.scheme;
-    this.host = options.host;
+    this.#shared = http2Shared(context, maxFieldBytes);
     this.turns = context.turns;
   }
 
   get connections(): number {
-    return this.#sessions.size;
+    return this.#clients.size;
   }
 
   /** Requests under way on connections. */
   get requests(): number {
     let sum = 0;
-    for (const session of this.#sessions) sum += session.requests;
+    for (const client of this.#clients) sum += client.requests;
     return sum;
   }
 
@@ -77,38 +72,38 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
   }
 
   handle(head: RequestHead, responder: Responder): RequestSink {
-    const request = new ClientRequest(this, head, responder);
-    const session = this.#sessionWithRoom();
-    if (session !== undefined) {
-      request.start(session);
-      this.#wake(session.nextDeadlineMs());
+    const stream = new ClientStream(this, head, responder);
+    const client = this.#clientWithPlace();
+    if (client !== undefined) {
+      stream.start(client);
+      this.#wake(client.nextDeadlineMs());
     } else if (this.#stopped || this.#waiting.size >= maxWaitingRequests) {
       const reason = this.#stopped ? 'the server is withdrawn' : 'too many requests wait for a connection';
-      request.failLater(ExchangeFailure.notProcessed, reason);
-    } else this.#wait(request);
-    return request;
+      stream.failLater(ExchangeFailure.notProcessed, reason);
+    } else this.#wait(stream);
+    return stream;
   }
 
-  #sessionWithRoom(): ClientSession | undefined {
-    for (const session of this.#sessions) if (session.room > 0) return session;
+  #clientWithPlace(): Http2Client | undefined {
+    for (const client of this.#clients) if (client.places > 0) return client;
     return undefined;
   }
 
-  #wait(request: ClientRequest): void {
-    this.#waiting.add(request);
+  #wait(stream: ClientStream): void {
+    this.#waiting.add(stream);
     this.#openMore();
   }
 
-  again(request: ClientRequest): boolean {
+  again(stream: ClientStream): boolean {
     if (this.#stopped || this.#waiting.size >= maxWaitingRequests) return false;
-    const session = this.#sessionWithRoom();
-    if (session === undefined) this.#wait(request);
-    else request.start(session);
+    const client = this.#clientWithPlace();
+    if (client === undefined) this.#wait(stream);
+    else stream.start(client);
     return true;
   }
 
-  over(request: ClientRequest): void {
-    this.#waiting.delete(request);
+  over(stream: ClientStream): void {
+    this.#waiting.delete(stream);
   }
 
   // ---- connections ----
@@ -116,18 +111,18 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
   /** One connection at a time is opened: how many requests it takes is known only then. */
   #openMore(): void {
     if (this.#stopped || this.#waiting.size === 0 || this.#connecting.size > 0 || this.#retryAtMs < Infinity) return;
-    if (this.#sessions.size >= maxSessionsPerServer) return;
-    for (const session of this.#sessions) if (session.isOpening) return;
+    if (this.#clients.size >= maxSessionsPerServer) return;
+    for (const client of this.#clients) if (client.isOpening) return;
     const giveUp = this.#context.connect(
       (socket) => {
         this.#connecting.delete(giveUp);
         if (this.#stopped) {
-          socket.destroy();
+          socket.destroy(false);
           return;
         }
-        const session = new ClientSession(this, this.#options, this.#context.clock, socket);
-        this.#sessions.add(session);
-        this.#wake(session.nextDeadlineMs());
+        const client = new Http2Client(this, this.#options, this.#shared, socket);
+        this.#clients.add(client);
+        this.#wake(client.nextDeadlineMs());
       },
       (error) => {
         this.#connecting.delete(giveUp);
@@ -137,33 +132,30 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
     this.#connecting.add(giveUp);
   }
 
-  opened(session: ClientSession): void {
+  opened(client: Http2Client): void {
     this.lastFailure = undefined;
     this.#activatingSinceMs = Infinity;
-    this.hasRoom(session);
+    this.hasRoom(client);
     this.#openMore();
-    this.turns.touch();
   }
 
-  hasRoom(session: ClientSession): void {
-    for (const request of this.#waiting) {
-      if (session.room <= 0) break;
-      this.#waiting.delete(request);
-      request.start(session);
+  hasRoom(client: Http2Client): void {
+    for (const stream of this.#waiting) {
+      if (client.places <= 0) break;
+      this.#waiting.delete(stream);
+      stream.start(client);
     }
-    this.#wake(session.nextDeadlineMs());
+    this.#wake(client.nextDeadlineMs());
   }
 
-  closing(session: ClientSession): void {
-    this.#wake(session.nextDeadlineMs());
+  closing(client: Http2Client): void {
+    this.#wake(client.nextDeadlineMs());
   }
 
-  ended(session: ClientSession, reason: string): void {
-    const wasOpening = session.wasOpening;
-    this.#sessions.delete(session);
-    if (wasOpening) this.#connectFailed(reason);
+  ended(client: Http2Client, reason: string): void {
+    this.#clients.delete(client);
+    if (client.wasOpening) this.#connectFailed(reason);
     else this.#openMore();
-    this.turns.touch();
   }
 
   #connectFailed(reason: string): void {
@@ -183,7 +175,7 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
       this.#activatingSinceMs = Infinity;
     }
     // All of them waited for this one.
-    for (const request of [...this.#waiting]) request.fail(ExchangeFailure.unreachable, reason);
+    for (const stream of [...this.#waiting]) stream.fail(ExchangeFailure.unreachable, reason);
   }
 
   // ---- time ----
@@ -198,14 +190,14 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
   handleTimeout(): void {
     this.#wakeAtMs = Infinity;
     const nowMs = this.#context.clock.nowMs();
-    for (const session of [...this.#sessions]) session.handleTimeout(nowMs);
+    for (const client of [...this.#clients]) client.handleTimeout(nowMs);
     if (this.#retryAtMs <= nowMs) {
       this.#retryAtMs = Infinity;
       if (this.#waiting.size > 0) this.#openMore();
       else this.#activatingSinceMs = Infinity;
     }
     let nextMs = this.#retryAtMs;
-    for (const session of this.#sessions) nextMs = Math.min(nextMs, session.nextDeadlineMs());
+    for (const client of this.#clients) nextMs = Math.min(nextMs, client.nextDeadlineMs());
     // Never at once again: what was due has been done, or is under way.
     if (nextMs < Infinity) this.#wake(Math.max(nextMs, nowMs + 1));
   }
@@ -215,7 +207,7 @@ export class Http2Pool implements HttpHandler, ClientSessionOwner, ClientRequest
     this.#stopped = true;
     for (const giveUp of this.#connecting) giveUp();
     this.#connecting.clear();
-    for (const request of [...this.#waiting]) request.fail(ExchangeFailure.notProcessed, 'the server is withdrawn');
-    for (const session of [...this.#sessions]) session.stop();
+    for (const stream of [...this.#waiting]) stream.fail(ExchangeFailure.notProcessed, 'the server is withdrawn');
+    for (const client of [...this.#clients]) client.stop();
   }
 }
