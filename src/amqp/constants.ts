@@ -131,6 +131,7 @@ export const Condition = {
   frameSizeTooSmall: 'amqp:frame-size-too-small',
   preconditionFailed: 'amqp:precondition-failed',
   connectionForced: 'amqp:connection:forced',
+  detachForced: 'amqp:link:detach-forced',
   framingError: 'amqp:connection:framing-error',
   windowViolation: 'amqp:session:window-violation',
   errantLink: 'amqp:session:errant-link',

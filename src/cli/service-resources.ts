@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../base/errors.ts';
-import { serviceTypes, type ConnectorServiceType, type Kind, type Resource, type ResourceOf } from '../site/resource-types.ts';
+import { serviceTypes, type ServiceType, type Kind, type Resource, type ResourceOf } from '../site/resource-types.ts';
 import type { Call } from './call.ts';
 import type { Option, Parameter } from './command.ts';
 import { parsePort, parseSettings } from './option-values.ts';
@@ -48,7 +48,7 @@ export async function createService(call: Call, kind: ServiceKind, host: string)
     host,
     port: parsePort(call.parameter('PORT'), 'PORT'),
     // What is absent is tcp; any other word is judged as that of a file is.
-    ...(type === 'tcp' ? {} : { type: type as ConnectorServiceType }),
+    ...(type === 'tcp' ? {} : { type: type as ServiceType }),
     ...(tlsCredentials === undefined ? {} : { tlsCredentials }),
     ...(call.flag('use-client-cert') ? { useClientCert: true } : {}),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),

@@ -1,4 +1,5 @@
 import type {
+  AmqpConnectorEntity,
   AmqpListenerEntity,
   HttpConnectorEntity,
   HttpListenerEntity,
@@ -163,6 +164,7 @@ export interface RouterConfiguration {
   readonly udpListeners: readonly UdpListenerEntity[];
   readonly udpConnectors: readonly UdpConnectorEntity[];
   readonly amqpListeners: readonly AmqpListenerEntity[];
+  readonly amqpConnectors: readonly AmqpConnectorEntity[];
   readonly listenerAddresses: readonly ListenerAddressEntity[];
   readonly addresses: readonly AddressEntity[];
   readonly logs: readonly LogEntity[];
@@ -186,6 +188,7 @@ export const creationOrder: readonly EntityType[] = [
   'udpListener',
   'udpConnector',
   'amqpListener',
+  'amqpConnector',
 ];
 
 /** The entities of a configuration, each after those it refers to. */
@@ -207,6 +210,7 @@ export function entitiesOf(configuration: RouterConfiguration): readonly Entity[
     ...configuration.udpListeners,
     ...configuration.udpConnectors,
     ...configuration.amqpListeners,
+    ...configuration.amqpConnectors,
   ];
 }
 
@@ -217,7 +221,7 @@ export function serviceListeners(configuration: RouterConfiguration): readonly S
 
 /** The servers, whatever their protocol. */
 export function serviceConnectors(configuration: RouterConfiguration): readonly ServiceConnectorEntity[] {
-  return [...configuration.tcpConnectors, ...configuration.httpConnectors, ...configuration.udpConnectors];
+  return [...configuration.tcpConnectors, ...configuration.httpConnectors, ...configuration.udpConnectors, ...configuration.amqpConnectors];
 }
 
 /** The configuration of exactly `entities` around `router`. Order within a type is kept. */
@@ -239,6 +243,7 @@ export function configurationOf(router: RouterEntity, entities: readonly Entity[
     udpListeners: of('udpListener'),
     udpConnectors: of('udpConnector'),
     amqpListeners: of('amqpListener'),
+    amqpConnectors: of('amqpConnector'),
     listenerAddresses: of('listenerAddress'),
     addresses: of('address'),
     logs: of('log'),

@@ -11,6 +11,7 @@ import {
   type EntityTable,
 } from './entity-tables.ts';
 import {
+  amqpConnectorTable,
   amqpListenerTable,
   httpConnectorTable,
   httpListenerTable,
@@ -41,6 +42,7 @@ export const entityTables: EntityTables = {
   udpListener: udpListenerTable,
   udpConnector: udpConnectorTable,
   amqpListener: amqpListenerTable,
+  amqpConnector: amqpConnectorTable,
   address: addressTable,
   log: logTable,
 };

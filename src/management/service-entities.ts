@@ -143,13 +143,37 @@ export interface AmqpListenerEntity extends ClientTls {
   readonly handshakeTimeoutMs: number;
 }
 
+export interface AmqpConnectorEntity {
+  readonly type: 'amqpConnector';
+  readonly name: string;
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  /** Queue, topic or other node of the server; the address when absent. */
+  readonly node?: string;
+  readonly direction: AmqpDirection;
+  /** For PLAIN; without it, EXTERNAL with TLS, or ANONYMOUS. */
+  readonly saslUsername?: string;
+  readonly saslPasswordFile?: string;
+  readonly maxFrameSize: number;
+  /** Messages that the server may have under way. */
+  readonly linkCapacity: number;
+  readonly idleTimeoutMs: number;
+  readonly sslProfile?: string;
+  readonly verifyHostname?: boolean;
+}
+
+/** Which way messages go between an AMQP server and the network. */
+export const amqpDirections = ['to-server', 'from-server'] as const;
+export type AmqpDirection = (typeof amqpDirections)[number];
+
 /** Ports for clients of services. */
 export type ServiceListenerEntity = TcpListenerEntity | HttpListenerEntity | UdpListenerEntity | AmqpListenerEntity;
 /** Servers of services. */
-export type ServiceConnectorEntity = TcpConnectorEntity | HttpConnectorEntity | UdpConnectorEntity;
+export type ServiceConnectorEntity = TcpConnectorEntity | HttpConnectorEntity | UdpConnectorEntity | AmqpConnectorEntity;
 
 export const serviceListenerTypes = ['tcpListener', 'httpListener', 'udpListener', 'amqpListener'] as const;
-export const serviceConnectorTypes = ['tcpConnector', 'httpConnector', 'udpConnector'] as const;
+export const serviceConnectorTypes = ['tcpConnector', 'httpConnector', 'udpConnector', 'amqpConnector'] as const;
 
 export function isServiceListener(entity: { readonly type: string }): entity is ServiceListenerEntity {
   return (serviceListenerTypes as readonly string[]).includes(entity.type);

@@ -2,10 +2,12 @@ import { address, addressPatterns, entityName, host, number, port, saslMechanism
 import { keyWord, nameField, readOnly, type EntityTable } from './entity-tables.ts';
 import { choice, optional, required, text, withDefault, type Schema } from './schema.ts';
 import {
+  amqpDirections,
   balancings,
   eventChannels,
   httpProtocols,
   multiAddressStrategies,
+  type AmqpConnectorEntity,
   type AmqpListenerEntity,
   type HttpConnectorEntity,
   type HttpListenerEntity,
@@ -250,6 +252,38 @@ export const amqpListenerTable: EntityTable<AmqpListenerEntity> = {
   countLimit: serviceCountLimit,
   defaultName: (listener) => `amqpListener/${listener.host}:${listener.port}`,
   conflict: clientTlsConflict,
+};
+
+/** A node of an AMQP server. */
+export function amqpNode(): Schema<string> {
+  return text({ maximumLength: 512, pattern: /^[^\p{Cc}]+$/u, patternMeaning: 'the name of a queue, topic or other node' });
+}
+
+/** A file that is there when the router dials. */
+export function passwordFile(): Schema<string> {
+  return text({ maximumLength: 4096, pattern: /^\//, patternMeaning: 'the absolute path of a file with the password alone' });
+}
+
+export const amqpConnectorTable: EntityTable<AmqpConnectorEntity> = {
+  meaning: 'a node of an AMQP server, such as a queue of a broker, that takes the messages of a service address or sends to it',
+  fields: {
+    name: nameField,
+    address: serviceAddress,
+    host: serverHost,
+    port: serverPort,
+    node: optional(amqpNode(), 'queue, topic or other node of the server; the address when absent'),
+    direction: withDefault(choice(amqpDirections), 'to-server', 'which way the messages go'),
+    saslUsername: optional(text({ maximumLength: 256 }), 'user name for PLAIN; without it EXTERNAL with TLS, or ANONYMOUS'),
+    saslPasswordFile: optional(passwordFile(), 'file with the password for PLAIN'),
+    maxFrameSize: withDefault(number(512, 1024 * 1024), 65_536, 'largest frame to receive, in bytes'),
+    linkCapacity: withDefault(number(1, 65_535), 250, 'messages that the server may have under way'),
+    idleTimeoutMs: withDefault(number(0, longestMs), 60_000, 'a server that is silent for this time is gone; 0 = never'),
+    ...serverTls,
+  },
+  options: { keyWord, ignored: serviceIgnored, unsupported: serviceRefusals },
+  updatable: [],
+  countLimit: serviceCountLimit,
+  defaultName: (connector) => `amqpConnector/${connector.host}:${connector.port}:${connector.address}`,
 };
 
 const udpFields = {

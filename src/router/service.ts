@@ -69,6 +69,8 @@ export interface Offer extends Service {
   readonly entity: ServiceConnectorEntity;
   /** Connections, flows or requests that it has been given since the start. */
   readonly taken: number;
+  /** Routes or local consumers have changed, for those who send to an address. */
+  update?(): void;
   /** Takes connections from now on. Throws WeatherError `too-many-addresses`. */
   start(): void;
   /** Tells the network that this server is gone, and serves whoever has not heard. */

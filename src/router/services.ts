@@ -11,6 +11,7 @@ import { HttpEgress } from '../services/http/http-egress.ts';
 import { WaitingBudget } from '../services/udp/datagram-queue.ts';
 import type { FlowBudget } from '../services/udp/flow-context.ts';
 import { SharedWindow } from '../services/udp/flow-window.ts';
+import { AmqpConnectorOffer } from './amqp-connector.ts';
 import { AmqpListenerPort } from './amqp-listener.ts';
 import { HttpConnectorOffer, HttpListenerPort } from './http-services.ts';
 import type { TcpConnectionRow } from './open-connections.ts';
@@ -84,6 +85,9 @@ export class RouterServices {
       case 'udpConnector':
         this.#start(key, this.#udpOffer(entity));
         return;
+      case 'amqpConnector':
+        this.#start(key, new AmqpConnectorOffer(this.#context, entity, this.#slabs));
+        return;
       case 'amqpListener':
         this.#open(key, new AmqpListenerPort(this.#context, entity, this.#slabs));
         return;
@@ -156,6 +160,7 @@ export class RouterServices {
   /** Routes or local consumers have changed. */
   routesChanged(): void {
     for (const port of this.#ports.values()) port.update();
+    for (const offer of this.#offers.values()) offer.update?.();
   }
 
   /** The open TCP connections. */

@@ -1,6 +1,6 @@
 import { readEntity } from '../management/entity-schema.ts';
 import type { Entity } from '../management/entities.ts';
-import type { ConnectorServiceType, Resource, ResourceOf, ServiceType } from './resource-types.ts';
+import type { Resource, ResourceOf, ServiceType } from './resource-types.ts';
 import { readServiceSettings } from './service-settings.ts';
 
 /** Files with certificates that resources name as tlsCredentials. What is not there is absent. */
@@ -26,7 +26,13 @@ const listenerTypes = {
   udp: 'udpListener',
   amqp: 'amqpListener',
 } as const;
-const connectorTypes = { tcp: 'tcpConnector', http: 'httpConnector', http2: 'httpConnector', udp: 'udpConnector' } as const;
+const connectorTypes = {
+  tcp: 'tcpConnector',
+  http: 'httpConnector',
+  http2: 'httpConnector',
+  udp: 'udpConnector',
+  amqp: 'amqpConnector',
+} as const;
 
 /** The protocol of a service. */
 export function serviceTypeOf(resource: ServiceResource): ServiceType {
@@ -34,9 +40,7 @@ export function serviceTypeOf(resource: ServiceResource): ServiceType {
 }
 
 /** Type of the router entity that a resource of a service stands for. */
-export function serviceEntityType(
-  resource: ServiceResource,
-): (typeof listenerTypes)[ServiceType] | (typeof connectorTypes)[ConnectorServiceType] {
+export function serviceEntityType(resource: ServiceResource): (typeof listenerTypes)[ServiceType] | (typeof connectorTypes)[ServiceType] {
   return resource.kind === 'Connector' ? connectorTypes[resource.spec.type ?? 'tcp'] : listenerTypes[serviceTypeOf(resource)];
 }
 

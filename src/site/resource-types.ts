@@ -20,12 +20,9 @@ export interface SiteSpec {
   readonly settings?: Settings;
 }
 
-/** Protocols of services. `http`: each request on its own; clients speak HTTP/1.1 or HTTP/2, servers HTTP/1.1. `http2`: HTTP/2 alone, for gRPC. `amqp`: clients are producers and consumers of addresses. */
+/** Protocols of services. `http`: each request on its own; clients speak HTTP/1.1 or HTTP/2, servers HTTP/1.1. `http2`: HTTP/2 alone, for gRPC. `amqp`: clients, and nodes of servers, are producers and consumers of addresses. */
 export const serviceTypes = ['tcp', 'http', 'http2', 'udp', 'amqp'] as const;
 export type ServiceType = (typeof serviceTypes)[number];
-/** Protocols of servers. */
-export const connectorServiceTypes = ['tcp', 'http', 'http2', 'udp'] as const;
-export type ConnectorServiceType = (typeof connectorServiceTypes)[number];
 
 export interface ListenerSpec {
   readonly routingKey: string;
@@ -48,7 +45,7 @@ export interface ConnectorSpec {
   readonly host: string;
   readonly port: number;
   /** TCP when absent. */
-  readonly type?: ConnectorServiceType;
+  readonly type?: ServiceType;
   /** Name of the Secret or certificate folder for TLS with the server; absent = no TLS. */
   readonly tlsCredentials?: string;
   /** The server is shown the certificate of the credentials. */

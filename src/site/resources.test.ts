@@ -172,9 +172,9 @@ const refused: readonly (readonly [string, string, string | RegExp])[] = [
   ],
   [documentOf('Listener', 'routingKey: a b', 'host: x', 'port: 1'), 'resource-invalid', /^f\.yaml:6: spec\.routingKey: must be an address/],
   [
-    documentOf('Connector', ...listener, 'type: amqp'),
-    'resource-unsupported',
-    "f.yaml:9: spec.type: type 'amqp' is not supported: AMQP servers are not dialled yet; AMQP clients are producers and consumers through a Listener",
+    documentOf('Connector', ...listener, 'type: amqp', 'settings: { direction: both }'),
+    'resource-invalid',
+    "f.yaml:10: spec.settings.direction: must be one of to-server, from-server, not the text 'both'",
   ],
   [
     documentOf('Listener', ...listener, 'type: tpc'),

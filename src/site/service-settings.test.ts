@@ -7,7 +7,7 @@ import { readServiceSettings, serviceSettings, type ServiceKind } from './servic
 
 const entityTypes = {
   Listener: { tcp: 'tcpListener', http: 'httpListener', http2: 'httpListener', udp: 'udpListener', amqp: 'amqpListener' },
-  Connector: { tcp: 'tcpConnector', http: 'httpConnector', http2: 'httpConnector', udp: 'udpConnector', amqp: 'amqpListener' },
+  Connector: { tcp: 'tcpConnector', http: 'httpConnector', http2: 'httpConnector', udp: 'udpConnector', amqp: 'amqpConnector' },
 } as const;
 
 /** A good value for each setting. */
@@ -28,6 +28,10 @@ const values: Readonly<Record<string, string>> = {
   'activation-url': 'http://127.0.0.1:8080/start',
   'activation-command': 'systemctl --user start shop',
   'activation-timeout': '5s',
+  node: 'orders-in',
+  direction: 'from-server',
+  username: 'van',
+  'password-file': '/etc/caravan/password',
   'max-datagram-bytes': '1400',
   'multicast-group': '239.1.2.3',
   addresses: 'orders, events.*',

@@ -1,8 +1,16 @@
 import { nearestName } from '../base/nearest-name.ts';
 import { addressPatterns } from '../management/attribute-types.ts';
 import { choice, SchemaProblem, text, type Path, type Schema } from '../management/schema.ts';
-import { balancings, eventChannels } from '../management/service-entities.ts';
-import { activationCommand, activationUrl, multicastGroup, serviceNumbers, type ServiceNumber } from '../management/service-tables.ts';
+import { amqpDirections, balancings, eventChannels } from '../management/service-entities.ts';
+import {
+  activationCommand,
+  activationUrl,
+  amqpNode,
+  multicastGroup,
+  passwordFile,
+  serviceNumbers,
+  type ServiceNumber,
+} from '../management/service-tables.ts';
 import { parseDuration } from './duration.ts';
 import type { ServiceType } from './resource-types.ts';
 
@@ -123,6 +131,17 @@ const amqpListenerSettings: Settings = {
   'idle-timeout': setting('idleTimeoutMs', time('idleTimeoutMs'), 'a client that is silent for this time is gone'),
 };
 
+const amqpConnectorSettings: Settings = {
+  node: setting('node', amqpNode(), 'queue, topic or other node of the server; the routing key when absent'),
+  direction: setting(
+    'direction',
+    choice(amqpDirections),
+    'to-server = the node takes messages of the routing key (when absent); from-server = what the node has is sent there',
+  ),
+  username: setting('saslUsername', text({ maximumLength: 256 }), 'for PLAIN; without it EXTERNAL with TLS, or ANONYMOUS'),
+  'password-file': setting('saslPasswordFile', passwordFile(), 'file with the password alone'),
+};
+
 /** By kind and type. */
 export const serviceSettings: Readonly<Record<ServiceKind, Readonly<Record<ServiceType, Settings>>>> = {
   Listener: {
@@ -132,7 +151,7 @@ export const serviceSettings: Readonly<Record<ServiceKind, Readonly<Record<Servi
     udp: udpSettings,
     amqp: amqpListenerSettings,
   },
-  Connector: { tcp: {}, http: httpConnectorSettings, http2: httpConnectorSettings, udp: udpSettings, amqp: {} },
+  Connector: { tcp: {}, http: httpConnectorSettings, http2: httpConnectorSettings, udp: udpSettings, amqp: amqpConnectorSettings },
 };
 
 const anyText = text({ minimumLength: 0 });

@@ -8,18 +8,14 @@ import { ValueWriter } from '../../amqp/value-writer.ts';
 import { ClientConsumer } from './client-consumer.ts';
 import type { ClientPort } from './client-port.ts';
 import { ClientProducer } from './client-producer.ts';
+import { HeldMessages } from './held-messages.ts';
 import { clientLimits } from './limits.ts';
+import type { Held, LinkOwner } from './link-owner.ts';
 
 /** Receiver settle mode `second`, §2.8.3. */
 const second = 1;
 /** Sender settle modes, §2.8.2. */
 const sendsSettled = 1;
-
-/** A message of the client that can go no further for now. */
-export interface Held {
-  /** Looked at once in a while: a stream whose consumer says nothing goes on. */
-  sweep(nowMs: number): void;
-}
 
 /**
  * One client of a router: what it sends on its links goes to addresses of the network, and on links that it receives on it is a consumer.
@@ -27,7 +23,7 @@ export interface Held {
  *     target address    ClientProducer ──► Forwarder        source address    ClientConsumer ◄── Forwarder
  *     target null       each message's `to` says            source dynamic    an address made for answers
  */
-export class ClientConnection implements ConnectionHandler {
+export class ClientConnection implements ConnectionHandler, LinkOwner {
   readonly port: ClientPort;
   readonly connection: Connection;
   /** Told when the connection is over. */
@@ -36,8 +32,7 @@ export class ClientConnection implements ConnectionHandler {
   gatheredBytes = 0;
   readonly #producers = new Set<ClientProducer>();
   readonly #consumers = new Set<ClientConsumer>();
-  /** Messages for which the client must stop sending. */
-  readonly #held = new Set<Held>();
+  readonly #held: HeldMessages;
   readonly #writer = new ValueWriter(256);
 
   /** `authenticated`: TLS has verified a certificate of the client. */
@@ -68,6 +63,7 @@ export class ClientConnection implements ConnectionHandler {
       },
       this,
     );
+    this.#held = new HeldMessages(this.connection);
   }
 
   /** Links that the client has. */
@@ -148,6 +144,10 @@ export class ClientConnection implements ConnectionHandler {
     return judged !== null && typeof judged === 'object' ? judged : undefined;
   }
 
+  consumerAttached(): void {}
+
+  producerAttached(): void {}
+
   producerGone(producer: ClientProducer): void {
     this.#producers.delete(producer);
   }
@@ -160,12 +160,11 @@ export class ClientConnection implements ConnectionHandler {
 
   /** The client may send no more until `release`. */
   hold(message: Held): void {
-    this.#held.add(message);
-    this.connection.withholdWindow = true;
+    this.#held.hold(message);
   }
 
   release(message: Held): void {
-    if (this.#held.delete(message) && this.#held.size === 0) this.connection.renewWindows();
+    this.#held.release(message);
   }
 
   /** Consumers may have come or gone. */
@@ -174,7 +173,7 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   sweep(nowMs: number): void {
-    for (const message of [...this.#held]) message.sweep(nowMs);
+    this.#held.sweep(nowMs);
   }
 
   relieved(): void {

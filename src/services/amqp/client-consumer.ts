@@ -1,12 +1,14 @@
 import type { OutgoingLink, OutgoingLinkHandler } from '../../amqp/link.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { IncomingLink } from '../../amqp/link.ts';
+import type { AmqpError } from '../../amqp/performatives.ts';
 import { ClientLeg } from './client-leg.ts';
+import type { LinkOwner } from './link-owner.ts';
 
-/** A link on which a client receives: a consumer of its address. */
+/** A link on which a client receives, or a server's node: a consumer of its address. */
 export class ClientConsumer implements Consumer, OutgoingLinkHandler {
-  readonly client: ClientConnection;
+  readonly client: LinkOwner;
   readonly link: OutgoingLink;
   /** The client wants its messages settled, whatever their senders want. */
   readonly #settlesAtOnce: boolean;
@@ -16,7 +18,7 @@ export class ClientConsumer implements Consumer, OutgoingLinkHandler {
   /** Legs whose octets wait for the client's window or socket. */
   readonly #waiting = new Set<ClientLeg>();
 
-  constructor(client: ClientConnection, link: OutgoingLink, settlesAtOnce: boolean) {
+  constructor(client: LinkOwner, link: OutgoingLink, settlesAtOnce: boolean) {
     this.client = client;
     this.link = link;
     this.#settlesAtOnce = settlesAtOnce;
@@ -73,11 +75,13 @@ export class ClientConsumer implements Consumer, OutgoingLinkHandler {
     this.relieved();
   }
 
-  attached(): void {}
+  attached(): void {
+    this.client.consumerAttached(this);
+  }
 
-  detached(): void {
+  detached(_link: IncomingLink | OutgoingLink, error: AmqpError | undefined): void {
     this.withdraw();
-    this.client.consumerGone(this);
+    this.client.consumerGone(this, error);
   }
 
   /** Other routers are told that it is gone. */

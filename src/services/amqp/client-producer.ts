@@ -1,27 +1,29 @@
 import type { DeliverySink, IncomingDelivery } from '../../amqp/delivery.ts';
-import type { IncomingLink, LinkHandler } from '../../amqp/link.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { IncomingLink, LinkHandler, OutgoingLink } from '../../amqp/link.ts';
+import type { AmqpError } from '../../amqp/performatives.ts';
 import { ClientMessage } from './client-message.ts';
 import { leastLinkWindow, linkWindowBytes } from './limits.ts';
+import type { LinkOwner } from './link-owner.ts';
 
 /**
  * A link on which a client sends. It has credit while its address has a consumer somewhere, so that a client waits where its messages would
  * only come back. Credit comes back with the outcome.
  */
 export class ClientProducer implements LinkHandler, DeliverySink {
-  readonly client: ClientConnection;
+  readonly client: LinkOwner;
   /** As the client wrote it; null = each message says where it goes. */
   readonly address: string | null;
-  readonly #link: IncomingLink;
+  readonly link: IncomingLink;
   /** The service address that is waited for; null when the client has credit always. */
   readonly #service: string | null;
   #granted = 0;
+  #isStopped = false;
   /** Size of messages lately: rises at once and falls slowly. */
   #usualBytes = 0;
 
-  constructor(client: ClientConnection, link: IncomingLink, address: string | null, service: string | null) {
+  constructor(client: LinkOwner, link: IncomingLink, address: string | null, service: string | null) {
     this.client = client;
-    this.#link = link;
+    this.link = link;
     this.address = address;
     this.#service = service;
     link.handler = this;
@@ -31,14 +33,20 @@ export class ClientProducer implements LinkHandler, DeliverySink {
   /** Gives credit when there is a consumer, and takes it back when there is none. */
   routesChanged(): void {
     const isReachable = this.#service === null || this.client.port.forwarder.reachable(this.#service);
-    if (isReachable === this.#granted > 0) return;
+    if (isReachable === this.#granted > 0 || this.#isStopped) return;
     // Taken back, not drained: many clients leave it to their application to answer a drain.
     this.#grant(isReachable ? this.#window() : 0);
   }
 
+  /** Takes the credit back; what is under way goes on. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#grant(0);
+  }
+
   #grant(window: number): void {
     this.#granted = window;
-    this.#link.grant(window);
+    this.link.grant(window);
   }
 
   #window(): number {
@@ -67,9 +75,11 @@ export class ClientProducer implements LinkHandler, DeliverySink {
 
   senderSettled(): void {}
 
-  attached(): void {}
+  attached(): void {
+    this.client.producerAttached(this);
+  }
 
-  detached(): void {
-    this.client.producerGone(this);
+  detached(_link: IncomingLink | OutgoingLink, error: AmqpError | undefined): void {
+    this.client.producerGone(this, error);
   }
 }
