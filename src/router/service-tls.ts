@@ -5,7 +5,7 @@ import type { SecureContextOptions, Server as TlsServer, TLSSocket } from 'node:
 import type { TlsProfile } from './tls-profiles.ts';
 
 /** A client must have finished its handshake within this time. */
-const handshakeTimeoutMs = 10_000;
+const handshakeTimeoutMs = 8_000;
 /** Clients and servers of services are not ours to choose: TLS 1.2 is spoken with those that have nothing newer. */
 const minVersion = 'TLSv1.2';
 
