@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clockText, dateTimeText, durationText, relativeText, roughDurationText, roughSpanText, spanText } from './time-text.ts';
+import {
+  clockText,
+  dateTimeText,
+  durationText,
+  momentText,
+  relativeText,
+  roughDurationText,
+  roughSpanText,
+  spanText,
+} from './time-text.ts';
 
 test('durations have three digits that matter', () => {
   const shown = [null, 0, 0.42, 12.44, 124, 999.4, 999.6, 1254, 59_900, 125_000].map(durationText);
@@ -29,4 +38,6 @@ test('times of the day', () => {
   assert.equal(clockText(atMs), '03:05:09');
   assert.equal(clockText(atMs, true), '03:05:09.034');
   assert.equal(dateTimeText(atMs), '2026-11-01 03:05:09');
+  assert.equal(momentText(atMs, atMs + 1000), '03:05:09.034');
+  assert.equal(momentText(atMs, atMs + 86_400_000), '11-01 03:05:09');
 });

@@ -54,6 +54,13 @@ export function dateTimeText(atMs: number): string {
   return `${at.getFullYear()}-${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())} ${clockText(atMs)}`;
 }
 
+/** When something was, as short as it can be told: the time of the day, with milliseconds if that was today, else with the date. */
+export function momentText(atMs: number, nowMs: number): string {
+  const at = new Date(atMs);
+  const isToday = at.toDateString() === new Date(nowMs).toDateString();
+  return isToday ? clockText(atMs, true) : `${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())} ${clockText(atMs)}`;
+}
+
 function twoDigits(value: number): string {
   return value.toString().padStart(2, '0');
 }

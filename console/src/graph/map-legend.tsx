@@ -37,13 +37,13 @@ export function MapLegend({ shape }: { readonly shape: 'cards' | 'dots' }): JSX.
         <svg width="8" height="8" aria-hidden="true">
           <circle class="node-state tone-good" cx="4" cy="4" r="3.5" />
         </svg>
-        success 99.9 %
+        success from 99.9 %
       </li>
       <li>
         <svg width="8" height="8" aria-hidden="true">
           <circle class="node-state tone-fair" cx="4" cy="4" r="3.5" />
         </svg>
-        95 %
+        from 95 %
       </li>
       <li>
         <svg width="8" height="8" aria-hidden="true">

@@ -24,6 +24,8 @@ interface NetworkMapProperties {
 }
 
 const panStepPx = 60;
+/** A few sites on a large screen are not drawn further apart than this. */
+const largestFit = 1.5;
 const zoomStep = 1.25;
 const arrows: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [-1, 0],
@@ -53,7 +55,7 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
     const margin =
       ids.length > 60 ? { width: Math.min(90, size.width * 0.12), height: 36 } : { width: Math.min(96, size.width * 0.23), height: 50 };
     const hopSize = mapHop(places, ids, { width: size.width - 2 * margin.width, height: size.height - 2 * margin.height });
-    return { hop: hopSize, fit: fitted(boundsOf(mapPlaces(places, ids, hopSize).values()), size, margin, 1.1) };
+    return { hop: hopSize, fit: fitted(boundsOf(mapPlaces(places, ids, hopSize).values()), size, margin, largestFit) };
   }, [places, ids.join(' '), size]);
   const { view: moves, setView, wasMoved } = useViewport(svg, fit);
   const view = moves ?? fit;

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import type { EdgeRow } from '../../../src/flows/network-snapshot.ts';
+import { visibleName } from '../format/visible-name.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { goldenColumns } from '../parts/golden-columns.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -33,7 +34,7 @@ export function EdgeTable({ edges }: { readonly edges: readonly EdgeRow[] }): JS
           render: ({ destId, destName }) => <SiteLink id={destId} name={destName} />,
           sortBy: ({ destName }) => destName,
         },
-        { key: 'protocol', title: 'Protocol', render: ({ protocol }) => protocol, wideOnly: true },
+        { key: 'protocol', title: 'Protocol', render: ({ protocol }) => visibleName(protocol), wideOnly: true },
         { key: 'secured', title: 'Secured', render: ({ secured }) => <Secured secured={secured} />, sortBy: ({ secured }) => secured },
         ...goldenColumns<EdgeRow>(({ golden }) => golden).slice(0, 5),
       ]}

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { LinkRow } from '../../../src/flows/network-snapshot.ts';
 import { byteRateText, noValue, percentText } from '../format/number-text.ts';
 import { durationText, spanText } from '../format/time-text.ts';
+import { visibleName } from '../format/visible-name.ts';
 import { commandLine } from '../format/command-line.ts';
 import { DetailPanel } from '../parts/detail-panel.tsx';
 import { Facts } from '../parts/facts.tsx';
@@ -26,8 +27,8 @@ export function LinkDetail({ link, onClose }: { readonly link: LinkRow; readonly
           ['Loss', lossRatio === null ? noValue : percentText(lossRatio)],
           ['Up for', upSinceMs === null ? noValue : spanText(nowMs - upSinceMs)],
           ['Went down', downCount === 1 ? 'once' : `${downCount} times`],
-          [`To ${link.toName}`, byteRateText(link.bytesPerSecond)],
-          [`To ${link.fromName}`, byteRateText(link.bytesReversePerSecond)],
+          [visibleName(`To ${link.toName}`), byteRateText(link.bytesPerSecond)],
+          [visibleName(`To ${link.fromName}`), byteRateText(link.bytesReversePerSecond)],
         ]}
       />
     </DetailPanel>

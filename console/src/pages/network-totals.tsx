@@ -45,7 +45,7 @@ export function NetworkTotals({ snapshot }: { readonly snapshot: NetworkSnapshot
         note={
           warnings.length === 0 ? 'all is well' : errors === 0 ? 'no error' : `${countText(errors)} ${errors === 1 ? 'error' : 'errors'}`
         }
-        isBad={warnings.length > 0}
+        isBad={errors > 0}
       />
     </div>
   );

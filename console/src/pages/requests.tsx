@@ -75,7 +75,6 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
             rows={rows}
             openId={openId}
             onOpen={(row) => owner.setParameters({ request: row.id === openId ? '' : row.id })}
-            withDate
           />
         )}
         <nav class="pager" aria-label="Pages">

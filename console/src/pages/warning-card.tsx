@@ -21,7 +21,7 @@ export function WarningCard({ warning, isShort = false }: { readonly warning: Wa
       {isShort ? null : (
         <footer>
           <span class="severity">{severity}</span>
-          <code>{code}</code>
+          <code>{visibleName(code)}</code>
         </footer>
       )}
     </article>

@@ -76,7 +76,7 @@ function CheckPanel(): JSX.Element {
         <div class="checks">
           {report.categories.map(({ name, checks }) => (
             <section key={name} aria-label={name}>
-              <h3>{name}</h3>
+              <h3>{visibleName(name)}</h3>
               <ul class="plain-list">
                 {checks.map((check) => (
                   <li key={check.code} class={`check is-${check.result}`}>
@@ -121,7 +121,7 @@ function ObserverPanel({ observer }: { readonly observer: ObserverState }): JSX.
                 </span>
               ),
             ],
-            ['Routers that tell records', countText(observer.sources)],
+            ['Routers heard', countText(observer.sources)],
             [
               'History',
               `${visibleName(history.state)}, ${bytesText(history.bytes)}${history.message === null ? '' : `: ${visibleName(history.message)}`}`,

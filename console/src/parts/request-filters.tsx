@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useId } from 'preact/hooks';
+import { visibleName } from '../format/visible-name.ts';
 import { filterNames, isFiltered, type RequestFilter } from '../model/request-filter.ts';
 
 interface RequestFiltersProperties {
@@ -86,7 +87,7 @@ function Choice({ label, any, value, options, onChange, isFree = false }: Choice
         <option value="">{any}</option>
         {all.map((option) => (
           <option key={option} value={option}>
-            {option}
+            {visibleName(option)}
           </option>
         ))}
       </select>

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { RequestRow } from '../../../src/flows/network-snapshot.ts';
 import { bytesText } from '../format/number-text.ts';
-import { clockText, dateTimeText, durationText } from '../format/time-text.ts';
+import { dateTimeText, durationText, momentText } from '../format/time-text.ts';
 import { visibleName } from '../format/visible-name.ts';
 import { outcomeOf } from '../model/request-filter.ts';
 import { DataTable } from './data-table.tsx';
@@ -13,10 +13,10 @@ interface RequestTableProperties {
   readonly rows: readonly RequestRow[];
   readonly openId: string | null;
   readonly onOpen: (row: RequestRow) => void;
-  readonly withDate?: boolean;
 }
 
-export function RequestTable({ label, rows, openId, onOpen, withDate = false }: RequestTableProperties): JSX.Element {
+export function RequestTable({ label, rows, openId, onOpen }: RequestTableProperties): JSX.Element {
+  const nowMs = Date.now();
   return (
     <DataTable
       label={label}
@@ -32,7 +32,7 @@ export function RequestTable({ label, rows, openId, onOpen, withDate = false }: 
           className: 'time',
           render: ({ startMs }) => (
             <time dateTime={new Date(startMs).toISOString()} title={dateTimeText(startMs)}>
-              {withDate ? dateTimeText(startMs) : clockText(startMs, true)}
+              {momentText(startMs, nowMs)}
             </time>
           ),
         },

@@ -4,7 +4,7 @@ import { dateTimeText, relativeText } from '../format/time-text.ts';
 
 const hourMs = 3_600_000;
 
-/** When something ends: coloured when it is soon or over, the exact time in the title. */
+/** When something ends: coloured when it is soon or over, the exact time in the title. With `soonMs` 0 an end is nothing bad. */
 export function Until({
   atMs,
   nowMs,
@@ -16,7 +16,7 @@ export function Until({
 }): JSX.Element {
   if (atMs === null) return <span class="none">{noValue}</span>;
   const left = atMs - nowMs;
-  const tone = left <= 0 ? 'poor' : left < soonMs ? 'fair' : 'plain';
+  const tone = soonMs === 0 ? 'plain' : left <= 0 ? 'poor' : left < soonMs ? 'fair' : 'plain';
   return (
     <time class={`until tone-${tone}`} dateTime={new Date(atMs).toISOString()} title={dateTimeText(atMs)}>
       {relativeText(atMs, nowMs)}
