@@ -133,10 +133,12 @@ export class SiteDirectory {
     return { routerId: '', name: record === undefined ? '' : textOf(record, Attribute.name) };
   }
 
-  /** All routers that routing or records know. */
+  /** All routers that routing knows, or that tell records. One that fell silent and that routing does not know is no site any more. */
   routerIds(): readonly string[] {
     const known = new Set(this.#topologySites.keys());
-    for (const { routerId } of this.#sources.values()) if (routerId !== '') known.add(routerId);
+    for (const { routerId, state } of this.#sources.values()) {
+      if (routerId !== '' && (state === 'up' || this.#topology === undefined)) known.add(routerId);
+    }
     return [...known];
   }
 

@@ -36,7 +36,7 @@ async function build(built: string): Promise<void> {
     await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', fresh, '--emptyOutDir', '--logLevel', 'warn'], {
       cwd: consoleFolder,
       timeout: buildTimeoutMs,
-      env: { ...process.env, NODE_ENV: 'production' },
+      env: { ...process.env, NODE_ENV: 'production', NO_COLOR: '1' },
     });
     for (const name of await readdir(fresh)) {
       if (name === 'index.html') continue;
