@@ -118,7 +118,7 @@ export function historyAnswer({ history, clock }: ObserverState, query: URLSearc
   const points = history.queries.points(selection, stepSeconds).map(({ start, sums, open }) => {
     // The last step is not over yet.
     const seconds = Math.max(1, Math.min(stepSeconds, nowMs / 1000 - start));
-    return { atMs: start * 1000, golden: goldenOf(sums, seconds, open) };
+    return { atMs: start * 1000, count: sums.count, golden: goldenOf(sums, seconds, open) };
   });
   const first = history.queries.firstSeconds();
   return { stepSeconds, firstMs: first === undefined ? null : first * 1000, points };

@@ -159,7 +159,7 @@ export const schemas: Readonly<Record<string, JsonSchema>> = {
   History: object({
     stepSeconds: integer,
     firstMs: numberOrNull,
-    points: listOf(object({ atMs: number, golden: reference('Golden') })),
+    points: listOf(object({ atMs: number, count: integer, golden: reference('Golden') })),
   }),
   Site: object({ status: anyObject, 'check?': anyObject, observer: reference('Observer') }),
   Observer: object({
