@@ -10,9 +10,11 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { freePort } from './free-port.ts';
+import { ConsoleClient } from './console-client.ts';
+import { freePort, isFree } from './free-port.ts';
 import { LiveTable } from './live-table.ts';
 import { Load } from './load.ts';
+import { compareTopology, compareTraffic } from './observed.ts';
 import { runPhase } from './phases.ts';
 import { routerPid, startGreetingServer, stopSiteProcesses } from './run-processes.ts';
 import { createSite, phases, serviceNames, setUpSteps, siteNames } from './topology.ts';
@@ -23,7 +25,8 @@ import type { Ports, ServicePorts } from './topology.ts';
 
 const usage = `Usage: npm run demo -- [--check | --keep]
 
-  --check   no live table: prints one line of JSON at the end; exit code 1 when an expectation is missed
+  --check   no live table: prints one line of JSON at the end; exit code 1 when an expectation is missed, or the web console shows
+            something else than what was counted
   --keep    leaves the sites running after the last phase, until Ctrl-C, and prints commands to play with
 `;
 
@@ -32,10 +35,16 @@ const serviceTimeoutMs = 20_000;
 const pollMs = 100;
 /** The load has reached aws before its router is killed. */
 const beforeKillMs = 1500;
+/** Where the console is without being told otherwise. */
+const usualConsolePort = 8010;
 
 /** One run: what it started, and where its state is. */
 class Demonstration {
   readonly results: PhaseResult[] = [];
+  /** What the console shows differently from what was set up and counted. */
+  readonly differences: string[] = [];
+  /** How often it was asked. */
+  comparisons = 0;
   readonly #folder: string;
   readonly #out: NodeJS.WriteStream;
   readonly #signal: AbortSignal;
@@ -64,6 +73,7 @@ class Demonstration {
     const ports: Ports = {
       awsLinks: await freePort(),
       azureLinks: await freePort(),
+      console: (await isFree(usualConsolePort)) ? usualConsolePort : await freePort(),
       services: { greeting: await this.#startServers(), 'greeting-http': await this.#startServers() },
     };
     for (const step of setUpSteps(ports, tokens)) {
@@ -74,6 +84,23 @@ class Demonstration {
     this.#print('$ van -n remote network status');
     this.#print(await this.#van.run({ namespace: 'remote', parameters: ['network', 'status'] }, { quiet: true }));
     return ports;
+  }
+
+  /** Prints a link to the console for whoever watches, and logs in itself with another. */
+  async openConsole(): Promise<ConsoleClient> {
+    const step = { namespace: 'remote', parameters: ['console'] };
+    this.#print('$ van -n remote console   # open it in a browser within a minute, or make another one');
+    this.#print(await this.#van.run(step, { quiet: true }));
+    const client = await ConsoleClient.logIn((await this.#van.run(step, { quiet: true })).trim());
+    this.#compared('the console', 'sites, links and services', await compareTopology(client, this.#signal));
+    return client;
+  }
+
+  #compared(who: string, what: string, differences: readonly string[], print = (line: string): void => this.#print(line)): void {
+    this.comparisons++;
+    this.differences.push(...differences);
+    if (differences.length === 0) print(`as expected  ${who} shows the same ${what}`);
+    for (const difference of differences) print(`NOT AS EXPECTED  ${difference}`);
   }
 
   async #startServers(): Promise<ServicePorts> {
@@ -103,7 +130,7 @@ class Demonstration {
   }
 
   /** Runs the phases one after the other. `live`: with the table. */
-  async run(ports: Ports, live: boolean): Promise<void> {
+  async run(ports: Ports, client: ConsoleClient, live: boolean): Promise<void> {
     const loads = new Map(
       serviceNames.map((name) => {
         const url = `http://127.0.0.1:${ports.services[name].listener}/`;
@@ -133,6 +160,8 @@ class Demonstration {
           const told = `${shares.sort().join(', ') || 'no answer'}; ${errors} errors`;
           print(`${result.ok ? 'as expected' : 'NOT AS EXPECTED'}  ${phase.name}, ${result.service}: ${told}`);
           if (!result.ok) print(`  expected: ${result.expected}`);
+          // What missed its expectation was no steady load, so that two looks at it differ.
+          if (result.ok) this.#compared('the console', 'shares and rate', await compareTraffic(client, result, this.#signal), print);
         }
       }
     } finally {
@@ -150,6 +179,7 @@ class Demonstration {
         '',
         ...Object.entries(this.#van.environment).map(([name, value]) => `  export ${name}=${value}`),
         '  ./van -n remote network status',
+        '  ./van -n remote console   # prints a link to the web console',
         '  ./van -n azure link status',
         ...serviceNames.map((name) => `  curl http://127.0.0.1:${ports.services[name].listener}/   # ${name}`),
         `  node_modules/.bin/node ${here('load.ts')} --in-flight 10 http://127.0.0.1:${ports.services.greeting.listener}/`,
@@ -204,7 +234,8 @@ async function main(): Promise<number> {
   let failure: string | undefined;
   try {
     const ports = await demonstration.setUp();
-    await demonstration.run(ports, !values.check);
+    const client = await demonstration.openConsole();
+    await demonstration.run(ports, client, !values.check);
     if (values.keep) await demonstration.keep(ports);
   } catch (error) {
     failure = interrupted.signal.aborted ? 'interrupted' : (error as Error).message;
@@ -212,11 +243,12 @@ async function main(): Promise<number> {
   } finally {
     await demonstration.cleanUp();
   }
-  const ok = failure === undefined && demonstration.results.every((result) => result.ok);
+  const { results, comparisons, differences } = demonstration;
+  const ok = failure === undefined && results.every((result) => result.ok) && differences.length === 0;
   if (values.check) {
     const seconds = Number(((performance.now() - startMs) / 1000).toFixed(1));
     process.stdout.write(
-      `${JSON.stringify({ ok, seconds, phases: demonstration.results, ...(failure === undefined ? {} : { failure }) })}\n`,
+      `${JSON.stringify({ ok, seconds, phases: results, console: { comparisons, differences }, ...(failure === undefined ? {} : { failure }) })}\n`,
     );
   }
   if (interrupted.signal.aborted && failure !== undefined) return 130;

@@ -41,6 +41,7 @@ export interface PhaseResult {
   readonly windows: number;
   readonly errorsWhileSettling: number;
   readonly errors: number;
+  readonly responsesPerSecond: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly expected: string;
   readonly ok: boolean;
@@ -126,6 +127,7 @@ function judge(phase: Phase, service: ServiceName, errorsWhileSettling: number, 
     windows,
     errorsWhileSettling,
     errors: state.errors,
+    responsesPerSecond: Number(state.responsesPerSecond.toFixed(1)),
     latencyMs: { p50: Math.round(state.latencyP50Ms), p99: Math.round(state.latencyP99Ms) },
     expected: describe(expectation),
     ok: seen === windowLength && expectedShares && expectedErrors,

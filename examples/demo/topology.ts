@@ -27,6 +27,17 @@ export type ServiceName = (typeof serviceNames)[number];
 const nearCost = 1;
 const overflowCost = 7;
 
+/** All links: `from` redeems a token of `to`, so it dials. */
+export const linkCosts: readonly { readonly from: SiteName; readonly to: SiteName; readonly cost: number }[] = [
+  { from: 'azure', to: 'aws', cost: overflowCost },
+  { from: 'laptop', to: 'aws', cost: overflowCost },
+  { from: 'laptop', to: 'azure', cost: nearCost },
+  { from: 'remote', to: 'aws', cost: overflowCost },
+  { from: 'remote', to: 'azure', cost: nearCost },
+];
+/** Issues tokens of a network that it did not found. */
+const issuer: SiteName = 'azure';
+
 /** A command at one of the sites. */
 interface Step extends Command {
   readonly namespace: SiteName;
@@ -36,6 +47,8 @@ interface Step extends Command {
 export interface Ports {
   readonly awsLinks: number;
   readonly azureLinks: number;
+  /** Of the web console, at remote. */
+  readonly console: number;
   readonly services: Readonly<Record<ServiceName, ServicePorts>>;
 }
 
@@ -51,11 +64,12 @@ export function createSite(site: SiteName, ports: Ports): Step {
   const linkPorts: Partial<Record<SiteName, number>> = { aws: ports.awsLinks, azure: ports.azureLinks };
   const port = linkPorts[site];
   const access = port === undefined ? [] : ['--enable-link-access', '--link-access-host', '127.0.0.1', '--link-access-port', String(port)];
-  return { namespace: site, parameters: ['site', 'create', site, ...access] };
+  const observer = site === 'remote' ? ['--enable-observer', '--observer-listen', `127.0.0.1:${ports.console}`] : [];
+  return { namespace: site, parameters: ['site', 'create', site, ...access, ...observer] };
 }
 
 /** Links `redeemer` to `issuer` with a token. `mayIssue`: the redeemer may issue tokens of this network in its turn. */
-function link(redeemer: SiteName, issuer: SiteName, cost: number, tokens: string, mayIssue = false): Step[] {
+function link(redeemer: SiteName, issuer: SiteName, cost: number, tokens: string, mayIssue: boolean): Step[] {
   const file = join(tokens, `${redeemer}-to-${issuer}.yaml`);
   return [
     { namespace: issuer, parameters: ['token', 'issue', file, '--cost', String(cost), ...(mayIssue ? ['--issuer'] : [])] },
@@ -76,11 +90,7 @@ function service(name: ServiceName, { laptop, aws, listener }: ServicePorts): St
 export function setUpSteps(ports: Ports, tokens: string): Step[] {
   return [
     ...siteNames.map((site) => createSite(site, ports)),
-    ...link('azure', 'aws', overflowCost, tokens, true),
-    ...link('laptop', 'aws', overflowCost, tokens),
-    ...link('laptop', 'azure', nearCost, tokens),
-    ...link('remote', 'aws', overflowCost, tokens),
-    ...link('remote', 'azure', nearCost, tokens),
+    ...linkCosts.flatMap(({ from, to, cost }) => link(from, to, cost, tokens, from === issuer)),
     ...serviceNames.flatMap((name) => service(name, ports.services[name])),
   ];
 }
