@@ -37,8 +37,8 @@ export const command: Command = {
     const what = call.optionalParameter('WHAT');
     const trace = await untilInterrupted(async (signal) => {
       await using session = await openFlowSession(call, { detail: true });
-      if (what !== undefined && isFlowIdentity(what)) return byId(session, what, call);
-      return nextTrace(session, requestFilter(call, what), call, signal);
+      if (what !== undefined && isFlowIdentity(what)) return await byId(session, what, call);
+      return await nextTrace(session, requestFilter(call, what), call, signal);
     });
     if (trace === undefined) return 1;
     if (format === 'json') call.shell.writeOut(`${JSON.stringify(trace, undefined, 2)}\n`);

@@ -421,7 +421,7 @@ test('what two routers tell comes out as one request with its sums', () => {
     [Attribute.connector, connector.identity],
     [Attribute.destRouter, 'east-id'],
     [Attribute.serverFirstByteMicroseconds, 15_000],
-    [Attribute.trace, '0/west-id|0/east-id'],
+    [Attribute.trace, '0/west-id'],
     [Attribute.endTime, wall() + 25_000],
   ];
   east.supplement.add(detail.identity, new Map(added));
@@ -431,6 +431,7 @@ test('what two routers tell comes out as one request with its sums', () => {
   assert.equal(rows.length, 1);
   assert.deepEqual([rows[0]?.sourceSite, rows[0]?.destSite, rows[0]?.connector, rows[0]?.status], ['west', 'east', 'server', 200]);
   assert.deepEqual([rows[0]?.networkMs, rows[0]?.durationMs, rows[0]?.address], [4.5, 25, 'shop']);
+  assert.deepEqual(rows[0]?.trace, ['west', 'east']);
   assert.deepEqual(phases, [`${detail.identity} ended`]);
   const report = model.stat({ kind: 'server', windowMs: 8000 }, startMs + nowMs);
   assert.deepEqual(

@@ -8,7 +8,7 @@ import { RecentRequests, type StoredRequest } from './recent-requests.ts';
 import type { RecordUpdate } from './record.ts';
 import { Attribute, RecordType } from './record-types.ts';
 import { numberOf, textOf } from './record-values.ts';
-import { requestRow, traceOf, type RequestSources } from './request-rows.ts';
+import { describeRequest, requestRow, type DescribedRequest, type RequestSources } from './request-rows.ts';
 import { requestTrace, type TraceHop } from './request-trace.ts';
 import { SeriesNames, type SeriesLabels } from './series-labels.ts';
 import { ServerIndex } from './server-index.ts';
@@ -206,7 +206,9 @@ export class NetworkModel {
 
   trace(id: string): RequestTrace | undefined {
     const request = this.#requests.find(id);
-    return request === undefined ? undefined : requestTrace(requestRow(request, this.#requestSources), this.#hops(request));
+    if (request === undefined) return undefined;
+    const described = describeRequest(request, this.#requestSources);
+    return requestTrace(described.row, this.#hops(described));
   }
 
   /** Records that stand, or recent requests and connections, of one type. */
@@ -315,13 +317,8 @@ export class NetworkModel {
     this.#paths = new SitePaths(this.#knownLinks.filter(({ isUp, to }) => isUp && to !== ''));
   }
 
-  #hops(request: StoredRequest): readonly TraceHop[] {
+  #hops({ row, routers }: DescribedRequest): readonly TraceHop[] {
     this.#refreshGraph();
-    const row = requestRow(request, this.#requestSources);
-    const connection = this.#requests.find(textOf(request.attributes, Attribute.parent));
-    const routers = traceOf(
-      textOf(request.attributes, Attribute.trace) || (connection === undefined ? '' : textOf(connection.attributes, Attribute.trace)),
-    );
     if (routers.length < 2) return [{ fromName: row.sourceSite, toName: row.destSite ?? row.sourceSite, roundTripMs: null }];
     return routers.slice(1).map((to, index) => {
       const from = routers[index] ?? '';

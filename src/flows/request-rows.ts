@@ -36,7 +36,18 @@ export function listenerOf(
   return listener?.type === RecordType.listener ? listener : undefined;
 }
 
+/** A request with what it is made of, which the row has as names. */
+export interface DescribedRequest {
+  readonly row: RequestRow;
+  /** Ids of the routers on the way, as `traceOf` gives them. */
+  readonly routers: readonly string[];
+}
+
 export function requestRow(request: StoredRequest, sources: RequestSources): RequestRow {
+  return describeRequest(request, sources).row;
+}
+
+export function describeRequest(request: StoredRequest, sources: RequestSources): DescribedRequest {
   const { directory, requests, servers } = sources;
   const { attributes, id, ended, source } = request;
   const listener = listenerOf(request, sources)?.attributes;
@@ -50,7 +61,8 @@ export function requestRow(request: StoredRequest, sources: RequestSources): Req
   const destRouter = told(Attribute.destRouter);
   const server = servers.find(destRouter, told(Attribute.connector) || told(Attribute.destServer), address);
   const destId = server === undefined ? destRouter : directory.placeOfSource(server.source).routerId || destRouter;
-  return {
+  const routers = traceOf(told(Attribute.trace), destId);
+  const row: RequestRow = {
     id,
     kind,
     startMs: millisecondsOf(attributes, Attribute.startTime) ?? request.firstSeenMs,
@@ -72,12 +84,13 @@ export function requestRow(request: StoredRequest, sources: RequestSources): Req
     destSite: destId === '' ? null : directory.placeOfRouter(destId).name,
     connector: server === undefined ? null : textOrNull(server.attributes, Attribute.name),
     server: server === undefined ? null : serverText(server.attributes) || null,
-    trace: traceOf(told(Attribute.trace)).map((routerId) => directory.placeOfRouter(routerId).name),
+    trace: routers.map((routerId) => directory.placeOfRouter(routerId).name),
     tries: numberOf(attributes, Attribute.tries) ?? 1,
     bytesFromClient: numberOf(attributes, Attribute.octets) ?? 0,
     bytesToClient: numberOf(attributes, Attribute.octetsReverse) ?? 0,
     ...requestTimes(attributes, ended),
   };
+  return { row, routers };
 }
 
 /** Times are differences of one clock each: what the client's router measured, less what the server's router measured, is the network. */
@@ -97,9 +110,14 @@ export function requestTimes(attributes: RecordUpdate, ended: boolean): RequestT
   return { durationMs, firstByteMs, choiceMs, networkMs, connectMs, serverMs };
 }
 
-/** Ids of the routers on the way, both ends included; empty when it is not known. `Local`: both ends are one router. */
-export function traceOf(text: string): readonly string[] {
-  return text === '' || text === 'Local' ? [] : text.split('|').map(plainRouterId);
+/**
+ * Ids of the routers on the way, both ends included; empty when both ends are one router (`Local`), or the way is not known. What is told
+ * are the routers that sent the request on: the last one may not be among them.
+ */
+export function traceOf(text: string, destId: string): readonly string[] {
+  if (text === '' || text === 'Local') return [];
+  const routers = text.split('|').map(plainRouterId);
+  return destId === '' || routers.at(-1) === destId ? routers : [...routers, destId];
 }
 
 /** Host and port of a server, as its connector has them. */
