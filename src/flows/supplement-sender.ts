@@ -13,12 +13,13 @@ export interface SupplementSenderOptions {
 }
 
 /** The type is that of a connection, the only one of which skupper-router takes supplements; ours go by the identity. */
-function headOf(identity: string): [number, AttributeValue][] {
-  return [
-    [Attribute.recordType, RecordType.transportFlow],
-    [Attribute.identity, identity],
-  ];
+function headOf(identity: string): Map<number, AttributeValue> {
+  const head = new Map<number, AttributeValue>();
+  head.set(Attribute.recordType, RecordType.transportFlow);
+  return head.set(Attribute.identity, identity);
 }
+
+const headSize = 2;
 
 function isKnownToAll(attribute: number): boolean {
   return attribute < 1000 && attribute !== Attribute.endTime;
@@ -59,9 +60,11 @@ export class SupplementSender implements FlowSupplement {
       this.#waiting.set(sourceId, waiting);
     }
     // What skupper-router does not know makes it refuse the whole record: that comes in one of its own, and with it the end.
-    const [known, own] = [new Map(headOf(identity)), new Map(headOf(identity))];
+    const known = headOf(identity);
+    const own = headOf(identity);
     for (const [attribute, value] of attributes) (isKnownToAll(attribute) ? known : own).set(attribute, value);
-    for (const update of [known, own]) if (update.size > headOf(identity).length) waiting.push(update);
+    if (known.size > headSize) waiting.push(known);
+    if (own.size > headSize) waiting.push(own);
   }
 
   /** By the source id of the router that has begun the record. */

@@ -94,17 +94,18 @@ export class ServiceRecords {
       wallMicroseconds(),
     );
     this.#connectors.set(keyOf(entity), { record, process: `${host}:${port}` });
-    const own: readonly (readonly [number, string])[] = [
-      [Attribute.connector, record.identity],
-      [Attribute.destRouter, routerId],
-    ];
     return {
       supplement: {
         get active() {
           return source.supplement.active;
         },
         wants: (correlationId) => source.supplement.wants(correlationId),
-        add: (identity, attributes) => source.supplement.add(identity, new Map([...own, ...attributes])),
+        add: (identity, attributes) => {
+          const all = new Map(attributes);
+          all.set(Attribute.connector, record.identity);
+          all.set(Attribute.destRouter, routerId);
+          source.supplement.add(identity, all);
+        },
       },
       setServer: (id) => record.set(Attribute.destServer, id),
     };

@@ -112,7 +112,7 @@ export class EventChannel implements HttpHandler, EventContext {
     this.#log = log;
     this.#chooseAddress = () => context.chooseAddress();
     this.#wakeAt = (dueMs) => context.wakeAt(dueMs);
-    this.metering = new RequestMetering(context.meter ?? silentMeter, () => clock.wallMs());
+    this.metering = new RequestMetering(context.meter ?? silentMeter, clock);
     this.requestDeadlines = new Deadlines(options.requestTimeoutMs === 0 ? defaultEventTimeoutMs : options.requestTimeoutMs);
     this.tryDeadlines = new Deadlines(options.tryTimeoutMs);
     this.retries = new RetryQueue(clock, (dueMs) => {
@@ -150,6 +150,7 @@ export class EventChannel implements HttpHandler, EventContext {
 
   /** Tells the octets of requests that go on. To be called about once a second while somebody listens. */
   report(): void {
+    this.metering.refresh();
     for (const exchange of this.#exchanges) exchange.report();
   }
 

@@ -136,9 +136,13 @@ export function endOfField(block: FieldBlock, at: number): number {
 
 /** The value of the first field with this name; undefined when there is none. */
 export function findField(block: FieldBlock, name: string): string | undefined {
-  const octets = encoder.encode(name);
-  const at = indexOfField(block, octets);
-  return at < 0 ? undefined : decoder.decode(block.subarray(at + fieldOverheadBytes + octets.length, endOfField(block, at)));
+  return findNamedField(block, encoder.encode(name));
+}
+
+/** The same for a name that is encoded already. */
+export function findNamedField(block: FieldBlock, name: Uint8Array): string | undefined {
+  const at = indexOfField(block, name);
+  return at < 0 ? undefined : decoder.decode(block.subarray(at + fieldOverheadBytes + name.length, endOfField(block, at)));
 }
 
 /** The block without the fields of this name; the same block when it has none. */

@@ -102,7 +102,7 @@ export class HttpIngress implements HttpHandler, IngressContext {
     this.replyAddresses = new ReplyAddresses(context.forwarder);
     this.windows = context.windows;
     this.maxTries = options.maxTries;
-    this.metering = new RequestMetering(context.meter ?? silentMeter, () => context.clock.wallMs());
+    this.metering = new RequestMetering(context.meter ?? silentMeter, context.clock);
     this.requestDeadlines = new Deadlines(options.requestTimeoutMs);
     this.tryDeadlines = new Deadlines(options.tryTimeoutMs);
     this.retries = new RetryQueue(context.clock, (dueMs) => {
@@ -149,6 +149,7 @@ export class HttpIngress implements HttpHandler, IngressContext {
 
   /** Tells the octets of requests that go on. To be called about once a second while somebody listens. */
   report(): void {
+    this.metering.refresh();
     for (const exchange of this.#exchanges) exchange.report();
   }
 

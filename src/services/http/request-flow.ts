@@ -1,12 +1,18 @@
 import type { FlowDetail, TrafficSeries } from '../../flows/metering.ts';
 import { Attribute } from '../../flows/record-types.ts';
 import type { BalancedServer } from '../balancing/balanced-server.ts';
-import { findField } from './field-block.ts';
+import { findNamedField } from './field-block.ts';
 import type { FieldBlock, RequestHead } from './exchange.ts';
 import { statusOf } from './network-error.ts';
 import type { NetworkErrorCode } from './network-error.ts';
 import type { ClientConnection, RequestMetering } from './request-metering.ts';
 import { failsByStatus } from './request-result.ts';
+
+const encoder = new TextEncoder();
+const requestIdName = encoder.encode('x-request-id');
+const traceparentName = encoder.encode('traceparent');
+const userAgentName = encoder.encode('user-agent');
+const grpcStatusName = encoder.encode('grpc-status');
 
 /** Longest text of one attribute, in characters. */
 const maxTextLength = 1024;
@@ -55,9 +61,9 @@ export class RequestFlow {
     this.#text(Attribute.method, method);
     this.#text(Attribute.path, query < 0 ? path : path.slice(0, query));
     this.#text(Attribute.authority, authority, maxFieldLength);
-    this.#text(Attribute.requestId, findField(fields, 'x-request-id') ?? requestId, maxFieldLength);
-    this.#text(Attribute.traceparent, findField(fields, 'traceparent'), maxFieldLength);
-    this.#text(Attribute.userAgent, findField(fields, 'user-agent'), maxFieldLength);
+    this.#text(Attribute.requestId, findNamedField(fields, requestIdName) ?? requestId, maxFieldLength);
+    this.#text(Attribute.traceparent, findNamedField(fields, traceparentName), maxFieldLength);
+    this.#text(Attribute.userAgent, findNamedField(fields, userAgentName), maxFieldLength);
     this.#text(Attribute.sourceHost, head.client);
     if (client === undefined) return;
     this.#text(Attribute.protocol, client.protocol);
@@ -92,13 +98,14 @@ export class RequestFlow {
     const microseconds = this.#since(nowMs);
     detail.set(Attribute.latency, microseconds);
     detail.set(Attribute.firstByteMicroseconds, microseconds);
-    this.grpc(fields);
+    // gRPC is POST; what it has to say without a body stands in the head.
+    if (this.#method === 'POST') this.grpc(fields);
   }
 
   /** What gRPC says of the call, with the head or in the trailers. */
   grpc(fields: FieldBlock): void {
     if (this.#detail === undefined) return;
-    const status = findField(fields, 'grpc-status');
+    const status = findNamedField(fields, grpcStatusName);
     if (status !== undefined && /^\d{1,3}$/.test(status)) this.#detail.set(Attribute.grpcStatus, Number(status));
   }
 
@@ -110,8 +117,9 @@ export class RequestFlow {
     this.#toClient = toClient;
   }
 
-  ended({ status: answered, failed, code, reason }: RequestEnd, fromClient: number, toClient: number, address: string): void {
+  ended(end: RequestEnd, fromClient: number, toClient: number, address: string): void {
     const metering = this.#metering;
+    const { status: answered, failed, code, reason } = end;
     if (!metering.meter.active) return;
     const status = answered > 0 ? answered : code === undefined ? statusOfGone : statusOf(code).status;
     const { outcome } = metering;
@@ -142,6 +150,6 @@ export class RequestFlow {
     this.#text(Attribute.reason, reason, maxFieldLength);
     detail.set(Attribute.octets, fromClient);
     detail.set(Attribute.octetsReverse, toClient);
-    detail.end(this.#metering.wallMicroseconds());
+    detail.end(this.#metering.wallMicroseconds(this.#metering.nowMs()));
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { TrafficMeter, TrafficOutcome, TrafficSeries } from '../../flows/metering.ts';
 import type { BalancedServer } from '../balancing/balanced-server.ts';
 import type { RequestHead } from './exchange.ts';
@@ -15,7 +16,9 @@ export interface ClientConnection {
 /** What one listener measures of its requests. */
 export class RequestMetering {
   readonly meter: TrafficMeter;
-  readonly #wallMs: () => number;
+  readonly #clock: Clock;
+  /** Of the wall clock to the monotonic one, as it was a second ago at most: asking for both takes its time. */
+  #wallOffsetMs: number;
   /** Filled again for each request that ends. */
   readonly outcome: TrafficOutcome = { success: true, status: 0, method: '', firstByteMicroseconds: -1, fromClient: 0, toClient: 0 };
   readonly #start: { kind: 'request'; startWallMicroseconds: number; parent: string | undefined } = {
@@ -24,18 +27,28 @@ export class RequestMetering {
     parent: undefined,
   };
 
-  constructor(meter: TrafficMeter, wallMs: () => number) {
+  constructor(meter: TrafficMeter, clock: Clock) {
     this.meter = meter;
-    this.#wallMs = wallMs;
+    this.#clock = clock;
+    this.#wallOffsetMs = clock.wallMs() - clock.nowMs();
   }
 
-  wallMicroseconds(): number {
-    return Math.round(this.#wallMs() * 1000);
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** To be called about once a second while somebody listens. */
+  refresh(): void {
+    this.#wallOffsetMs = this.#clock.wallMs() - this.#clock.nowMs();
+  }
+
+  wallMicroseconds(nowMs: number): number {
+    return Math.round((nowMs + this.#wallOffsetMs) * 1000);
   }
 
   /** A request begins, and somebody listens. */
   begin(head: RequestHead, requestId: string, client: ClientConnection | undefined, nowMs: number): RequestFlow {
-    this.#start.startWallMicroseconds = this.wallMicroseconds();
+    this.#start.startWallMicroseconds = this.wallMicroseconds(nowMs);
     this.#start.parent = client?.identity;
     const detail = this.meter.begin(this.#start);
     const flow = new RequestFlow(this, detail, head.method, nowMs);
