@@ -20,7 +20,7 @@ import { matches, parseOptions, usage } from './options.ts';
 import { Processes } from './processes.ts';
 import { formatProfiles } from './profile.ts';
 import { formatLoad } from './report.ts';
-import { caravan, caravanTcp } from './targets/caravan.ts';
+import { caravan, caravanObserved, caravanTcp } from './targets/caravan.ts';
 import { direct } from './targets/direct.ts';
 import { haproxy } from './targets/haproxy.ts';
 import { nginx } from './targets/nginx.ts';
@@ -31,7 +31,7 @@ import type { Options } from './options.ts';
 import type { LoadResult } from './report.ts';
 import type { Target, TargetContext, TargetKind } from './targets/target.ts';
 
-const kinds: readonly TargetKind[] = [direct, haproxy, nginx, skupperRouter, caravanTcp, caravan];
+const kinds: readonly TargetKind[] = [direct, haproxy, nginx, skupperRouter, caravanTcp, caravanObserved, caravan];
 const connectionCounts = [1, 16, 64, 256];
 const loads: readonly Load[] = [
   ...connectionCounts.map(requests),
@@ -144,7 +144,9 @@ function available<T extends TargetKind | Load>(items: readonly T[]): T[] {
 async function runAll(options: Options, processes: Processes, signal: AbortSignal): Promise<number> {
   if (findProgram('openssl') === undefined) throw new TypeError('openssl is not installed (Debian: apt install openssl)');
   const chosenLoads = available(loads.filter((load) => options.only.length === 0 || options.only.some((name) => matches(load.name, name))));
-  const chosenKinds = available(kinds.filter((kind) => options.targets.length === 0 || options.targets.includes(kind.name)));
+  const isChosen = ({ name, byName }: TargetKind): boolean =>
+    options.targets.length === 0 ? byName !== true : options.targets.includes(name);
+  const chosenKinds = available(kinds.filter(isChosen));
   if (options.profileDirectory !== undefined) await mkdir(options.profileDirectory, { recursive: true });
 
   const directory = await mkdtemp(join(tmpdir(), 'caravan-bench-'));

@@ -20,8 +20,8 @@ Measures a client's path to a server through two routers and one TLS link, besid
                        bulk-1-down, bulk-4-up, bulk-4-down, idle-memory, http1, http1-1, -16, -64, -256,
                        http1-idle-memory, http1-open-streams, http2-1, -16, -64, -256, grpc-1, -16,
                        -64, -256 (default: all)
-  --targets NAME,...   only these paths: direct, haproxy, nginx, skupper-router, caravan-tcp, caravan
-                       (default: all that can run)
+  --targets NAME,...   only these paths: direct, haproxy, nginx, skupper-router, caravan-tcp, caravan,
+                       caravan-observed (default: all that can run but the last)
   --seconds N          length of one measurement (default 4)
   --rounds N           measurements of each load on each path (default 3)
   --json FILE          write every single measurement to FILE

@@ -9,7 +9,7 @@ export interface LoadResult {
 
 /** The target whose ratios to the others are shown, if it ran. */
 const subject = 'caravan';
-const peers: readonly string[] = ['skupper-router', 'haproxy', 'nginx', 'caravan-tcp', 'direct'];
+const peers: readonly string[] = ['skupper-router', 'haproxy', 'nginx', 'caravan-tcp', 'caravan-observed', 'direct'];
 
 function formatNumber(value: number, digits: number): string {
   return Number.isNaN(value) ? '–' : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });

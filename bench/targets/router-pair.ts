@@ -44,13 +44,15 @@ const pairs: Readonly<Record<Service, readonly Pair[]>> = {
 
 /**
  * Two routers with the same entities whatever the program: the near one dials the far one with mutual TLS and has the
- * listeners, the far one has the connectors to the backends. `command` says how to run a router with a configuration file.
+ * listeners, the far one has the connectors to the backends. `command` says how to run a router with a configuration file. AMQP clients can
+ * connect to `clientPort` of the near one.
  */
 export async function startRouterPair(
   name: string,
   services: readonly Service[],
   context: TargetContext,
   command: (side: string, configurationFile: string) => readonly string[],
+  clientPort?: number,
 ): Promise<Target> {
   const { near, far, rootFile } = context.certificates;
   const [linkPort, ...servicePorts] = (await freePorts(1 + services.length)) as [number, ...number[]];
@@ -77,6 +79,7 @@ export async function startRouterPair(
     ...common(nearRouterId, near, rootFile),
     // By name: skupper-router compares a connector's host with the certificate's DNS names only.
     ['connector', { name: 'far', role: 'inter-router', host: 'localhost', port: linkPort, ...trust }],
+    ...(clientPort === undefined ? [] : [['listener', { name: 'clients', role: 'normal', host, port: clientPort }] as const]),
     ...services.flatMap((service) =>
       pairs[service].map(({ kind, address, attributes }): Entity => [
         `${kind}Listener`,

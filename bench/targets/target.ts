@@ -33,6 +33,8 @@ export interface Target {
 export interface TargetKind {
   readonly name: string;
   readonly services: readonly Service[];
+  /** Runs only when it is asked for by name. */
+  readonly byName?: true;
   /** One line for the report: versions and settings that matter. */
   describe(processes: Processes): Promise<string>;
   /** Why it cannot run here, with what to install; undefined = it can. */
