@@ -85,6 +85,8 @@ export async function runObserver(options: RunObserverOptions): Promise<void> {
       const ended = row();
       if (ended === undefined) return;
       history.addRow(ended);
+      // Of HTTP the requests are told; the connections that they came by would tell the same again.
+      if (ended.kind === 'connection' && ended.protocol.startsWith('http')) return;
       accessLog?.add(ended, observation.attributeOf(ended.id, Attribute.userAgent));
       otlp?.add(() => observation.model.trace(ended.id), observation.attributeOf(ended.id, Attribute.traceparent));
     },

@@ -167,10 +167,10 @@ test('an observer goes on when its site is restarted, and says when it is the se
     return (await counted(observer, 'web')) >= before + 10;
   };
   await until('requests are counted again', grows, patienceMs);
+  assert.deepEqual(await first.end(), 0);
   const lines = readFileSync(van.file('access.jsonl'), 'utf8').trim().split('\n');
   assert.ok(lines.length >= 10);
   assert.ok(lines.every((line) => ['web', 'db'].includes((JSON.parse(line) as { service: string }).service)));
-  assert.deepEqual(await first.end(), 0);
 });
 
 interface Running extends AsyncDisposable {
@@ -251,11 +251,19 @@ test(
     };
     await until('it scrapes', async () => (await query('up == 1').catch(() => [])).length === 1, patienceMs);
     await until('the network is there', async () => (await query('count(caravan_site_up == 1)'))[0]?.value[1] === '2', patienceMs);
+    const value = async (text: string): Promise<number> => Number((await query(text))[0]?.value[1] ?? Number.NaN);
+    const requests = 'sum(request_total{src_site="west",dst_site="east",dst_service="web"})';
+    const isCounted = async (): Promise<boolean> => (await statusOf(rig.webPort, '/ready')) === 200 && (await value(requests)) > 0;
+    await until('requests are counted', isCounted, patienceMs);
+    await settled();
+    const before = await value(requests);
     for (let round = 0; round < 4; round++) {
       await rig.load(20);
       assert.equal(await ask(rig.dbPort, 'hello'), 'hello');
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await settled();
     }
+    await until('all requests are counted', async () => (await value(requests)) === before + 80, patienceMs);
+    await until('all connections are counted', async () => (await value('sum(tcp_close_total{dst_service="db"})')) === 4, patienceMs);
     const page = readFileSync(new URL('../../docs/observer.md', import.meta.url), 'utf8');
     const queries = [...page.matchAll(/```promql\n([\s\S]+?)```/g)].map(([, text = '']) => text.trim());
     assert.ok(queries.length >= 6, `${queries.length} queries on the page`);
@@ -264,18 +272,20 @@ test(
       if (isAlert(text)) continue;
       assert.ok(found.length > 0, `no answer: ${text}`);
     }
-    const value = async (text: string): Promise<number> => Number((await query(text))[0]?.value[1] ?? Number.NaN);
     // Four of five requests are fine; the first ones, which only found out that the service is there, are too.
     const success = await value(queries.find((text) => text.includes('classification="success"')) ?? '');
-    assert.ok(success > 0.75 && success < 0.9, `${success}`);
-    const total = await value('sum(request_total{src_site="west",dst_site="east",dst_service="web"})');
-    assert.ok(total >= 80 && total < 100, `${total}`);
+    assert.ok(success > 0.75 && success < 0.95, `${success}`);
     assert.equal(await value('sum(skupper_requests_total{source_site_name="west",code="500"})'), 16);
     assert.equal(await value('sum(tcp_open_total{dst_service="db"})'), 4);
     assert.equal(await value('sum(skupper_sent_bytes_total{routing_key="db"})'), 20);
     assert.equal(await value('caravan_link_up{src_site="west",dst_site="east"}'), 1);
   },
 );
+
+/** Routers tell sums once a second, and a scrape follows within another. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+}
 
 interface Sample {
   readonly metric: Readonly<Record<string, string>>;
