@@ -26,6 +26,8 @@ export interface SiteFeedOptions {
 /** After a connection was lost: at once, then twice as long each time, up to the last. A site restarts in seconds. */
 const firstPauseMs = 250;
 const lastPauseMs = 5000;
+/** So long routers go on counting when this process has gone: an observer that is started anew goes on where it was. */
+const lingerMs = 15_000;
 const networkPeriodMs = 3000;
 const statusPeriodMs = 5000;
 const answerTimeoutMs = 10_000;
@@ -93,7 +95,7 @@ export class SiteFeed implements ObservedSite, AsyncDisposable {
       const before = this.#connections;
       try {
         await client.stream(
-          { operation: 'OBSERVE', attributes: { detail: true, logs: false } },
+          { operation: 'OBSERVE', attributes: { detail: true, logs: false, lingerMs } },
           (body) => this.#take(body as ObserveBody),
           signal,
         );

@@ -30,6 +30,8 @@ interface Source {
   readonly id: string;
   readonly origin: string;
   readonly addresses: readonly string[];
+  /** The first beacon, whole: who takes the observation over has not heard it. */
+  readonly beacon: { readonly message: Beacon; readonly octets: Uint8Array };
   heardMs: number;
   /** Some records have come. */
   hasRecords: boolean;
@@ -39,7 +41,7 @@ interface Source {
 /** What one observer is told, with its subscriptions. */
 export class FlowObservation {
   readonly #router: Router;
-  readonly #options: ObserveOptions;
+  readonly options: ObserveOptions;
   readonly #request: ManagementRequest;
   readonly #client: LineStream;
   readonly #ended: () => void;
@@ -53,25 +55,51 @@ export class FlowObservation {
   /** Messages that the client did not take. */
   #lost = 0;
   #isOver = false;
+  #lingering: NodeJS.Timeout | undefined;
 
-  constructor(router: Router, options: ObserveOptions, request: ManagementRequest, client: LineStream, ended: () => void) {
+  /** `before` lingers: this one takes over what it listens to, without a gap. */
+  constructor(
+    router: Router,
+    options: ObserveOptions,
+    request: ManagementRequest,
+    client: LineStream,
+    ended: () => void,
+    before?: FlowObservation,
+  ) {
     this.#router = router;
-    this.#options = options;
+    this.options = options;
     this.#request = request;
     this.#client = client;
     this.#ended = ended;
     this.#beacons = new MessageInbox((octets, head, origin) => this.#beacon(octets, head, origin));
     this.#records = new MessageInbox((octets, head, origin) => this.#take(octets, head, origin));
     this.#timer = setInterval(() => this.#look(), lookMs);
-    client.closed.addEventListener('abort', () => this.#end(), { once: true });
+    client.closed.addEventListener('abort', () => this.#clientGone(), { once: true });
     // The first answer goes out before anything that is told.
-    setImmediate(() => this.#begin());
+    setImmediate(() => this.#begin(before));
   }
 
-  #begin(): void {
+  /** The client has gone, and another may take over what is listened to. */
+  get isLingering(): boolean {
+    return this.#lingering !== undefined;
+  }
+
+  #begin(before: FlowObservation | undefined): void {
     if (this.#isOver) return;
     this.#router.forwarder.addConsumer(beaconAddress, this.#beacons);
     this.#router.turns.touch();
+    if (before === undefined || before.#isOver) return;
+    for (const { beacon, origin } of before.#sources.values()) {
+      if (this.#add(beacon.message, beacon.octets, origin) !== undefined) this.#tell(beacon.octets, beaconAddress, origin);
+    }
+    before.#end();
+  }
+
+  /** For a while routers go on counting as if it were there: an observer that comes back has missed nothing of the sums. */
+  #clientGone(): void {
+    const { lingerMs } = this.options;
+    if (this.#isOver || lingerMs === 0) this.#end();
+    else this.#lingering = setTimeout(() => this.#end(), lingerMs);
   }
 
   #beacon(octets: Uint8Array, head: MessageHead, origin: string): void {
@@ -84,17 +112,18 @@ export class FlowObservation {
       if (!(error instanceof ProtocolViolation)) throw error;
       return;
     }
-    const source = this.#sources.get(beacon.id) ?? this.#add(beacon, origin);
+    const source = this.#sources.get(beacon.id) ?? this.#add(beacon, octets, origin);
     // One that calls itself as another does is not that one.
     if (source === undefined || source.origin !== origin) return;
     source.heardMs = performance.now();
     this.#tell(octets, head.to ?? beaconAddress, origin);
   }
 
-  #add({ id, sourceType, address }: Beacon, origin: string): Source | undefined {
+  #add(message: Beacon, octets: Uint8Array, origin: string): Source | undefined {
+    const { id, sourceType, address } = message;
     if (!addressPattern.test(address) || this.#sources.size >= maxSources || this.#sourcesOf(origin) >= maxSourcesOfRouter)
       return undefined;
-    const { detail, logs } = this.#options;
+    const { detail, logs } = this.options;
     const addresses = [
       address,
       `${address}.caravan`,
@@ -102,7 +131,8 @@ export class FlowObservation {
       ...(logs ? [`${address}.logs`] : []),
       ...(sourceType === 'CONTROLLER' ? [`${address}.heartbeats`] : []),
     ].filter((wanted) => !this.#byAddress.has(wanted));
-    const source: Source = { id, origin, addresses, heardMs: performance.now(), hasRecords: false, questions: 0 };
+    const beacon = { message, octets: octets.slice() };
+    const source: Source = { id, origin, addresses, beacon, heardMs: performance.now(), hasRecords: false, questions: 0 };
     this.#sources.set(id, source);
     for (const wanted of addresses) {
       this.#byAddress.set(wanted, source);
@@ -154,6 +184,7 @@ export class FlowObservation {
 
   #tell(octets: Uint8Array, to: string, origin: string): string {
     const subject = subjectOf(octets);
+    if (this.isLingering) return subject;
     const payload = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64');
     if (this.#lost > 0 && this.#line({ lost: this.#lost })) this.#lost = 0;
     if (!this.#line({ to, subject, payload, origin })) this.#lost++;
@@ -167,7 +198,7 @@ export class FlowObservation {
   /** Asks again who has not answered, and forgets who is gone. */
   #look(): void {
     const nowMs = performance.now();
-    if (this.#lost > 0 && this.#line({ lost: this.#lost })) this.#lost = 0;
+    if (this.#lost > 0 && !this.isLingering && this.#line({ lost: this.#lost })) this.#lost = 0;
     for (const source of this.#sources.values()) {
       if (nowMs - source.heardMs >= forgetMs) this.#forget(source);
       else if (!source.hasRecords && source.questions < maxQuestions) this.#ask(source);
@@ -193,6 +224,7 @@ export class FlowObservation {
     if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#lingering);
     this.#ended();
     for (const source of [...this.#sources.values()]) this.#forget(source);
     this.#router.forwarder.removeConsumer(beaconAddress, this.#beacons);

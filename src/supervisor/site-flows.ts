@@ -28,7 +28,12 @@ export interface ObserveOptions {
   readonly detail: boolean;
   /** Whether lines of logs are wanted. */
   readonly logs: boolean;
+  /** How long routers go on counting when the client has gone; 0: not at all. */
+  readonly lingerMs: number;
 }
+
+/** An observer that is started anew is back within seconds, or has to begin anew. */
+export const maxLingerMs = 60_000;
 
 /** The first answer to an observer. */
 export interface ObservedBody {
@@ -57,10 +62,12 @@ export class SiteFlows {
       throw new WeatherError('router-not-running', 'the router is not running', { remedy: 'the log says why: van site logs' });
     }
     this.#checkGrant();
-    if (this.#observations.size >= maxObservations) {
+    const { detail, logs } = options;
+    const before = [...this.#observations].find((one) => one.isLingering && one.options.detail === detail && one.options.logs === logs);
+    if (before === undefined && this.#observations.size >= maxObservations) {
       throw new WeatherError('too-many-observers', `this site has ${maxObservations} observers`, { remedy: 'end some of them' });
     }
-    const observation = new FlowObservation(router, options, request, client, () => this.#observations.delete(observation));
+    const observation = new FlowObservation(router, options, request, client, () => this.#observations.delete(observation), before);
     this.#observations.add(observation);
     return { routerId: router.routerId, siteName };
   }

@@ -18,7 +18,7 @@ import type { LineStream } from '../host/line-server.ts';
 import type { NetworkView } from './network-view.ts';
 import type { ObserverProcessState } from './observer-process.ts';
 import type { PublishOptions } from './site-events.ts';
-import type { ObserveOptions } from './site-flows.ts';
+import { maxLingerMs, type ObserveOptions } from './site-flows.ts';
 import { leastIntervalMs, type PingRequestOptions } from './site-pings.ts';
 import type { SiteSupervisor } from './site-supervisor.ts';
 
@@ -38,7 +38,7 @@ import type { SiteSupervisor } from './site-supervisor.ts';
  *     PING           {target, count?, intervalMs?, timeoutMs?} -> PingStarted, then PingReported and PingServers, all with the same id, PingDone last
  *     PUBLISH        {address, body: base64, contentType?, subject?, headers?, waitFor?, timeoutMs?} -> PublishedEvent
  *     SUBSCRIBE      {address}                           -> SubscribedBody, then a ReceivedEvent for each message, all with the same id
- *     OBSERVE        {detail?, logs?}                    -> ObservedBody, then a line for each message of flow records, or {lost: count}
+ *     OBSERVE        {detail?, logs?, lingerMs?}         -> ObservedBody, then a line for each message of flow records, or {lost: count}
  *     STOP           {drainMs?}                          -> {}
  *
  * `where` names the text in errors: the file it came from. A failed operation has the body {code, remedy?, where?}.
@@ -163,6 +163,7 @@ const attributes = {
   observe: schema<ObserveOptions>({
     detail: withDefault(flag(), false, 'whether records of single requests and connections are wanted'),
     logs: withDefault(flag(), false, 'whether lines of logs are wanted'),
+    lingerMs: withDefault(integer(0, maxLingerMs), 0, 'how long routers go on counting when the client has gone'),
   }),
   stop: schema<{ drainMs: number }>({
     drainMs: withDefault(integer(0, longestDrainMs), defaultDrainMs, 'how long connections may finish'),
