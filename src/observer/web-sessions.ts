@@ -79,7 +79,8 @@ export class Sessions {
 
   /** Counts as use: its event stream is being read. */
   use(session: Session): void {
-    for (const [key, entry] of this.#entries) if (entry.session === session) this.#touch(key, entry);
+    const found = [...this.#entries].find(([, entry]) => entry.session === session);
+    if (found !== undefined) this.#touch(...found);
   }
 
   endOne(session: Session): void {

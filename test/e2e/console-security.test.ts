@@ -637,6 +637,17 @@ describe('overload', () => {
 });
 
 describe('slow clients and slow changes', { concurrency: true }, () => {
+  test('V7.3.1: an event stream that is read keeps the session, and the connection', { timeout: 60_000 }, async () => {
+    await using console = await openConsole();
+    const cookie = await logInByLink(console);
+    const stream = exchange(console.port, eventsRequest(console.port, cookie), (text) => text.split(': still here').length > 2);
+    await until('the stream is open', () => console.observer.readerCount === 1);
+    console.clock.advance(29 * 60_000);
+    assert.match(await stream, /: still here\n\n$/);
+    console.clock.advance(29 * 60_000);
+    assert.equal((await ask(console.port, '/api/v1/session', { headers: ofOwnPage(console.port, cookie) })).status, 200);
+  });
+
   test('a certificate that was renewed is used without a restart', { timeout: 60_000 }, async () => {
     await using authority = await Authority.make();
     await using other = await Authority.make();

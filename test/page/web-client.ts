@@ -20,7 +20,8 @@ export interface Question {
   readonly maxVersion?: 'TLSv1.2';
 }
 
-const replyTimeoutMs = 15_000;
+/** Longer than anything that is kept waiting on purpose. */
+const replyTimeoutMs = 40_000;
 
 /** Asks with exactly these header fields. */
 export function ask(port: number, path: string, { method = 'GET', headers = {}, body, ca, maxVersion }: Question = {}): Promise<Reply> {
