@@ -31,11 +31,11 @@ export function ratioText(ratio: number | null): string {
 /** Two digits that count, or whole milliseconds. */
 export function latencyText(milliseconds: number | null): string {
   if (milliseconds === null) return '-';
-  if (milliseconds >= 10_000) return `${Math.round(milliseconds / 1000)}s`;
-  if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(1)}s`;
-  if (milliseconds >= 10) return `${Math.round(milliseconds)}ms`;
+  if (milliseconds >= 9950) return `${Math.round(milliseconds / 1000)}s`;
+  if (milliseconds >= 999.5) return `${(milliseconds / 1000).toFixed(1)}s`;
+  if (milliseconds >= 9.95) return `${Math.round(milliseconds)}ms`;
   if (milliseconds < 0.005) return '0ms';
-  return milliseconds >= 1 ? `${milliseconds.toFixed(1)}ms` : `${milliseconds.toFixed(2)}ms`;
+  return milliseconds >= 0.995 ? `${milliseconds.toFixed(1)}ms` : `${milliseconds.toFixed(2)}ms`;
 }
 
 export function bytesText(bytes: number): string {

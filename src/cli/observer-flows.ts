@@ -49,7 +49,7 @@ export class ObserverFlows implements FlowSession {
     try {
       return await this.#ask<RequestTrace>(`requests/${encodeURIComponent(id)}`, {});
     } catch (error) {
-      if (error instanceof WeatherError && error.code === 'not-found') return undefined;
+      if (error instanceof WeatherError && error.code === 'ErrNotFound') return undefined;
       throw error;
     }
   }

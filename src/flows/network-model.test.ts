@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { FlowSource } from './flow-source.ts';
 import type { TrafficOutcome } from './metering.ts';
 import { NetworkModel, type TrafficDelta } from './network-model.ts';
@@ -445,4 +446,47 @@ test('what two routers tell comes out as one request with its sums', () => {
     ['500', 1],
   ]);
   assert.equal(deltas.at(-1)?.labels.destSite, 'east');
+});
+
+test('whatever records say, the model stays whole and plain', () => {
+  const types = Object.values(RecordType);
+  const attributes = Object.values(Attribute).filter((attribute) => attribute > 1);
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('wwwww:0', 'wwwww:1', 'up', '0/a|b', '1=2 x=y =3 9999=1 5=-1', '0/', 'Local', '200'),
+  );
+  const numbers = fc.oneof(fc.nat(), fc.constantFrom(0, 1, 2 ** 53 - 1, startMs * 1000));
+  const update = fc.record({
+    source: fc.constantFrom('wwwww:0', 'eeeee:0'),
+    type: fc.constantFrom(...types),
+    identity: fc.constantFrom('wwwww:0', 'wwwww:1', 'wwwww:2', 'eeeee:0', 'eeeee:1', ''),
+    told: fc.array(fc.tuple(fc.constantFrom(...attributes), fc.oneof(texts, numbers)), { maxLength: 12 }),
+    state: fc.option(fc.constantFrom('up' as const, 'silent' as const, 'gone' as const), { nil: undefined, freq: 10 }),
+  });
+  fc.assert(
+    fc.property(fc.array(update, { maxLength: 40 }), (updates) => {
+      const model = new NetworkModel({ nowMs: startMs, ownRouterId: 'a', onTraffic: () => {}, onRequest: (id) => void model.request(id) });
+      let nowMs = startMs;
+      for (const { source, type, identity, told, state } of updates) {
+        nowMs += 500;
+        if (state !== undefined) model.source(source, state, nowMs, 3);
+        model.record(
+          source,
+          new Map<number, AttributeValue>([[Attribute.recordType, type], [Attribute.identity, identity], ...told]),
+          nowMs,
+        );
+      }
+      const snapshot = model.snapshot(10_000, nowMs);
+      assert.ok(JSON.stringify(snapshot).length > 0);
+      for (const { golden } of snapshot.services) {
+        assert.ok(golden.open >= 0 && golden.perSecond >= 0 && golden.bytesFromClientPerSecond >= 0, JSON.stringify(golden));
+        assert.ok(golden.successRatio === null || (golden.successRatio >= 0 && golden.successRatio <= 1), JSON.stringify(golden));
+      }
+      for (const kind of ['service', 'site', 'server'] as const) model.stat({ kind, windowMs: 10_000 }, nowMs);
+      for (const { id } of model.requests({}, 100)) {
+        for (const { durationMs, startMs: at } of model.trace(id)?.spans ?? []) assert.ok(durationMs >= 0 && at >= 0);
+      }
+    }),
+    { numRuns: 100 },
+  );
 });
