@@ -97,7 +97,7 @@ export class FlowObservation {
 
   /** For a while routers go on counting as if it were there: an observer that comes back has missed nothing of the sums. */
   #clientGone(): void {
-    const { lingerMs } = this.options;
+    const { lingerMs = 0 } = this.options;
     if (this.#isOver || lingerMs === 0) this.#end();
     else this.#lingering = setTimeout(() => this.#end(), lingerMs);
   }

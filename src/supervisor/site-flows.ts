@@ -28,8 +28,8 @@ export interface ObserveOptions {
   readonly detail: boolean;
   /** Whether lines of logs are wanted. */
   readonly logs: boolean;
-  /** How long routers go on counting when the client has gone; 0: not at all. */
-  readonly lingerMs: number;
+  /** How long routers go on counting when the client has gone; not at all when absent. */
+  readonly lingerMs?: number;
 }
 
 /** An observer that is started anew is back within seconds, or has to begin anew. */
