@@ -163,7 +163,7 @@ const attributes = {
   observe: schema<ObserveOptions>({
     detail: withDefault(flag(), false, 'whether records of single requests and connections are wanted'),
     logs: withDefault(flag(), false, 'whether lines of logs are wanted'),
-    lingerMs: withDefault(integer(0, maxLingerMs), 0, 'how long routers go on counting when the client has gone'),
+    lingerMs: optional(integer(0, maxLingerMs), 'how long routers go on counting when the client has gone'),
   }),
   stop: schema<{ drainMs: number }>({
     drainMs: withDefault(integer(0, longestDrainMs), defaultDrainMs, 'how long connections may finish'),
