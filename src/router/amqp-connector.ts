@@ -47,6 +47,7 @@ export class AmqpConnectorOffer implements Offer {
     this.#context = context;
     this.#slabs = slabs;
     this.entity = entity;
+    context.records.connector(entity);
     this.#dialler = new ServerDialler(context, entity, { timeoutMs: connectTimeoutMs, protocols: ['amqp'] });
   }
 

@@ -12,6 +12,7 @@ import { ClientCounters } from '../services/amqp/client-port.ts';
 import type { ClientPort } from '../services/amqp/client-port.ts';
 import { AddressChoice } from './address-choice.ts';
 import { AmqpWebSockets } from './amqp-websockets.ts';
+import { ClientTraffic } from './client-traffic.ts';
 import type { Port, ServiceContext } from './service.ts';
 import { ServicePort } from './service-port.ts';
 import { StreamMachine } from './stream-machine.ts';
@@ -39,6 +40,7 @@ export class AmqpListenerPort implements Port {
   readonly #counters = new ClientCounters();
   readonly #clients = new Set<Client>();
   readonly #webSockets: AmqpWebSockets | undefined;
+  readonly #traffic: ClientTraffic;
   #sweeping: NodeJS.Timeout | undefined;
   #opened = 0;
   #stopped = false;
@@ -46,6 +48,7 @@ export class AmqpListenerPort implements Port {
   constructor(context: ServiceContext, entity: AmqpListenerEntity, slabs: SlabPool) {
     this.#context = context;
     this.entity = entity;
+    this.#traffic = new ClientTraffic(context.records.listener(entity).meter, entity.address);
     const { forwarder, random, clock, turns, log } = context;
     this.addresses = new AddressChoice(forwarder, random, entity.address);
     const patterns = (entity.addresses ?? entity.address).split(/[\s,]+/).filter((pattern) => pattern !== '');
@@ -99,8 +102,10 @@ export class AmqpListenerPort implements Port {
     const client = { connection, machine };
     this.#clients.add(client);
     this.#opened++;
+    this.#traffic.opened();
     connection.ended = (error): void => {
       this.#clients.delete(client);
+      this.#traffic.ended(error === undefined || error.condition === Condition.connectionForced);
       this.#logEnd(from, error);
     };
     this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs);
@@ -124,6 +129,10 @@ export class AmqpListenerPort implements Port {
     if (this.#clients.size > 0) return;
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
+  }
+
+  report(): void {
+    this.#traffic.report(this.#counters.bytesIn, this.#counters.bytesOut);
   }
 
   get state(): ListenerState {

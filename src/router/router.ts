@@ -252,9 +252,9 @@ export class Router implements TurnTask, AsyncDisposable {
           this.services.create(clientPortOf(entity));
           return;
         }
-        this.#records.links.listener(entity);
         const listener = new LinkListener(this.#linkContext, entity, this.#dependencies.http);
         await listener.start();
+        this.#records.links.listener(entity);
         this.#listeners.set(entity.name, listener);
         return;
       }

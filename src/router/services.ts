@@ -121,7 +121,12 @@ export class RouterServices {
   }
 
   #start(key: string, offer: Offer): void {
-    offer.start();
+    try {
+      offer.start();
+    } catch (error) {
+      this.#context.records.ended(key);
+      throw error;
+    }
     this.#offers.set(key, offer);
   }
 

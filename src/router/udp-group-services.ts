@@ -21,6 +21,7 @@ export class UdpGroupPort implements Port {
 
   constructor(context: ServiceContext, entity: UdpListenerEntity, budget: FlowBudget, own: OwnGroupPorts) {
     this.entity = entity;
+    context.records.listener(entity);
     const { forwarder, random, clock, turns, log } = context;
     this.addresses = new AddressChoice(forwarder, random, entity.address);
     this.#socket = new UdpListenerSocket(context, entity, this.addresses, {
@@ -82,6 +83,7 @@ export class UdpGroupOffer implements Offer {
   constructor(context: ServiceContext, entity: UdpConnectorEntity, group: string, own: OwnGroupPorts) {
     this.#context = context;
     this.entity = entity;
+    context.records.connector(entity);
     this.#group = group;
     this.#own = own;
     this.#service = new GroupConnector(entity.maxDatagramBytes, (bytes, start, end) => {

@@ -43,6 +43,8 @@ export class UdpListenerPort implements Port {
         clock,
         turns,
         budget,
+        meter: context.records.listener(entity).meter,
+        service: address,
         log: log.child(`udpListener ${name}`),
         chooseAddress: () => this.#socket.chooseAddress(),
         correlationId: () => context.nextMessageId(),
@@ -65,6 +67,10 @@ export class UdpListenerPort implements Port {
     const { opened, flows, bytesIn, bytesOut, datagramsIn, datagramsOut, drops } = this.#service;
     const connectionsClosed = opened - flows;
     return { connectionsOpened: opened, connectionsClosed, bytesIn, bytesOut, datagramsIn, datagramsOut, datagramsDropped: drops.counts() };
+  }
+
+  report(): void {
+    this.#service.report();
   }
 
   update(): void {
@@ -102,6 +108,7 @@ export class UdpConnectorOffer implements Offer {
   constructor(context: ServiceContext, entity: UdpConnectorEntity, budget: FlowBudget) {
     this.#context = context;
     this.entity = entity;
+    context.records.connector(entity);
     const { forwarder, clock, turns, log } = context;
     const { name, host, idleTimeoutMs, maxDatagramBytes } = entity;
     this.#host = new ResolvedHost(host, () => clock.nowMs());

@@ -48,8 +48,12 @@ export class ConnectionFlow {
     return series;
   }
 
-  /** The server's router has answered. */
+  /** The server's router has answered; of a flow, perhaps another than before. */
   answered(routerId: string, nowMs: number): void {
+    if (this.#series !== undefined) {
+      if (routerId === this.#routerId) return;
+      this.#series.retried();
+    }
     this.#routerId = routerId;
     this.#firstByteMicroseconds = Math.max(0, Math.round((nowMs - this.#startedMs) * 1000));
     this.#series = this.#meter.series({ address: this.#address, routerId, server: '' });

@@ -1,4 +1,5 @@
 import type { EndOfTurnTask } from '../http/end-of-turn.ts';
+import type { ConnectionFlow } from '../tcp/connection-flow.ts';
 import { ClientWay } from './client-way.ts';
 import type { WayEnd, WayOwner } from './client-way.ts';
 import { DatagramQueue } from './datagram-queue.ts';
@@ -40,6 +41,13 @@ export class ClientFlow implements EndOfTurnTask, WayOwner, Idle<ClientFlow> {
   lastUsedMs = 0;
   /** The server has sent something. */
   isAnswered = false;
+  /** What is recorded of it; undefined when it began before anybody listened. */
+  record: ConnectionFlow | undefined = undefined;
+  /** Where the server is that answered last. */
+  routerId = '';
+  /** Octets from the client, and to it. */
+  bytesIn = 0;
+  bytesOut = 0;
   readonly #owner: ClientFlowOwner;
   readonly #queue: DatagramQueue;
   #way: ClientWay | undefined;
@@ -121,6 +129,11 @@ export class ClientFlow implements EndOfTurnTask, WayOwner, Idle<ClientFlow> {
 
   established(): void {
     this.#tries = 0;
+  }
+
+  answeredBy(routerId: string): void {
+    this.record?.answered(routerId, this.#owner.context.clock.nowMs());
+    this.routerId = routerId;
   }
 
   passable(): void {

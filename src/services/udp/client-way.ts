@@ -23,6 +23,8 @@ export type WayEnd = 'returned' | 'finished' | 'lost' | 'failed';
 export interface WayOwner extends DatagramSink {
   /** A server takes part. */
   established(): void;
+  /** The server's router has answered. */
+  answeredBy(routerId: string): void;
   /** The way takes datagrams again. */
   passable(): void;
   ended(how: WayEnd, reason: string | undefined): void;
@@ -106,11 +108,12 @@ export class ClientWay implements Consumer, Upstream, Downstream, DatagramSink {
 
   // ---- from the server ----
 
-  deliver(head: MessageHead, upstream: Upstream): Downstream {
+  deliver(head: MessageHead, upstream: Upstream, origin: string): Downstream {
     if (this.#isOver || this.#reader !== undefined || head.contentType !== datagramsType) return new Refusal(upstream);
     this.#upstream = upstream;
     this.#reader = new RecordReader(this, headBytesOf(head));
     this.#establish();
+    this.#owner.answeredBy(origin);
     return this;
   }
 

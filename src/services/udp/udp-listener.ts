@@ -1,3 +1,6 @@
+import type { TrafficMeter } from '../../flows/metering.ts';
+import { silentMeter } from '../../flows/silent-metering.ts';
+import { ConnectionFlow } from '../tcp/connection-flow.ts';
 import { RetryQueue } from '../tcp/retry-queue.ts';
 import { ClientFlow } from './client-flow.ts';
 import type { ClientFlowOwner } from './client-flow.ts';
@@ -16,6 +19,9 @@ export interface UdpListenerContext extends FlowContext {
   readonly retryAt: (dueMs: number) => void;
   /** Sends a datagram to a client from the port that the client has sent to. */
   readonly reply: (address: string, port: number, bytes: Uint8Array, start: number, end: number) => void;
+  /** What is recorded of flows, and the service address that they count for; nobody listens by default. */
+  readonly meter?: TrafficMeter;
+  readonly service?: string;
 }
 
 /**
@@ -33,6 +39,8 @@ export class UdpListener implements ClientFlowOwner {
   readonly #answered = new IdleList<ClientFlow>();
   readonly #retries: RetryQueue<ClientFlow>;
   readonly #newWays: NewWayBudget;
+  readonly #meter: TrafficMeter;
+  readonly #service: string;
   #count = 0;
   #accepting = true;
   opened = 0;
@@ -45,6 +53,8 @@ export class UdpListener implements ClientFlowOwner {
   constructor(options: FlowOptions, context: UdpListenerContext) {
     this.context = context;
     this.#options = options;
+    this.#meter = context.meter ?? silentMeter;
+    this.#service = context.service ?? '';
     this.#retries = new RetryQueue(context.clock, context.retryAt);
     this.#newWays = new NewWayBudget(context.clock.nowMs());
   }
@@ -76,12 +86,14 @@ export class UdpListener implements ClientFlowOwner {
     } else this.#listOf(flow).used(flow, nowMs);
     this.datagramsIn++;
     this.bytesIn += datagram.length;
+    flow.bytesIn += datagram.length;
     flow.add(datagram, nowMs);
   }
 
   #open(address: string, port: number, nowMs: number): ClientFlow {
     if (this.#count >= maxFlows) this.#giveWay();
     const flow = new ClientFlow(this, address, port);
+    if (this.#meter.active) flow.record = new ConnectionFlow(this.#meter, undefined, this.#service, nowMs);
     let ports = this.#flows.get(address);
     if (ports === undefined) {
       ports = new Map();
@@ -113,6 +125,8 @@ export class UdpListener implements ClientFlowOwner {
     this.#listOf(flow).remove(flow);
     this.#retries.remove(flow);
     this.#count--;
+    const { bytesIn: fromClient, bytesOut: toClient } = flow;
+    flow.record?.ended({ failure: undefined, fromClient, toClient, wallMs: 0 });
   }
 
   // ---- for flows ----
@@ -143,6 +157,7 @@ export class UdpListener implements ClientFlowOwner {
     }
     this.datagramsOut++;
     this.bytesOut += end - start;
+    flow.bytesOut += end - start;
     this.context.reply(flow.address, flow.port, bytes, start, end);
   }
 
@@ -172,6 +187,15 @@ export class UdpListener implements ClientFlowOwner {
   retryDue(): void {
     const nowMs = this.context.clock.nowMs();
     for (const flow of this.#retries.take(nowMs)) flow.pump(nowMs);
+  }
+
+  /** Tells the octets of flows that go on. To be called about once a second while the meter is active. */
+  report(): void {
+    for (const flow of this.#all()) {
+      if (flow.record !== undefined) flow.record.report(flow.bytesIn, flow.bytesOut);
+      else if (flow.routerId !== '')
+        flow.record = ConnectionFlow.resumed(this.#meter, this.#service, flow.routerId, flow.bytesIn, flow.bytesOut);
+    }
   }
 
   /** Ends idle flows and looks after the ways of others. */
