@@ -23,18 +23,20 @@ export function requestTrace(request: RequestRow, hops: readonly TraceHop[]): Re
     at += length;
   };
   const far = destSite ?? '';
+  const rest = request.kind === 'request' ? 'rest of the answer' : 'connection in use';
   if (firstByteMs !== null && networkMs !== null && serverMs !== null) {
     span(sourceSite, tries > 1 ? `choice of a server, try ${tries}` : 'choice of a server', choiceMs);
     for (const [hop, share] of shares(hops)) {
       span(hop.fromName, wayText(hop.fromName, hop.toName), (networkMs / 2) * share, 'estimated');
     }
     span(far, 'connection to the server', connectMs);
-    span(far, 'server', serverMs);
+    // Of a connection it is known when the server was connected; what it does then is between it and the client.
+    if (request.kind === 'request' || serverMs > 0) span(far, 'server', serverMs);
     for (const [hop, share] of shares(hops).reverse()) {
       span(hop.toName, wayText(hop.toName, hop.fromName), (networkMs / 2) * share, 'estimated');
     }
     // Clocks tick in microseconds, and parts are rounded by themselves: the rest begins where the first octet was seen.
-    if (durationMs !== null) span(sourceSite, 'rest of the answer', Math.max(0, durationMs - at));
+    if (durationMs !== null) span(sourceSite, rest, Math.max(0, durationMs - at));
   } else if (firstByteMs !== null) {
     if (choiceMs !== null && choiceMs <= firstByteMs) {
       span(sourceSite, 'choice of a server', choiceMs);
@@ -42,7 +44,7 @@ export function requestTrace(request: RequestRow, hops: readonly TraceHop[]): Re
     } else {
       span(far, 'network and server', firstByteMs);
     }
-    if (durationMs !== null) span(sourceSite, 'rest of the answer', Math.max(0, durationMs - at));
+    if (durationMs !== null) span(sourceSite, rest, Math.max(0, durationMs - at));
   } else if (durationMs !== null) {
     span(sourceSite, request.error === null ? 'whole request' : `no answer: ${request.error}`, durationMs);
   }
