@@ -38,7 +38,7 @@ export class FrameWriter {
     const end = encoder.at;
     const length = end - start - frameHeaderBytes;
     const flags = endStream ? FrameFlag.endStream : 0;
-    pool.start = end;
+    pool.keep(end);
     if (length <= maxFrameBytes) {
       writeHeader(pool.bytes, start, length, FrameType.headers, flags | FrameFlag.endHeaders, streamId);
       socket.write(pool.bytes, start, end);
@@ -74,7 +74,7 @@ export class FrameWriter {
       target.set(bytes.subarray(start, end), out);
       out += length;
     } else for (let at = start; at < end; at++) target[out++] = bytes[at];
-    pool.start = out;
+    pool.keep(out);
     socket.write(target, from, out);
   }
 
@@ -143,7 +143,7 @@ export class FrameWriter {
 
   #end(socket: StreamSocket, start: number, end: number): void {
     const pool = this.#pool;
-    pool.start = end;
+    pool.keep(end);
     socket.write(pool.bytes, start, end);
   }
 }

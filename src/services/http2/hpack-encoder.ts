@@ -43,8 +43,8 @@ export class HpackEncoder {
   #maxSize: number = tableBytes;
   /** The smallest size since the last head, while it has to be told; else -1. */
   #toldMinimum = -1;
-  /** By slot: the hash that was seen last, and the number of its entry + 1, 0 = none. */
-  #hashes: Int32Array | undefined;
+  /** By slot of a field's hash: the hash that was seen last and has no entry, and the number of an entry + 1 (0 = none). */
+  #seen: Int32Array | undefined;
   #numbers: Int32Array | undefined;
   readonly #authority: SentText = { text: '', number: -1 };
   readonly #path: SentText = { text: '', number: -1 };
@@ -127,29 +127,26 @@ export class HpackEncoder {
   #field(fields: FieldBlock, start: number, end: number): void {
     const hash = hashOf(fields, start, end);
     const slot = hash & (slots - 1);
-    const hashes = (this.#hashes ??= new Int32Array(slots));
     const numbers = (this.#numbers ??= new Int32Array(slots));
-    const name = start + fieldOverheadBytes;
     const number = numbers[slot] - 1;
-    const isKnown = hashes[slot] === hash;
-    if (isKnown && number >= this.#evicted && this.#isEntry(number, fields, start, end)) {
+    if (number >= this.#evicted && this.#isEntry(number, fields, start, end)) {
       this.#integer(0x80, 0x7f, this.#indexOf(number));
       return;
     }
+    const name = start + fieldOverheadBytes;
     const value = name + fields[start];
     const nameHash = hashOf(fields, name, value);
-    if (isKnown) {
-      const size = end - name + entryOverheadBytes;
-      if (this.#mayRemember(size) && !secretNames.has(nameHash)) {
-        this.#literal(0x40, 0x3f, nameHash, fields, name, value, end);
-        numbers[slot] = this.#add(fields.slice(start, end), size) + 1;
-        return;
-      }
-    }
-    hashes[slot] = hash;
-    numbers[slot] = 0;
     // What is a secret stays one for those that write it again.
-    this.#literal(secretNames.has(nameHash) ? 0x10 : 0x00, 0x0f, nameHash, fields, name, value, end);
+    const isSecret = secretNames.has(nameHash);
+    const size = end - name + entryOverheadBytes;
+    const seen = (this.#seen ??= new Int32Array(slots));
+    if (seen[slot] === hash && !isSecret && this.#mayRemember(size)) {
+      this.#literal(0x40, 0x3f, nameHash, fields, name, value, end);
+      numbers[slot] = this.#add(fields.slice(start, end), size) + 1;
+      return;
+    }
+    seen[slot] = hash;
+    this.#literal(isSecret ? 0x10 : 0x00, 0x0f, nameHash, fields, name, value, end);
   }
 
   #mayRemember(size: number): boolean {
