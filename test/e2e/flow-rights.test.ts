@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WeatherError } from '../../src/base/errors.ts';
+import { Attribute, RecordType } from '../../src/flows/record-types.ts';
+import { FlowWatch } from './flow-watch.ts';
+import { freePort } from './ports.ts';
+import { until } from './until.ts';
+import { VanSandbox } from './van-sandbox.ts';
+
+test('a site that was granted nothing tells its records, and is not told those of others', { timeout: 60_000 }, async () => {
+  await using sandbox = await VanSandbox.make();
+  const port = await freePort();
+  await sandbox.done(`-n west site create west --enable-link-access --link-access-host 127.0.0.1 --link-access-port ${port}`);
+  await sandbox.done('-n west site start');
+  await sandbox.done('-n west token issue token.yaml --advertise nothing --consume nothing');
+  await sandbox.done('-n east site create east');
+  await sandbox.done('-n east site start');
+  await sandbox.done('-n east token redeem token.yaml');
+  const environment = { ...process.env, ...sandbox.environment };
+  using west = FlowWatch.ofSite('west', environment, { detail: false, logs: false });
+  await until('the site is seen', () => west.find(RecordType.site, { name: 'east' }).length === 1);
+  await until('its link is seen', () => west.find(RecordType.link, { operStatus: 'up' }).length === 1);
+  const [router] = west.find(RecordType.router, { namespace: 'east' });
+  const [membership, certificate] = [router?.get(Attribute.membershipEnds), router?.get(Attribute.certificateEnds)];
+  assert.ok(Number(certificate) > Date.now() * 1000 && Number(membership) > Number(certificate), `${certificate} ${membership}`);
+  using east = FlowWatch.ofSite('east', environment, { detail: false, logs: false });
+  const failure = await until('it is refused', () => east.failure);
+  assert.ok(failure instanceof WeatherError && failure.code === 'not-granted', String(failure));
+  assert.equal(east.messages, 0);
+});
