@@ -6,6 +6,7 @@ import { durationText } from '../format/time-text.ts';
 import { shortName, visibleName } from '../format/visible-name.ts';
 import { flowPicture, type FlowBand, type FlowNode } from '../layout/flow-columns.ts';
 import { successTone } from '../model/golden.ts';
+import { ClippedText } from './clipped-text.tsx';
 import { useSize } from '../parts/use-size.ts';
 
 interface FlowMapProperties {
@@ -22,6 +23,8 @@ const titleLimit = 8;
 const smallestWidth = 330;
 /** Lower nodes have name and rate on one line. */
 const twoLinesHeight = 36;
+/** Of a bold name; a little more than most fonts need. */
+const nameLetterWidth = 8.2;
 /** Higher nodes have them at the top, where they are seen first. */
 const tallHeight = 160;
 
@@ -112,8 +115,8 @@ interface NodeProperties {
 
 function Node({ node, isSelected, onSelect, onPoint }: NodeProperties): JSX.Element {
   const { key, kind, id, name, perSecond, x, y, width, height } = node;
-  const letters = Math.floor((width - 18) / 7.6);
   const isLow = height < twoLinesHeight;
+  const room = width - (isLow ? 52 : 16);
   const middle = height > tallHeight ? 25 : height / 2;
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== 'Enter' && event.key !== ' ') return;
@@ -136,9 +139,9 @@ function Node({ node, isSelected, onSelect, onPoint }: NodeProperties): JSX.Elem
     >
       <title>{visibleName(name)}</title>
       <rect width={width} height={height} rx="7" />
-      <text class="node-name" x="10" y={isLow ? middle + 4 : middle - 3}>
-        {shortName(name, isLow ? letters - 4 : letters)}
-      </text>
+      <ClippedText x={10} y={isLow ? middle + 4 : middle - 3} width={room}>
+        {shortName(name, Math.floor(room / nameLetterWidth))}
+      </ClippedText>
       {isLow ? (
         <text class="node-rate" x={width - 8} y={middle + 4} text-anchor="end">
           {roughNumber(perSecond)}

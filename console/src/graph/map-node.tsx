@@ -3,6 +3,7 @@ import type { SiteRow } from '../../../src/flows/network-snapshot.ts';
 import { percentText, roughNumber } from '../format/number-text.ts';
 import { shortName, visibleName } from '../format/visible-name.ts';
 import type { LabelSide } from '../layout/label-places.ts';
+import { ClippedText } from './clipped-text.tsx';
 import { cardSize, type SceneNode } from '../layout/map-scene.ts';
 import { successTone } from '../model/golden.ts';
 
@@ -55,9 +56,9 @@ function Card({ site, warnings }: { readonly site: SiteRow; readonly warnings: n
       <rect class="node-ring" x={-width / 2 - 3} y={-height / 2 - 3} width={width + 6} height={height + 6} rx="11" />
       <rect class="node-card" x={-width / 2} y={-height / 2} width={width} height={height} rx="8" />
       <circle class={`node-state tone-${stateTone(site)}`} cx={-width / 2 + 14} cy="-7" r="3.5" />
-      <text class="node-name" x={-width / 2 + 24} y="-3">
-        {shortName(site.name, site.relation === 'self' ? 12 : isWarned ? 13 : 16)}
-      </text>
+      <ClippedText x={-width / 2 + 24} y={-3} width={width - 34 - (site.relation === 'self' ? 34 : 0) - (isWarned ? 20 : 0)}>
+        {shortName(site.name, site.relation === 'self' ? 10 : isWarned ? 12 : 14)}
+      </ClippedText>
       {site.relation === 'self' ? (
         <text class="node-tag" x={width / 2 - (isWarned ? 30 : 10)} y="-3" text-anchor="end">
           here

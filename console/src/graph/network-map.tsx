@@ -1,11 +1,11 @@
 import type { JSX } from 'preact';
-import { useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { NetworkSnapshot } from '../../../src/flows/network-snapshot.ts';
 import { boundsOf } from '../layout/geometry.ts';
 import { mapHop, mapPlaces, mapScene, type MapHop } from '../layout/map-scene.ts';
 import { fitted, moved, nextInDirection, zoomed, type Viewport } from '../layout/viewport.ts';
 import { cheapestPath } from '../model/cheapest-path.ts';
-import { matchesSearch } from '../model/table-order.ts';
+import { isFoundSite } from '../model/table-order.ts';
 import { useSize } from '../parts/use-size.ts';
 import { useConsole } from '../state/use-console.ts';
 import { MapLegend } from './map-legend.tsx';
@@ -61,10 +61,7 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
   const view = moves ?? fit;
 
   const found = useMemo(
-    () =>
-      search.trim() === ''
-        ? null
-        : new Set(sites.filter((site) => matchesSearch(search, [site.name, site.id, site.location, site.platform])).map(({ id }) => id)),
+    () => (search.trim() === '' ? null : new Set(sites.filter((site) => isFoundSite(search, site)).map(({ id }) => id))),
     [sites, search],
   );
   const preferred = new Set([...(found ?? []), ...[selectedSite, pointed, focused].filter((id) => id !== null)]);
@@ -80,6 +77,12 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
   const tabStop = [focused, selectedSite, self, ids[0]].find((id) => id !== null && id !== undefined && ids.includes(id)) ?? null;
 
   const changeView = (next: Viewport): void => setView(next);
+  useEffect(() => {
+    const at = scene?.nodes.find(({ site }) => site.id === selectedSite)?.at;
+    if (at === undefined || view === null || size === null) return;
+    const [x, y] = [at.x + view.x, at.y + view.y];
+    if (x < 0 || y < 0 || x > size.width || y > size.height) changeView(moved(view, size.width / 2 - x, size.height / 2 - y));
+  }, [selectedSite]);
   const zoom = (factor: number): void => {
     if (view !== null && size !== null) changeView(zoomed(view, factor, { x: size.width / 2, y: size.height / 2 }));
   };
@@ -166,6 +169,11 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
             </g>
           )}
         </svg>
+        {found === null ? null : (
+          <p class="map-found" role="status">
+            {found.size} of {sites.length} sites
+          </p>
+        )}
         <MapTools onZoom={zoom} onFit={() => setView(null)} onArrange={arrange} zoomStep={zoomStep} />
       </div>
       <MapLegend shape={scene?.shape ?? 'cards'} />

@@ -18,16 +18,24 @@ export interface MapGestures {
 export function useViewport(element: RefObject<SVGSVGElement | null>, fitted: Viewport | null): MapGestures {
   const [view, setView] = useState<Viewport | null>(null);
   const latest = useRef<Viewport | null>(null);
-  latest.current = view ?? fitted;
+  const drawn = useRef<Viewport | null>(null);
+  if (drawn.current !== view || latest.current === null || view === null) latest.current = view ?? fitted;
+  drawn.current = view;
   const didMove = useRef(false);
   useEffect(() => {
     const svg = element.current;
     if (svg === null) return undefined;
     const pointers = new Map<number, Point>();
     let start: Point | null = null;
+    let frame = 0;
+    // Wheels and fingers tell more often than the page is drawn.
     const show = (next: Viewport): void => {
       latest.current = next;
-      setView(next);
+      if (frame !== 0) return;
+      frame = requestAnimationFrame(() => {
+        frame = 0;
+        setView(latest.current);
+      });
     };
     const place = ({ clientX, clientY }: MouseEvent): Point => {
       const { left, top } = svg.getBoundingClientRect();
@@ -72,6 +80,7 @@ export function useViewport(element: RefObject<SVGSVGElement | null>, fitted: Vi
     svg.addEventListener('pointerleave', up);
     svg.addEventListener('wheel', wheel, { passive: false });
     return () => {
+      cancelAnimationFrame(frame);
       svg.removeEventListener('pointerdown', down);
       svg.removeEventListener('pointermove', move);
       svg.removeEventListener('pointerup', up);

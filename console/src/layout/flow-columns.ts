@@ -47,7 +47,7 @@ const top = 34;
 const smallestBand = 2;
 const largestBand = 15;
 /** All bands together are made to be about so high. */
-const bandsLimit = 620;
+const bandsLimit = 440;
 /** With more edges than this they have no signs. */
 const signsLimit = 40;
 /** More entries in a column are drawn as one. */

@@ -1,8 +1,11 @@
 import type { Point } from './geometry.ts';
 import { hopsFrom } from './hop-distances.ts';
 
-const rounds = 90;
+const mostRounds = 90;
+const leastRounds = 12;
 const powerRounds = 40;
+/** Pairs of nodes that are looked at in all rounds together: about a second. */
+const pairLimit = 25_000_000;
 
 /** A number from -0.5 to 0.5 that is always the same for the same key: breaks ties without chance. */
 export function steadyNoise(key: string): number {
@@ -28,6 +31,7 @@ export function stressLayout(
   if (count === 1) return [fixed.get(0) ?? { x: 0, y: 0 }];
   const hops = ids.map((_, node) => hopsFrom(node, adjacent));
   const places = start.size + fixed.size > 0 ? besidePlaced(ids, adjacent, new Map([...start, ...fixed])) : classicalScaling(ids, hops);
+  const rounds = Math.max(leastRounds, Math.min(mostRounds, Math.floor(pairLimit / (count * count))));
   for (let round = 0; round < rounds; round += 1) {
     for (let node = 0; node < count; node += 1) {
       if (!fixed.has(node)) places[node] = pulled(node, places, hops[node] ?? []);

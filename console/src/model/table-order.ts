@@ -1,3 +1,5 @@
+import type { SiteRow } from '../../../src/flows/network-snapshot.ts';
+
 export type SortValue = string | number | null;
 
 export interface Order {
@@ -20,6 +22,11 @@ export function sortedRows<Row>(rows: readonly Row[], valueOf: (row: Row) => Sor
 /** What a click on a column's head leads to: the other direction, or the column's own first one. */
 export function nextOrder(order: Order, key: string, numeric: boolean): Order {
   return order.key === key ? { key, descending: !order.descending } : { key, descending: numeric };
+}
+
+/** Whether a site is among those that are searched for. */
+export function isFoundSite(search: string, { name, id, location, platform, version, trust }: SiteRow): boolean {
+  return matchesSearch(search, [name, id, location, platform, version, trust]);
 }
 
 /** Whether any of the texts contains what is searched for, in whatever case. */

@@ -8,15 +8,14 @@ import { Icon } from '../parts/icon.tsx';
 import { Name } from '../parts/name.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { useConsole, useConsoleState, useNowMs } from '../state/use-console.ts';
+import { useConsole, useConsoleState } from '../state/use-console.ts';
 import { LinkDetail } from './link-detail.tsx';
 
 export function LinksPage({ snapshot }: { readonly snapshot: NetworkSnapshot }): JSX.Element {
   const owner = useConsole();
   const openId = useConsoleState(({ route }) => route.parameters['link'] ?? null);
   const search = useConsoleState((state) => state.search);
-  const nowMs = useNowMs();
-  const { links } = snapshot;
+  const { atMs: nowMs, links } = snapshot;
   const rows = links.filter(({ name, fromName, toName, state }) => matchesSearch(search, [name, fromName, toName, state]));
   const open = links.find(({ id }) => id === openId);
   const down = links.filter(({ state }) => state === 'down').length;

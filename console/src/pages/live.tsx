@@ -12,7 +12,7 @@ import { useConsole, useConsoleState } from '../state/use-console.ts';
 import { RequestDetail } from './request-detail.tsx';
 
 /** Rows on the page; more are read among the earlier requests. */
-const shownLimit = 200;
+const shownLimit = 100;
 
 /** Requests and connections as they come. */
 export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): JSX.Element {
@@ -22,6 +22,7 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
   const coming = useConsoleState(({ liveRequests }) => liveRequests);
   const untold = useConsoleState(({ untoldRequests }) => untoldRequests);
   const [held, setHeld] = useState<readonly RequestRow[] | null>(null);
+  const [isHeldForDetail, setHeldForDetail] = useState(false);
   const openId = parameters['request'] ?? null;
   const filter = filterOf(parameters);
 
@@ -43,9 +44,22 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
   const last = held?.at(-1);
   const waiting =
     held === null ? 0 : coming.slice(last === undefined ? 0 : coming.findIndex(({ id }) => id === last.id) + 1).filter(matches).length;
+  const pause = (rows: readonly RequestRow[] | null): void => {
+    setHeld(rows);
+    setHeldForDetail(false);
+  };
+  // What was held for a look goes on when the look is over.
+  const close = (): void => {
+    if (isHeldForDetail) pause(null);
+    owner.setParameters({ request: '' });
+  };
   const open = (row: RequestRow): void => {
-    if (held === null) setHeld(coming);
-    owner.setParameters({ request: row.id === openId ? '' : row.id });
+    if (held === null) {
+      setHeld(coming);
+      setHeldForDetail(true);
+    }
+    if (row.id === openId) close();
+    else owner.setParameters({ request: row.id });
   };
   return (
     <div class="with-detail">
@@ -59,7 +73,7 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
             class="tool-button pause"
             aria-pressed={held !== null}
             title="Pause (p)"
-            onClick={() => setHeld(held === null ? coming : null)}
+            onClick={() => pause(held === null ? coming : null)}
           >
             <Icon name={held === null ? 'pause' : 'play'} size={14} />
             {held === null ? 'Pause' : 'Resume'}
@@ -81,13 +95,7 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
           <RequestTable label="Live requests, newest first" rows={rows} openId={openId} onOpen={open} />
         )}
       </Panel>
-      {openId === null ? null : (
-        <RequestDetail
-          id={openId}
-          row={rows.find(({ id }) => id === openId) ?? null}
-          onClose={() => owner.setParameters({ request: '' })}
-        />
-      )}
+      {openId === null ? null : <RequestDetail id={openId} row={rows.find(({ id }) => id === openId) ?? null} onClose={close} />}
     </div>
   );
 }

@@ -15,7 +15,6 @@ import { Name } from '../parts/name.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
 import { Until } from '../parts/until.tsx';
 import { pageLink } from '../state/route.ts';
-import { useNowMs } from '../state/use-console.ts';
 import { WarningCard } from './warning-card.tsx';
 
 interface SiteDetailProperties {
@@ -25,7 +24,7 @@ interface SiteDetailProperties {
 }
 
 export function SiteDetail({ site, snapshot, onClose }: SiteDetailProperties): JSX.Element {
-  const nowMs = useNowMs();
+  const nowMs = snapshot.atMs;
   const { id, name, state } = site;
   const own = snapshot.links.filter(({ from, to }) => from === id || to === id);
   const warnings = snapshot.warnings.filter(({ siteName }) => siteName === name);

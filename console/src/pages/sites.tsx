@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import type { NetworkSnapshot, SiteRow } from '../../../src/flows/network-snapshot.ts';
 import { countText } from '../format/number-text.ts';
 import { visibleName } from '../format/visible-name.ts';
-import { matchesSearch } from '../model/table-order.ts';
+import { isFoundSite } from '../model/table-order.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Success } from '../parts/golden-columns.tsx';
 import { shortNumber } from '../format/number-text.ts';
@@ -11,7 +11,7 @@ import { Name } from '../parts/name.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
 import { Until } from '../parts/until.tsx';
-import { useConsole, useConsoleState, useNowMs } from '../state/use-console.ts';
+import { useConsole, useConsoleState } from '../state/use-console.ts';
 import { SiteDetail } from './site-detail.tsx';
 
 const weekMs = 7 * 86_400_000;
@@ -21,11 +21,8 @@ export function SitesPage({ snapshot }: { readonly snapshot: NetworkSnapshot }):
   const owner = useConsole();
   const openId = useConsoleState(({ route }) => route.parameters['site'] ?? null);
   const search = useConsoleState((state) => state.search);
-  const nowMs = useNowMs();
-  const { sites } = snapshot;
-  const rows = sites.filter(({ name, id, platform, version, location, trust }) =>
-    matchesSearch(search, [name, id, platform, version, location, trust]),
-  );
+  const { atMs: nowMs, sites } = snapshot;
+  const rows = sites.filter((site) => isFoundSite(search, site));
   const open = sites.find(({ id }) => id === openId);
   return (
     <div class="with-detail">

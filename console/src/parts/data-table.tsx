@@ -1,5 +1,6 @@
 import { Fragment, type ComponentChildren, type JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import { countText } from '../format/number-text.ts';
 import { nextOrder, sortedRows, type Order, type SortValue } from '../model/table-order.ts';
 import { Icon } from './icon.tsx';
 
@@ -18,6 +19,10 @@ export interface Column<Row> {
   readonly hint?: string;
   readonly className?: string;
 }
+
+/** Rows that are shown at first, and how many come with each wish for more: every row is drawn again with each snapshot. */
+const rowStep = 100;
+const moreRows = 400;
 
 interface DataTableProperties<Row> {
   readonly label: string;
@@ -39,6 +44,10 @@ export function DataTable<Row>(properties: DataTableProperties<Row>): JSX.Elemen
   const [order, setOrder] = useState<Order | undefined>(properties.order);
   const sortBy = columns.find(({ key }) => key === order?.key)?.sortBy;
   const sorted = sortBy === undefined || order === undefined ? rows : sortedRows(rows, sortBy, order.descending);
+  const [limit, setLimit] = useState(rowStep);
+  const keyed = withKeys(sorted, keyOf);
+  const openIndex = openKey === null ? -1 : keyed.findIndex(({ key }) => key === openKey);
+  const shown = keyed.slice(0, Math.max(limit, openIndex + 1));
   return (
     <div class="table-scroll">
       <table class={`table ${className}`} aria-label={label} role="table" onKeyDown={moveBetweenRows}>
@@ -50,8 +59,7 @@ export function DataTable<Row>(properties: DataTableProperties<Row>): JSX.Elemen
           </tr>
         </thead>
         <tbody role="rowgroup">
-          {sorted.map((row) => {
-            const key = keyOf(row);
+          {shown.map(({ row, key }) => {
             const isOpen = key === openKey;
             return (
               <Fragment key={key}>
@@ -96,8 +104,24 @@ export function DataTable<Row>(properties: DataTableProperties<Row>): JSX.Elemen
           })}
         </tbody>
       </table>
+      {shown.length === sorted.length ? null : (
+        <button type="button" class="more-rows" onClick={() => setLimit(limit + moreRows)}>
+          {countText(sorted.length - shown.length)} more
+        </button>
+      )}
     </div>
   );
+}
+
+/** What comes from the network may have rows that look the same: those after the first get a number. */
+function withKeys<Row>(rows: readonly Row[], keyOf: (row: Row) => string): readonly { readonly row: Row; readonly key: string }[] {
+  const counts = new Map<string, number>();
+  return rows.map((row) => {
+    const key = keyOf(row);
+    const count = counts.get(key) ?? 0;
+    counts.set(key, count + 1);
+    return { row, key: count === 0 ? key : `${key} (${count + 1})` };
+  });
 }
 
 function cellClass<Row>({ numeric = false, wideOnly = false, widestOnly = false, className = '' }: Column<Row>): string {

@@ -27,7 +27,7 @@ interface HistoryProperties {
 /** Rate, success and latency over a time that can be chosen. */
 export function History({ of }: HistoryProperties): JSX.Element {
   const [range, setRange] = useState<RangeName>('15m');
-  const { points, error } = useHistory(of, range);
+  const { points, error, isEmpty } = useHistory(of, range);
   const timesMs = points.map(({ atMs }) => atMs);
   const values = (value: (golden: Golden) => number | null): readonly (number | null)[] => points.map(({ golden }) => value(golden));
   const success = values(({ successRatio }) => successRatio);
@@ -38,6 +38,7 @@ export function History({ of }: HistoryProperties): JSX.Element {
         <Segments label="Time" options={ranges.map(({ name }) => ({ value: name, text: name }))} value={range} onChange={setRange} />
       </div>
       {error === null ? null : <Failure message={error} />}
+      {isEmpty ? <p class="hint">Nothing is kept of this time yet: history begins when an observer runs.</p> : null}
       <div class="charts">
         <LineChart
           label="RPS"
@@ -77,9 +78,9 @@ export function RateSparkline({ of }: HistoryProperties): JSX.Element {
 function useHistory(
   of: Readonly<Record<string, string>>,
   range: RangeName,
-): { readonly points: readonly HistoryPoint[]; readonly error: string | null } {
+): { readonly points: readonly HistoryPoint[]; readonly error: string | null; readonly isEmpty: boolean } {
   const atMs = useConsoleState(({ snapshot }) => Math.floor((snapshot?.atMs ?? 0) / sparklineRefreshMs) * sparklineRefreshMs);
   const query = useMemo(() => historyQuery(range, atMs), [range, atMs]);
   const { value, error } = useAnswer<HistoryAnswer>(atMs === 0 ? '' : 'history', { ...of, ...query });
-  return { points: value?.points ?? [], error };
+  return { points: value?.points ?? [], error, isEmpty: value !== null && value.points.length === 0 };
 }

@@ -23,7 +23,7 @@ export function SplitBar({
   return (
     <span class="split" role="img" aria-label={text} title={text}>
       {shares.map(({ label, share }, index) => (
-        <span key={label} class={`split-part part-${index % 5}`} style={{ width: `${(share ?? 0) * 100}%` }} />
+        <span key={`${index} ${label}`} class={`split-part part-${index % 5}`} style={{ width: `${(share ?? 0) * 100}%` }} />
       ))}
     </span>
   );

@@ -14,6 +14,7 @@ export function Navigation(): JSX.Element {
   const owner = useConsole();
   const page = useConsoleState(({ route }) => route.page);
   const warnings = useConsoleState(({ snapshot }) => snapshot?.warnings.length ?? 0);
+  const hasErrors = useConsoleState(({ snapshot }) => snapshot?.warnings.some(({ severity }) => severity === 'error') ?? false);
   const networkId = useConsoleState(({ snapshot }) => snapshot?.networkId ?? null);
   const self = useConsoleState(({ snapshot }) => snapshot?.sites.find(({ relation }) => relation === 'self')?.name ?? null);
   const user = useConsoleState(({ session }) => (session.state === 'in' ? session.user : ''));
@@ -46,7 +47,7 @@ export function Navigation(): JSX.Element {
           >
             <Icon name={icon} />
             <span>{title}</span>
-            {name === 'warnings' && warnings > 0 ? <span class="badge">{countText(warnings)}</span> : null}
+            {name === 'warnings' && warnings > 0 ? <span class={`badge ${hasErrors ? 'is-error' : ''}`}>{countText(warnings)}</span> : null}
           </a>
         ))}
       </nav>

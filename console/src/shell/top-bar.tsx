@@ -2,6 +2,8 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon, type IconName } from '../parts/icon.tsx';
 import type { Theme } from '../state/console-state.ts';
+import { isFoundSite } from '../model/table-order.ts';
+import type { Console } from '../state/console.ts';
 import { useConsole, useConsoleState } from '../state/use-console.ts';
 import { LiveState } from './live-state.tsx';
 import { pageEntries } from './pages-table.ts';
@@ -38,12 +40,21 @@ export function TopBar(): JSX.Element {
   );
 }
 
+/** On the map the first site that is found is selected. */
+function selectFirst(owner: Console): void {
+  const { route, search, snapshot } = owner.store.state;
+  if (route.page !== 'topology' || search.trim() === '') return;
+  const site = snapshot?.sites.find((row) => isFoundSite(search, row));
+  if (site !== undefined) owner.setParameters({ site: site.id, link: '', service: '' });
+}
+
 /** What is typed here filters the page, or stands out on the map. */
 function SearchBox(): JSX.Element {
   const owner = useConsole();
   const search = useConsoleState((state) => state.search);
   const input = useRef<HTMLInputElement>(null);
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Enter') selectFirst(owner);
     if (event.key !== 'Escape') return;
     event.preventDefault();
     if (search === '') input.current?.blur();

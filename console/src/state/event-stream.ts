@@ -5,8 +5,8 @@ import type { Store } from './store.ts';
 const url = '/api/v1/events';
 /** The observer tells the network each 2 s. */
 const silenceMs = 7000;
-/** Requests are shown together, so that many a second cost one change of the page each quarter of a second. */
-const batchMs = 250;
+/** Requests are shown together, so that many a second cost one change of the page now and then. */
+const batchMs = 400;
 const firstPauseMs = 1000;
 const longestPauseMs = 15_000;
 
