@@ -61,6 +61,6 @@ function uptimeText(ms: number): string {
 }
 
 function signed(seconds: number): string {
-  const text = seconds.toFixed(2);
-  return seconds < 0 ? text : `+${text}`;
+  const text = Math.abs(seconds).toFixed(2);
+  return `${seconds < 0 && Number(text) > 0 ? '-' : '+'}${text}`;
 }
