@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WeatherError } from '../base/errors.ts';
 import { writeFileAtomic } from '../host/atomic-file.ts';
 import { askObserver } from '../observer/web-control-client.ts';
 import type { Command } from './command.ts';
 import { printResult } from './output.ts';
 import { SiteSession } from './site-session.ts';
+
+const pollMs = 200;
 
 export const command: Command = {
   parameters: [],
@@ -16,9 +20,9 @@ export const command: Command = {
     { line: 'van -n east console --open', meaning: 'Opens the console of the network of site east' },
   ],
   async run(call) {
-    const { layout } = new SiteSession(call);
-    const link = await askObserver<LoginLink>(layout.observerSocket, 'POST', '/control/login-link', call.timeoutMs);
-    if (call.flag('open')) await openBrowser(link.url, layout.observerFolder, (text) => call.shell.writeError(text));
+    const session = new SiteSession(call);
+    const link = await askForLink(session, call.timeoutMs);
+    if (call.flag('open')) await openBrowser(link.url, session.layout.observerFolder, (text) => call.shell.writeError(text));
     await printResult(call, link, () => `${link.url}\n`);
     return 0;
   },
@@ -28,6 +32,27 @@ interface LoginLink {
   readonly url: string;
   /** Milliseconds since the epoch. */
   readonly expiresMs: number;
+}
+
+/** Waits for an observer that the site is just starting. */
+async function askForLink(session: SiteSession, timeoutMs: number): Promise<LoginLink> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await askObserver<LoginLink>(session.layout.observerSocket, 'POST', '/control/login-link', timeoutMs);
+    } catch (error) {
+      const isMissing = error instanceof WeatherError && error.code === 'no-observer';
+      if (!isMissing || performance.now() > endMs || !(await runsObserver(session))) throw error;
+    }
+    await sleep(pollMs);
+  }
+}
+
+/** Whether the site runs and has been told to run an observer. Throws WeatherError `no-site`. */
+async function runsObserver(session: SiteSession): Promise<boolean> {
+  const report = await session.report();
+  const site = report?.resources.find(({ kind }) => kind === 'Site');
+  return (site?.spec['settings'] as Readonly<Record<string, unknown>> | undefined)?.['observer'] === 'enabled';
 }
 
 /**

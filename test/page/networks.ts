@@ -1,4 +1,13 @@
-import type { EdgeRow, Golden, LinkRow, NetworkSnapshot, RequestRow, ServiceRow, SiteRow } from '../../src/flows/network-snapshot.ts';
+import type {
+  EdgeRow,
+  Golden,
+  LinkRow,
+  NetworkSnapshot,
+  RequestRow,
+  RequestTrace,
+  ServiceRow,
+  SiteRow,
+} from '../../src/flows/network-snapshot.ts';
 
 /** Snapshots of networks that are not there, for pages. */
 
@@ -39,7 +48,7 @@ function site(name: string, relation: SiteRow['relation'], more: Partial<SiteRow
     relation,
     nextHop: relation === 'self' ? null : 'azure-x7k2p',
     cost: relation === 'self' ? 0 : 1,
-    trust: 'member',
+    trust: 'signed',
     advertise: ['*'],
     consume: ['*'],
     state: 'up',
@@ -289,4 +298,84 @@ export function someRequests(count: number, name?: string): readonly RequestRow[
     connectMs: 0.3,
     serverMs: 101.1 + index,
   }));
+}
+
+/** A curve of the last minutes. */
+export function someHistory(): { readonly points: readonly { readonly atMs: number; readonly golden: Golden }[] } {
+  const count = 90;
+  return {
+    points: Array.from({ length: count }, (_, index) => ({
+      atMs: Date.now() - (count - index) * 10_000,
+      golden: traffic(15 + 5 * Math.sin(index / 6) + (index % 7) / 2, 80 + 25 * Math.sin(index / 9), index === 40 ? 0.93 : 1),
+    })),
+  };
+}
+
+/** The ways of the first of `someRequests`. */
+export function someTrace(): RequestTrace {
+  const [request] = someRequests(1);
+  if (request === undefined) throw new Error('there is a request');
+  return {
+    request,
+    spans: [
+      { site: 'remote', what: 'choice of a server', startMs: 0, durationMs: 0.2, basis: 'measured' },
+      { site: 'remote', what: 'to azure', startMs: 0.2, durationMs: 0.5, basis: 'estimated' },
+      { site: 'azure', what: 'to laptop', startMs: 0.7, durationMs: 0.6, basis: 'estimated' },
+      { site: 'laptop', what: 'connection', startMs: 1.3, durationMs: 0.3, basis: 'measured' },
+      { site: 'laptop', what: 'server', startMs: 1.6, durationMs: 101.1, basis: 'measured' },
+      { site: 'laptop', what: 'back to remote', startMs: 102.7, durationMs: 1, basis: 'estimated' },
+    ],
+  };
+}
+
+/** What the observer's own site says of itself. */
+export function someSite(): unknown {
+  return {
+    status: {
+      site: { name: 'remote', namespace: 'remote', routerId: 'remote-x7k2p', openConnections: 2 },
+      pid: 4711,
+      version: '0.1.0',
+      trust: {
+        state: 'member',
+        networkId: 'k3v5n-9ad1',
+        routerId: 'remote-x7k2p',
+        leafExpires: new Date(Date.now() + 20 * 3_600_000).toISOString(),
+        membershipEnds: new Date(Date.now() + 300 * 86_400_000).toISOString(),
+        mayIssue: true,
+        signs: true,
+        advertise: ['*'],
+        consume: ['*'],
+        revokedSites: [
+          { routerId: 'old-laptop-q2k8d', name: 'old-laptop', revokedAt: '2026-11-02T09:30:00Z', reason: 'stolen', by: 'aws-x7k2p' },
+        ],
+      },
+      resources: [
+        {
+          kind: 'AccessGrant',
+          metadata: { name: 'remote-7f3k' },
+          spec: { redemptionsAllowed: 20, expirationWindow: '8h' },
+          status: {
+            status: 'Ready',
+            message: 'OK',
+            redemptions: 3,
+            url: '127.0.0.1:55671',
+            expirationTime: new Date(Date.now() + 7 * 3_600_000).toISOString(),
+          },
+        },
+        {
+          kind: 'AccessToken',
+          metadata: { name: 'azure-q8d2' },
+          spec: { url: 'https://127.0.0.1:55671' },
+          status: { status: 'Ready', message: 'OK', redeemed: true },
+        },
+      ],
+    },
+    observer: {
+      version: '0.1.0',
+      startedMs: Date.now() - 3_600_000,
+      connected: true,
+      sources: 4,
+      history: { state: 'ok', message: null, lost: 0, bytes: 1_234_567 },
+    },
+  };
 }

@@ -57,6 +57,6 @@ export class SyntheticObserver {
   #bodyOf({ path }: RestRequest): unknown {
     if (path === '/api/v1/network') return this.snapshot;
     if (path === '/api/v1/requests') return { requests: this.requests };
-    return this.answers.get(path);
+    return this.answers.get(decodeURIComponent(path));
   }
 }
