@@ -18,6 +18,9 @@ export class SkupperProcesses {
   readonly #siteOf: (record: KnownRecord) => Place;
   readonly #siteById: (id: string) => Place | undefined;
   readonly #processes = new Map<string, ProcessPlace>();
+  /** The first process of each host: what is at a host and is not told belongs to it. */
+  readonly #byHost = new Map<string, ProcessPlace>();
+  #hasServers = false;
 
   constructor(source: Pick<NetworkModel, 'records'>, siteOf: (record: KnownRecord) => Place, siteById: (id: string) => Place | undefined) {
     this.#source = source;
@@ -27,8 +30,7 @@ export class SkupperProcesses {
 
   /** Processes that sites tell of, and one for each host with servers or clients that they do not. */
   processes(): SkupperRecord[] {
-    for (const process of this.#source.records(RecordType.process)) this.#addToldProcess(process);
-    for (const connector of this.#source.records(RecordType.connector)) this.ofConnector(connector);
+    this.#addServers();
     for (const type of [RecordType.transportFlow, RecordType.applicationFlow]) {
       for (const flow of this.#source.records(type)) this.ofClient(flow);
     }
@@ -58,17 +60,24 @@ export class SkupperProcesses {
   }
 
   ofConnector(connector: KnownRecord): ProcessPlace {
+    this.#addServers();
     const told = text(connector, Attribute.process, '');
     const known = this.#processes.get(told);
     if (known !== undefined) return known;
-    if (told !== '') {
-      for (const process of this.#source.records(RecordType.process)) if (identity(process) === told) return this.#addToldProcess(process);
-    }
     return this.#deviseProcess('server', text(connector, Attribute.destHost, ''), this.#siteOf(connector), connector);
   }
 
   ofClient(flow: KnownRecord): ProcessPlace {
+    this.#addServers();
     return this.#deviseProcess('client', text(flow, Attribute.sourceHost, ''), this.#siteOf(flow), flow);
+  }
+
+  /** First those that are told and those of connectors: clients at their hosts are theirs, whatever is asked for first. */
+  #addServers(): void {
+    if (this.#hasServers) return;
+    this.#hasServers = true;
+    for (const process of this.#source.records(RecordType.process)) this.#addToldProcess(process);
+    for (const connector of this.#source.records(RecordType.connector)) this.ofConnector(connector);
   }
 
   #addToldProcess(process: KnownRecord): ProcessPlace {
@@ -90,17 +99,13 @@ export class SkupperProcesses {
 
   /** A process for a host that nobody tells of: of the servers, or of the clients at it. */
   #deviseProcess(role: Role, host: string, site: Place, seenIn: KnownRecord): ProcessPlace {
-    const id = deviseId('siteproc', host, site.id, role);
-    const known = this.#processes.get(id) ?? (role === 'client' ? this.#toldAt(host, site) : undefined);
+    const known = this.#byHost.get(hostKey(site, host));
     if (known !== undefined) return known;
+    const id = deviseId('siteproc', host, site.id, role);
     const short = shortSiteName(site.id);
     const group = `site-${role}s-${short}`;
     const place = { id, name: `site-${role}-${host}-${short}`, site, component: { id: deviseId('pg', group), name: group } };
     return this.#addProcess(seenIn, place, { hostName: null, sourceHost: host, imageName: null, role: 'remote' });
-  }
-
-  #toldAt(host: string, site: Place): ProcessPlace | undefined {
-    return [...this.#processes.values()].find((process) => process.site.id === site.id && process.record['sourceHost'] === host);
   }
 
   #addProcess(
@@ -124,6 +129,8 @@ export class SkupperProcesses {
     };
     const added = { ...place, record };
     this.#processes.set(id, added);
+    const key = hostKey(site, fields.sourceHost);
+    if (!this.#byHost.has(key)) this.#byHost.set(key, added);
     return added;
   }
 
@@ -141,4 +148,8 @@ export class SkupperProcesses {
     }
     return found;
   }
+}
+
+function hostKey(site: Place, host: string): string {
+  return `${site.id}\n${host}`;
 }

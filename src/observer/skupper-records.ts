@@ -19,6 +19,9 @@ export class SkupperRecords {
   readonly #siteOfRouter = new Map<string, Place>();
   readonly #routerNames = new Map<string, string>();
   readonly #processes: SkupperProcesses;
+  /** Identities of routers' records by router id. */
+  readonly #routerIdentities = new Map<string, string>();
+  readonly #pairIds = new Map<string, string>();
 
   /** `startMs` is when observing began: the start of what has none of its own. */
   constructor(source: SkupperSource, startMs: number) {
@@ -35,13 +38,18 @@ export class SkupperRecords {
       const id = text(router, Attribute.parent, router.place.routerId);
       const site = this.#sites.get(id) ?? { id, name: router.place.name };
       this.#siteOfRouter.set(router.place.routerId, site);
+      this.#routerIdentities.set(router.place.routerId, identity(router));
       this.#routerNames.set(router.place.routerId, text(router, Attribute.name, router.place.routerId));
       this.#routerNames.set(identity(router), text(router, Attribute.name, router.place.routerId));
     }
   }
 
   sites(): SkupperRecord[] {
-    const routers = [...this.#source.records(RecordType.router)];
+    const routers = new Map<string, number>();
+    for (const router of this.#source.records(RecordType.router)) {
+      const site = text(router, Attribute.parent, '');
+      routers.set(site, (routers.get(site) ?? 0) + 1);
+    }
     return [...this.#source.records(RecordType.site)].map((site) => ({
       ...baseFields(site),
       provider: text(site, Attribute.provider, unknown),
@@ -50,7 +58,7 @@ export class SkupperRecords {
       namespace: textOrNull(site, Attribute.namespace),
       version: text(site, Attribute.buildVersion, unknown),
       policy: unknown,
-      routerCount: routers.filter((router) => text(router, Attribute.parent, '') === identity(site)).length,
+      routerCount: routers.get(identity(site)) ?? 0,
     }));
   }
 
@@ -165,7 +173,7 @@ export class SkupperRecords {
         octetCount: number(link, Attribute.octets),
         octetReverseCount: number(link, Attribute.octetsReverse),
         routerAccessId: isUp && peer !== '' ? peer : null,
-        destinationRouterId: dest === undefined ? null : this.#routerIdentity(routerId),
+        destinationRouterId: dest === undefined ? null : (this.#routerIdentities.get(routerId) ?? routerId),
         destinationRouterName: dest === undefined ? null : (this.#routerNames.get(routerId) ?? unknown),
         sourceSiteId: site.id,
         sourceSiteName: site.name,
@@ -174,11 +182,6 @@ export class SkupperRecords {
         proxyProtocol: { yes: 'HTTP', no: 'NONE' }[text(link, Attribute.httpProxy, '')] ?? null,
       };
     });
-  }
-
-  #routerIdentity(routerId: string): string {
-    for (const router of this.#source.records(RecordType.router)) if (router.place.routerId === routerId) return identity(router);
-    return routerId;
   }
 
   accesses(): SkupperRecord[] {
@@ -202,9 +205,9 @@ export class SkupperRecords {
         {
           ...baseFields(flow),
           ...this.#flowFields(flow, ends),
-          processPairId: dest.id === '' ? null : pairId('processpair', source, dest, protocol),
-          componentPairId: dest.id === '' ? null : pairId('grouppair', source.component, dest.component, protocol),
-          sitePairId: dest.id === '' ? null : pairId('sitepair', source.site, dest.site, protocol),
+          processPairId: dest.id === '' ? null : this.#pairId('processpair', source, dest, protocol),
+          componentPairId: dest.id === '' ? null : this.#pairId('grouppair', source.component, dest.component, protocol),
+          sitePairId: dest.id === '' ? null : this.#pairId('sitepair', source.site, dest.site, protocol),
           listenerId: identity(listener),
           connectorId: connector === undefined ? '' : identity(connector),
           sourceHost: text(flow, Attribute.sourceHost, ''),
@@ -248,7 +251,7 @@ export class SkupperRecords {
     const found = new Map<string, SkupperRecord & { recordCount: number; startTime: number }>();
     const add = (source: Place, dest: Place, protocol: string, startTime: number, sites?: readonly [Place, Place]): void => {
       if (source.id === '' || dest.id === '') return;
-      const id = pairId(kind === 'SITE' ? 'sitepair' : kind === 'PROCESS' ? 'processpair' : 'grouppair', source, dest, protocol);
+      const id = this.#pairId(kind === 'SITE' ? 'sitepair' : kind === 'PROCESS' ? 'processpair' : 'grouppair', source, dest, protocol);
       const known = found.get(id);
       if (known !== undefined) {
         known.recordCount++;
@@ -294,6 +297,16 @@ export class SkupperRecords {
       else add(source.component, dest.component, protocol, startTime);
     }
     return [...found.values()];
+  }
+
+  /** Many flows are of one pair. */
+  #pairId(kind: string, source: Place, dest: Place, protocol: string): string {
+    const key = `${kind}\n${source.id}\n${dest.id}\n${protocol}`;
+    const known = this.#pairIds.get(key);
+    if (known !== undefined) return known;
+    const id = deviseId(kind, source.id, dest.id, protocol);
+    this.#pairIds.set(key, id);
+    return id;
   }
 
   *#flows(): Generator<KnownRecord> {
@@ -370,10 +383,6 @@ interface FlowEnds {
   readonly routingKey: string;
   readonly sourceRouter: string;
   readonly destRouter: string;
-}
-
-function pairId(kind: string, source: Place, dest: Place, protocol: string): string {
-  return deviseId(kind, source.id, dest.id, protocol);
 }
 
 /** Ids in a trace such as `0/a|0/b`; `Local` is none. */
