@@ -4,7 +4,6 @@ import { TcpSocket } from '../host/tcp-socket.ts';
 import { webSocketKeys } from '../host/websocket-keys.ts';
 import type { TrafficMeter } from '../flows/metering.ts';
 import type { HttpListenerEntity, HttpProtocol } from '../management/service-entities.ts';
-import type { ClientConnection } from '../services/http/request-metering.ts';
 import { errorAnswer } from '../services/http/network-error.ts';
 import { Http1Listener } from '../services/http1/http1-listener.ts';
 import { Http2Listener } from '../services/http2/http2-listener.ts';
@@ -16,9 +15,6 @@ import type { ServiceContext } from './service.ts';
 const sweepMs = 250;
 /** What clients of HTTP/2 say first (RFC 9113 §3.4); no method of HTTP/1 begins like this. */
 const preface = Buffer.from('PRI');
-
-/** Connections of HTTP/2 have no records of their own: each carries requests to many servers. */
-const http2Client: ClientConnection = { protocol: 'HTTP/2', port: 0, identity: undefined };
 
 /** Application protocols with TLS, in order of preference. */
 export function tlsProtocols(protocol: HttpProtocol): readonly string[] {
@@ -55,11 +51,7 @@ export class HttpClients {
       errorAnswer: (status: number, reason: string) => errorAnswer(status, reason, siteName, address),
     } as const;
     this.#http1 = new Http1Listener(handler, clock, options);
-    this.#http2 = new Http2Listener(
-      { handle: (head, responder) => handler.handle(head, responder, http2Client) },
-      { clock, turns, keys: webSocketKeys },
-      options,
-    );
+    this.#http2 = new Http2Listener(handler, { clock, turns, keys: webSocketKeys }, options);
   }
 
   /** Connections. */
@@ -84,13 +76,20 @@ export class HttpClients {
   }
 
   #acceptHttp1(socket: Socket, transport: Socket, client: string, first: Buffer | undefined): void {
-    const { turns, clock } = this.#context;
-    const handler = new HttpClientConnection(this.#handler, 'HTTP/1.1', transport, client, this.#meter, clock);
-    this.#http1.accept(new TcpSocket(socket, turns, transport), client, first, handler);
+    this.#http1.accept(
+      new TcpSocket(socket, this.#context.turns, transport),
+      client,
+      first,
+      this.#handlerOf('HTTP/1.1', transport, client),
+    );
   }
 
   #acceptHttp2(socket: Socket, transport: Socket, client: string, first: Buffer | undefined): void {
-    this.#http2.accept(new TcpSocket(socket, this.#context.turns, transport), client, first);
+    this.#http2.accept(new TcpSocket(socket, this.#context.turns, transport), client, first, this.#handlerOf('HTTP/2', transport, client));
+  }
+
+  #handlerOf(protocol: string, transport: Socket, client: string): HttpClientConnection {
+    return new HttpClientConnection(this.#handler, protocol, transport, client, this.#meter, this.#context.clock);
   }
 
   /** Waits for the octets that tell. */

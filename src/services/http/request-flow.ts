@@ -67,7 +67,7 @@ export class RequestFlow {
     this.#text(Attribute.sourceHost, head.client);
     if (client === undefined) return;
     this.#text(Attribute.protocol, client.protocol);
-    if (client.port > 0) this.#text(Attribute.sourcePort, String(client.port));
+    this.#text(Attribute.sourcePort, String(client.port));
   }
 
   #text(attribute: number, value: string | undefined, longest: number = maxTextLength): void {

@@ -53,6 +53,12 @@ export class ClientStream extends Http2Stream implements RequestSink {
     return this.#isKept;
   }
 
+  /** It had to wait for a connection, and goes to one now. */
+  startLate(connection: Http2Client): void {
+    this.#responder.connected?.();
+    this.start(connection);
+  }
+
   /** Goes to a connection that has room. Its head goes out at the end of the turn, or when the request is complete. */
   start(connection: Http2Client): void {
     this.connection = connection;

@@ -143,7 +143,7 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
     for (const stream of this.#waiting) {
       if (client.places <= 0) break;
       this.#waiting.delete(stream);
-      stream.start(client);
+      stream.startLate(client);
     }
     this.#wake(client.nextDeadlineMs());
   }
