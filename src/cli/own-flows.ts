@@ -19,6 +19,8 @@ const topologyMs = 3000;
 const tickMs = 500;
 /** Windows of commands begin when they are typed: short slots make them exact. */
 const fineSlotMs = 500;
+/** What happened in a window has been told so much later. */
+const lateMs = 1500;
 
 /** Listens to the network by itself, as long as the command runs. */
 class OwnFlows implements FlowSession {
@@ -28,6 +30,8 @@ class OwnFlows implements FlowSession {
   readonly #stopping = new AbortController();
   #observed: ObservedNetwork | undefined;
   #startedMs = 0;
+  /** When the window ended that was listened for. */
+  #endedMs = Infinity;
   #listening: Promise<void> = Promise.resolve();
   #failure: unknown;
   #topology: TopologyReport | undefined;
@@ -47,13 +51,15 @@ class OwnFlows implements FlowSession {
 
   /** Begins to listen, and waits until all sites that routing knows have told something, or a few seconds. */
   async open({ detail }: FlowSessionOptions): Promise<void> {
+    await this.#askTopology();
+    // A skupper-router tells no sums: its connections are counted one by one.
+    const counts = this.#topology?.sites.some(({ trust }) => trust === 'unsigned') === true;
     this.#listening = this.#session
-      .stream('OBSERVE', { detail, logs: false }, (body) => this.#take(body as ObservedLine), this.#stopping.signal)
+      .stream('OBSERVE', { detail: detail || counts, logs: false }, (body) => this.#take(body as ObservedLine), this.#stopping.signal)
       .then(
         () => this.#end(new WeatherError('observation-ended', 'the site ended the observation', { remedy: 'see van site status' })),
         (error: unknown) => this.#end(error),
       );
-    await this.#askTopology();
     const untilMs = performance.now() + settleMs;
     const { shell } = this.#call;
     await withProgress(
@@ -76,7 +82,8 @@ class OwnFlows implements FlowSession {
   }
 
   async listen(milliseconds: number): Promise<void> {
-    const untilMs = this.#startedMs + milliseconds;
+    const endMs = this.#startedMs + milliseconds;
+    const untilMs = endMs + lateMs;
     const { shell } = this.#call;
     await withProgress(
       shell,
@@ -89,14 +96,15 @@ class OwnFlows implements FlowSession {
       },
     );
     this.#check();
+    this.#endedMs = Math.min(Date.now(), endMs);
   }
 
   snapshot(windowMs: number): Promise<NetworkSnapshot> {
-    return Promise.resolve(this.#model.snapshot(this.#heardOf(windowMs), Date.now()));
+    return Promise.resolve(this.#model.snapshot(this.#heardOf(windowMs), this.#windowEndMs));
   }
 
   stat(query: StatQuery): Promise<StatReport> {
-    return Promise.resolve(this.#model.stat({ ...query, windowMs: this.#heardOf(query.windowMs) }, Date.now()));
+    return Promise.resolve(this.#model.stat({ ...query, windowMs: this.#heardOf(query.windowMs) }, this.#windowEndMs));
   }
 
   requests(filter: RequestFilter, limit: number): Promise<readonly RequestRow[]> {
@@ -142,13 +150,17 @@ class OwnFlows implements FlowSession {
 
   /** What was heard before the sites had answered is not whole. */
   #heardOf(windowMs: number): number {
-    return Math.max(fineSlotMs, Math.min(windowMs, Date.now() - this.#startedMs));
+    return Math.max(2 * fineSlotMs, Math.min(windowMs, this.#windowEndMs - this.#startedMs));
+  }
+
+  get #windowEndMs(): number {
+    return Math.min(Date.now(), this.#endedMs);
   }
 
   #take(body: ObservedLine): boolean {
     if (body.routerId !== undefined) {
       const onRequest = (id: string): void => this.#follower?.(id);
-      this.#observed = new ObservedNetwork({ nowMs: Date.now(), ownRouterId: body.routerId, fineSlotMs, onRequest });
+      this.#observed = new ObservedNetwork({ nowMs: Date.now(), ownRouterId: body.routerId, fineSlotMs, isSpread: true, onRequest });
       if (this.#topology !== undefined) this.#observed.model.topology(this.#topology);
       let topologyDueMs = performance.now() + topologyMs;
       this.#tick = setInterval(() => {

@@ -25,6 +25,8 @@ import { TrafficWindow } from './traffic-window.ts';
 
 /** Series without traffic are kept this long: a little more than the longest window. */
 const seriesLifetimeMs = 20 * 60_000;
+/** Sums that grow are told this often, or a little sooner. What grew later than it could have been told, came after a pause. */
+const tellMs = 1200;
 /** How often series that are over are looked for. */
 const sweepMs = 30_000;
 /** Answers to one question; a page of the console shows 100. */
@@ -37,6 +39,11 @@ export interface NetworkModelOptions {
   readonly ownRouterId?: string;
   /** Length of the slots that windows of up to two minutes are made of; must divide ten seconds. */
   readonly fineSlotMs?: number;
+  /**
+   * Sums are told once a second. With this, what they grew by is spread over the time since they were told last: exact for windows that
+   * ended more than a second ago. Without, it counts when it is told: right on average for windows that end now.
+   */
+  readonly isSpread?: boolean;
   /** Called with every increase of sums. */
   readonly onTraffic?: (delta: TrafficDelta) => void;
   /** Called when a request or connection is first told without its end, and when it has ended: `request` gives its row. */
@@ -125,7 +132,7 @@ export class NetworkModel {
     if (type === RecordType.traffic) {
       source.tellsSums = true;
       const update = this.#series.update(sourceId, record, source.firstSeenMs + source.clockOffsetMs, nowMs);
-      if (update !== undefined) this.#grew(update.series, update.increase, nowMs);
+      if (update !== undefined) this.#grew(update.series, update.increase, nowMs, update.toldMs);
       return;
     }
     if (type === RecordType.loss) {
@@ -288,9 +295,13 @@ export class NetworkModel {
     return connector === undefined ? textOf(attributes, Attribute.destRouter) : this.#directory.placeOfSource(connector.source).routerId;
   }
 
-  #grew(series: Series, increase: TrafficIncrease, nowMs: number): void {
+  #grew(series: Series, increase: TrafficIncrease, nowMs: number, toldMs: number = nowMs): void {
     if (isEmptyCell(increase.cell)) return;
-    this.#window.add(series.index, increase.cell, nowMs);
+    if (this.#options.isSpread === true) {
+      this.#window.spread(series.index, increase.cell, Math.max(toldMs, nowMs - tellMs), nowMs);
+    } else {
+      this.#window.add(series.index, increase.cell, nowMs);
+    }
     this.#options.onTraffic?.({ ...increase, labels: this.#names.labels(series), atMs: nowMs });
   }
 

@@ -56,14 +56,14 @@ export class ObservedSeries {
 
   /**
    * Takes a record of sums. `sinceMs` is when the source was first met, by the source's clock: sums that began earlier were counted before
-   * anybody looked here, and only what follows is new. Undefined when there are too many series, or the record is another source's.
+   * anybody looked here, and only what follows is new. `toldMs` is when they were told before, if they were. Undefined when there are too many series, or the record is another source's.
    */
   update(
     source: string,
     record: RecordUpdate,
     sinceMs: number,
     nowMs: number,
-  ): { readonly series: Series; readonly increase: TrafficIncrease } | undefined {
+  ): { readonly series: Series; readonly increase: TrafficIncrease; readonly toldMs: number } | undefined {
     const known = this.#byIdentity.get(textOf(record, Attribute.identity));
     if (known !== undefined && known.source !== source) return undefined;
     const told = readSums(record, known?.told ?? noSums);
@@ -71,10 +71,11 @@ export class ObservedSeries {
     if (series === undefined) return undefined;
     if (known === undefined && told.startTime / 1000 < sinceMs - beginToleranceMs) series.told = told;
     const increase = increaseSince(series.told, told);
+    const toldMs = known === undefined ? -Infinity : series.lastChangeMs;
     series.told = told;
     series.open = numberOf(record, Attribute.endTime) === undefined ? (numberOf(record, Attribute.open) ?? 0) : 0;
     this.grow(series, increase, nowMs);
-    return { series, increase };
+    return { series, increase, toldMs };
   }
 
   /** The series that a single flow counts for. Undefined when there are too many. */

@@ -50,6 +50,28 @@ export function addCell(to: TrafficCell, from: Readonly<TrafficCell>): void {
   }
 }
 
+/** Takes a part (0 to 1) of everything out of `cell`, in whole numbers, and gives it. */
+export function takePart(cell: TrafficCell, part: number): TrafficCell {
+  const taken: TrafficCell = {
+    count: Math.floor(cell.count * part),
+    success: Math.floor(cell.success * part),
+    failure: Math.floor(cell.failure * part),
+    retries: Math.floor(cell.retries * part),
+    fromClient: Math.floor(cell.fromClient * part),
+    toClient: Math.floor(cell.toClient * part),
+    buckets: [],
+    counts: [],
+  };
+  for (let index = 0; index < cell.buckets.length; index++) {
+    const count = Math.floor((cell.counts[index] ?? 0) * part);
+    if (count === 0) continue;
+    taken.buckets.push(cell.buckets[index] ?? 0);
+    taken.counts.push(count);
+  }
+  subtractCell(cell, taken);
+  return taken;
+}
+
 /** Takes `from` away from `to`, of which it is a part. */
 export function subtractCell(to: TrafficCell, from: Readonly<TrafficCell>): void {
   to.count -= from.count;

@@ -48,6 +48,25 @@ test('whatever is asked when, a window is the sum of its increases', () => {
   );
 });
 
+test('increases that are spread stay whole, and a window that is past has its part of them', () => {
+  const window = new TrafficWindow(0, 500);
+  const total = increase(0, 3);
+  // Ten a second, told at odd times.
+  for (let atMs = 300, toldMs = 0; atMs < 20_000; toldMs = atMs, atMs += 1100) {
+    const count = Math.floor(atMs / 100) - Math.floor(toldMs / 100);
+    window.spread(1, increase(count, 3), toldMs, atMs);
+    addCell(total, increase(count, 3));
+  }
+  assert.deepEqual(window.sums(20_000, 20_000).cells.get(1), total);
+  for (const windowMs of [2000, 5000, 10_000]) {
+    const { coveredMs, cells } = window.sums(windowMs, 15_000);
+    assert.equal(coveredMs, windowMs);
+    const count = cells.get(1)?.count ?? 0;
+    assert.ok(Math.abs(count - windowMs / 100) <= 3, `${count} in ${windowMs} ms`);
+    assert.equal(cells.get(1)?.counts[0], count);
+  }
+});
+
 test('very many series make windows shorter, not memory larger', () => {
   const window = new TrafficWindow(0, 2000);
   for (let second = 0; second < 120; second += 2) {

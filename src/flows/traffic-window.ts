@@ -1,4 +1,4 @@
-import { addCell, emptyCell, isEmptyCell, subtractCell, type TrafficCell } from './traffic-total.ts';
+import { addCell, emptyCell, isEmptyCell, subtractCell, takePart, type TrafficCell } from './traffic-total.ts';
 
 /** Windows up to here are made of fine slots; they are what is looked at live. */
 const fineSpanMs = 120_000;
@@ -34,7 +34,16 @@ export class TrafficWindow {
     this.#coarse.add(series, increase, nowMs);
   }
 
-  /** What came in the last `windowMs`. */
+  /** Adds an increase that came evenly from `sinceMs` until now. */
+  spread(series: number, increase: Readonly<TrafficCell>, sinceMs: number, nowMs: number): void {
+    this.#fine.spread(series, increase, sinceMs, nowMs);
+    this.#coarse.spread(series, increase, sinceMs, nowMs);
+  }
+
+  /**
+   * What came in `windowMs` until `nowMs`, to the precision of a slot. When that is past, because more has been told since, the slots that
+   * began later, and the one that was not full, do not count.
+   */
   sums(windowMs: number, nowMs: number): WindowSums {
     return (windowMs <= fineSpanMs ? this.#fine : this.#coarse).sums(windowMs, nowMs);
   }
@@ -73,12 +82,35 @@ class SlotRing {
   }
 
   add(series: number, increase: Readonly<TrafficCell>, nowMs: number): void {
-    const newest = this.#slots.at(-1);
-    const ordinal = Math.max(Math.floor((nowMs - this.#startMs) / this.#slotMs), newest?.ordinal ?? 0);
-    let slot = newest;
+    const newest = this.#slots.at(-1)?.ordinal ?? 0;
+    this.#addAt(series, increase, Math.max(this.#ordinal(nowMs), newest));
+  }
+
+  spread(series: number, increase: Readonly<TrafficCell>, sinceMs: number, nowMs: number): void {
+    const last = this.#ordinal(nowMs);
+    const rest = emptyCell();
+    addCell(rest, increase);
+    let fromMs = Math.min(sinceMs, nowMs);
+    for (let ordinal = this.#ordinal(fromMs); ordinal < last; ordinal++) {
+      const endMs = this.#startMs + (ordinal + 1) * this.#slotMs;
+      const part = takePart(rest, (endMs - fromMs) / (nowMs - fromMs));
+      fromMs = endMs;
+      if (ordinal >= this.#first && !isEmptyCell(part)) this.#addAt(series, part, ordinal);
+    }
+    if (!isEmptyCell(rest)) this.#addAt(series, rest, Math.max(last, this.#first));
+  }
+
+  #ordinal(timeMs: number): number {
+    return Math.max(0, Math.floor((timeMs - this.#startMs) / this.#slotMs));
+  }
+
+  #addAt(series: number, increase: Readonly<TrafficCell>, ordinal: number): void {
+    let place = this.#slots.length;
+    while (place > 0 && (this.#slots[place - 1]?.ordinal ?? 0) > ordinal) place--;
+    let slot = this.#slots[place - 1];
     if (slot?.ordinal !== ordinal) {
       slot = { ordinal, cells: new Map() };
-      this.#slots.push(slot);
+      this.#slots.splice(place, 0, slot);
       this.#forgetBefore(ordinal - this.#slotLimit + 1);
     }
     if (addTo(slot.cells, series, increase)) this.#cellCount++;
@@ -88,6 +120,10 @@ class SlotRing {
 
   sums(windowMs: number, nowMs: number): WindowSums {
     const from = Math.max(this.#first, Math.ceil((nowMs - windowMs - this.#startMs) / this.#slotMs));
+    const end = this.#ordinal(nowMs);
+    if ((this.#slots.at(-1)?.ordinal ?? 0) > end) {
+      return { coveredMs: Math.max(0, (end - from) * this.#slotMs), cells: this.#sum(from, end).cells };
+    }
     let running = this.#running.get(windowMs);
     if (running === undefined || running.from > from) running = this.#sum(from);
     else this.#advance(running, from);
@@ -98,10 +134,10 @@ class SlotRing {
     return { coveredMs: Math.max(0, nowMs - this.#startMs - running.from * this.#slotMs), cells: running.cells };
   }
 
-  #sum(from: number): RunningSum {
+  #sum(from: number, end: number = Infinity): RunningSum {
     const cells = new Map<number, TrafficCell>();
     for (const slot of this.#slots) {
-      if (slot.ordinal >= from) for (const [series, cell] of slot.cells) addTo(cells, series, cell);
+      if (slot.ordinal >= from && slot.ordinal < end) for (const [series, cell] of slot.cells) addTo(cells, series, cell);
     }
     return { from, cells };
   }
