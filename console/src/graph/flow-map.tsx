@@ -128,7 +128,7 @@ function Node({ node, isSelected, onSelect, onPoint }: NodeProperties): JSX.Elem
       class={`flow-node is-${kind} ${isSelected ? 'is-selected' : ''}`}
       transform={`translate(${x.toFixed(1)} ${y.toFixed(1)})`}
       role="button"
-      tabIndex={id === null ? -1 : 0}
+      tabindex={id === null ? -1 : 0}
       aria-pressed={isSelected}
       aria-label={`${{ client: 'Clients at', service: 'Service', server: 'Servers at' }[kind]} ${visibleName(name)}, ${shortNumber(perSecond)} a second`}
       data-node={key}

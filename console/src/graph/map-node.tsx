@@ -34,7 +34,7 @@ export function MapNode(properties: MapNodeProperties): JSX.Element {
       class={classes.join(' ')}
       transform={`translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`}
       role="button"
-      tabIndex={isTabStop ? 0 : -1}
+      tabindex={isTabStop ? 0 : -1}
       aria-pressed={isSelected}
       aria-label={nodeText(site, warnings)}
       data-site={site.id}

@@ -47,7 +47,7 @@ export function nextInDirection<T extends Point>(from: Point, points: readonly T
     const along = (point.x - from.x) * dx + (point.y - from.y) * dy;
     const aside = Math.abs((point.x - from.x) * dy - (point.y - from.y) * dx);
     if (along <= 1e-6 || aside > along * 1.8) continue;
-    const length = along + 2 * aside;
+    const length = along + aside;
     if (length >= bestLength) continue;
     best = point;
     bestLength = length;
