@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer, request } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -100,6 +101,15 @@ function get(port: number, path: string): Promise<number> {
   });
 }
 
+async function getHttp2(port: number, path: string): Promise<void> {
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  const stream = session.request({ ':path': path });
+  stream.resume();
+  stream.end();
+  await once(stream, 'end');
+  session.close();
+}
+
 test('records of connections and requests have what both routers know, with what they belong to', { timeout: 60_000 }, async () => {
   await using network = await pair();
   using watch = FlowWatch.ofRouter(network.near, everything);
@@ -142,9 +152,17 @@ test('records of connections and requests have what both routers know, with what
   assert.ok(serverFirstByte > 0 && total >= serverFirstByte && firstByte >= serverFirstByte, `${firstByte} ${total} ${serverFirstByte}`);
   for (const values of watch.find(RecordType.applicationFlow))
     assert.ok(![...values.values()].some((value) => String(value).includes('secret')));
-  await until('sums are told', () => watch.sum(RecordType.traffic, 'count') === 2);
+  await getHttp2(network.httpPort, '/h2');
+  await until('the request of HTTP/2 is told', () => watch.find(RecordType.applicationFlow, { protocol: 'HTTP/2' }, true).length === 1);
+  for (const told of watch.find(RecordType.applicationFlow)) {
+    // Collectors of Skupper look for the connector of a request in the record of its connection.
+    const [carrier] = watch.find(RecordType.transportFlow, { identity: told.get(Attribute.parent) ?? '' });
+    assert.equal(carrier?.get(Attribute.connector), httpConnector.get(Attribute.identity));
+    assert.equal(carrier.get(Attribute.sourcePort), told.get(Attribute.sourcePort));
+  }
+  await until('sums are told', () => watch.sum(RecordType.traffic, 'count') === 3);
   const [sums] = watch.find(RecordType.traffic, { vanAddress: 'web' });
-  assert.deepEqual([sums?.get(Attribute.statusCounts), sums?.get(Attribute.destRouter)], ['200=1', 'far']);
+  assert.deepEqual([sums?.get(Attribute.statusCounts), sums?.get(Attribute.destRouter)], ['200=2', 'far']);
 });
 
 test('sites, routers, links and ports are told, and what happens to a link', { timeout: 60_000 }, async () => {
