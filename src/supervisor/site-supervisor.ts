@@ -41,6 +41,7 @@ import { nearestName } from '../base/nearest-name.ts';
 import { openSiteFolder } from './site-folder.ts';
 import { SiteEvents } from './site-events.ts';
 import { flowSettings, SiteFlows } from './site-flows.ts';
+import { SiteNames } from './site-names.ts';
 import { SitePings, type PingRequestOptions, type PingStarted } from './site-pings.ts';
 import { SiteRouter } from './site-router.ts';
 import { SiteTokens, type IssuedToken, type RedeemedLink, type RedeemOptions, type TokenSite } from './site-tokens.ts';
@@ -82,6 +83,7 @@ export class SiteSupervisor implements AsyncDisposable {
   /** Flow records of the network for programs of this host. */
   readonly flows: SiteFlows;
   readonly #pings = new SitePings();
+  readonly #names: SiteNames;
   readonly #options: SiteSupervisorOptions;
   readonly #lock: FolderLock;
   readonly #folder: ResourceFolder;
@@ -128,13 +130,17 @@ export class SiteSupervisor implements AsyncDisposable {
     this.#identities = new RouterIdentities(layout, trust, new CertificateFolders(layout), random);
     this.#redemption = createRedemptionServer({ handler: trust, log: log.child('redemption'), nowMs: () => clock.nowMs() });
     const { configureLog } = options;
+    this.#names = new SiteNames(
+      () => this.#router.router,
+      () => clock.nowMs(),
+    );
     this.#router = new SiteRouter({
       clock,
       random,
       log,
       version,
       audit: monitor,
-      onRoutingEvent: (event) => monitor.routingEvent(event, (routerId) => this.#siteNameOf(routerId), clock.wallMs()),
+      onRoutingEvent: (event) => monitor.routingEvent(event, (routerId) => this.#names.nameOf(routerId), clock.wallMs()),
       revocations: () => trust.revocations,
       onReplaced: () => {
         monitor.routerReplaced();
@@ -442,16 +448,10 @@ export class SiteSupervisor implements AsyncDisposable {
       trust: this.trust,
       clock: this.#options.clock,
       router: this.#router.router,
-      nameOf: (routerId) => this.#siteNameOf(routerId),
+      nameOf: (routerId) => this.#names.nameOf(routerId),
       signal: this.#ending.signal,
       observe: (probes) => this.#view.health(this.#state, probes),
     });
-  }
-
-  /** Name of the site of a router, as it told; its id when it told none. */
-  #siteNameOf(routerId: string): string {
-    const name = this.#router.router?.routingStatus.routers.find((router) => router.routerId === routerId)?.site?.get('name');
-    return typeof name === 'string' && name !== '' ? name : routerId;
   }
 
   get #state(): SiteState {
