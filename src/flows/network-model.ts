@@ -25,8 +25,10 @@ import { TrafficWindow } from './traffic-window.ts';
 
 /** Series without traffic are kept this long: a little more than the longest window. */
 const seriesLifetimeMs = 20 * 60_000;
-/** Sums that grow are told this often, or a little sooner. What grew later than it could have been told, came after a pause. */
-const tellMs = 1200;
+/** Sums that go on growing are told at least this often. */
+const tellMs = 1300;
+/** After a pause they are told with the next messages. */
+const tellAfterPauseMs = 200;
 /** How often series that are over are looked for. */
 const sweepMs = 30_000;
 /** Answers to one question; a page of the console shows 100. */
@@ -298,7 +300,8 @@ export class NetworkModel {
   #grew(series: Series, increase: TrafficIncrease, nowMs: number, toldMs: number = nowMs): void {
     if (isEmptyCell(increase.cell)) return;
     if (this.#options.isSpread === true) {
-      this.#window.spread(series.index, increase.cell, Math.max(toldMs, nowMs - tellMs), nowMs);
+      const sinceMs = nowMs - toldMs <= tellMs ? toldMs : nowMs - tellAfterPauseMs;
+      this.#window.spread(series.index, increase.cell, sinceMs, nowMs);
     } else {
       this.#window.add(series.index, increase.cell, nowMs);
     }

@@ -104,8 +104,8 @@ test('commands show the traffic that there was', { timeout: 120_000 }, async (t)
   };
 
   await t.test('stat counts every request, and its latencies are those of the clients', async () => {
-    await using stat = new Running(sandbox, '-n west stat servers shop -t 8s -o json');
-    await stat.says('listening for 8 s');
+    await using stat = new Running(sandbox, '-n west stat servers shop -t 10s -o json');
+    await stat.says('listening for 10 s');
     const seen: { status: number; firstByteMs: number }[] = [];
     for (let index = 0; index < 30; index++) {
       seen.push(
