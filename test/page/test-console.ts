@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
@@ -105,4 +105,17 @@ export class TestConsole implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A folder with a page, a script, and files that are not to be served. */
+export async function plainPages(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'caravan-pages-'));
+  await mkdir(join(folder, 'assets'));
+  await mkdir(join(folder, '.building-1'));
+  const page = '<!doctype html><title>Console</title><script type="module" src="/assets/index-abc.js"></script>';
+  await writeFile(join(folder, 'index.html'), page);
+  await writeFile(join(folder, 'assets/index-abc.js'), 'document.title = "console";\n');
+  await writeFile(join(folder, 'assets/notes.txt'), 'not to be served');
+  await writeFile(join(folder, '.building-1/index.html'), 'not to be served');
+  return folder;
 }

@@ -97,3 +97,8 @@ export function exchange(port: number, text: string, enough: (answer: string) =>
     socket.write(text, 'latin1');
   });
 }
+
+/** A request for events as octets, of a page that is logged in. */
+export function eventsRequest(port: number, cookie: string): string {
+  return `GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nCookie: ${cookie}\r\nSec-Fetch-Site: same-origin\r\n\r\n`;
+}
