@@ -12,8 +12,10 @@ import { printableLine } from './printable.ts';
 import { withProgress } from './progress.ts';
 import type { SiteSession } from './site-session.ts';
 
-/** Routers of this kind answer within a second; a skupper-router speaks up every ten. */
+/** Routers of this kind answer within a second. */
 const settleMs = 4000;
+/** A skupper-router speaks up every ten. */
+const settleUnsignedMs = 11_000;
 const settlePollMs = 50;
 const topologyMs = 3000;
 const tickMs = 500;
@@ -60,7 +62,7 @@ class OwnFlows implements FlowSession {
         () => this.#end(new WeatherError('observation-ended', 'the site ended the observation', { remedy: 'see van site status' })),
         (error: unknown) => this.#end(error),
       );
-    const untilMs = performance.now() + settleMs;
+    const untilMs = performance.now() + (counts ? settleUnsignedMs : settleMs);
     const { shell } = this.#call;
     await withProgress(
       shell,
