@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { NetworkSnapshot } from '../../../src/flows/network-snapshot.ts';
 import { boundsOf } from '../layout/geometry.ts';
 import { mapHop, mapPlaces, mapScene, type MapHop } from '../layout/map-scene.ts';
-import { fitted, moved, nextInDirection, zoomed, type Viewport } from '../layout/viewport.ts';
+import { fitted, keptInView, moved, nextInDirection, zoomed, type Viewport } from '../layout/viewport.ts';
 import { cheapestPath } from '../model/cheapest-path.ts';
 import { isFoundSite } from '../model/table-order.ts';
 import { useSize } from '../parts/use-size.ts';
@@ -57,7 +57,9 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
     const hopSize = mapHop(places, ids, { width: size.width - 2 * margin.width, height: size.height - 2 * margin.height });
     return { hop: hopSize, fit: fitted(boundsOf(mapPlaces(places, ids, hopSize).values()), size, margin, largestFit) };
   }, [places, ids.join(' '), size]);
-  const { view: moves, setView, wasMoved } = useViewport(svg, fit);
+  const keep = (next: Viewport): Viewport =>
+    hop === null || size === null ? next : keptInView(next, boundsOf(mapPlaces(places, ids, hop).values()), size);
+  const { view: moves, setView, wasMoved } = useViewport(svg, fit, keep);
   const view = moves ?? fit;
 
   const found = useMemo(
@@ -76,7 +78,7 @@ export function NetworkMap(properties: NetworkMapProperties): JSX.Element {
   for (const { siteName } of warnings) warned.set(siteName, (warned.get(siteName) ?? 0) + 1);
   const tabStop = [focused, selectedSite, self, ids[0]].find((id) => id !== null && id !== undefined && ids.includes(id)) ?? null;
 
-  const changeView = (next: Viewport): void => setView(next);
+  const changeView = (next: Viewport): void => setView(keep(next));
   useEffect(() => {
     const at = scene?.nodes.find(({ site }) => site.id === selectedSite)?.at;
     if (at === undefined || view === null || size === null) return;

@@ -14,13 +14,19 @@ export interface MapGestures {
   readonly wasMoved: () => boolean;
 }
 
-/** Moving and zooming a map with mouse, wheel, and one or two fingers. */
-export function useViewport(element: RefObject<SVGSVGElement | null>, fitted: Viewport | null): MapGestures {
+/** Moving and zooming a map with mouse, wheel, and one or two fingers. `limited` keeps the map from being lost. */
+export function useViewport(
+  element: RefObject<SVGSVGElement | null>,
+  fitted: Viewport | null,
+  limited: (view: Viewport) => Viewport,
+): MapGestures {
   const [view, setView] = useState<Viewport | null>(null);
   const latest = useRef<Viewport | null>(null);
   const drawn = useRef<Viewport | null>(null);
   if (drawn.current !== view || latest.current === null || view === null) latest.current = view ?? fitted;
   drawn.current = view;
+  const limit = useRef(limited);
+  limit.current = limited;
   const didMove = useRef(false);
   useEffect(() => {
     const svg = element.current;
@@ -30,7 +36,7 @@ export function useViewport(element: RefObject<SVGSVGElement | null>, fitted: Vi
     let frame = 0;
     // Wheels and fingers tell more often than the page is drawn.
     const show = (next: Viewport): void => {
-      latest.current = next;
+      latest.current = limit.current(next);
       if (frame !== 0) return;
       frame = requestAnimationFrame(() => {
         frame = 0;

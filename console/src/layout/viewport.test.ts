@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fitted, largestScale, nextInDirection, smallestScale, zoomed } from './viewport.ts';
+import { fitted, keptInView, largestScale, nextInDirection, smallestScale, zoomed } from './viewport.ts';
 
 test('a fitted box lies inside of the margins', () => {
   const number = fc.integer({ min: -2000, max: 2000 });
@@ -22,6 +22,13 @@ test('zooming keeps the point under the pointer, within its limits', () => {
   assert.ok(Math.abs((at.x - next.x) / next.scale - (at.x - view.x) / view.scale) < 1e-9);
   assert.equal(zoomed(view, 1e6, at).scale, largestScale);
   assert.equal(zoomed(view, 1e-6, at).scale, smallestScale);
+});
+
+test('the map cannot be moved out of sight', () => {
+  const bounds = { x: -100, y: -50, width: 200, height: 100 };
+  const size = { width: 800, height: 500 };
+  assert.deepEqual(keptInView({ scale: 1, x: 5000, y: -5000 }, bounds, size), { scale: 1, x: 820, y: 30 });
+  assert.deepEqual(keptInView({ scale: 1, x: 400, y: 250 }, bounds, size), { scale: 1, x: 400, y: 250 });
 });
 
 test('arrow keys go to the nearest site that way', () => {

@@ -13,7 +13,9 @@ export interface Size {
 }
 
 export const smallestScale = 0.04;
-export const largestScale = 4;
+export const largestScale = 2.5;
+/** So much of the map is always seen. */
+const seenMargin = 80;
 
 /** Shows the whole box with a margin around it, no larger than `limit`. */
 export function fitted(bounds: Box, size: Size, margin: Size, limit = 1): Viewport {
@@ -37,6 +39,14 @@ export function zoomed(view: Viewport, factor: number, at: Point): Viewport {
 
 export function moved(view: Viewport, dx: number, dy: number): Viewport {
   return { scale: view.scale, x: view.x + dx, y: view.y + dy };
+}
+
+/** The same view, or the nearest one that shows at least an edge of the box. */
+export function keptInView(view: Viewport, bounds: Box, size: Size): Viewport {
+  const { scale } = view;
+  const within = (value: number, start: number, length: number, room: number): number =>
+    Math.min(room - seenMargin - start * scale, Math.max(seenMargin - (start + length) * scale, value));
+  return { scale, x: within(view.x, bounds.x, bounds.width, size.width), y: within(view.y, bounds.y, bounds.height, size.height) };
 }
 
 /** The nearest point in the direction of an arrow key, which may lie up to 60 degrees aside; null when there is none. */
