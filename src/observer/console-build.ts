@@ -1,37 +1,59 @@
 import { execFile } from 'node:child_process';
-import { access, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { lockFolder } from '../host/folder-lock.ts';
 
 const consoleFolder: string = join(import.meta.dirname, '../../console');
+const built: string = join(consoleFolder, 'dist');
+const page: string = join(built, 'index.html');
 const vite: string = join(import.meta.dirname, '../../node_modules/vite/bin/vite.js');
 /** It takes a few seconds; a small machine under load takes longer. */
 const buildTimeoutMs = 120_000;
+const pollMs = 200;
 /** Everything that the pages are made of. */
 const sources = ['src', 'public', 'index.html', 'package.json', 'vite.config.ts', 'vite.config.js'];
 
 /**
  * The folder of the console's built pages. A release has them; in a checkout they are built when there are none yet or their
- * sources are newer. Throws WeatherError `console-build`.
+ * sources are newer, by one process at a time. Throws WeatherError `console-build`.
  */
 export async function builtConsole(log: Logger): Promise<string> {
-  const built = join(consoleFolder, 'dist');
-  const builtMs = await modifiedMs(join(built, 'index.html'));
-  const canBuild = await exists(vite);
-  if (builtMs !== undefined && (!canBuild || builtMs >= (await newestSourceMs()))) return built;
-  if (!canBuild) {
-    throw new WeatherError('console-build', 'the pages of the console are not built', { remedy: 'run npm ci in the project folder' });
+  const endMs = performance.now() + buildTimeoutMs;
+  while (!(await isFresh())) {
+    await mkdir(built, { recursive: true });
+    try {
+      await using _lock = await lockFolder(built);
+      // Whoever had the lock before may have done it.
+      if (!(await isFresh())) await build(log);
+      return built;
+    } catch (error) {
+      const isBusy = error instanceof WeatherError && error.code === 'state-in-use' && performance.now() < endMs;
+      if (!isBusy) {
+        if ((await modifiedMs(page)) === undefined) throw error;
+        log.warn('the console is served as it was built before', { reason: error instanceof Error ? error.message : String(error) });
+        return built;
+      }
+    }
+    await sleep(pollMs);
   }
-  log.info('building the pages of the console');
-  await build(built);
   return built;
 }
 
-/** Builds beside and moves it in place: whoever reads meanwhile has the old files, and of two builders the later wins. */
-async function build(built: string): Promise<void> {
-  const fresh = join(consoleFolder, `dist/.building-${process.pid}`);
+async function isFresh(): Promise<boolean> {
+  const builtMs = await modifiedMs(page);
+  if ((await modifiedMs(vite)) !== undefined) return builtMs !== undefined && builtMs >= (await newestSourceMs());
+  if (builtMs !== undefined) return true;
+  throw new WeatherError('console-build', 'the pages of the console are not built', { remedy: 'run npm ci in the project folder' });
+}
+
+/** Builds beside and moves it in place, so that there are pages all the time. */
+async function build(log: Logger): Promise<void> {
+  log.info('building the pages of the console');
+  const fresh = join(built, `.building-${process.pid}`);
   try {
     await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', fresh, '--emptyOutDir', '--logLevel', 'warn'], {
       cwd: consoleFolder,
@@ -44,7 +66,7 @@ async function build(built: string): Promise<void> {
       await rename(join(fresh, name), join(built, name));
     }
     // Last: with it the files count as built.
-    await rename(join(fresh, 'index.html'), join(built, 'index.html'));
+    await rename(join(fresh, 'index.html'), page);
   } catch (cause) {
     const { stderr = '', message } = cause as Error & { readonly stderr?: string };
     const reason = stderr.trim() === '' ? message : stderr.trim();
@@ -68,12 +90,5 @@ async function modifiedMs(path: string): Promise<number | undefined> {
   return stat(path).then(
     ({ mtimeMs }) => mtimeMs,
     () => undefined,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
   );
 }

@@ -163,8 +163,8 @@ export class WebRoutes {
     // Two of one name: somebody else set one of them.
     if (ids.length !== 1 || ids[0] === undefined) return undefined;
     const session = sessions.find(ids[0]);
-    if (session?.how !== 'password' || (await passwords.mark(session.user)) === session.passwordMark) return session;
-    sessions.endAll(session.user);
+    if (session === undefined || (await isStillValid(session, passwords))) return session;
+    sessions.endOne(session);
     return undefined;
   }
 
@@ -187,6 +187,11 @@ export class WebRoutes {
     const file = files.get(path) ?? (lastName.includes('.') ? undefined : files.get('/index.html'));
     return file === undefined ? failure(404, 'not-found', 'there is nothing here') : fileAnswer(file, headers);
   }
+}
+
+/** Whether the user of a session still has the password that opened it. */
+export async function isStillValid({ how, user, passwordMark }: Session, passwords: Passwords): Promise<boolean> {
+  return how === 'link' || (await passwords.mark(user)) === passwordMark;
 }
 
 function fileAnswer(file: WebFile, headers: IncomingMessage['headers']): Answer {

@@ -19,7 +19,7 @@ import { loginCodeLifetimeMs } from './web-login-codes.ts';
 import { Login } from './web-login.ts';
 import { AllowedHosts } from './web-origin.ts';
 import { Passwords, readPrivateFile } from './web-passwords.ts';
-import { WebRoutes } from './web-routes.ts';
+import { isStillValid, WebRoutes } from './web-routes.ts';
 import { Sessions } from './web-sessions.ts';
 
 export interface WebServerOptions {
@@ -126,7 +126,9 @@ export async function openWebServer(options: WebServerOptions): Promise<WebServe
   const url = urlOf(options, address.port);
   let readMs = certificate?.readMs;
   const timer = setInterval(() => {
-    sessions.sweep();
+    endInvalid(sessions, passwords).catch((error: unknown) =>
+      log.error('the users of the console cannot be read', { reason: String(error) }),
+    );
     if (tls === undefined || secure === undefined) return;
     renewedCertificate(tls, readMs ?? 0).then(
       (renewed) => {
@@ -152,6 +154,11 @@ export async function openWebServer(options: WebServerOptions): Promise<WebServe
       await files.catch(() => undefined);
     },
   };
+}
+
+/** Sessions whose time is over, or whose user has another password by now: also those that only read events. */
+async function endInvalid(sessions: Sessions, passwords: Passwords): Promise<void> {
+  for (const { session } of sessions.list()) if (!(await isStillValid(session, passwords))) sessions.endOne(session);
 }
 
 function serve(server: Server, routes: WebRoutes, isOverTls: boolean): void {

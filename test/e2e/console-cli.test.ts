@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../examples/demo/free-port.ts';
 import { ask, cookieOf, logIn, ofOwnPage } from '../page/web-client.ts';
+import { until } from './until.ts';
 import { VanSandbox } from './van-sandbox.ts';
 
 test('van console: a link, a password, who is logged in, and an end of it', { timeout: 120_000 }, async () => {
@@ -30,6 +31,19 @@ test('van console: a link, a password, who is logged in, and an end of it', { ti
     (JSON.parse(network.text) as { sites: readonly { name: string }[] }).sites.map(({ name }) => name),
     ['alone'],
   );
+
+  // A browser is given a private file that leads on: arguments of processes can be read by everybody.
+  await mkdir(box.file('bin'));
+  await writeFile(box.file('bin/xdg-open'), `#!/bin/sh\necho "$@" > ${box.file('opened')}\n`, { mode: 0o755 });
+  const opened = await box.van('console --open', { environment: { PATH: `${box.file('bin')}:${process.env['PATH']}` } });
+  assert.equal(opened.code, 0, opened.error);
+  const page = await until(
+    'the browser is started',
+    async () => (await readFile(box.file('opened'), 'utf8').catch(() => '')).trim() || undefined,
+  );
+  assert.match(page, /\/open-console\.html$/);
+  assert.equal((await stat(page)).mode & 0o777, 0o600);
+  assert.ok((await readFile(page, 'utf8')).includes(`content="0; url=${opened.out.trim()}"`));
 
   const made = /is: (\S+)/.exec(await box.done('console password grace'))?.[1] ?? '';
   assert.equal((await logIn(port, { user: 'grace', password: made })).status, 200);

@@ -3,9 +3,10 @@ import { copyFile, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { after, describe, test } from 'node:test';
+import { Passwords } from '../../src/observer/web-passwords.ts';
 import type { WebServerOptions } from '../../src/observer/web-server.ts';
 import { emptySnapshot, plainPages, TestConsole } from '../page/test-console.ts';
-import { ask, eventsRequest, exchange, logInByLink, ofOwnPage } from '../page/web-client.ts';
+import { ask, cookieOf, eventsRequest, exchange, logIn, logInByLink, ofOwnPage } from '../page/web-client.ts';
 import type { Reply } from '../page/web-client.ts';
 import { Authority } from './certificates.ts';
 import { until } from './until.ts';
@@ -69,6 +70,22 @@ describe('overload', () => {
 });
 
 describe('slow clients and slow changes', { concurrency: true }, () => {
+  test('V7.4.2: an event stream ends by itself when its user is removed, and others go on', { timeout: 60_000 }, async () => {
+    await using console = await openConsole();
+    const passwords = new Passwords(console.folder, () => performance.now());
+    await passwords.set('ada', 'correct horse 1');
+    await passwords.set('grace', 'correct horse 2');
+    const streamOf = async (user: string, password: string): Promise<string> => {
+      const cookie = cookieOf(await logIn(console.port, { user, password }));
+      return exchange(console.port, eventsRequest(console.port, cookie), (text) => text.split(': still here').length > 3);
+    };
+    const [ada, grace] = [streamOf('ada', 'correct horse 1'), streamOf('grace', 'correct horse 2')];
+    await until('both are open', () => console.observer.readerCount === 2);
+    await passwords.remove('ada');
+    assert.match(await ada, /session-over/);
+    assert.doesNotMatch(await grace, /session-over/);
+  });
+
   test('V7.3.1: an event stream that is read keeps the session, and the connection', { timeout: 60_000 }, async () => {
     await using console = await openConsole();
     const cookie = await logInByLink(console);
