@@ -6,7 +6,7 @@ interface Allowance {
   readonly perSecond: number;
 }
 
-/** Programs that measure the way's bandwidth send one per window of data. */
+/** Programs that measure the way's bandwidth send one for each DATA that they get, at most: those are not counted. */
 const pings: Allowance = { burst: 2_000, perSecond: 1_000 };
 /** Settings change once or twice in the life of a connection. */
 const settings: Allowance = { burst: 32, perSecond: 1 };
@@ -53,6 +53,7 @@ export class FloodGuard {
   /** A frame of DATA has been sent. */
   dataSent(): void {
     this.#idleFrames.give(windowsPerFrame);
+    this.#pings.give(1);
   }
 
   /** A request has been answered: who lets others be completed may give up as many. */

@@ -276,6 +276,10 @@ export class Http2Client extends Http2Connection {
 
   // ---- ends ----
 
+  protected override failed(): void {
+    this.destroy(this.reason);
+  }
+
   /** Takes no more requests and ends behind the last one. */
   close(reason: string): void {
     this.#close(reason);

@@ -42,7 +42,9 @@ export abstract class Http2Connection extends FrameReceiver {
   #unreported = 0;
   /** Of new streams. */
   #streamWindow: number = defaultWindowBytes;
+  /** Nothing is read or sent any more; and the socket is closed, too. */
   #gone = false;
+  #isClosed = false;
   #paused = false;
   /** Why it is over, or will be. */
   reason = '';
@@ -377,24 +379,36 @@ export abstract class Http2Connection extends FrameReceiver {
     this.fail(ErrorCode.enhanceYourCalm, 'the other end sends too much of what is of no use');
   }
 
-  /** Says why, and ends now. */
+  /** Says why, and ends. */
   protected override fail(code: ErrorCode, reason: string): void {
     if (this.#gone) return;
     this.shared.writer.goaway(this.socket, this.lastProcessed, code);
-    this.destroy(reason);
+    this.#leave(reason);
+    this.failed(code);
   }
+
+  /** The peer has been told why the connection ends, and the streams that it is over: the socket is to be closed. */
+  protected abstract failed(code: ErrorCode): void;
 
   /** The last stream of the peer that something was done for. */
   protected abstract readonly lastProcessed: number;
 
   /** Ends now; what was written still goes out. */
   protected destroy(reason: string): void {
-    if (this.#gone) return;
+    if (this.#isClosed) return;
     this.socket.destroy(false);
     this.#finish(reason);
   }
 
   #finish(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#leave(reason);
+    this.ended(this.reason);
+  }
+
+  /** Nothing is read or sent any more. */
+  #leave(reason: string): void {
     if (this.#gone) return;
     this.#gone = true;
     if (this.reason === '') this.reason = reason;
@@ -406,6 +420,5 @@ export abstract class Http2Connection extends FrameReceiver {
       stream.waitingBytes = 0;
       stream.connectionLost();
     }
-    this.ended(this.reason);
   }
 }

@@ -18,6 +18,8 @@ import { ServerStream } from './server-stream.ts';
 const highestStream: number = maxWindowBytes;
 /** How long the client may take to end its direction after the end of ours. */
 const lingerTimeoutMs = 2_000;
+/** How long a connection that was cut off stands before it is closed. */
+const penaltyMs = 1_000;
 /** In place of one that could not be read. */
 const noRequest: RequestHead = {
   method: '',
@@ -213,7 +215,10 @@ export class Http2Server extends Http2Connection implements ClientSide {
 
   /** Ends what is too late. */
   sweep(nowMs: number): void {
-    if (this.isGone) return;
+    if (this.isGone) {
+      if (nowMs >= this.#deadlineMs) this.destroy(this.reason);
+      return;
+    }
     const { headerTimeoutMs, idleTimeoutMs } = this.context.options;
     const { insideOf } = this;
     if (insideOf !== this.#insideOf) {
@@ -261,6 +266,16 @@ export class Http2Server extends Http2Connection implements ClientSide {
     this.#deadlineMs = this.shared.clock.nowMs() + lingerTimeoutMs;
     this.shared.writer.goaway(this.socket, this.#lastStreamId, ErrorCode.noError);
     this.socket.end();
+  }
+
+  /** Who does harm is not read any more, but waits for the end: a client that comes again at once would do the same. */
+  protected override failed(code: ErrorCode): void {
+    if (code !== ErrorCode.enhanceYourCalm) {
+      this.destroy(this.reason);
+      return;
+    }
+    this.#deadlineMs = this.shared.clock.nowMs() + penaltyMs;
+    this.socket.pause();
   }
 
   /** Ends now. */
