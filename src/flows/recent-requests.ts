@@ -1,3 +1,4 @@
+import type { RequestRow } from './network-snapshot.ts';
 import type { RecordUpdate } from './record.ts';
 import { Attribute } from './record-types.ts';
 import { copyRecord, numberOf, textOf } from './record-values.ts';
@@ -12,6 +13,8 @@ export interface StoredRequest {
   attributes: RecordUpdate;
   readonly firstSeenMs: number;
   ended: boolean;
+  /** Its row as it was made last, and by which versions of what it is made of. */
+  row: { readonly row: RequestRow; readonly version: number } | undefined;
   /** What of it was counted already, for routers that tell no sums. */
   counted: { opened: boolean; ended: boolean; fromClient: number; toClient: number } | undefined;
 }
@@ -41,10 +44,12 @@ export class RecentRequests {
       if (known.source !== source) return undefined;
       const ended = isEnded && !known.ended;
       known.attributes = copyRecord(record);
+      known.row = undefined;
       known.ended ||= isEnded;
       return { request: known, began: false, ended };
     }
-    const request: StoredRequest = { id, source, attributes: copyRecord(record), firstSeenMs: nowMs, ended: isEnded, counted: undefined };
+    const made = { row: undefined, counted: undefined };
+    const request: StoredRequest = { id, source, attributes: copyRecord(record), firstSeenMs: nowMs, ended: isEnded, ...made };
     this.#byId.set(id, request);
     if (this.#byId.size > this.#limit) this.#forgetOldest();
     return { request, began: !isEnded, ended: isEnded };
@@ -61,7 +66,11 @@ export class RecentRequests {
 
   /** Connections that a router had when it went are over, as far as anybody knows. */
   endSource(source: string): void {
-    for (const request of this.#byId.values()) if (request.source === source) request.ended = true;
+    for (const request of this.#byId.values()) {
+      if (request.source !== source) continue;
+      request.ended = true;
+      request.row = undefined;
+    }
   }
 
   #forgetOldest(): void {

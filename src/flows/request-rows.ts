@@ -43,8 +43,14 @@ export interface DescribedRequest {
   readonly routers: readonly string[];
 }
 
+/** The row; made again only when something that it is made of has changed. */
 export function requestRow(request: StoredRequest, sources: RequestSources): RequestRow {
-  return describeRequest(request, sources).row;
+  const version = sources.directory.version + sources.records.version;
+  if (request.row?.version === version) return request.row.row;
+  const { row } = describeRequest(request, sources);
+  // Where it went may still be told, of its connection.
+  if (row.destSite !== null) request.row = { row, version };
+  return row;
 }
 
 export function describeRequest(request: StoredRequest, sources: RequestSources): DescribedRequest {

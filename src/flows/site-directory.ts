@@ -32,7 +32,7 @@ export class SiteDirectory {
   #topology: TopologyReport | undefined;
   #topologySites: ReadonlyMap<string, TopologySite> = new Map();
   readonly #ownRouterId: string;
-  /** Grows with everything that changes. */
+  /** Grows when a name may have changed, or which router a source is. */
   version = 0;
 
   constructor(ownRouterId: string) {
@@ -49,8 +49,11 @@ export class SiteDirectory {
 
   setTopology(report: TopologyReport): void {
     this.#topology = report;
+    const before = this.#topologySites;
     this.#topologySites = new Map(report.sites.map((site) => [site.routerId, site]));
-    this.version++;
+    // It is told every few seconds, and names hardly ever change.
+    const isSame = before.size === report.sites.length && report.sites.every(({ routerId, name }) => before.get(routerId)?.name === name);
+    if (!isSame) this.version++;
   }
 
   /** The source; made when it is new. */
