@@ -148,6 +148,7 @@ export class PathCounts {
 }
 
 export function formatTop(rows: readonly PathRow[]): string {
+  if (rows.length === 0) return 'There were no requests.\n';
   const header = ['SERVICE', 'METHOD', 'PATH', 'FROM', 'TO', 'COUNT', 'BEST', 'WORST', 'LAST', 'SUCCESS'];
   return formatTable(
     header,
