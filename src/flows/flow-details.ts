@@ -127,11 +127,12 @@ export class FlowDetails {
   }
 
   /** What a server's router adds to one of these records. */
-  merge(identity: string, supplement: Iterable<readonly [number, AttributeValue]>): void {
+  merge(identity: string, supplement: RecordUpdate, isWhole = true): void {
     const detail = this.#outstanding.get(identity);
     if (detail === undefined) return;
-    detail.isSupplemented = true;
     for (const [attribute, value] of supplement) if (supplementAttributes.has(attribute)) detail.record.set(attribute, value);
+    if (!isWhole) return;
+    detail.isSupplemented = true;
     if (detail.endedMs >= 0) this.#conclude(detail);
     else if (detail.wasTold) this.tell(detail);
     if (detail.record.type === RecordType.applicationFlow) this.#shareWithConnection(detail.record);
@@ -149,16 +150,12 @@ export class FlowDetails {
   }
 
   mergeAll(supplements: readonly RecordUpdate[]): void {
-    // One that says more than skupper-router knows comes in two records.
-    const wholes = new Map<string, Map<number, AttributeValue>>();
-    for (const supplement of supplements) {
+    for (const [index, supplement] of supplements.entries()) {
       const identity = supplement.get(Attribute.identity);
       if (typeof identity !== 'string') continue;
-      const whole = wholes.get(identity);
-      if (whole === undefined) wholes.set(identity, new Map(supplement));
-      else for (const [attribute, value] of supplement) whole.set(attribute, value);
+      // One that says more than skupper-router knows comes in two records, one behind the other.
+      this.merge(identity, supplement, supplements[index + 1]?.get(Attribute.identity) !== identity);
     }
-    for (const [identity, whole] of wholes) this.merge(identity, whole);
   }
 
   /** Tells again what has been told of those under way. */
