@@ -8,12 +8,30 @@ export const ranges = [
 ] as const;
 export type RangeName = (typeof ranges)[number]['name'];
 
+export type HistoryQuery = Readonly<Record<'from' | 'to' | 'step', string>>;
+
 /** Parameters of the question for that time up to now, at whole steps. */
-export function historyQuery(name: RangeName, nowMs: number): Readonly<Record<'from' | 'to' | 'step', string>> {
+export function historyQuery(name: RangeName, nowMs: number): HistoryQuery {
   const { lengthMs, stepSeconds } = ranges.find((range) => range.name === name) ?? ranges[0];
   const stepMs = stepSeconds * 1000;
   const to = Math.floor(nowMs / stepMs) * stepMs;
   return { from: String(to - lengthMs), to: String(to), step: String(stepSeconds) };
+}
+
+/** Values at all steps of the time that was asked for; null where nothing is kept. */
+export function atSteps<T>(
+  points: readonly { readonly atMs: number; readonly value: T }[],
+  query: HistoryQuery,
+): { readonly timesMs: readonly number[]; readonly values: readonly (T | null)[] } {
+  const fromMs = Number(query.from);
+  const stepMs = Number(query.step) * 1000;
+  const count = Math.round((Number(query.to) - fromMs) / stepMs);
+  const values: (T | null)[] = Array.from({ length: count }, () => null);
+  for (const { atMs, value } of points) {
+    const index = Math.floor((atMs - fromMs) / stepMs);
+    if (index >= 0 && index < count) values[index] = value;
+  }
+  return { timesMs: values.map((_, index) => fromMs + index * stepMs), values };
 }
 
 /** Where the scale of success begins, so that the worst value can still be told from the best: 0.99, 0.9 or 0. */

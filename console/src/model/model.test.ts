@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Golden, LinkRow, RequestRow } from '../../../src/flows/network-snapshot.ts';
 import { cheapestPath } from './cheapest-path.ts';
 import { successTone, totalOf } from './golden.ts';
-import { historyQuery, lowestSuccess } from './history-range.ts';
+import { atSteps, historyQuery, lowestSuccess } from './history-range.ts';
 import { completeFilter, filterOf, matchesFilter, outcomeOf, tapCommand } from './request-filter.ts';
 import { tokenRows } from './site-status.ts';
 import { matchesSearch, nextOrder, sortedRows } from './table-order.ts';
@@ -126,6 +126,19 @@ test('rows without a value come last in both directions', () => {
 test('history is asked for at whole steps', () => {
   assert.deepEqual(historyQuery('15m', 1_000_000_007_777), { from: '999999100000', to: '1000000000000', step: '10' });
   assert.deepEqual([[1, null, 0.995], [0.93], [0.2], []].map(lowestSuccess), [0.99, 0.9, 0, 0.99]);
+});
+
+test('points of history stand at their steps, and what is not kept is a gap', () => {
+  const { timesMs, values } = atSteps(
+    [
+      { atMs: 30_500, value: 'b' },
+      { atMs: 10_000, value: 'a' },
+      { atMs: 99_000, value: 'late' },
+    ],
+    { from: '10000', to: '50000', step: '10' },
+  );
+  assert.deepEqual(timesMs, [10_000, 20_000, 30_000, 40_000]);
+  assert.deepEqual(values, ['a', null, 'b', null]);
 });
 
 test('tokens show how they stand and never their code', () => {

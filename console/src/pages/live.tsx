@@ -65,7 +65,7 @@ export function LivePage({ snapshot }: { readonly snapshot: NetworkSnapshot }): 
     <div class="with-detail">
       <Panel
         title="Live requests"
-        note={untold === 0 ? `${countText(rows.length)} shown` : `${countText(rows.length)} shown, ${countText(untold)} too many to tell`}
+        note={untold === 0 ? `${countText(rows.length)} shown` : `${countText(rows.length)} shown, ${countText(untold)} left out`}
         command={tapCommand(filter)}
         tools={
           <button

@@ -41,9 +41,9 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
     again,
   );
   const page = value?.requests ?? [];
-  const rows = page.filter((row) =>
-    matchesSearch(search, [row.address, row.path, row.client, row.sourceSite, row.destSite, row.requestId]),
-  );
+  const rows = page
+    .filter((row) => matchesSearch(search, [row.address, row.path, row.client, row.sourceSite, row.destSite, row.requestId]))
+    .sort((a, b) => b.startMs - a.startMs);
   const oldest = page.at(-1)?.startMs;
   return (
     <div class="with-detail">
@@ -92,7 +92,7 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
             type="button"
             class="tool-button"
             disabled={page.length < pageSize || oldest === undefined}
-            onClick={() => owner.setParameters({ before: String(oldest ?? '') }, false)}
+            onClick={() => owner.setParameters({ before: oldest === undefined ? '' : String(Math.ceil(oldest)) }, false)}
           >
             Older
           </button>

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import type { Golden } from '../../../src/flows/network-snapshot.ts';
 import { percentText, shortNumber } from '../format/number-text.ts';
 import { durationText } from '../format/time-text.ts';
-import { historyQuery, lowestSuccess, ranges, type RangeName } from '../model/history-range.ts';
+import { atSteps, historyQuery, lowestSuccess, ranges, type RangeName } from '../model/history-range.ts';
 import { useAnswer, useConsoleState } from '../state/use-console.ts';
 import { LineChart } from './line-chart.tsx';
 import { Failure } from './panel.tsx';
@@ -17,7 +17,7 @@ export interface HistoryPoint {
 type HistoryAnswer = { readonly points: readonly HistoryPoint[] };
 
 /** Sums of the last 15 minutes change slowly. */
-const sparklineRefreshMs = 30_000;
+const refreshMs = 30_000;
 
 interface HistoryProperties {
   /** `service`, `site` or both. */
@@ -27,9 +27,9 @@ interface HistoryProperties {
 /** Rate, success and latency over a time that can be chosen. */
 export function History({ of }: HistoryProperties): JSX.Element {
   const [range, setRange] = useState<RangeName>('15m');
-  const { points, error, isEmpty } = useHistory(of, range);
-  const timesMs = points.map(({ atMs }) => atMs);
-  const values = (value: (golden: Golden) => number | null): readonly (number | null)[] => points.map(({ golden }) => value(golden));
+  const { timesMs, goldens, error, isEmpty } = useHistory(of, range);
+  const values = (value: (golden: Golden) => number | null): readonly (number | null)[] =>
+    goldens.map((golden) => (golden === null ? null : value(golden)));
   const success = values(({ successRatio }) => successRatio);
   return (
     <div class="history">
@@ -71,16 +71,25 @@ export function History({ of }: HistoryProperties): JSX.Element {
 
 /** The rate of the last 15 minutes, small. */
 export function RateSparkline({ of }: HistoryProperties): JSX.Element {
-  const { points } = useHistory(of, '15m');
-  return <Sparkline values={points.map(({ golden }) => golden.perSecond)} label="Requests a second in the last 15 minutes" />;
+  const { goldens } = useHistory(of, '15m');
+  return <Sparkline values={goldens.map((golden) => golden?.perSecond ?? null)} label="Requests a second in the last 15 minutes" />;
 }
 
-function useHistory(
-  of: Readonly<Record<string, string>>,
-  range: RangeName,
-): { readonly points: readonly HistoryPoint[]; readonly error: string | null; readonly isEmpty: boolean } {
-  const atMs = useConsoleState(({ snapshot }) => Math.floor((snapshot?.atMs ?? 0) / sparklineRefreshMs) * sparklineRefreshMs);
+interface Past {
+  readonly timesMs: readonly number[];
+  readonly goldens: readonly (Golden | null)[];
+  readonly error: string | null;
+  readonly isEmpty: boolean;
+}
+
+function useHistory(of: Readonly<Record<string, string>>, range: RangeName): Past {
+  const atMs = useConsoleState(({ snapshot }) => Math.floor((snapshot?.atMs ?? 0) / refreshMs) * refreshMs);
   const query = useMemo(() => historyQuery(range, atMs), [range, atMs]);
   const { value, error } = useAnswer<HistoryAnswer>(atMs === 0 ? '' : 'history', { ...of, ...query });
-  return { points: value?.points ?? [], error, isEmpty: value !== null && value.points.length === 0 };
+  const points = value?.points ?? [];
+  const { timesMs, values } = atSteps(
+    points.map((point) => ({ atMs: point.atMs, value: point.golden })),
+    query,
+  );
+  return { timesMs, goldens: values, error, isEmpty: value !== null && points.length === 0 };
 }

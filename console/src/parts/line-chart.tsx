@@ -26,7 +26,8 @@ const height = 84;
 export function LineChart({ label, timesMs, series, format, ceiling, floor = 0 }: LineChartProperties): JSX.Element {
   const [pointed, setPointed] = useState<number | null>(null);
   const largest = ceiling ?? niceCeiling(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => value ?? 0))));
-  const index = pointed === null ? timesMs.length - 1 : pointed;
+  const lastKnown = timesMs.findLastIndex((_, at) => series.some(({ values }) => values[at] !== null));
+  const index = pointed ?? lastKnown;
   const atMs = timesMs[index];
   const point = (event: PointerEvent & { readonly currentTarget: Element }): void => {
     const { left, width: shown } = event.currentTarget.getBoundingClientRect();

@@ -69,7 +69,7 @@ export function What({ row }: { readonly row: RequestRow }): JSX.Element {
     return (
       <span class="what-text">
         <span class="method">{visibleName(protocol)}</span>
-        <Name text={`connection from ${client}`} />
+        <Name text={client} mono />
       </span>
     );
   }

@@ -8,6 +8,7 @@ import type { SiteAnswer } from '../model/site-status.ts';
 
 const themeKey = 'caravan-theme';
 const siteRefreshMs = 15_000;
+const sessionOver = 'The session is over. Log in again.';
 
 /** The console behind its pages: the store, and everything that changes it. */
 export class Console {
@@ -81,7 +82,7 @@ export class Console {
     try {
       return await getJson<T>(path, parameters, signal);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) this.#signedOut('The session is over. Log in again.');
+      if (error instanceof ApiError && error.status === 401) this.#signedOut(sessionOver);
       throw error;
     }
   }
@@ -99,8 +100,9 @@ export class Console {
       const { user, expiresMs } = await getJson<{ readonly user?: string; readonly expiresMs?: number }>('session');
       this.#signedIn({ state: 'in', user: user ?? '', expiresMs: expiresMs ?? null });
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) this.#signedOut(null);
-      else if (this.store.state.session.state !== 'in') this.#signedOut(messageOf(error));
+      const wasIn = this.store.state.session.state === 'in';
+      if (error instanceof ApiError && error.status === 401) this.#signedOut(wasIn ? sessionOver : null);
+      else if (!wasIn) this.#signedOut(messageOf(error));
     }
   }
 
