@@ -109,6 +109,8 @@ function readOptions(call: Call): Options {
   const metricsListen = parseListenPlace(value('metrics-listen') ?? '');
   const otlpEndpoint = value('otlp-endpoint');
   const file = value('access-log');
+  const redact = value('redact');
+  if (redact !== undefined && file === undefined) throw new InputError('missing-option', '--access-log', 'is needed for --redact');
   const hostNames = (value('host-name') ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
   return {
     listen: parseListenPlace(value('listen') ?? '') ?? { host: '127.0.0.1', port: defaultObserverPort },
@@ -119,6 +121,6 @@ function readOptions(call: Call): Options {
     retentionMs: parseDuration(value('retention') ?? '') ?? 0,
     maxBytes: parseByteSize(value('max-bytes') ?? '') ?? 0,
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
-    ...(file === undefined ? {} : { accessLog: { file, redact: parseRedactions(value('redact') ?? '') ?? new Set() } }),
+    ...(file === undefined ? {} : { accessLog: { file, redact: parseRedactions(redact ?? '') ?? new Set() } }),
   };
 }
