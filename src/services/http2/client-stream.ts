@@ -112,7 +112,7 @@ export class ClientStream extends Http2Stream implements RequestSink {
   }
 
   data(bytes: Uint8Array, start: number, end: number): void {
-    if ((this.#answered && !this.#isTunnel) || this.#complete || start === end) return;
+    if ((this.#answered && !this.#isTunnel) || this.#complete || this.localEnded || start === end) return;
     if (this.#isKept) {
       this.#keptBytes += end - start;
       if (this.#keptBytes > maxRepeatableBytes) this.#dropKept();

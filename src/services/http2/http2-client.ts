@@ -285,7 +285,7 @@ export class Http2Client extends Http2Connection {
     this.#close(reason);
     if (this.#reserved > 0 || this.isGone) return;
     this.shared.writer.goaway(this.socket, 0, ErrorCode.noError);
-    this.destroy(reason);
+    this.destroy(reason, true);
   }
 
   /** Ends now: its requests fail. */

@@ -393,10 +393,13 @@ export abstract class Http2Connection extends FrameReceiver {
   /** The last stream of the peer that something was done for. */
   protected abstract readonly lastProcessed: number;
 
-  /** Ends now; what was written still goes out. */
-  protected destroy(reason: string): void {
+  /**
+   * Closes the socket now. What the other end has not taken is lost, as it may never take it; unless `isOrderly`, for when there is hardly
+   * anything.
+   */
+  protected destroy(reason: string, isOrderly = false): void {
     if (this.#isClosed) return;
-    this.socket.destroy(false);
+    this.socket.destroy(!isOrderly && this.socket.pendingBytes > 0);
     this.#finish(reason);
   }
 
@@ -418,6 +421,8 @@ export abstract class Http2Connection extends FrameReceiver {
     this.waitingBytes = 0;
     for (const stream of streams) {
       stream.waitingBytes = 0;
+      stream.localEnded = true;
+      stream.remoteEnded = true;
       stream.connectionLost();
     }
   }

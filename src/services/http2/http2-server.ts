@@ -268,14 +268,15 @@ export class Http2Server extends Http2Connection implements ClientSide {
     this.socket.end();
   }
 
-  /** Who does harm is not read any more, but waits for the end: a client that comes again at once would do the same. */
+  /**
+   * The client is given a little time to hear why. Who does harm is not read any more, and waits for the end: a client that comes again at once
+   * would do the same.
+   */
   protected override failed(code: ErrorCode): void {
-    if (code !== ErrorCode.enhanceYourCalm) {
-      this.destroy(this.reason);
-      return;
-    }
-    this.#deadlineMs = this.shared.clock.nowMs() + penaltyMs;
-    this.socket.pause();
+    const isHarm = code === ErrorCode.enhanceYourCalm;
+    this.#deadlineMs = this.shared.clock.nowMs() + (isHarm ? penaltyMs : lingerTimeoutMs);
+    if (isHarm) this.socket.pause();
+    else this.socket.end();
   }
 
   /** Ends now. */

@@ -93,10 +93,8 @@ export class ServerStream extends Http2Stream implements Responder {
 
   #give(bytes: Uint8Array, start: number, end: number): void {
     const sink = this.#sink;
-    if (sink === undefined || this.#requestEnded) {
-      this.taken(end - start, false);
-      return;
-    }
+    // What nobody wants is not to go on: its window stays closed.
+    if (sink === undefined || this.#requestEnded) return;
     sink.data(bytes, start, end);
     this.taken(end - start, sink.congested);
   }
