@@ -22,7 +22,7 @@ export class AmqpBroker implements AsyncDisposable {
     const container = this.#container;
     if (password === undefined) container.sasl_server_mechanisms.enable_anonymous();
     else {
-      container.sasl_server_mechanisms.enable_plain((user, given) => {
+      container.sasl_server_mechanisms.enable_plain((user: string, given: string) => {
         if (given === password) this.users.push(user);
         return given === password;
       });

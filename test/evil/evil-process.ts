@@ -81,6 +81,7 @@ export class EvilProcess implements AsyncDisposable {
         if (profile === undefined) throw new Error(`there is no sslProfile ${name}`);
         return profile;
       },
+      accessIdentity: () => undefined,
     };
     this.#turns.register(this.#task);
     this.#connectors = configuration.connectors.map((entity) => new LinkConnector(context satisfies LinkContext, entity));
