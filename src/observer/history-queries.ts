@@ -46,17 +46,13 @@ const maxRows = 200_000;
 /** Reads the history. All values are bound: what comes from the network or from who asks is never part of a statement. */
 export class HistoryQueries {
   readonly #database: DatabaseSync;
-  readonly #flush: () => void;
 
-  /** `flush` writes what has come, so that it is found. */
-  constructor(database: DatabaseSync, flush: () => void) {
+  constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#flush = flush;
   }
 
   /** Sums for each step of a time; steps without traffic are left out. */
   points(selection: TrafficSelection, stepSeconds: number): HistoryPoint[] {
-    this.#flush();
     const found = new Map<number, { start: number; sums: TrafficSums; open: number }>();
     for (const row of this.#rows(selection, stepSeconds)) {
       const start = Math.floor(Number(row['start']) / stepSeconds) * stepSeconds;
@@ -70,7 +66,6 @@ export class HistoryQueries {
 
   /** Sums of a time by what they are grouped by: name, and for servers the service they belong to. */
   groups(selection: TrafficSelection, group: TrafficGroup): Map<string, { name: string; of: string; sums: TrafficSums }> {
-    this.#flush();
     const found = new Map<string, { name: string; of: string; sums: TrafficSums }>();
     for (const row of this.#rows(selection, rollupSteps[0])) {
       const address = String(row['address']);
@@ -91,7 +86,6 @@ export class HistoryQueries {
 
   /** When the history begins, in seconds since the epoch. */
   firstSeconds(): number | undefined {
-    this.#flush();
     const first = rollupSteps.flatMap((step) => {
       const found = this.#database.prepare('SELECT min(start) AS first FROM rollup WHERE step = ?').get(step)?.['first'];
       return typeof found === 'number' ? [{ step, start: found }] : [];
@@ -106,7 +100,6 @@ export class HistoryQueries {
 
   /** Requests and connections, newest first. */
   requests(selection: FlowSelection): RequestRow[] {
-    this.#flush();
     const conditions: string[] = [];
     const values: SQLInputValue[] = [];
     const add = (condition: string, ...bound: SQLInputValue[]): void => {
@@ -129,7 +122,6 @@ export class HistoryQueries {
   }
 
   request(id: string): RequestRow | undefined {
-    this.#flush();
     const found = this.#database.prepare('SELECT row FROM flow WHERE id = ?').get(id);
     return found === undefined ? undefined : (JSON.parse(String(found['row'])) as RequestRow);
   }

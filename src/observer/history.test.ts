@@ -70,7 +70,8 @@ function ledger(history: History, startedMs: number): TrafficLedger {
 
 function total(history: History, clock: TestClock, step = 10): number {
   const seconds = clock.atMs / 1000;
-  return history.queries
+  return history
+    .ask((found) => found)
     .points({ service: 'web', from: seconds - 7200, to: seconds + 60 }, step)
     .reduce((sum, { sums }) => sum + sums.count, 0);
 }
@@ -148,7 +149,7 @@ test('what was added over a gap is spread over it', (t) => {
   counting.record('s', sumsRecord(10, startMs), clock.atMs);
   clock.atMs += 100_000;
   counting.record('s', sumsRecord(1010, startMs), clock.atMs);
-  const points = history.queries.points({ from: startMs / 1000, to: clock.atMs / 1000 + 10 }, 10);
+  const points = history.ask((found) => found).points({ from: startMs / 1000, to: clock.atMs / 1000 + 10 }, 10);
   assert.ok(points.length >= 10 && points.every(({ sums }) => sums.count <= 110), JSON.stringify(points.map(({ sums }) => sums.count)));
   assert.equal(
     points.reduce((sum, { sums }) => sum + (sums.latency.get(3) ?? 0), 0),
@@ -169,7 +170,7 @@ test('groups and requests are found by what they are asked for, whatever names h
   history.addRow(requestRow('a:1', startMs, { address: evil, path: evil, method: evil }));
   history.addRow(requestRow('a:2', startMs + 1, { status: 503, destSite: null }));
   history.addRow(requestRow('a:3', startMs + 2, { path: '/b%', sourceSite: 'north' }));
-  const { queries } = history;
+  const queries = history.ask((found) => found);
   const seconds = startMs / 1000;
   const time = { from: seconds, to: seconds + 10 };
   assert.equal(queries.groups({ ...time, service: evil }, 'service').get(`\n${evil}`)?.sums.count, 3);
@@ -217,7 +218,7 @@ test('what is older than the retention goes, and the file stays below its size',
     for (let n = 0; n < 300; n++) history.addRow(requestRow(`${minute}:${n}`, clock.atMs + n, { path: `/${'x'.repeat(900)}` }));
     history.flush();
   }
-  const { queries } = history;
+  const queries = history.ask((found) => found);
   assert.equal(queries.request('old'), undefined);
   assert.notEqual(queries.request('19:299'), undefined);
   assert.ok((queries.points({ from: 0, to: clock.atMs }, 60)[0]?.start ?? 0) >= (clock.atMs - 660_000) / 1000);
@@ -249,7 +250,7 @@ test('a broken file is set aside, at the start and while it runs', (t) => {
   second.addRow(requestRow('c:1', startMs));
   second.flush();
   assert.equal(second.state.state, 'ok');
-  assert.equal(second.queries.request('c:1')?.id, 'c:1');
+  assert.equal(second.ask((found) => found).request('c:1')?.id, 'c:1');
   second[Symbol.dispose]();
 });
 

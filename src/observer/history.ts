@@ -58,6 +58,7 @@ export class History implements Disposable {
   #notice: string | undefined;
   #retryAtMs = 0;
   #retentionAtMs = 0;
+  #isClosed = false;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
@@ -100,16 +101,20 @@ export class History implements Disposable {
     this.#rows.set(row.id, row);
   }
 
-  /** Throws WeatherError `history-stopped` while the file cannot be used. */
-  get queries(): HistoryQueries {
-    if (this.#queries === undefined) {
-      throw new WeatherError('history-stopped', `there is no history now: ${this.#failure?.message ?? 'it is closed'}`);
+  /** Asks what has come so far. Throws WeatherError `history-stopped` when the file cannot be used. */
+  ask<Answer>(question: (queries: HistoryQueries) => Answer): Answer {
+    this.flush();
+    try {
+      if (this.#queries !== undefined) return question(this.#queries);
+    } catch (error) {
+      this.#failed(historyFailure(this.#options.path, error));
     }
-    return this.#queries;
+    throw new WeatherError('history-stopped', `there is no history now: ${this.state.message ?? 'it is closed'}`);
   }
 
   /** Writes what has come, in one transaction. To be called every few seconds. */
   flush(): void {
+    if (this.#isClosed) return;
     const nowMs = this.#options.clock.wallMs();
     if (this.#failure !== undefined && this.#options.clock.nowMs() < this.#retryAtMs) return;
     if (this.#database === undefined) this.#open();
@@ -133,6 +138,7 @@ export class History implements Disposable {
 
   [Symbol.dispose](): void {
     this.flush();
+    this.#isClosed = true;
     try {
       this.#close();
     } catch (error) {
@@ -220,7 +226,7 @@ export class History implements Disposable {
 
   #use(database: DatabaseSync): void {
     this.#database = database;
-    this.#queries = new HistoryQueries(database, () => this.flush());
+    this.#queries = new HistoryQueries(database);
     this.#series.clear();
     this.#failure = undefined;
   }

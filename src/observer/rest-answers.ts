@@ -2,7 +2,8 @@ import { InputError, WeatherError } from '../base/errors.ts';
 import type { NetworkSnapshot, RequestRow, RequestTrace, StatReport } from '../flows/network-snapshot.ts';
 import { requestTrace } from '../flows/request-trace.ts';
 import { goldenOf } from './golden-sums.ts';
-import type { FlowSelection } from './history-queries.ts';
+import type { History } from './history.ts';
+import type { FlowSelection, HistoryQueries } from './history-queries.ts';
 import type { ObserverState } from './observer-state.ts';
 import { choiceParameter, durationParameter, integerParameter, statusParameter, textParameter } from './rest-parameters.ts';
 
@@ -35,7 +36,7 @@ export function statAnswer({ model, history, clock, startedMs }: ObserverState, 
   const name = textParameter(query, 'name');
   const from = textParameter(query, 'from');
   const to = textParameter(query, 'to');
-  const firstMs = history.state.state === 'ok' ? (history.queries.firstSeconds() ?? nowMs / 1000) * 1000 : nowMs;
+  const firstMs = (historyOr(history, (queries) => queries.firstSeconds(), undefined) ?? nowMs / 1000) * 1000;
   // The live model is exact; history knows what was before the observer was started.
   if (windowMs <= liveWindowMs && (nowMs - startedMs >= windowMs || firstMs > startedMs - restartMs)) {
     const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
@@ -49,11 +50,21 @@ export function statAnswer({ model, history, clock, startedMs }: ObserverState, 
     ...(kind === 'service' ? { service: name } : kind === 'site' ? { site: name } : {}),
   };
   const coveredMs = Math.max(1000, Math.min(windowMs, nowMs - firstMs));
-  const rows = [...history.queries.groups(selection, kind).values()]
+  const rows = [...history.ask((queries) => queries.groups(selection, kind)).values()]
     .filter((row) => kind !== 'server' || name === undefined || row.name.includes(name) || row.of === name)
     .map(({ sums, ...row }) => ({ ...row, golden: goldenOf(sums, coveredMs / 1000, 0) }))
     .sort((a, b) => (a.of === b.of ? compare(a.name, b.name) : compare(a.of, b.of)));
   return { windowMs, coveredMs, kind, rows, droppedFlows: model.droppedFlows };
+}
+
+/** What history says, or `otherwise` while there is none: live views do not depend on it. */
+function historyOr<Answer>(history: History, question: (queries: HistoryQueries) => Answer, otherwise: Answer): Answer {
+  try {
+    return history.ask(question);
+  } catch (error) {
+    if (error instanceof WeatherError && error.code === 'history-stopped') return otherwise;
+    throw error;
+  }
 }
 
 function compare(a: string, b: string): number {
@@ -80,17 +91,17 @@ export function requestsAnswer({ model, history }: ObserverState, query: URLSear
   const status = textParameter(query, 'status');
   const given = Object.entries({ service, method, path, status, site, from, to, kind }).filter(([, value]) => value !== undefined);
   const live = model.requests(Object.fromEntries(given), limit, beforeMs);
-  if (live.length >= limit || history.state.state === 'stopped') return { requests: [...live] };
+  if (live.length >= limit) return { requests: [...live] };
   // What the model has forgotten is older than all that it has; what both have is the model's.
   const known = new Set(live.map(({ id }) => id));
-  const older = history.queries.requests(selection).filter(({ id }) => !known.has(id));
+  const older = historyOr(history, (queries) => queries.requests(selection), []).filter(({ id }) => !known.has(id));
   return { requests: [...live, ...older].sort((a, b) => b.startMs - a.startMs).slice(0, limit) };
 }
 
 export function requestAnswer({ model, history }: ObserverState, id: string): RequestTrace {
   const trace = model.trace(id);
   if (trace !== undefined) return trace;
-  const row = history.state.state === 'ok' ? history.queries.request(id) : undefined;
+  const row = historyOr(history, (queries) => queries.request(id), undefined);
   if (row === undefined) throw new NotFound(`there is no request '${id.slice(0, 100)}', or not any more`);
   const { trace: routers, sourceSite, destSite } = row;
   const way = routers.length < 2 ? [sourceSite, destSite ?? sourceSite] : routers;
@@ -115,12 +126,14 @@ export function historyAnswer({ history, clock }: ObserverState, query: URLSearc
     from: Math.floor(fromMs / 1000),
     to: Math.ceil(toMs / 1000),
   };
-  const points = history.queries.points(selection, stepSeconds).map(({ start, sums, open }) => {
-    // The last step is not over yet.
-    const seconds = Math.max(1, Math.min(stepSeconds, nowMs / 1000 - start));
-    return { atMs: start * 1000, count: sums.count, golden: goldenOf(sums, seconds, open) };
-  });
-  const first = history.queries.firstSeconds();
+  const points = history
+    .ask((queries) => queries.points(selection, stepSeconds))
+    .map(({ start, sums, open }) => {
+      // The last step is not over yet.
+      const seconds = Math.max(1, Math.min(stepSeconds, nowMs / 1000 - start));
+      return { atMs: start * 1000, count: sums.count, golden: goldenOf(sums, seconds, open) };
+    });
+  const first = history.ask((queries) => queries.firstSeconds());
   return { stepSeconds, firstMs: first === undefined ? null : first * 1000, points };
 }
 

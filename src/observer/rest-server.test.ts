@@ -205,3 +205,13 @@ test('statistics of long windows come from history, and no secret leaves with th
   assert.match(site, /https:\/\/x/);
   assert.doesNotMatch(site, /very-secret/);
 });
+
+test('while history has stopped the live views answer, and what needs history says so', async (t) => {
+  const { state } = observerState(t);
+  state.history[Symbol.dispose]();
+  for (const path of ['/api/v1/network', '/api/v1/stat', '/api/v1/requests', '/api/v1/requests/aaaaa:21', '/api/v2alpha1/sites']) {
+    assert.equal((await ask(state, path)).status, 200, path);
+  }
+  const { status, body } = await ask(state, '/api/v1/history');
+  assert.deepEqual([status, (body as { code: string }).code], [503, 'history-stopped']);
+});

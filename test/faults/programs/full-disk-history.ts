@@ -35,7 +35,7 @@ atMs += 11_000;
 for (let n = 0; n < 450; n++) history.addRow(row(`a:${n}`));
 history.flush();
 const after = history.state;
-const found = history.queries.request('a:3') !== undefined;
+const found = history.ask((found) => found).request('a:3') !== undefined;
 process.stdout.write(
   JSON.stringify({ full: full.state, code: full.message?.includes('disk is full'), warnings, after: after.state, found }),
 );
