@@ -30,7 +30,7 @@ class EchoServer {
 
   constructor() {
     this.http = createServer((request, response) => {
-      if (request.url === '/page') response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+      if (request.url === '/page') response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page);
       else if (request.url === '/result') {
         void (async () => {
           let text = '';
