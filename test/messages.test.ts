@@ -4,10 +4,11 @@ import { DeliveryState } from '../src/amqp/performatives.ts';
 import { ValueReader } from '../src/amqp/value-reader.ts';
 import { decodeHead } from '../src/forwarding/message-head.ts';
 import type { MessageHead } from '../src/forwarding/message-head.ts';
+import { copyTimeoutMs } from '../src/forwarding/multicast.ts';
 import type { Neighbour } from '../src/forwarding/neighbour.ts';
 import { Treatment } from '../src/routing/route-table.ts';
 import { encodeStreamStart } from '../src/services/tcp/stream-message.ts';
-import { Producer, consume, line, outstanding, produce, ruled } from '../src/sim/messages.ts';
+import { Producer, Recorder, consume, line, outstanding, produce, ruled } from '../src/sim/messages.ts';
 import { VirtualNetwork, pattern, servers } from '../src/sim/virtual-network.ts';
 
 const { accepted, rejected, released, modified, received } = DeliveryState;
@@ -105,6 +106,43 @@ test('a multicast message whose neighbour is lost is settled by the others', () 
   network.cut(lost);
   network.run(5);
   assert.deepEqual(producer.outcomes, [accepted]);
+});
+
+test('a consumer that never settles holds a multicast message for its time only, and gets no more until it asks for some', () => {
+  const { network, alpha, beta, gamma } = line(ruled(Treatment.multicastOnce));
+  class Idle extends Recorder {
+    ready = true;
+  }
+  const idle = new Idle();
+  gamma.control.forwarder.addConsumer('news', idle);
+  const lively = consume(beta, 'news');
+  const bothAreKnown = (): boolean => alpha.control.forwarder.table.addresses.get('Mnews')?.routers.length === 2;
+  network.runUntil(bothAreKnown, 5000);
+  network.run(2000);
+  const first = produce(alpha, 'news', 500);
+  network.run(50);
+  idle.ready = false;
+  lively.taken[0].settle(accepted);
+  beta.touch();
+  network.run(copyTimeoutMs / 2);
+  assert.deepEqual(first.outcomes, []);
+  network.run(copyTimeoutMs / 2 + 3000);
+  assert.deepEqual([first.outcomes, idle.taken[0].aborted], [[accepted], true]);
+  const second = produce(alpha, 'news', 500);
+  network.run(50);
+  lively.taken[1].settle(accepted);
+  beta.touch();
+  network.run(50);
+  assert.deepEqual([second.outcomes, idle.taken.length], [[accepted], 1]);
+  idle.ready = true;
+  beta.control.forwarder.removeConsumer('news', lively);
+  network.run(2000);
+  const third = produce(alpha, 'news', 500);
+  network.run(50);
+  assert.equal(idle.taken.length, 2);
+  network.run(copyTimeoutMs + 3000);
+  assert.deepEqual(third.outcomes, [modified]);
+  for (const router of [alpha, beta, gamma]) assert.equal(outstanding(router, 'news'), 0);
 });
 
 test('a message for nobody is released, one without an address rejected, one that has come too far released', () => {

@@ -5,6 +5,7 @@ import type { RemoteRouter, RouteTable } from '../routing/route-table.ts';
 import { AnnotatedLeg } from './annotated-leg.ts';
 import { AddressClass, AddressParser, parseAddress } from './address.ts';
 import type { ParsedAddress } from './address.ts';
+import { AddressState } from './address-state.ts';
 import { DeliveryCounters } from './delivery-counters.ts';
 import { FirstOctets } from './first-octets.ts';
 import { InboundMessage } from './inbound-message.ts';
@@ -19,36 +20,6 @@ import { RemoteLeg } from './remote-leg.ts';
 
 /** Addresses with consumers at this router. */
 const maxLocalAddresses = 10_000;
-
-/** What this router knows of an address itself. */
-class AddressState {
-  readonly consumers: Consumer[] = [];
-  /** Those of them that other routers are not told of. */
-  readonly concealed: Set<Consumer> = new Set();
-  /** Unsettled messages of this address by the neighbour's link number. */
-  readonly outstanding: Map<number, number> = new Map();
-  /** Whose turn it is among equals. */
-  turn = 0;
-
-  /** Whether other routers are told of consumers here. */
-  get isAnnounced(): boolean {
-    return this.consumers.length > this.concealed.size;
-  }
-
-  get isEmpty(): boolean {
-    return this.consumers.length === 0 && this.outstanding.size === 0;
-  }
-
-  sent(link: number): void {
-    this.outstanding.set(link, (this.outstanding.get(link) ?? 0) + 1);
-  }
-
-  settled(link: number): void {
-    const count = (this.outstanding.get(link) ?? 0) - 1;
-    if (count > 0) this.outstanding.set(link, count);
-    else this.outstanding.delete(link);
-  }
-}
 
 /** A message to be routed. */
 interface Routing {
@@ -94,6 +65,8 @@ export class Forwarder {
   /** Service addresses that are asked for here, as they are parsed. */
   readonly #services = new Map<string, ParsedAddress>();
   readonly #neighbours = new Map<number, Neighbour>();
+  /** Multicast messages whose copies are not all settled. */
+  readonly #multicasts = new Set<MulticastLeg>();
   readonly #firstOctets: FirstOctets;
   readonly #parser: AddressParser;
   readonly #localPrefix: string;
@@ -156,6 +129,7 @@ export class Forwarder {
     const wasAnnounced = state.isAnnounced;
     state.consumers.splice(index, 1);
     state.concealed.delete(consumer);
+    state.stuck.delete(consumer);
     if (state.consumers.length === 0) this.#localAddresses--;
     if (wasAnnounced && !state.isAnnounced) this.#handler.localAddressGone(key);
   }
@@ -467,8 +441,14 @@ export class Forwarder {
     from: Neighbour | undefined,
     upstream: Upstream,
   ): Downstream | typeof DeliveryState.released {
-    const leg = new MulticastLeg(upstream);
-    for (const consumer of state.consumers) leg.add((outcome) => consumer.deliver(message.head, outcome, origin, message.preSettled));
+    const leg = new MulticastLeg(upstream, message.preSettled, this.#multicasts, state.stuck);
+    for (const consumer of state.consumers) {
+      if (state.stuck.has(consumer)) {
+        if (consumer.ready === false) continue;
+        state.stuck.delete(consumer);
+      }
+      leg.add((outcome) => consumer.deliver(message.head, outcome, origin, message.preSettled), consumer);
+    }
     const nextHops = new Set<number>();
     for (const router of remotes) {
       if (router.link === from?.linkNumber || nextHops.has(router.link) || !this.#leadsOn(router)) continue;
@@ -477,6 +457,11 @@ export class Forwarder {
       leg.add((outcome) => this.#remote(router, message, outcome));
     }
     return leg.copies === 0 ? DeliveryState.released : leg;
+  }
+
+  /** To be called every second or so: copies of multicast messages that nobody takes are given up. */
+  sweep(nowMs: number): void {
+    for (const leg of [...this.#multicasts]) leg.sweep(nowMs);
   }
 
   isSevered(link: number): boolean {

@@ -223,6 +223,7 @@ export class ControlPlane implements NeighbourHandler {
   handleTimeout(): void {
     for (const [link, { connection }] of this.#neighbours) this.#routing.lifeOf(link, connection.lastReceivedMs);
     this.#routing.handleTimeout(this.#clock.nowMs());
+    this.forwarder.sweep(this.#clock.nowMs());
     this.#touched();
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventContext, Message } from 'rhea';
-import { AmqpPeer, send } from './amqp-peer.ts';
+import { AmqpPeer, outcomeOf, send } from './amqp-peer.ts';
 import type { Sender } from './amqp-peer.ts';
 import { Network, line } from './network.ts';
 import type { Entity } from './router-process.ts';
@@ -119,6 +119,42 @@ describe('AMQP clients over two hops', () => {
         Array.from({ length: 100 }, (_, body) => body),
       );
     }
+  });
+
+  test('subscribers that take nothing hold nobody for ever: not the outcome, the credit or the memory', { timeout: 90_000 }, async () => {
+    await using idle = await new AmqpPeer(east).opened();
+    await using forgetful = await new AmqpPeer(middle).opened();
+    await using lively = await new AmqpPeer(east).opened();
+    await using producer = await new AmqpPeer(west).opened();
+    await idle.receiver({ source: 'events.idle', credit_window: 0 });
+    // Takes ten and settles none.
+    const taken = await forgetful.inbox({ source: 'events.idle', credit_window: 0, autoaccept: false });
+    taken.receiver.add_credit(10);
+    const inbox = await lively.inbox('events.idle');
+    const sender = await producer.readySender('events.idle');
+    await until('both other routers are known', async () => {
+      sender.send({ body: 'probe' });
+      await sleep(100);
+      return taken.messages.length > 0 && inbox.messages.length > 0;
+    });
+    const body = Buffer.alloc(20_000);
+    const total = 1000;
+    const startMs = performance.now();
+    const memory = network.routers.map((router) => router.residentBytes());
+    const before = inbox.messages.length;
+    let accepted = 0;
+    for (let sent = 0; sent < total; sent++) {
+      await until('a producer has credit', () => sender.sendable(), 60_000);
+      void outcomeOf(sender, sender.send({ body })).then(({ state }) => (accepted += state === 'accepted' ? 1 : 0));
+    }
+    await until('all are accepted', () => accepted === total, 30_000);
+    const grown = network.routers.map((router, index) => Math.round((router.residentBytes() - (memory[index] ?? 0)) / 1_000_000));
+    console.log(`# ${total} messages of 20 kB in ${Math.round(performance.now() - startMs)} ms; routers grew by ${grown.join(', ')} MB`);
+    assert.equal(inbox.messages.length - before, total);
+    assert.ok(
+      grown.every((megabytes) => megabytes < 130),
+      `memory grew by ${grown.join(', ')} MB`,
+    );
   });
 
   test('request and reply with a dynamic address', { timeout: 30_000 }, async () => {

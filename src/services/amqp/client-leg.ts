@@ -95,7 +95,8 @@ export class ClientLeg implements Downstream, DeliverySource {
   abort(): void {
     if (this.#over) return;
     this.#end();
-    if (this.#complete) this.#delivery.forget();
+    // What has not been written is taken back.
+    if (this.#complete && this.#delivery.pending === undefined) this.#delivery.forget();
     else this.#delivery.abort();
   }
 
