@@ -122,6 +122,24 @@ test('a stream that its producer takes back is taken back from the client', () =
   assert.deepEqual([client.handler.aborts, client.handler.messages.length, producer.outcome], [1, 0, undefined]);
 });
 
+test('a whole message that waits for credit is taken back: its octets are not kept, and the next is the first', () => {
+  const client = new TestClient();
+  const link = client.receiver('q', 0);
+  const first = new Producer(client, messageOf('q', 1000));
+  const second = new Producer(client, messageOf('q', 2000));
+  const { budget } = client.router.connection;
+  assert.ok(budget.backlogBytes > 3000);
+  first.downstream.abort();
+  assert.ok(budget.backlogBytes < 3000);
+  link.grant(10);
+  client.pump();
+  assert.deepEqual(
+    [client.handler.messages, first.outcome, second.outcome?.state],
+    [[messageOf('q', 2000)], undefined, DeliveryState.accepted],
+  );
+  assert.equal(budget.backlogBytes, 0);
+});
+
 test('when the connection breaks the producer hears whether the client can have seen the message', () => {
   const client = receiving(1);
   client.handler.settle = false;
