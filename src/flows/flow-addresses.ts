@@ -74,7 +74,7 @@ function kindOf(suffix: string): FlowAddressKind | undefined {
   }
 }
 
-const flowIdentity = /^[\w+-]{5}:\d{1,15}$/;
+const flowIdentity = /^[\w+-]{5}:(?:0|[1-9]\d{0,14})$/;
 
 /** Whether a text is the identity of a record that a router has made: `<5 characters>:<number>`. */
 export function isFlowIdentity(text: string | null): text is string {

@@ -156,7 +156,20 @@ test('addresses tell what is sent to them, and by whom', () => {
 
 test('identities of records are told from other correlation ids', () => {
   for (const identity of ['abcde:1', 'a+_-Z:123456789012345']) assert.ok(isFlowIdentity(identity));
-  for (const other of [null, '', 'abcde', 'abcde:', 'abcd:1', 'abcdef:1', 'abcde:x', 'abcde.1', 'abcde:1234567890123456', 'ab de:1']) {
+  for (const other of [
+    'abcde:01',
+    'abcde:00',
+    null,
+    '',
+    'abcde',
+    'abcde:',
+    'abcd:1',
+    'abcdef:1',
+    'abcde:x',
+    'abcde.1',
+    'abcde:1234567890123456',
+    'ab de:1',
+  ]) {
     assert.ok(!isFlowIdentity(other), String(other));
   }
 });

@@ -171,7 +171,7 @@ export class Router implements TurnTask, AsyncDisposable {
       version,
       records: this.#records.services,
       nextFlowId,
-      nextMessageId: () => `${sourceId}.${++this.#flowNumber}`,
+      nextMessageId: () => `${sourceId}:0${++this.#flowNumber}`,
       tlsProfile: (name) => this.#profile(name),
     });
     this.#records.attach(this.services);

@@ -31,7 +31,10 @@ export interface ServiceContext {
   readonly records: ServiceRecords;
   /** A new identity for a connection. */
   nextFlowId(): string;
-  /** A new id for a message that nothing is recorded of: no identity. */
+  /**
+   * A new id for a message that nothing is recorded of. No identity, but for a skupper-router one that nobody has: its connectors count for
+   * good those that they cannot read, and cease to record after 5,000.
+   */
   nextMessageId(): string;
   /** An sslProfile of the configuration, as it is loaded now. */
   tlsProfile(name: string): TlsProfile;
