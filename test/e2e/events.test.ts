@@ -391,7 +391,9 @@ suite('van publish and van subscribe', { concurrency: false }, () => {
       return code === 1 && out === 'Released: nobody takes messages of "mc/news" now.\n';
     });
     const { code, error } = await sandbox.van('-n north publish mc/news x --wait-for 1 --timeout 1s');
-    assert.deepEqual([code, error.split('\n')[0]], [1, `error: only 0 of 1 sites have consumers of 'mc/news'; the message was not sent`]);
+    // Before it the command says what it waits for.
+    const reason = error.split('\n').find((text) => text.startsWith('error:'));
+    assert.deepEqual([code, reason], [1, `error: only 0 of 1 sites have consumers of 'mc/news'; the message was not sent`]);
     const end = new Subscriber(sandbox, '-n west subscribe mc/news');
     await end.subscribed();
     await sandbox.done('-n west site stop');
