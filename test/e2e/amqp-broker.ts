@@ -5,12 +5,19 @@ import type { Container, EventContext, Message, Receiver, Sender } from 'rhea';
 /** What a broker does with a message: the outcome that its sender hears. */
 export type BrokerOutcome = 'accept' | 'reject' | 'release';
 
+/** What the typings of rhea leave out. */
+interface Heartbeats {
+  readonly remote: { readonly open: { idle_time_out: number } };
+  readonly heartbeat_out: NodeJS.Timeout | undefined;
+}
+
 /** A small broker made of rhea: queues by name, in memory. What is taken and not accepted is put back. */
 export class AmqpBroker implements AsyncDisposable {
   readonly #container: Container = rhea.create_container();
   readonly #queues = new Map<string, Message[]>();
   readonly #takers = new Map<string, Set<Sender>>();
   readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<Heartbeats>();
   #server: Server | undefined;
   /** Nodes that links may not be attached to. */
   readonly refused: Set<string> = new Set();
@@ -38,6 +45,7 @@ export class AmqpBroker implements AsyncDisposable {
         this.put(addressOf(receiver.target), message);
       }
     });
+    container.on('connection_open', ({ connection }: EventContext) => this.#connections.add(connection as unknown as Heartbeats));
     container.on('sendable', () => this.#deliver());
     for (const event of ['released', 'modified', 'rejected'] as const) {
       container.on(event, ({ delivery, sender }: EventContext) => {
@@ -124,6 +132,15 @@ export class AmqpBroker implements AsyncDisposable {
     });
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+    // What rhea writes after the end of a socket begins its heartbeats again, and they would go on for ever.
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    for (const connection of this.#connections) {
+      connection.remote.open.idle_time_out = 0;
+      clearTimeout(connection.heartbeat_out);
+    }
+    this.#connections.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
