@@ -381,6 +381,8 @@ export class Session {
       if (this.#accepted.length >= maxAcceptedTogether) this.tellAccepted();
       return;
     }
+    // Outcomes reach the peer in the order in which they were given.
+    if (receiver && settled) this.tellAccepted();
     const { writer } = this.connection;
     encodeDisposition(writer, receiver, deliveryId, deliveryId, settled, state, sectionOffset, this.connection.fitError(error));
     this.connection.writeFrame(this.channel);
