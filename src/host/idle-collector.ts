@@ -1,4 +1,4 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** How often it is looked whether the process rests. */
@@ -24,7 +24,7 @@ export class IdleCollector implements Disposable {
   /** The parameters are what it looks at and does; by default those of this process. */
   constructor(
     collect: () => void = heapCollection(),
-    heapBytes: () => number = (): number => getHeapStatistics().total_heap_size,
+    heapBytes: () => number = oldGenerationBytes,
     busyMicroseconds: () => number = (): number => {
       const { user, system } = process.cpuUsage();
       return user + system;
@@ -54,6 +54,16 @@ export class IdleCollector implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
+}
+
+/**
+ * Without the young generation: that is as large as memory is asked for fast, and empty at rest. A collection after each burst of requests would
+ * drop what V8 knows of the objects that live as long as a request, and the next burst would be slow.
+ */
+function oldGenerationBytes(): number {
+  let bytes = 0;
+  for (const { space_name: name, space_size: size } of getHeapSpaceStatistics()) if (!name.startsWith('new_')) bytes += size;
+  return bytes;
 }
 
 /** A full collection that also empties V8's pool of free pages. Node offers it only behind a flag, which may be set while it runs. */
