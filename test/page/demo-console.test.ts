@@ -58,14 +58,21 @@ test(
       assert.deepEqual(status.sites.map(({ name }) => name).sort(), [...siteNames].sort());
       await page.evaluate("location.hash = '#/links'");
       const links = page.getByRole('table', { name: 'Links', exact: true }).locator('tbody tr[data-row]');
-      await until('all links are shown', async () => (await links.count()) === linkCosts.length, 20_000);
-      const linkTexts = await links.allInnerTexts();
-      for (const { from, to, cost } of linkCosts) {
-        assert.ok(
-          linkTexts.some((text) => new RegExp(`\\b${from}\\b[^]*\\b${to}\\b[^]*\\b${cost}\\b`).test(text)),
-          `a link from ${from} to ${to} of cost ${cost} is among ${JSON.stringify(linkTexts)}`,
-        );
-      }
+      // Who dialled is told by the records of each site, which come some seconds after a site that has just joined.
+      let linkTexts: readonly string[] = [];
+      const missingLinks = (): string[] =>
+        linkCosts
+          .filter(({ from, to, cost }) => !linkTexts.some((text) => new RegExp(`\\b${from}\\b[^]*\\b${to}\\b[^]*\\b${cost}\\b`).test(text)))
+          .map(({ from, to, cost }) => `from ${from} to ${to} of cost ${cost}`);
+      await until(
+        'all links are shown as they were made',
+        async () => {
+          linkTexts = await links.allInnerTexts();
+          return linkTexts.length === linkCosts.length && missingLinks().length === 0;
+        },
+        30_000,
+        () => `${missingLinks().join('; ')} among ${JSON.stringify(linkTexts)}`,
+      );
 
       // Services: those of `van stat`, with shares as the clients count them.
       const stat = JSON.parse(await box.done('-n remote stat -o json')) as StatReport;
