@@ -87,6 +87,8 @@ test('records without a type or an identity are skipped', () => {
   assert.deepEqual(decoded(listOf(identity)), []);
   assert.deepEqual(decoded(listOf(type, [0x52, 1, 0xa1, 0])), []);
   assert.deepEqual(decoded(listOf(type, [0x52, 1, 0x53, 1])), []);
+  // A second type, told as a ulong, is none when no uint could tell it.
+  assert.deepEqual(decoded(listOf(type, identity, [0x52, 0, 0x80, 0, 0, 0, 1, 0, 0, 0, 0])), []);
   assert.deepEqual(decoded(Uint8Array.of(0xc0, 3, 2, 0x40, 0x43)), []);
 });
 

@@ -42,6 +42,9 @@ export function encodeRecords(writer: ValueWriter, records: readonly RecordUpdat
   writer.end(records.length);
 }
 
+/** A type is an uint on the wire; as ulong it could be told larger. */
+const maxRecordType = 0xffff_ffff;
+
 /**
  * Reads the list of records that is a message's body, whoever made it: numbers in any unsigned encoding, texts as strings or symbols.
  * Attributes with other values are skipped, and so are records without type or identity, and what stands in place of a record.
@@ -99,7 +102,8 @@ function decodeRecord(reader: ValueReader, budget: CostBudget): RecordUpdate | u
   }
   if (reader.position !== end) throw malformed('record does not end where its size says');
   const identity = record.get(Attribute.identity);
-  const isWhole = typeof record.get(Attribute.recordType) === 'number' && typeof identity === 'string' && identity !== '';
+  const type = record.get(Attribute.recordType);
+  const isWhole = typeof type === 'number' && type <= maxRecordType && typeof identity === 'string' && identity !== '';
   return isWhole ? record : undefined;
 }
 
