@@ -230,12 +230,12 @@ export class Forwarder {
     return route !== undefined && route.routers.some((router) => router.link >= 0);
   }
 
-  /** As this router announces the address. */
   /** True when the address is configured to take no messages here. */
   isUnavailable(address: string): boolean {
     return this.treatment(this.#service(address).name) === Treatment.unavailable;
   }
 
+  /** As this router announces the address. */
   treatment(address: string): Treatment {
     return this.#rule(address)?.treatment ?? Treatment.balanced;
   }

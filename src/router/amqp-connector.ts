@@ -57,7 +57,7 @@ export class AmqpConnectorOffer implements Offer {
 
   #dial(): void {
     this.#timer = undefined;
-    // Whoever waits for messages learns at once that the password cannot be read.
+    // Read at each dial: a password that was changed is in effect without a new configuration.
     void this.#sasl().then(
       (sasl) => this.#connect(sasl),
       (error: unknown) => this.#failed(`no credentials: ${error instanceof Error ? error.message : String(error)}`),

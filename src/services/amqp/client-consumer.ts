@@ -1,8 +1,7 @@
-import type { OutgoingLink, OutgoingLinkHandler } from '../../amqp/link.ts';
+import type { IncomingLink, OutgoingLink, OutgoingLinkHandler } from '../../amqp/link.ts';
+import type { AmqpError } from '../../amqp/performatives.ts';
 import type { Consumer, Downstream, Upstream } from '../../forwarding/leg.ts';
 import type { MessageHead } from '../../forwarding/message-head.ts';
-import type { IncomingLink } from '../../amqp/link.ts';
-import type { AmqpError } from '../../amqp/performatives.ts';
 import { ClientLeg } from './client-leg.ts';
 import type { LinkOwner } from './link-owner.ts';
 

@@ -1,13 +1,12 @@
 import { Connection } from '../../amqp/connection.ts';
 import type { ConnectionHandler } from '../../amqp/connection.ts';
-import { Descriptor } from '../../amqp/constants.ts';
+import { Condition, Descriptor } from '../../amqp/constants.ts';
 import type { IncomingLink, OutgoingLink } from '../../amqp/link.ts';
 import { encodeTerminus } from '../../amqp/performatives.ts';
 import type { AmqpError } from '../../amqp/performatives.ts';
 import type { SaslClientOptions } from '../../amqp/sasl.ts';
 import type { SlabPool } from '../../amqp/transmit-buffer.ts';
 import { ValueWriter } from '../../amqp/value-writer.ts';
-import { Condition } from '../../amqp/constants.ts';
 import { ClientConsumer } from './client-consumer.ts';
 import { ClientProducer } from './client-producer.ts';
 import { HeldMessages } from './held-messages.ts';
