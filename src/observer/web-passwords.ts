@@ -21,7 +21,7 @@ const hashBytes = 32;
 /** Users of one console. Its file is read whole. */
 const maxUsers = 200;
 const maxFileBytes: number = 256 * 1024;
-/** A change of the file takes effect within this time. */
+/** A change of the file ends the sessions of those that it concerns within this time. New logins obey it at once. */
 const rereadMs = 1000;
 
 interface User {
@@ -48,9 +48,12 @@ export class Passwords {
     this.#nowMs = nowMs;
   }
 
-  /** Compares in the same time whether the user exists or not. Throws WeatherError when the file cannot be used. */
+  /**
+   * Compares in the same time whether the user exists or not, by the file as it is now: who was removed a moment ago gets no new session.
+   * Throws WeatherError when the file cannot be used.
+   */
   async check(name: string, password: string): Promise<PasswordMatch | undefined> {
-    const user = (await this.#current()).get(name);
+    const user = (await this.#read()).get(name);
     const { salt, hash, cost } = user ?? { salt: '', hash: '', cost: scryptCost };
     const actual = await derive(password, Buffer.from(salt, 'base64'), cost);
     const expected = Buffer.from(hash, 'base64');
@@ -98,7 +101,10 @@ export class Passwords {
   }
 
   async #current(): Promise<Users> {
-    if (this.#nowMs() - this.#readMs < rereadMs) return this.#users;
+    return this.#nowMs() - this.#readMs < rereadMs ? this.#users : this.#read();
+  }
+
+  async #read(): Promise<Users> {
     this.#users = await readUsers(this.#file);
     this.#readMs = this.#nowMs();
     return this.#users;

@@ -1,6 +1,7 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import rhea from 'rhea';
 import type { Container, EventContext, Message, Receiver, Sender } from 'rhea';
+import { atEndOfTest } from './end-of-test.ts';
 
 /** What a broker does with a message: the outcome that its sender hears. */
 export type BrokerOutcome = 'accept' | 'reject' | 'release';
@@ -26,6 +27,7 @@ export class AmqpBroker implements AsyncDisposable {
   readonly users: string[] = [];
 
   constructor(password?: string) {
+    atEndOfTest(async () => await this.stop());
     const container = this.#container;
     if (password === undefined) container.sasl_server_mechanisms.enable_anonymous();
     else {
@@ -112,7 +114,8 @@ export class AmqpBroker implements AsyncDisposable {
     for (const [node, takers] of this.#takers) {
       const queue = this.queue(node);
       for (const sender of takers) {
-        while (queue.length > 0 && sender.sendable()) {
+        // When credit is taken back while messages are under way, rhea counts below zero and says that it can send.
+        while (queue.length > 0 && (sender as Sender & { credit: number }).credit > 0 && sender.sendable()) {
           const message = queue.shift() as Message;
           const delivery = sender.send(message);
           this.#underWay.set(delivery.tag.toString(), message);

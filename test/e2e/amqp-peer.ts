@@ -11,6 +11,7 @@ import type {
   Sender,
   SenderOptions,
 } from 'rhea';
+import { atEndOfTest } from './end-of-test.ts';
 import { until } from './until.ts';
 
 export type { Connection, Container, Delivery, Message, Receiver, Sender };
@@ -31,6 +32,9 @@ export class AmqpPeer implements AsyncDisposable {
   #isGone = false;
 
   constructor(port: number, options: Partial<ConnectionOptions> & { connection_details?: () => unknown } = {}) {
+    atEndOfTest(() => {
+      if (!this.#isGone) this.connection.close();
+    });
     for (const event of ['sender_error', 'receiver_error', 'session_error', 'connection_error'] as const) {
       this.container.on(event, (context: EventContext) => {
         const ended = {

@@ -8,6 +8,8 @@ export class LinkProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #silent = false;
   #refusing = false;
+  /** Octets that were passed on, both directions together. */
+  passedBytes = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -33,7 +35,9 @@ export class LinkProxy implements AsyncDisposable {
   #join(from: Socket, to: Socket): void {
     this.#sockets.add(from);
     from.on('data', (bytes) => {
-      if (!this.#silent) to.write(bytes);
+      if (this.#silent) return;
+      this.passedBytes += bytes.length;
+      to.write(bytes);
     });
     from.on('end', () => to.end());
     from.on('error', () => to.destroy());
