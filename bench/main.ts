@@ -106,17 +106,17 @@ class Run {
     const samples = new Map<string, (Sample | undefined)[]>();
     for (const kind of targets.keys())
       if (kind.services.includes(load.service) && (!load.needsRouters || kind !== direct)) samples.set(kind.name, []);
-    for (const [kind, target] of targets)
-      if (!load.fresh && samples.has(kind.name))
-        await this.#attempt(`${load.name} warm-up, ${kind.name}`, async () => await load.warmUp(target, this.#loadContext));
     for (let round = 1; round <= this.#options.rounds; round += 1)
       for (const [kind, target] of targets) {
         const rounds = samples.get(kind.name);
         if (rounds === undefined) continue;
         process.stderr.write(`${load.name}, round ${round} of ${this.#options.rounds}: ${kind.name}\n`);
-        const sample = await this.#attempt(`${load.name}, round ${round}, ${kind.name}`, async () =>
-          load.fresh ? await this.#measureFresh(load, kind) : await load.measure(target, this.#loadContext),
-        );
+        const sample = await this.#attempt(`${load.name}, round ${round}, ${kind.name}`, async () => {
+          if (load.fresh) return await this.#measureFresh(load, kind);
+          // While the others had their turn, this path was at rest.
+          await load.warmUp(target, this.#loadContext);
+          return await load.measure(target, this.#loadContext);
+        });
         rounds.push(sample);
       }
     return { load, samples };

@@ -9,7 +9,7 @@ import { findProgram } from '../tools.ts';
 import type { Load, LoadContext, Sample } from './load.ts';
 import { wrkMetrics } from './requests.ts';
 
-const warmUpSeconds = 1;
+const warmUpSeconds = 2;
 /** h2load ends by itself after its duration. */
 const graceMs = 15_000;
 /** The one message of a gRPC call: not compressed, u32 length 16, octets. */

@@ -45,7 +45,7 @@ export interface Load {
   readonly needsRouters: boolean;
   /** Why it cannot run here, with what to install; undefined = it can. */
   missing(): string | undefined;
-  /** Warms up a path before its first measurement, which is not counted. */
+  /** Load that is not counted, before each measurement: the path was at rest. */
   warmUp(target: Target, context: LoadContext): Promise<void>;
   measure(target: Target, context: LoadContext): Promise<Sample>;
 }

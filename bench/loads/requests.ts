@@ -2,7 +2,7 @@ import { runWrk, wrkMissing } from './wrk.ts';
 import type { WrkResult } from './wrk.ts';
 import type { Aim, Load, Metric, Sample } from './load.ts';
 
-const warmUpSeconds = 1;
+const warmUpSeconds = 2;
 /** From this many connections on the routers are the limit, not the round trip: the aims against HAProxy and for CPU start here. */
 const saturatingConnections = 16;
 /** The aims for HTTP services are for this many. */

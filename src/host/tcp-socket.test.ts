@@ -118,3 +118,16 @@ test('destroy without reset still sends what was written in this turn', async ()
   socket.destroy(false);
   assert.equal(String(((await received) as [Buffer])[0]), 'last');
 });
+
+test('an orderly end waits for its last octets to be taken, but not for ever', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  peer.pause();
+  const bytes = Buffer.alloc(32 * 1024 * 1024);
+  socket.write(bytes, 0, bytes.length);
+  socket.destroy(false);
+  context.mock.timers.tick(299_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(recorder.events, []);
+  context.mock.timers.tick(2000);
+  await recorder.until(() => recorder.events.includes('closed'));
+});

@@ -4,6 +4,9 @@ import type { TurnQueue, TurnTask } from './turn.ts';
 
 const nothing = new Uint8Array(0);
 
+/** What is not taken within this time after an orderly end is given up. No more than a window waits then, 1 MiB: slow readers have time. */
+const lastOctetsMs = 300_000;
+
 /** Octets to be written: those of `bytes` from `start` to `end`. */
 interface Piece {
   readonly bytes: Uint8Array;
@@ -157,7 +160,11 @@ export class TcpSocket implements StreamSocket, TurnTask {
       this.endOfTurn();
     }
     if (socket.writableLength === 0) socket.destroy();
-    else socket.end(() => socket.destroy());
+    else {
+      const timer = setTimeout(() => this.#transport.resetAndDestroy(), lastOctetsMs).unref();
+      socket.once('close', () => clearTimeout(timer));
+      socket.end(() => socket.destroy());
+    }
   }
 
   pause(): void {
