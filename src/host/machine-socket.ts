@@ -1,22 +1,19 @@
 import type { Socket } from 'node:net';
 import type { ByteMachine } from '../base/byte-machine.ts';
 import type { Clock } from '../base/clock.ts';
+import { MachineTimer } from './machine-timer.ts';
 import type { TurnQueue, TurnTask } from './turn.ts';
 
 /** Bytes handed to the socket and not yet taken by the kernel; beyond it they wait in the machine, which tells its sources. */
 const maxInFlightBytes = 1_048_576;
-/** After the machine has ended, the peer gets this long to close its side. */
-const lingerMs = 2000;
 
 /** Drives a protocol machine over a socket (plain or TLS): one read, one write at the end of the turn, one timer. */
 export class MachineSocket implements TurnTask {
   readonly #socket: Socket;
   readonly #machine: ByteMachine;
-  readonly #clock: Clock;
   readonly #turns: TurnQueue;
   #inFlightBytes = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Infinity;
+  readonly #timer: MachineTimer;
   #ending = false;
   #error: Error | undefined;
 
@@ -24,7 +21,7 @@ export class MachineSocket implements TurnTask {
   constructor(socket: Socket, machine: ByteMachine, clock: Clock, turns: TurnQueue) {
     this.#socket = socket;
     this.#machine = machine;
-    this.#clock = clock;
+    this.#timer = new MachineTimer(machine, clock, turns);
     this.#turns = turns;
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => {
@@ -49,8 +46,7 @@ export class MachineSocket implements TurnTask {
       if (!machine.hasTransmit && !this.#ending) this.#end();
       return;
     }
-    const deadlineMs = machine.nextDeadlineMs();
-    if (deadlineMs < this.#timerAtMs) this.#arm(deadlineMs);
+    this.#timer.rearm();
   }
 
   #flush(): void {
@@ -67,27 +63,14 @@ export class MachineSocket implements TurnTask {
     }
   }
 
-  #arm(deadlineMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timerAtMs = deadlineMs;
-    this.#timer = setTimeout(() => this.#timeout(), Math.max(1, Math.ceil(deadlineMs - this.#clock.nowMs())));
-  }
-
-  #timeout(): void {
-    this.#timerAtMs = Infinity;
-    this.#machine.handleTimeout(this.#clock.nowMs());
-    this.#turns.touch();
-  }
-
   #end(): void {
     this.#ending = true;
-    clearTimeout(this.#timer);
     this.#socket.end();
-    this.#timer = setTimeout(() => this.#socket.destroy(), lingerMs);
+    this.#timer.linger(() => this.#socket.destroy());
   }
 
   #closed(): void {
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     this.#turns.unregister(this);
     this.#machine.lost(this.#error?.message ?? 'the connection was closed');
     this.#turns.touch();

@@ -1,12 +1,11 @@
 import type { ByteMachine } from '../base/byte-machine.ts';
 import type { Clock } from '../base/clock.ts';
 import type { StreamSocket, StreamSocketHandler } from '../base/stream-socket.ts';
+import { MachineTimer } from '../host/machine-timer.ts';
 import type { TurnQueue, TurnTask } from '../host/turn.ts';
 
 /** Octets handed to the socket and not yet taken; beyond it they wait in the machine, which tells its sources. */
 const maxInFlightBytes = 1_048_576;
-/** After the machine has ended, the peer gets this long to close its side. */
-const lingerMs = 2000;
 
 /** Drives a protocol machine over a byte stream, whatever carries it: one write at the end of a turn, one timer. */
 export class StreamMachine implements StreamSocketHandler, TurnTask {
@@ -16,8 +15,7 @@ export class StreamMachine implements StreamSocketHandler, TurnTask {
   readonly #turns: TurnQueue;
   /** Views of the machine's buffers that the socket has. */
   #lent = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Infinity;
+  readonly #timer: MachineTimer;
   #ending = false;
   #closed = false;
 
@@ -27,6 +25,7 @@ export class StreamMachine implements StreamSocketHandler, TurnTask {
     this.#machine = machine;
     this.#clock = clock;
     this.#turns = turns;
+    this.#timer = new MachineTimer(machine, clock, turns);
     socket.handler = this;
     turns.register(this);
     machine.start(clock.nowMs());
@@ -54,7 +53,7 @@ export class StreamMachine implements StreamSocketHandler, TurnTask {
 
   closed(error: Error | undefined): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     this.#turns.unregister(this);
     this.#takeBack();
     this.#machine.lost(error?.message ?? 'the connection was closed');
@@ -74,27 +73,13 @@ export class StreamMachine implements StreamSocketHandler, TurnTask {
       if (!machine.hasTransmit && !this.#ending) this.#end();
       return;
     }
-    const deadlineMs = machine.nextDeadlineMs();
-    if (deadlineMs < this.#timerAtMs) this.#arm(deadlineMs);
-  }
-
-  #arm(deadlineMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timerAtMs = deadlineMs;
-    this.#timer = setTimeout(() => this.#timeout(), Math.max(1, Math.ceil(deadlineMs - this.#clock.nowMs())));
-  }
-
-  #timeout(): void {
-    this.#timerAtMs = Infinity;
-    this.#machine.handleTimeout(this.#clock.nowMs());
-    this.#turns.touch();
+    this.#timer.rearm();
   }
 
   #end(): void {
     this.#ending = true;
-    clearTimeout(this.#timer);
     this.#socket.end();
-    this.#timer = setTimeout(() => this.destroy(), lingerMs);
+    this.#timer.linger(() => this.destroy());
   }
 
   /** Ends without ceremony. */

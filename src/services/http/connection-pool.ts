@@ -5,6 +5,8 @@ import type { EndOfTurn } from './end-of-turn.ts';
 import { ExchangeFailure } from './exchange.ts';
 import type { HttpHandler, RequestHead, RequestSink, Responder } from './exchange.ts';
 import { ReusedExchange } from './reused-exchange.ts';
+import { ServerStart } from './server-start.ts';
+import type { Activation } from './server-start.ts';
 import { WaitingExchange } from './waiting-exchange.ts';
 
 /** A connection to a server that carries one exchange at a time. */
@@ -26,16 +28,12 @@ export interface PooledConnectionOwner {
   ended(connection: PooledConnection, error: Error | undefined): void;
 }
 
-/** Starts a server that is not running, e.g. by a call or a command; may be called again while it does. */
-export type Activate = () => void;
-
 export interface ConnectionPoolOptions {
   /** Connections open at a time. */
   readonly maxConnections: number;
   /** Connections without an exchange are closed after this time, or a second before the server would. */
   readonly idleTimeoutMs: number;
-  /** For a server that runs only while it is needed: how to start it, and how long requests wait for it. */
-  readonly activation?: { readonly activate: Activate; readonly timeoutMs: number };
+  readonly activation?: Activation;
 }
 
 export interface ConnectionPoolContext {
@@ -54,8 +52,6 @@ export const defaultIdleTimeoutMs = 4_000;
 const closeMarginMs = 1_000;
 /** Requests that wait for a connection; more are refused. */
 export const maxWaitingRequests = 1_024;
-/** While a server is being started, it is tried this often. */
-const activationRetryMs = 250;
 
 /** The connections to one server: gives each request one of its own, idle or new, or lets it wait for one. */
 export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
@@ -68,9 +64,7 @@ export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
   readonly #idleUntilMs: number[] = [];
   readonly #waiting = new Set<WaitingExchange>();
   readonly #opening = new Set<() => void>();
-  /** The server is being started: since then, and when it is tried again. */
-  #activatingSinceMs = Infinity;
-  #retryAtMs = Infinity;
+  readonly #start: ServerStart;
   #wakeAtMs = Infinity;
   #stopped = false;
   /** Why the last connection could not be opened; undefined after a success. */
@@ -79,6 +73,7 @@ export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
   constructor(options: ConnectionPoolOptions, context: ConnectionPoolContext) {
     this.#options = options;
     this.#context = context;
+    this.#start = new ServerStart(options.activation);
   }
 
   get connections(): number {
@@ -132,10 +127,10 @@ export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
 
   /** Opens a connection for each request that waits, within the limit. */
   #openMore(): void {
-    if (this.#activatingSinceMs < Infinity && this.#opening.size > 0) return;
+    if (this.#start.isUnderWay && this.#opening.size > 0) return;
     while (this.#opening.size < this.#waiting.size && this.#opening.size + this.#connections.size < this.#options.maxConnections) {
       this.#open();
-      if (this.#activatingSinceMs < Infinity) return;
+      if (this.#start.isUnderWay) return;
     }
   }
 
@@ -148,7 +143,7 @@ export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
           return;
         }
         this.lastFailure = undefined;
-        this.#activatingSinceMs = Infinity;
+        this.#start.over();
         const connection = this.#context.open(this, socket);
         this.#connections.add(connection);
         this.#give(connection);
@@ -164,21 +159,16 @@ export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
   }
 
   #connectFailed(reason: string): void {
-    const { activation } = this.#options;
-    const nowMs = this.#context.clock.nowMs();
-    if (activation !== undefined && this.#waiting.size > 0) {
-      if (this.#activatingSinceMs === Infinity) {
-        this.#activatingSinceMs = nowMs;
-        activation.activate();
-      }
-      if (nowMs - this.#activatingSinceMs < activation.timeoutMs) {
-        this.#retryAtMs = nowMs + activationRetryMs;
-        this.#wake(this.#retryAtMs);
+    if (this.#waiting.size > 0) {
+      const outcome = this.#start.connectFailed(this.#context.clock.nowMs());
+      if (outcome === 'wait') {
+        this.#wake(this.#start.retryAtMs);
         return;
       }
-      this.#activatingSinceMs = Infinity;
-      for (const exchange of [...this.#waiting]) this.#refuse(exchange, `the server did not start: ${reason}`);
-      return;
+      if (outcome === 'late') {
+        for (const exchange of [...this.#waiting]) this.#refuse(exchange, `the server did not start: ${reason}`);
+        return;
+      }
     }
     // Each attempt is for one request.
     for (const exchange of this.#waiting) {
@@ -240,12 +230,11 @@ export class ConnectionPool implements HttpHandler, PooledConnectionOwner {
       else nextMs = Math.min(nextMs, this.#idleUntilMs[index]);
     }
     for (const connection of old) connection.close();
-    if (this.#retryAtMs <= nowMs) {
-      this.#retryAtMs = Infinity;
+    if (this.#start.isDue(nowMs)) {
       if (this.#waiting.size > 0) this.#openMore();
-      else this.#activatingSinceMs = Infinity;
+      else this.#start.over();
     }
-    nextMs = Math.min(nextMs, this.#retryAtMs);
+    nextMs = Math.min(nextMs, this.#start.retryAtMs);
     if (nextMs < Infinity) this.#wake(nextMs);
   }
 

@@ -1,8 +1,9 @@
-import type { Activate } from '../http/connection-pool.ts';
 import { maxWaitingRequests } from '../http/connection-pool.ts';
 import type { EndOfTurn } from '../http/end-of-turn.ts';
 import { ExchangeFailure, maxFieldBytes } from '../http/exchange.ts';
 import type { HttpHandler, RequestHead, RequestSink, Responder } from '../http/exchange.ts';
+import { ServerStart } from '../http/server-start.ts';
+import type { Activation } from '../http/server-start.ts';
 import type { ConnectServer } from '../tcp/connector.ts';
 import { ClientStream } from './client-stream.ts';
 import type { ClientStreamOwner } from './client-stream.ts';
@@ -13,8 +14,7 @@ import type { Http2Host, Http2Shared } from './http2-shared.ts';
 import { maxSessionsPerServer } from './limits.ts';
 
 export interface Http2PoolOptions extends Http2ClientOptions {
-  /** For a server that runs only while it is needed: how to start it, and how long requests wait for it. */
-  readonly activation?: { readonly activate: Activate; readonly timeoutMs: number };
+  readonly activation?: Activation;
 }
 
 export interface Http2PoolContext extends Http2Host {
@@ -25,8 +25,6 @@ export interface Http2PoolContext extends Http2Host {
 
 /** Connections without requests are closed after this time. */
 export const defaultIdleTimeoutMs = 60_000;
-/** While a server is being started, it is tried this often. */
-const activationRetryMs = 250;
 
 /**
  * The connections to one server that speaks HTTP/2: with prior knowledge, or chosen with TLS. Each takes as many requests as the server
@@ -41,9 +39,7 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
   readonly #clients = new Set<Http2Client>();
   readonly #waiting = new Set<ClientStream>();
   readonly #connecting = new Set<() => void>();
-  /** The server is being started: since then, and when it is tried again. */
-  #activatingSinceMs = Infinity;
-  #retryAtMs = Infinity;
+  readonly #start: ServerStart;
   #wakeAtMs = Infinity;
   #stopped = false;
   /** Why the last connection could not be opened; undefined after a success. */
@@ -54,6 +50,7 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
     this.#context = context;
     this.#shared = http2Shared(context, maxFieldBytes);
     this.turns = context.turns;
+    this.#start = new ServerStart(options.activation);
   }
 
   get connections(): number {
@@ -110,7 +107,7 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
 
   /** One connection at a time is opened: how many requests it takes is known only then. */
   #openMore(): void {
-    if (this.#stopped || this.#waiting.size === 0 || this.#connecting.size > 0 || this.#retryAtMs < Infinity) return;
+    if (this.#stopped || this.#waiting.size === 0 || this.#connecting.size > 0 || this.#start.retryAtMs < Infinity) return;
     if (this.#clients.size >= maxSessionsPerServer) return;
     for (const client of this.#clients) if (client.isOpening) return;
     const giveUp = this.#context.connect(
@@ -134,7 +131,7 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
 
   opened(client: Http2Client): void {
     this.lastFailure = undefined;
-    this.#activatingSinceMs = Infinity;
+    this.#start.over();
     this.hasRoom(client);
     this.#openMore();
   }
@@ -160,19 +157,9 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
 
   #connectFailed(reason: string): void {
     this.lastFailure = reason;
-    const { activation } = this.#options;
-    const nowMs = this.#context.clock.nowMs();
-    if (activation !== undefined && this.#waiting.size > 0) {
-      if (this.#activatingSinceMs === Infinity) {
-        this.#activatingSinceMs = nowMs;
-        activation.activate();
-      }
-      if (nowMs - this.#activatingSinceMs < activation.timeoutMs) {
-        this.#retryAtMs = nowMs + activationRetryMs;
-        this.#wake(this.#retryAtMs);
-        return;
-      }
-      this.#activatingSinceMs = Infinity;
+    if (this.#waiting.size > 0 && this.#start.connectFailed(this.#context.clock.nowMs()) === 'wait') {
+      this.#wake(this.#start.retryAtMs);
+      return;
     }
     // All of them waited for this one.
     for (const stream of [...this.#waiting]) stream.fail(ExchangeFailure.unreachable, reason);
@@ -191,12 +178,11 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
     this.#wakeAtMs = Infinity;
     const nowMs = this.#context.clock.nowMs();
     for (const client of [...this.#clients]) client.handleTimeout(nowMs);
-    if (this.#retryAtMs <= nowMs) {
-      this.#retryAtMs = Infinity;
+    if (this.#start.isDue(nowMs)) {
       if (this.#waiting.size > 0) this.#openMore();
-      else this.#activatingSinceMs = Infinity;
+      else this.#start.over();
     }
-    let nextMs = this.#retryAtMs;
+    let nextMs = this.#start.retryAtMs;
     for (const client of this.#clients) nextMs = Math.min(nextMs, client.nextDeadlineMs());
     // Never at once again: what was due has been done, or is under way.
     if (nextMs < Infinity) this.#wake(Math.max(nextMs, nowMs + 1));
