@@ -202,6 +202,17 @@ test('a third refusal, or one of a body that is not kept any more, is for others
   assert.equal(server.pool.requests, 0);
 });
 
+test('a server that allows no request gets one connection, and the requests that wait when it allows some', () => {
+  const server = new Server(false);
+  const maxConcurrentStreams = (limit: number): Uint8Array => Buffer.concat([Uint8Array.of(0, 3), uint32(limit)]);
+  for (let count = 0; count < 5; count++) server.ask();
+  server.say(frame(FrameType.settings, 0, 0, maxConcurrentStreams(0)));
+  assert.deepEqual([server.sockets.length, server.pool.waiting, server.pool.requests], [1, 5, 0]);
+  server.say(frame(FrameType.settings, 0, 0, maxConcurrentStreams(3)));
+  assert.equal(server.pool.requests, 3);
+  assert.equal(server.sockets.length, 2, 'it is full: another');
+});
+
 test('what is wrong with an answer ends the exchange, and the connection goes on', () => {
   const cases: Readonly<Record<string, readonly Uint8Array[]>> = {
     'a head without status': [frame(FrameType.headers, 4, 1, Uint8Array.of(0x82))],

@@ -109,7 +109,8 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
   #openMore(): void {
     if (this.#stopped || this.#waiting.size === 0 || this.#connecting.size > 0 || this.#start.retryAtMs < Infinity) return;
     if (this.#clients.size >= maxSessionsPerServer) return;
-    for (const client of this.#clients) if (client.isOpening) return;
+    // Of a server that allows no request on an empty connection, another would bring nothing: what waits goes out when it allows some.
+    for (const client of this.#clients) if (client.isOpening || (client.takesRequests && client.requests === 0)) return;
     const giveUp = this.#context.connect(
       (socket) => {
         this.#connecting.delete(giveUp);
@@ -133,7 +134,6 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
     this.lastFailure = undefined;
     this.#start.over();
     this.hasRoom(client);
-    this.#openMore();
   }
 
   hasRoom(client: Http2Client): void {
@@ -142,6 +142,7 @@ export class Http2Pool implements HttpHandler, Http2ClientOwner, ClientStreamOwn
       this.#waiting.delete(stream);
       stream.startLate(client);
     }
+    this.#openMore();
     this.#wake(client.nextDeadlineMs());
   }
 
