@@ -1,3 +1,4 @@
+import { flowAddresses } from './flow-addresses.ts';
 import { Attribute, RecordType } from './record-types.ts';
 import type { AttributeValue, RecordUpdate } from './record.ts';
 
@@ -92,6 +93,8 @@ export function costOf(update: RecordUpdate): number {
 /** A source that is heard. */
 export class HeardSource implements CollectedSource {
   readonly id: string;
+  /** What it calls itself: not its id where another router's source calls itself the same. */
+  readonly toldId: string;
   readonly firstSeenMs: number;
   readonly records: Map<string, KeptRecord> = new Map();
   readonly flows: Map<string, KeptRecord> = new Map();
@@ -106,9 +109,10 @@ export class HeardSource implements CollectedSource {
   /** Octets of its records, by estimate. */
   cost = 0;
 
-  constructor(id: string, direct: string, origin: string | undefined, nowMs: number) {
+  constructor(id: string, toldId: string, origin: string | undefined, nowMs: number) {
     this.id = id;
-    this.direct = direct;
+    this.toldId = toldId;
+    this.direct = flowAddresses(toldId).direct;
     this.origin = origin;
     this.firstSeenMs = nowMs;
     this.lastSeenMs = nowMs;

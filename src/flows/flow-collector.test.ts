@@ -201,7 +201,74 @@ test('where the origin of messages is known, nobody else tells records in a sour
   heard.receive('mc/sfe.abcde:0', heartbeatMessage(1, 'abcde:0', epoch + 1e9).octets, 'r2');
   assert.equal(heard.collector.find('abcde:1')?.attributes.get(Attribute.name), 'true');
   assert.equal(heard.collector.sources.get('abcde:0')?.clockOffsetMicroseconds, 0);
-  assert.equal(heard.collector.malformed, 3);
+  const other = heard.collector.sources.get('abcde:0@r2');
+  assert.equal(other?.origin, 'r2');
+  assert.deepEqual([...(other?.records.keys() ?? [])], ['abcde:1@r2']);
+});
+
+test('who is heard first under an id takes nothing from the router that has it', () => {
+  const heard = new Heard();
+  heard.beacon('abcde:0', 'thief');
+  heard.records('abcde:0', [update(RecordType.connector, 'abcde:5', [[Attribute.name, 'forged']])], 'thief');
+  heard.beacon('abcde:0', 'r1');
+  heard.records(
+    'abcde:0',
+    [
+      update(RecordType.connector, 'abcde:5', [
+        [Attribute.name, 'true'],
+        [Attribute.parent, 'abcde:0'],
+      ]),
+    ],
+    'r1',
+  );
+  const own = heard.collector.sources.get('abcde:0@r1');
+  assert.equal(own?.origin, 'r1');
+  assert.equal(own.direct, 'sfe.abcde:0');
+  assert.deepEqual([...(own.records.get('abcde:5@r1')?.attributes.values() ?? [])].slice(1), ['abcde:5@r1', 'true', 'abcde:0@r1']);
+  // Others lead to its records by what it calls them, and by its router.
+  const flow = (id: string, router: string): RecordUpdate =>
+    update(applicationFlow, id, [
+      [Attribute.connector, 'abcde:5'],
+      [Attribute.destRouter, router],
+    ]);
+  heard.records('vwxyz:0', [flow('vwxyz:1', 'r1'), flow('vwxyz:2', 'thief')], 'r2', 'flows');
+  assert.equal(heard.collector.find('vwxyz:1')?.attributes.get(Attribute.connector), 'abcde:5@r1');
+  assert.equal(heard.collector.find('vwxyz:2')?.attributes.get(Attribute.connector), 'abcde:5');
+  // The thief falls silent: what has a name of its own keeps it.
+  for (let beat = 0; beat < 14; beat++) {
+    heard.run(5000);
+    heard.beacon('abcde:0', 'r1');
+  }
+  assert.deepEqual([...heard.collector.sources.keys()], ['abcde:0@r1']);
+});
+
+test('a source tells its own records, of its own router and site', () => {
+  const heard = new Heard();
+  const { site, router } = RecordType;
+  const named = (type: number, identity: string, name: string): RecordUpdate => update(type, identity, [[Attribute.name, name]]);
+  heard.records('evil1:0', [named(site, 'r1', 'forged')], 'evil');
+  heard.records(
+    'evil1:0',
+    [named(listener, 'abcde:1', 'forged'), named(router, 'evil1:0', '0/r1'), named(router, 'evil1:0', '0/evil')],
+    'evil',
+  );
+  heard.records('abcde:0', [named(site, 'r1', 'west'), named(router, 'abcde:0', '0/r1'), named(listener, 'abcde:1', 'web')], 'r1');
+  heard.records('evil1:0', [named(site, 'r1', 'forged again'), named(site, 'evil', 'mine')], 'evil');
+  const names = ({ records }: CollectedSource): unknown[] => [...records.values()].map(({ attributes }) => attributes.get(Attribute.name));
+  const [evil, honest] = ['evil1:0', 'abcde:0'].map((id) => heard.collector.sources.get(id) as CollectedSource) as [
+    CollectedSource,
+    CollectedSource,
+  ];
+  assert.deepEqual(
+    [names(evil), names(honest)],
+    [
+      ['0/evil', 'mine'],
+      ['west', '0/r1', 'web'],
+    ],
+  );
+  assert.ok(heard.take().includes('evil1:0 0 r1 ended'));
+  assert.equal(heard.collector.malformed, 4);
+  assert.equal(heard.collector.recordCount, 5);
 });
 
 test('what is none of its messages is counted, and does no harm', () => {

@@ -1,11 +1,12 @@
 import { ProtocolViolation } from '../base/errors.ts';
 import { HeardSource, KeptRecord, costOf, isFlow } from './collected-source.ts';
 import type { CollectedRecord, CollectedSource } from './collected-source.ts';
-import { flowAddresses, parseFlowAddress } from './flow-addresses.ts';
+import { parseFlowAddress } from './flow-addresses.ts';
 import { readFlowMessage } from './flow-messages.ts';
 import type { FlowMessage } from './flow-messages.ts';
-import { RecordType } from './record-types.ts';
+import { Attribute, RecordType } from './record-types.ts';
 import type { RecordUpdate } from './record.ts';
+import { claimedId, mayTell, withClaimedReferences, withOwnIdentities } from './source-claims.ts';
 
 export type { CollectedRecord, CollectedSource } from './collected-source.ts';
 
@@ -63,7 +64,7 @@ export interface ObservedMessage {
   readonly subject?: string;
   /** The whole message, from its first section on. */
   readonly payload: Uint8Array;
-  /** The router that it comes from, where that is known: then nobody else can tell records in the source's name. */
+  /** The router that it comes from, where that is known: then nobody else can tell records in its sources' names. */
   readonly origin?: string | undefined;
 }
 
@@ -72,6 +73,8 @@ export class FlowCollector {
   readonly #listener: FlowListener;
   readonly #limits: CollectorLimits;
   readonly #sources = new Map<string, HeardSource>();
+  /** Ids of sources whose own ids others had before. */
+  readonly #claimed = new Set<string>();
   readonly #endedFlows: EndedRecord[] = [];
   readonly #endedRecords: EndedRecord[] = [];
   #recordCount = 0;
@@ -159,26 +162,25 @@ export class FlowCollector {
     }
   }
 
-  /** Undefined when there are too many sources, or when somebody else speaks in this one's name. */
+  /** Undefined when there are too many sources. */
   #heard(id: string, origin: string | undefined, nowMs: number): HeardSource | undefined {
-    let source = this.#sources.get(id);
+    const named = this.#sources.get(id);
+    if (named !== undefined && origin !== undefined) named.origin ??= origin;
+    // Who has been told apart from another stays so when the other is gone.
+    const isOther = origin !== undefined && ((named !== undefined && named.origin !== origin) || this.#isClaimed(claimedId(id, origin)));
+    const ownId = isOther ? claimedId(id, origin) : id;
+    let source = this.#sources.get(ownId);
     if (source === undefined) {
       if (this.#sources.size >= this.#limits.sources) {
         this.unheard++;
         return undefined;
       }
-      source = new HeardSource(id, flowAddresses(id).direct, origin, nowMs);
-      this.#sources.set(id, source);
+      source = new HeardSource(ownId, id, origin, nowMs);
+      this.#sources.set(ownId, source);
+      if (isOther) this.#claimed.add(ownId);
       if (this.#sweepDueMs === -Infinity) this.#sweepDueMs = nowMs + sweepEveryMs;
       this.#listener.sourceUp(source);
       return source;
-    }
-    if (origin !== undefined) {
-      source.origin ??= origin;
-      if (source.origin !== origin) {
-        this.malformed++;
-        return undefined;
-      }
     }
     source.lastSeenMs = nowMs;
     if (source.state === 'silent') {
@@ -188,7 +190,43 @@ export class FlowCollector {
     return source;
   }
 
-  #record(source: HeardSource, update: RecordUpdate, nowMs: number): void {
+  #isClaimed(id: string): boolean {
+    return this.#claimed.size > 0 && this.#claimed.has(id);
+  }
+
+  /** What a source tells, if it is its own; undefined when it is another's. */
+  #own(source: HeardSource, update: RecordUpdate, nowMs: number): RecordUpdate | undefined {
+    if (!mayTell(source, update, (id) => this.#isRouter(id))) return undefined;
+    if (update.get(0) === RecordType.site && update.get(1) === source.origin) this.#endOthers(source, nowMs);
+    if (this.#claimed.size === 0) return update;
+    const own = this.#claimed.has(source.id) ? withOwnIdentities(source, update) : update;
+    return withClaimedReferences(own, source.find(own.get(1) as string)?.attributes, (id) => this.#claimed.has(id));
+  }
+
+  #isRouter(id: string): boolean {
+    for (const { origin } of this.#sources.values()) if (origin === id) return true;
+    return false;
+  }
+
+  /** What others have told of a router's site before the router was heard. */
+  #endOthers(source: HeardSource, nowMs: number): void {
+    const { origin = '' } = source;
+    for (const other of this.#sources.values()) {
+      const record = other.origin === origin ? undefined : other.records.get(origin);
+      if (record?.type !== RecordType.site) continue;
+      this.malformed++;
+      record.attributes.set(Attribute.endTime, Math.max(1, nowMs));
+      this.#listener.record(other, record, false, true);
+      this.#remove(other, record);
+    }
+  }
+
+  #record(source: HeardSource, told: RecordUpdate, nowMs: number): void {
+    const update = this.#own(source, told, nowMs);
+    if (update === undefined) {
+      this.malformed++;
+      return;
+    }
     // The codec gives records with both only.
     const [type, identity] = [update.get(0) as number, update.get(1) as string];
     if (type === RecordType.log) {
@@ -325,6 +363,7 @@ export class FlowCollector {
     }
     if (silentMs < goneAfterMs) return;
     this.#sources.delete(source.id);
+    this.#claimed.delete(source.id);
     this.#listener.sourceGone(source);
     this.#recordCount -= source.records.size + source.flows.size;
     this.#cost -= source.cost;

@@ -184,3 +184,47 @@ test('a connection that goes on is told whole again every ten minutes', () => {
     [[connection.identity, true]],
   );
 });
+
+test('only routers to which clients were led add to their records, and each says where it is itself', () => {
+  const driven = new Driven({ serves: (address, routerId) => address === 'web' && routerId === 'r2' }).want(everything).run(3000);
+  driven.take();
+  const meter = driven.source.meterFor('abcde:900', 'http', 'requests', 'web');
+  const begin = (): FlowDetail => meter.begin({ kind: 'request', startWallMicroseconds: driven.wall }) as FlowDetail;
+  const [own, drained, forged] = [begin(), begin(), begin()];
+  // It does not offer the service any more, but requests have been sent there.
+  meter.series({ address: 'web', routerId: 'r3', server: 's' }).opened();
+  for (const [{ identity }, from] of [
+    [own, 'r2'],
+    [drained, 'r3'],
+    [forged, 'evil'],
+  ] as const) {
+    driven.source.receive(supplement(identity, [[Attribute.destRouter, 'r9']]), driven.nowMs, from);
+  }
+  for (const detail of [own, drained, forged]) detail.end(driven.wall);
+  driven.run(6000);
+  const told = driven.records('.flows').map((record) => [record.get(Attribute.identity), record.get(Attribute.destRouter)]);
+  assert.deepEqual(told, [
+    [own.identity, 'r2'],
+    [drained.identity, 'r3'],
+    [forged.identity, undefined],
+  ]);
+});
+
+test('where a listener leads to several services, those that its clients were led to count', () => {
+  const driven = new Driven({ serves: (address, routerId) => address === 'second' && routerId === 'r2' }).want(everything).run(3000);
+  driven.take();
+  const meter = driven.source.meterFor('abcde:900', 'tcp', 'connections');
+  meter.series({ address: 'second', routerId: '', server: '' }).opened();
+  const details = ['r2', 'evil'].map((from) => {
+    const detail = meter.begin({ kind: 'request', startWallMicroseconds: driven.wall }) as FlowDetail;
+    driven.source.receive(supplement(detail.identity, [[Attribute.destServer, 's']]), driven.nowMs, from);
+    detail.end(driven.wall);
+    return detail;
+  });
+  driven.run(6000);
+  const told = driven.records('.flows').map((record) => [record.get(Attribute.identity), record.get(Attribute.destServer)]);
+  assert.deepEqual(
+    told,
+    details.map(({ identity }, at) => [identity, at === 0 ? 's' : undefined]),
+  );
+});

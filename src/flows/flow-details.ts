@@ -4,6 +4,7 @@ import type { RecordQueue } from './record-queue.ts';
 import type { AttributeValue, RecordUpdate } from './record.ts';
 import { SourceRecord } from './source-record.ts';
 import { TokenBucket } from './token-bucket.ts';
+import type { SeriesOwner } from './traffic-table.ts';
 
 /** Records of single requests and connections that are begun and not yet told to their end, as skupper-router has it. */
 export const maxOutstandingFlows = 5000;
@@ -38,6 +39,8 @@ export interface FlowDetailsOptions {
   readonly flowsPerSecond: number;
   /** Where records that are to be told are put. */
   readonly queue: RecordQueue;
+  /** Whether a router can have served what a listener's clients asked for: nobody else adds to their records. */
+  readonly serves: (owner: SeriesOwner, routerId: string) => boolean;
 }
 
 /** The records of single requests and connections of a router's clients. */
@@ -50,6 +53,8 @@ export class FlowDetails {
   #toldAllMs = 0;
   /** Those that were not made, because there were too many. */
   dropped = 0;
+  /** Supplements of routers that the request or connection did not go to. */
+  refused = 0;
 
   constructor(options: FlowDetailsOptions) {
     this.#options = options;
@@ -77,7 +82,7 @@ export class FlowDetails {
     this.#outstanding.clear();
   }
 
-  begin(listener: string, { kind, startWallMicroseconds, parent }: FlowStart): FlowDetail | undefined {
+  begin(owner: SeriesOwner, { kind, startWallMicroseconds, parent }: FlowStart): FlowDetail | undefined {
     if (!this.#isRecording) return undefined;
     const isFull = this.#outstanding.size >= maxOutstandingFlows || this.#options.queue.length >= maxOutstandingFlows;
     if (isFull || !this.rate.take(startWallMicroseconds)) {
@@ -86,8 +91,8 @@ export class FlowDetails {
     }
     const isConnection = kind === 'connection';
     const type = isConnection ? RecordType.transportFlow : RecordType.applicationFlow;
-    const detail = new Detail(this, new SourceRecord(type, this.#options.nextIdentity()), this.#nowMs);
-    detail.set(Attribute.parent, parent ?? listener);
+    const detail = new Detail(this, owner, new SourceRecord(type, this.#options.nextIdentity()), this.#nowMs);
+    detail.set(Attribute.parent, parent ?? owner.listener);
     detail.set(Attribute.startTime, startWallMicroseconds);
     this.#outstanding.set(detail.identity, detail);
     if (isConnection) detail.update();
@@ -126,11 +131,17 @@ export class FlowDetails {
     if (nowMs - this.#toldAllMs >= tellAgainEveryMs) this.tellAll();
   }
 
-  /** What a server's router adds to one of these records. */
-  merge(identity: string, supplement: RecordUpdate, isWhole = true): void {
+  /** What a server's router adds to one of these records. `routerId` is where it comes from; undefined for this router itself. */
+  merge(identity: string, supplement: RecordUpdate, routerId?: string, isWhole = true): void {
     const detail = this.#outstanding.get(identity);
     if (detail === undefined) return;
+    if (routerId !== undefined && !this.#options.serves(detail.owner, routerId)) {
+      this.refused++;
+      return;
+    }
     for (const [attribute, value] of supplement) if (supplementAttributes.has(attribute)) detail.record.set(attribute, value);
+    // It speaks for itself alone.
+    if (routerId !== undefined) detail.record.set(Attribute.destRouter, routerId);
     if (!isWhole) return;
     detail.isSupplemented = true;
     if (detail.endedMs >= 0) this.#conclude(detail);
@@ -149,12 +160,12 @@ export class FlowDetails {
     this.tell(connection);
   }
 
-  mergeAll(supplements: readonly RecordUpdate[]): void {
+  mergeAll(supplements: readonly RecordUpdate[], routerId?: string): void {
     for (const [index, supplement] of supplements.entries()) {
       const identity = supplement.get(Attribute.identity);
       if (typeof identity !== 'string') continue;
       // One that says more than skupper-router knows comes in two records, one behind the other.
-      this.merge(identity, supplement, supplements[index + 1]?.get(Attribute.identity) !== identity);
+      this.merge(identity, supplement, routerId, supplements[index + 1]?.get(Attribute.identity) !== identity);
     }
   }
 
@@ -171,6 +182,7 @@ export class FlowDetails {
 
 class Detail implements FlowDetail {
   readonly #details: FlowDetails;
+  readonly owner: SeriesOwner;
   readonly record: SourceRecord;
   readonly begunMs: number;
   /** Negative while it goes on. */
@@ -182,8 +194,9 @@ class Detail implements FlowDetail {
   /** Or stands in the queue to be told. */
   wasTold = false;
 
-  constructor(details: FlowDetails, record: SourceRecord, nowMs: number) {
+  constructor(details: FlowDetails, owner: SeriesOwner, record: SourceRecord, nowMs: number) {
     this.#details = details;
+    this.owner = owner;
     this.record = record;
     this.begunMs = nowMs;
   }

@@ -25,6 +25,8 @@ export interface OutgoingFlowMessage {
   readonly octets: Uint8Array;
   /** Where the section of the body starts. */
   readonly bodyStart: number;
+  /** The router that it is for; empty or absent when it is for all who listen, or that is not known. */
+  readonly routerId?: string;
 }
 
 export interface Beacon {

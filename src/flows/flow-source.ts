@@ -56,6 +56,8 @@ export interface FlowSourceOptions {
   readonly flowsPerSecond?: number;
   /** Brings counters in records up to date; called while somebody listens, at most once a second. */
   readonly refresh?: () => void;
+  /** Whether a router offers an address: only those to which clients were led add to their records. Everybody when absent. */
+  readonly serves?: (address: string, routerId: string) => boolean;
 }
 
 /**
@@ -94,12 +96,20 @@ export class FlowSource {
   /** Messages to this source that were not what they should be. */
   malformed = 0;
 
-  constructor({ sourceId, nextIdentity, flowsPerSecond = defaultFlowsPerSecond, refresh }: FlowSourceOptions) {
+  constructor({ sourceId, nextIdentity, flowsPerSecond = defaultFlowsPerSecond, refresh, serves = () => true }: FlowSourceOptions) {
     this.addresses = flowAddresses(`${sourceId}:0`);
     this.#nextIdentity = nextIdentity;
     this.#refresh = refresh ?? ((): void => {});
-    this.#details = new FlowDetails({ nextIdentity, flowsPerSecond, queue: this.#flowQueue });
     this.#traffic = new TrafficTable({ nextIdentity, router: this.addresses.id, queue: this.#caravanQueue });
+    this.#details = new FlowDetails({
+      nextIdentity,
+      flowsPerSecond,
+      queue: this.#flowQueue,
+      serves: ({ listener, address }, routerId) => {
+        if (address !== undefined && serves(address, routerId)) return true;
+        return this.#traffic.isCounting ? this.#traffic.leadsTo(listener, routerId, serves) : address === undefined;
+      },
+    });
     this.#configuration = new ConfigurationRecords(this.#recordQueue);
     this.#supplement = new SupplementSender({
       sourceId,
@@ -158,9 +168,9 @@ export class FlowSource {
     this.#log.add({ identity: this.#nextIdentity(), parent, severity, text: told, wallMicroseconds, sourceFile, sourceLine });
   }
 
-  /** What a listener's traffic is counted and recorded with. `listener` is the identity of its record. */
-  meterFor(listener: string, protocol: string, counted: Counted): ListenerMeter {
-    return new ListenerMeter({ listener, protocol, counted }, this.#traffic, this.#details);
+  /** What a listener's traffic is counted and recorded with. `listener` is the identity of its record, `address` the service, if it is one. */
+  meterFor(listener: string, protocol: string, counted: Counted, address?: string): ListenerMeter {
+    return new ListenerMeter({ listener, protocol, counted, address }, this.#traffic, this.#details);
   }
 
   // ---- who listens ----
@@ -226,12 +236,14 @@ export class FlowSource {
     }
   }
 
-  /** A message to the source's own addresses: everything is asked for again, or another router adds to records of this one. */
-  receive(octets: Uint8Array, nowMs: number): void {
+  /**
+   * A message of `routerId` to the source's own addresses: everything is asked for again, or another router adds to records of this one.
+   */
+  receive(octets: Uint8Array, nowMs: number, routerId?: string): void {
     try {
       const message = readFlowMessage(octets);
       if (message.subject === 'FLUSH') this.#repeatDueMs = Math.min(this.#repeatDueMs, Math.max(nowMs, this.#repeatedMs + repeatEveryMs));
-      else if (message.subject === 'RECORD') this.#details.mergeAll(message.records);
+      else if (message.subject === 'RECORD') this.#details.mergeAll(message.records, routerId);
       else this.malformed++;
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
@@ -280,7 +292,7 @@ export class FlowSource {
       this.#refresh();
     }
     this.#tellLoss(nowMs);
-    for (const [sourceId, supplements] of this.#supplement.take()) this.#send(supplementAddress(sourceId), supplements);
+    for (const { sourceId, routerId, records: added } of this.#supplement.take()) this.#send(supplementAddress(sourceId), added, routerId);
     if (records) this.#sendQueue(this.addresses.records, this.#recordQueue);
     if (flows) this.#sendQueue(this.addresses.flows, this.#flowQueue);
     this.#sendQueue(this.addresses.caravan, this.#caravanQueue);
@@ -319,8 +331,8 @@ export class FlowSource {
   }
 
   /** Written at once: updates are views of records that change. */
-  #send(to: string, updates: readonly RecordUpdate[]): void {
-    for (const records of batchesOf(updates)) this.#messages.push(recordMessage(this.#messageNumber++, to, records));
+  #send(to: string, updates: readonly RecordUpdate[], routerId = ''): void {
+    for (const records of batchesOf(updates)) this.#messages.push({ ...recordMessage(this.#messageNumber++, to, records), routerId });
   }
 }
 

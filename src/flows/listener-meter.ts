@@ -23,7 +23,7 @@ export class ListenerMeter implements TrafficMeter {
   }
 
   begin(start: FlowStart): FlowDetail | undefined {
-    return this.#details.begin(this.#owner.listener, start);
+    return this.#details.begin(this.#owner, start);
   }
 
   /** The listener is gone: its sums end. */

@@ -23,10 +23,16 @@ export class ServerIndex {
    */
   find(routerId: string, server: string, address: string): StoredRecord | undefined {
     const record = server === '' ? undefined : this.#records.find(server);
-    if (record?.type === RecordType.connector) return record;
+    if (record?.type === RecordType.connector && this.#isAt(routerId, record)) return record;
     this.#refresh();
     if (server === '') return this.#only.get(keyOf(routerId, address)) ?? undefined;
     return this.#connectors.get(keyOf(routerId, server));
+  }
+
+  /** As far as both are told: a router speaks for its own servers only. */
+  #isAt(routerId: string, { source }: StoredRecord): boolean {
+    const place = this.#directory.placeOfSource(source).routerId;
+    return routerId === '' || place === '' || place === routerId;
   }
 
   #refresh(): void {

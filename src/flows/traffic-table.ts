@@ -25,6 +25,8 @@ export interface SeriesOwner {
   readonly listener: string;
   readonly protocol: string;
   readonly counted: Counted;
+  /** The service that it leads to; undefined where there are several. */
+  readonly address?: string | undefined;
 }
 
 export interface TrafficTableOptions {
@@ -86,6 +88,16 @@ export class TrafficTable {
     if (known !== undefined) return known;
     if (this.#series.size < maxSeries) return this.#make(this.#series, key, owner, destination);
     return this.#restOf(owner, address);
+  }
+
+  /** Whether traffic of a listener goes to a router, or to an address that `serves` says is served there. */
+  leadsTo(listener: string, routerId: string, serves: (address: string, routerId: string) => boolean): boolean {
+    for (const { record } of this.#all()) {
+      if (record.get(Attribute.parent) !== listener) continue;
+      const chosen = record.get(Attribute.destRouter);
+      if (chosen === routerId || (chosen === '' && serves(String(record.get(Attribute.vanAddress)), routerId))) return true;
+    }
+    return false;
   }
 
   #restOf(owner: SeriesOwner, address: string): ServerSeries {

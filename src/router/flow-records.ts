@@ -5,11 +5,10 @@ import { FlowSource } from '../flows/flow-source.ts';
 import type { OutgoingFlowMessage } from '../flows/flow-messages.ts';
 import { Attribute, RecordType } from '../flows/record-types.ts';
 import type { Forwarder } from '../forwarding/forwarder.ts';
-import type { Upstream } from '../forwarding/leg.ts';
 import { MessageInbox } from '../forwarding/message-inbox.ts';
-import { noAnnotations } from '../forwarding/router-annotations.ts';
 import type { TurnQueue } from '../host/turn.ts';
 import type { ControlMap } from '../routing/control-message.ts';
+import { sendFlowMessage } from './flow-delivery.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 /** Services tell the octets of connections that go on this often. */
@@ -51,12 +50,6 @@ const siteAttributes: readonly (readonly [string, Attribute])[] = [
   ['version', Attribute.buildVersion],
 ];
 
-/** What becomes of a message that is told to all is nothing to its teller. */
-const nobody: Upstream = {
-  update(): void {},
-  relieved(): void {},
-};
-
 /**
  * Tells the network what this router is and does, as skupper-router's records: nothing while nobody listens. Its own addresses, for those who
  * ask and those who add, are there as long as somebody does.
@@ -76,9 +69,10 @@ export class FlowRecords {
     const { clock, sourceId, nextIdentity, routerId, version, mode } = options;
     this.#options = options;
     this.#wake = new WakeTimer(options, () => this.#due());
-    this.source = new FlowSource({ sourceId, nextIdentity, refresh: () => this.#refresh() });
-    this.#inbox = new MessageInbox((octets) => {
-      this.source.receive(octets, clock.nowMs());
+    const serves = (address: string, server: string): boolean => this.#serves(address, server);
+    this.source = new FlowSource({ sourceId, nextIdentity, refresh: () => this.#refresh(), serves });
+    this.#inbox = new MessageInbox((octets, _head, origin) => {
+      this.source.receive(octets, clock.nowMs(), origin);
       this.#pump();
     });
     const wallMicroseconds = this.wallMicroseconds();
@@ -143,14 +137,29 @@ export class FlowRecords {
     return forwarder.localConsumers(address) > 0 || forwarder.routersOf(address).length > 0;
   }
 
+  #serves(address: string, routerId: string): boolean {
+    const { forwarder, routerId: ownId } = this.#options;
+    return (
+      routerId === ownId ||
+      forwarder()
+        .routersOf(address)
+        .some((router) => router.routerId === routerId)
+    );
+  }
+
   #offer(wanted: boolean): void {
     if (wanted === this.#isOffered) return;
     const forwarder = this.#options.forwarder();
     const { direct, supplements } = this.source.addresses;
     this.#isOffered = wanted;
     for (const address of [direct, supplements]) {
-      if (wanted) forwarder.addConsumer(address, this.#inbox);
-      else forwarder.removeConsumer(address, this.#inbox);
+      if (wanted) {
+        forwarder.addConsumer(address, this.#inbox);
+        forwarder.addLocal(address, this.#inbox);
+      } else {
+        forwarder.removeConsumer(address, this.#inbox);
+        forwarder.removeLocal(address);
+      }
     }
   }
 
@@ -178,24 +187,9 @@ export class FlowRecords {
     this.#wake.at(this.source.nextDeadlineMs());
   }
 
-  /** What finds its way full is dropped: records must not delay what they are about. */
-  #send({ to, octets, bodyStart }: OutgoingFlowMessage): void {
-    const { turns } = this.#options;
-    const head = {
-      annotations: noAnnotations,
-      annotationsEnd: 0,
-      priority: 4,
-      to,
-      replyTo: null,
-      correlationId: null,
-      contentType: null,
-      bodyStart,
-    };
-    const downstream = this.#options.forwarder().forward(head, false, true, undefined, nobody);
-    if (typeof downstream === 'number') return;
-    if (downstream.congested) downstream.abort();
-    else downstream.send(octets, 0, octets.length, false);
-    turns.touch();
+  #send(message: OutgoingFlowMessage): void {
+    sendFlowMessage(this.#options.forwarder(), message, message.routerId ?? '');
+    this.#options.turns.touch();
   }
 
   stop(): void {

@@ -71,7 +71,7 @@ export class ServiceRecords {
       ],
       wallMicroseconds(),
     );
-    const meter = source.meterFor(record.identity, protocol, protocol === 'http' ? 'requests' : 'connections');
+    const meter = source.meterFor(record.identity, protocol, protocol === 'http' ? 'requests' : 'connections', address);
     this.#listeners.set(keyOf(entity), { record, meter });
     return { identity: record.identity, meter };
   }

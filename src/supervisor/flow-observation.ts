@@ -5,9 +5,9 @@ import { flushMessage, readFlowMessage } from '../flows/flow-messages.ts';
 import type { Beacon } from '../flows/flow-messages.ts';
 import { MessageInbox } from '../forwarding/message-inbox.ts';
 import type { MessageHead } from '../forwarding/message-head.ts';
-import { noAnnotations } from '../forwarding/router-annotations.ts';
 import type { LineStream } from '../host/line-server.ts';
 import { formatResponse, respond, statusCodes, type ManagementRequest } from '../management/management-protocol.ts';
+import { sendFlowMessage } from '../router/flow-delivery.ts';
 import { failure } from '../router/management.ts';
 import type { Router } from '../router/router.ts';
 import type { ObserveOptions } from './site-flows.ts';
@@ -38,18 +38,22 @@ interface Source {
   questions: number;
 }
 
+/** What an observation needs of the router. */
+export type ObservedRouter = Pick<Router, 'forwarder' | 'turns'>;
+
 /** What one observer is told, with its subscriptions. */
 export class FlowObservation {
-  readonly #router: Router;
+  readonly #router: ObservedRouter;
   readonly options: ObserveOptions;
   readonly #request: ManagementRequest;
   readonly #client: LineStream;
   readonly #ended: () => void;
   readonly #beacons: MessageInbox;
   readonly #records: MessageInbox;
+  /** By router and id: two routers may call their sources the same, but each speaks for its own only. */
   readonly #sources = new Map<string, Source>();
-  /** Sources by the addresses that their records come to. */
-  readonly #byAddress = new Map<string, Source>();
+  /** Sources by the addresses that their records come to, and by router. */
+  readonly #byAddress = new Map<string, Map<string, Source>>();
   readonly #timer: NodeJS.Timeout;
   #messageNumber = 0;
   /** Messages that the client did not take. */
@@ -59,7 +63,7 @@ export class FlowObservation {
 
   /** `before` lingers: this one takes over what it listens to, without a gap. */
   constructor(
-    router: Router,
+    router: ObservedRouter,
     options: ObserveOptions,
     request: ManagementRequest,
     client: LineStream,
@@ -112,9 +116,8 @@ export class FlowObservation {
       if (!(error instanceof ProtocolViolation)) throw error;
       return;
     }
-    const source = this.#sources.get(beacon.id) ?? this.#add(beacon, octets, origin);
-    // One that calls itself as another does is not that one.
-    if (source === undefined || source.origin !== origin) return;
+    const source = this.#sources.get(keyOf(origin, beacon.id)) ?? this.#add(beacon, octets, origin);
+    if (source === undefined) return;
     source.heardMs = performance.now();
     this.#tell(octets, head.to ?? beaconAddress, origin);
   }
@@ -130,12 +133,17 @@ export class FlowObservation {
       ...(detail ? [`${address}.flows`] : []),
       ...(logs ? [`${address}.logs`] : []),
       ...(sourceType === 'CONTROLLER' ? [`${address}.heartbeats`] : []),
-    ].filter((wanted) => !this.#byAddress.has(wanted));
+    ].filter((wanted) => this.#byAddress.get(wanted)?.has(origin) !== true);
     const beacon = { message, octets: octets.slice() };
     const source: Source = { id, origin, addresses, beacon, heardMs: performance.now(), hasRecords: false, questions: 0 };
-    this.#sources.set(id, source);
+    this.#sources.set(keyOf(origin, id), source);
     for (const wanted of addresses) {
-      this.#byAddress.set(wanted, source);
+      const listened = this.#byAddress.get(wanted);
+      if (listened !== undefined) {
+        listened.set(origin, source);
+        continue;
+      }
+      this.#byAddress.set(wanted, new Map([[origin, source]]));
       this.#router.forwarder.addConsumer(wanted, this.#records);
     }
     this.#ask(source);
@@ -151,32 +159,15 @@ export class FlowObservation {
   /** Asks for all records. */
   #ask(source: Source): void {
     source.questions++;
-    const { to, octets, bodyStart } = flushMessage(++this.#messageNumber, source.id);
     const { forwarder, turns } = this.#router;
-    const downstream = forwarder.forward(
-      {
-        annotations: noAnnotations,
-        annotationsEnd: 0,
-        priority: 4,
-        to,
-        replyTo: null,
-        correlationId: null,
-        contentType: null,
-        bodyStart,
-      },
-      false,
-      true,
-      undefined,
-      { update(): void {}, relieved(): void {} },
-    );
-    if (typeof downstream !== 'number') downstream.send(octets, 0, octets.length, false);
+    sendFlowMessage(forwarder, flushMessage(++this.#messageNumber, source.id), source.origin);
     turns.touch();
   }
 
   #take(octets: Uint8Array, head: MessageHead, origin: string): void {
     const { to } = head;
-    const source = to === null ? undefined : this.#byAddress.get(to);
-    if (to === null || source === undefined || source.origin !== origin) return;
+    const source = to === null ? undefined : this.#byAddress.get(to)?.get(origin);
+    if (to === null || source === undefined) return;
     source.heardMs = performance.now();
     const subject = this.#tell(octets, to, origin);
     if (subject === 'RECORD') source.hasRecords = true;
@@ -206,8 +197,11 @@ export class FlowObservation {
   }
 
   #forget(source: Source): void {
-    this.#sources.delete(source.id);
+    this.#sources.delete(keyOf(source.origin, source.id));
     for (const address of source.addresses) {
+      const listened = this.#byAddress.get(address);
+      listened?.delete(source.origin);
+      if (listened === undefined || listened.size > 0) continue;
       this.#byAddress.delete(address);
       this.#router.forwarder.removeConsumer(address, this.#records);
     }
@@ -230,6 +224,10 @@ export class FlowObservation {
     this.#router.forwarder.removeConsumer(beaconAddress, this.#beacons);
     this.#router.turns.touch();
   }
+}
+
+function keyOf(origin: string, id: string): string {
+  return `${origin} ${id}`;
 }
 
 /** Longest subject that is told. */

@@ -36,6 +36,8 @@ export interface Forgery {
   /** Where it is said to come from; this router when absent, nowhere when null. */
   readonly ingress?: string | null;
   readonly trace?: readonly string[];
+  /** The whole message; one that begins a stream when absent. */
+  readonly message?: Uint8Array;
 }
 
 /**
@@ -144,6 +146,15 @@ export class EvilRouter {
     return 'service';
   }
 
+  /** Ids of sources of flow records, by the addresses that they offer. */
+  get flowSources(): readonly string[] {
+    const offered: string[] = [];
+    for (const { key, routers } of this.control.forwarder.table.addresses.values()) {
+      if (key.startsWith('Msfe.') && routers.some(({ routerId }) => routerId !== this.id)) offered.push(key.slice('Msfe.'.length));
+    }
+    return offered;
+  }
+
   // ---- routing ----
 
   /** Sends a routing message; from itself unless it says otherwise. */
@@ -231,12 +242,13 @@ export class EvilRouter {
   }
 
   /** Sends a message straight to its neighbour, past its own forwarding. */
-  deliver({ to, replyTo, ingress = nodeName(this.id), trace = [nodeName(this.id)] }: Forgery): void {
+  deliver({ to, replyTo, ingress = nodeName(this.id), trace = [nodeName(this.id)], message }: Forgery): void {
     const link = this.#link?.priorityLink(4);
     if (link === undefined) return;
     const writer = new ValueWriter(512);
-    encodeAnnotations(writer, { flags: AnnotationFlag.streaming, toOverride: null, ingress, trace, ingressMesh: null });
-    writer.raw(encodeStreamStart(to, replyTo ?? null, `evil:${this.sent}`));
+    const flags = message === undefined ? AnnotationFlag.streaming : 0;
+    encodeAnnotations(writer, { flags, toOverride: null, ingress, trace, ingressMesh: null });
+    writer.raw(message ?? encodeStreamStart(to, replyTo ?? null, `evil:${this.sent}`));
     const bytes = writer.take();
     this.sent++;
     const outgoing = link.deliver(false, {

@@ -2,6 +2,7 @@ import { consume } from '../../src/sim/messages.ts';
 import { Cable } from '../../src/sim/virtual-link.ts';
 import { VirtualNetwork } from '../../src/sim/virtual-network.ts';
 import type { VirtualRouter } from '../../src/sim/virtual-router.ts';
+import { treatmentRule } from '../../src/router/address-rules.ts';
 import type { RoutingEvent } from '../../src/routing/events.ts';
 import { simulatedTrust } from '../../src/routing/simulated-trust.ts';
 import type { SimulatedAuthority } from '../../src/routing/simulated-trust.ts';
@@ -44,6 +45,7 @@ export class EvilNetwork {
       : undefined;
     this.evil = new EvilRouter({ id: evilId, trust, random: this.network.random.split(evilId), wake: () => this.#process.touch() });
     this.#process = this.network.start(evilId, {
+      rule: treatmentRule([], 'balanced'),
       observe: (control) => this.evil.watch(control),
       routing: { instance: 1, ...(trust === undefined ? {} : { trust }) },
       onRoutingEvent: (event) => {
@@ -57,6 +59,7 @@ export class EvilNetwork {
     const events: RoutingEvent[] = [];
     this.events.set(id, events);
     const router: VirtualRouter = this.network.start(id, {
+      rule: treatmentRule([], 'balanced'),
       routing: {
         instance: 1,
         ...(signs

@@ -17,6 +17,8 @@ import {
   updateStorm,
 } from './records.ts';
 
+import { flowRecords } from './telemetry.ts';
+
 /** Every attack, those of the threat model (K1 ...) first. */
 export const attacks: readonly Attack[] = [
   advertiseAnything,
@@ -44,4 +46,5 @@ export const attacks: readonly Attack[] = [
   malformedRecords,
   beyondConsume,
   loops,
+  flowRecords,
 ];
