@@ -29,7 +29,7 @@ export class GroupedTraffic {
       totalOf(this.#outbound, labels.sourceId).add(cell, open);
       const service = this.#service(labels.address);
       service.total.add(cell, open);
-      totalOf(service.listeners, series.listener).add(cell, open);
+      totalOf(service.listeners, labels.listenerKey).add(cell, open);
       if (labels.protocol !== '') service.protocols.add(labels.protocol);
       if (labels.destId === '') return;
       totalOf(this.#inbound, labels.destId).add(cell, open);
@@ -75,7 +75,7 @@ export interface ServiceTraffic {
   /** Of `total.count`, those that a server had. */
   served: number;
   readonly protocols: Set<string>;
-  /** By identity of the listener's record. */
+  /** By `listenerKey`. */
   readonly listeners: Map<string, TrafficTotal>;
   readonly servers: Map<string, { readonly labels: SeriesLabels; readonly total: TrafficTotal }>;
 }

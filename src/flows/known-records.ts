@@ -20,6 +20,8 @@ export interface StoredRecord {
 export class KnownRecords {
   readonly #byIdentity = new Map<string, StoredRecord>();
   readonly #byType = new Map<number, Map<string, StoredRecord>>();
+  /** Sources of which there is a newer life. */
+  readonly #replaced = new Set<string>();
   /** Grows with records that come and go. */
   version = 0;
   refused = 0;
@@ -29,13 +31,13 @@ export class KnownRecords {
     const identity = textOf(attributes, Attribute.identity);
     const type = numberOf(attributes, Attribute.recordType) ?? -1;
     const known = this.#byIdentity.get(identity);
-    if (known !== undefined && (known.source !== source || known.type !== type)) return undefined;
+    if (known !== undefined && (known.type !== type || (known.source !== source && !isNewerSite(known, attributes)))) return undefined;
     if (numberOf(attributes, Attribute.endTime)) {
       this.#delete(identity);
       return known;
     }
     const facts = factsOf(type, attributes);
-    if (known?.attributes === attributes) {
+    if (known?.attributes === attributes && known.source === source) {
       if (facts !== known.facts) this.version++;
       known.facts = facts;
       return known;
@@ -60,15 +62,28 @@ export class KnownRecords {
     return this.#byIdentity.get(identity);
   }
 
-  *ofType(type: RecordType): IterableIterator<StoredRecord> {
+  /** Those of now: without what a router told before it was started again, unless that is asked for. */
+  *ofType(type: RecordType, isWithReplaced = false): IterableIterator<StoredRecord> {
     const ofType = this.#byType.get(type);
-    if (ofType !== undefined) yield* ofType.values();
+    if (ofType === undefined) return;
+    for (const record of ofType.values()) if (isWithReplaced || !this.#replaced.has(record.source)) yield record;
+  }
+
+  /** The router of this source has been started again, and has a new one. */
+  replace(source: string): void {
+    this.#replaced.add(source);
+    this.version++;
+  }
+
+  isReplaced(source: string): boolean {
+    return this.#replaced.has(source);
   }
 
   /** Forgets everything of a source, and gives it. */
   forgetSource(source: string): readonly StoredRecord[] {
     const gone = [...this.#byIdentity.values()].filter((record) => record.source === source);
     for (const { identity } of gone) this.#delete(identity);
+    this.#replaced.delete(source);
     return gone;
   }
 
@@ -81,6 +96,11 @@ export class KnownRecords {
     if (ofType?.size === 0) this.#byType.delete(record.type);
     this.version++;
   }
+}
+
+/** A site keeps its identity when its router is started again. */
+function isNewerSite({ type, attributes }: StoredRecord, told: RecordUpdate): boolean {
+  return type === RecordType.site && (numberOf(told, Attribute.startTime) ?? 0) > (numberOf(attributes, Attribute.startTime) ?? 0);
 }
 
 /** What rows and labels of others take from a record. Counters, which change all the time, are not among it. */

@@ -490,3 +490,58 @@ test('whatever records say, the model stays whole and plain', () => {
     { numRuns: 100 },
   );
 });
+
+test('a router that is started again has each listener, server and link once, and what it had before is over', () => {
+  const model = twoSites();
+  model.record('wwwww:0', sums(0), startMs);
+  model.record('wwwww:0', sums(60), startMs + 10_000);
+  const flow = { parent: 'wwwww:1', startTime: startMs * 1000 };
+  model.record('wwwww:0', record(RecordType.transportFlow, 'wwwww:9', flow), startMs + 10_000);
+  const later = (startMs + 20_000) * 1000;
+  // East first, which has the server: sums that are told go to the server as it is now.
+  for (const [source, name] of [
+    ['fffff', 'east'],
+    ['xxxxx', 'west'],
+  ] as const) {
+    model.source(`${source}:0`, 'up', startMs + 20_000, 0);
+    model.record(`${source}:0`, record(RecordType.site, `${name}-id`, { name: `new ${name}`, startTime: later }), startMs + 20_000);
+    const router = { name: `0/${name}-id`, parent: `${name}-id`, startTime: later };
+    model.record(`${source}:0`, record(RecordType.router, `${source}:0`, router), startMs + 20_000);
+  }
+  const server = { name: 'shop-server', vanAddress: 'shop', protocol: 'http', destHost: '10.0.0.1', destPort: '9090', destServer: 'other' };
+  model.record('fffff:0', record(RecordType.connector, 'fffff:1', server), startMs + 20_000);
+  const listener = { name: 'shop', vanAddress: 'shop', protocol: 'http', destHost: '127.0.0.1', destPort: '8081' };
+  model.record('xxxxx:0', record(RecordType.listener, 'xxxxx:1', listener), startMs + 20_000);
+  const check = (nowMs: number): void => {
+    const { services, sites, edges } = model.snapshot(60_000, nowMs);
+    const [shop] = services;
+    assert.deepEqual(
+      shop?.listeners.map(({ siteName, name, port, golden }) => [siteName, name, port, golden.perSecond > 0]),
+      [['new west', 'shop', '8081', true]],
+    );
+    assert.deepEqual(
+      shop?.servers.map(({ siteName, connector, share }) => [siteName, connector, share]),
+      [['new east', 'shop-server', 1]],
+    );
+    assert.deepEqual(
+      sites.map(({ name }) => name),
+      ['new east', 'new west'],
+    );
+    assert.deepEqual(
+      edges.map(({ sourceName, destName }) => [sourceName, destName]),
+      [['new west', 'new east']],
+    );
+    assert.deepEqual(
+      [...model.records(RecordType.connector)].map(({ attributes }) => attributes.get(Attribute.identity)),
+      ['fffff:1'],
+    );
+    assert.deepEqual([...model.records(RecordType.link)], []);
+  };
+  check(startMs + 50_000);
+  assert.equal(model.request('wwwww:9')?.ended, true);
+  // What comes late of the life before changes nothing.
+  model.record('eeeee:0', record(RecordType.router, 'eeeee:0', { name: '0/east-id', parent: 'east-id', startTime: 1 }), startMs + 50_000);
+  check(startMs + 50_000);
+  for (const source of ['wwwww:0', 'eeeee:0']) model.source(source, 'gone', startMs + 55_000);
+  check(startMs + 55_000);
+});

@@ -269,8 +269,17 @@ export class NetworkModel {
     const stored = this.#records.take(source.id, record, nowMs);
     if (stored === undefined) return;
     if (numberOf(record, Attribute.endTime)) this.#forgetRecord(stored);
-    else this.#directory.learn(source, record);
+    else this.#replace(this.#directory.learn(source, record));
     if (stored.type === RecordType.link) this.#links.take(record, nowMs);
+  }
+
+  /** A router that was started again has forgotten what it was before: nothing of that goes on. */
+  #replace(source: FlowSourceState | undefined): void {
+    if (source === undefined || this.#records.isReplaced(source.id)) return;
+    source.state = 'silent';
+    this.#records.replace(source.id);
+    this.#series.silence(source.id);
+    this.#requests.endSource(source.id);
   }
 
   #forgetRecord({ type, identity }: StoredRecord): void {

@@ -10,6 +10,8 @@ import type { Series, SeriesKey } from './observed-series.ts';
 export interface SeriesLabels {
   /** Name of the listener; empty when it is not known. */
   readonly listener: string;
+  /** The same for a listener over all lives of its router. */
+  readonly listenerKey: string;
   readonly sourceId: string;
   readonly sourceSite: string;
   /** Router of the server, and its site; empty when there was no server. */
@@ -32,6 +34,8 @@ export class SeriesNames {
   readonly #records: KnownRecords;
   readonly #servers: ServerIndex;
   #labels = new Map<number, SeriesLabels>();
+  /** The names that a series had last: they are kept when routers are started again and forget what they were before. */
+  readonly #last = new WeakMap<SeriesKey, SeriesLabels>();
   #versions = '';
 
   constructor(directory: SiteDirectory, records: KnownRecords, servers: ServerIndex) {
@@ -48,7 +52,10 @@ export class SeriesNames {
     }
     const known = this.#labels.get(series.index);
     if (known !== undefined) return known;
-    const labels = this.#make(series);
+    const last = this.#last.get(series);
+    const isGone = this.#directory.known(series.source) === undefined;
+    const labels = isGone && last !== undefined ? last : this.#make(series, last);
+    this.#last.set(series, labels);
     this.#labels.set(series.index, labels);
     return labels;
   }
@@ -57,24 +64,52 @@ export class SeriesNames {
     return this.#servers.find(destRouter, destServer, address);
   }
 
-  #make(series: Series): SeriesLabels {
+  #make(series: Series, last: SeriesLabels | undefined): SeriesLabels {
     const listener = this.#records.find(series.listener);
     const connector = this.connector(series);
     const source = this.#directory.placeOfSource(series.source);
     const dest = connector === undefined ? undefined : this.#directory.placeOfSource(connector.source);
     const destId = dest === undefined || dest.routerId === '' ? series.destRouter : dest.routerId;
     return {
-      listener: listener === undefined ? '' : textOf(listener.attributes, Attribute.name),
+      listenerKey: listener === undefined ? (last?.listenerKey ?? series.listener) : listenerKey(listener, source.routerId),
+      listener: listener === undefined ? (last?.listener ?? '') : textOf(listener.attributes, Attribute.name),
       sourceId: source.routerId,
       sourceSite: source.name,
       destId,
       destSite: destId === '' ? '' : this.#directory.placeOfRouter(destId).name,
       address: series.address,
       protocol: series.protocol,
-      connector: connector === undefined ? '' : textOf(connector.attributes, Attribute.name),
-      server: connector === undefined ? series.destServer : serverText(connector.attributes),
-      serverKey: `${destId}\n${connector?.identity ?? series.destServer}\n${series.address}`,
+      ...this.#serverLabels(series, destId, connector, last),
       edgeKey: `${source.routerId}\n${destId}\n${series.protocol}\n${series.address}`,
     };
   }
+
+  #serverLabels(
+    series: Series,
+    destId: string,
+    connector: StoredRecord | undefined,
+    last: SeriesLabels | undefined,
+  ): Pick<SeriesLabels, 'connector' | 'server' | 'serverKey'> {
+    if (connector !== undefined) {
+      return {
+        connector: textOf(connector.attributes, Attribute.name),
+        server: serverText(connector.attributes),
+        serverKey: serverKey(connector, destId, series.address),
+      };
+    }
+    if (last !== undefined && last.connector !== '' && last.destId === destId) {
+      return { connector: last.connector, server: last.server, serverKey: last.serverKey };
+    }
+    return { connector: '', server: series.destServer, serverKey: `${destId}\n${series.destServer}\n${series.address}` };
+  }
+}
+
+/** By router and name, as connectors of an address are told apart; `routerId` is that of the record's source. */
+export function serverKey({ source, attributes }: StoredRecord, routerId: string, address: string): string {
+  return `${routerId || source}\n${textOf(attributes, Attribute.protocol)}\n${textOf(attributes, Attribute.name)}\n${address}`;
+}
+
+/** By router and name, as listeners are told apart there; `routerId` is that of the record's source. */
+export function listenerKey({ source, attributes }: StoredRecord, routerId: string): string {
+  return `${routerId || source}\n${textOf(attributes, Attribute.protocol)}\n${textOf(attributes, Attribute.name)}`;
 }

@@ -41,14 +41,16 @@ export class ServerIndex {
     this.#versions = versions;
     this.#connectors = new Map();
     this.#only = new Map();
-    for (const record of this.#records.ofType(RecordType.connector)) {
+    // Sums of clients elsewhere name servers by what they were called before their router was started again.
+    for (const record of this.#records.ofType(RecordType.connector, true)) {
       const { attributes, source } = record;
       const { routerId } = this.#directory.placeOfSource(source);
+      const server = textOf(attributes, Attribute.destServer);
+      if (server !== '') this.#connectors.set(keyOf(routerId, server), record);
+      if (this.#records.isReplaced(source)) continue;
       const place = keyOf(routerId, textOf(attributes, Attribute.vanAddress));
       this.#only.set(place, this.#only.has(place) ? null : record);
       this.#connectors.set(keyOf(routerId, textOf(attributes, Attribute.name)), record);
-      const server = textOf(attributes, Attribute.destServer);
-      if (server !== '') this.#connectors.set(keyOf(routerId, server), record);
     }
   }
 }

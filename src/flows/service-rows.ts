@@ -1,8 +1,9 @@
 import type { GroupedTraffic } from './grouped-traffic.ts';
 import type { KnownRecords, StoredRecord } from './known-records.ts';
-import type { ListenerRow, ServerRow, ServiceRow } from './network-snapshot.ts';
+import type { Golden, ListenerRow, ServerRow, ServiceRow } from './network-snapshot.ts';
 import { Attribute, RecordType } from './record-types.ts';
 import { textOf } from './record-values.ts';
+import { listenerKey, serverKey } from './series-labels.ts';
 import type { SiteDirectory } from './site-directory.ts';
 import type { TopologyService } from './topology-report.ts';
 
@@ -33,10 +34,11 @@ export function serviceRows(directory: SiteDirectory, records: KnownRecords, gro
   for (const record of records.ofType(RecordType.connector))
     take(of(textOf(record.attributes, Attribute.vanAddress)), record, 'connectors');
   for (const address of grouped.addresses()) of(address);
+  const allListeners = new Map(parts.values().flatMap(({ listeners }) => listeners.map((record) => [keyOf(record, directory), record])));
   parts.delete('');
   return [...parts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([address, service]) => serviceRow(address, service, directory, records, grouped));
+    .map(([address, service]) => serviceRow(address, service, directory, allListeners, grouped));
 }
 
 function take(service: ServiceParts, record: StoredRecord, end: 'listeners' | 'connectors'): void {
@@ -49,32 +51,27 @@ function serviceRow(
   address: string,
   { listeners, connectors, protocols, routed }: ServiceParts,
   directory: SiteDirectory,
-  records: KnownRecords,
+  allListeners: ReadonlyMap<string, StoredRecord>,
   grouped: GroupedTraffic,
 ): ServiceRow {
   const traffic = grouped.service(address);
   // A listener of several addresses is told with one of them; its traffic tells the others.
-  const known = new Map(listeners.map((record) => [record.identity, record]));
-  for (const identity of traffic?.listeners.keys() ?? []) {
-    const record = records.find(identity);
-    if (record?.type === RecordType.listener) known.set(identity, record);
+  const known = new Map(listeners.map((record) => [keyOf(record, directory), record]));
+  for (const key of traffic?.listeners.keys() ?? []) {
+    const record = allListeners.get(key);
+    if (record !== undefined) known.set(key, record);
   }
   return {
     address,
     protocols: [...(protocols.size > 0 ? protocols : (traffic?.protocols ?? []))].sort(),
     distribution: routed?.distribution ?? 'balanced',
-    listeners: [...known.values()].map((record) => listenerRow(record, directory, grouped, address)),
+    listeners: [...known].map(([key, record]) => listenerRow(record, directory, grouped.golden(traffic?.listeners.get(key)))),
     servers: serverRows(address, connectors, routed, directory, grouped),
     golden: grouped.golden(traffic?.total),
   };
 }
 
-function listenerRow(
-  { identity, source, attributes }: StoredRecord,
-  directory: SiteDirectory,
-  grouped: GroupedTraffic,
-  address: string,
-): ListenerRow {
+function listenerRow({ source, attributes }: StoredRecord, directory: SiteDirectory, golden: Golden): ListenerRow {
   const { routerId, name } = directory.placeOfSource(source);
   return {
     siteId: routerId,
@@ -82,7 +79,7 @@ function listenerRow(
     name: textOf(attributes, Attribute.name),
     host: textOf(attributes, Attribute.destHost),
     port: textOf(attributes, Attribute.destPort),
-    golden: grouped.golden(grouped.service(address)?.listeners.get(identity)),
+    golden,
   };
 }
 
@@ -98,9 +95,10 @@ function serverRows(
   const unused = new Map(traffic?.servers);
   const share = (count: number): number | null => (traffic === undefined || traffic.served === 0 ? null : count / traffic.served);
   const rows: ServerRow[] = [];
-  for (const { identity, source, attributes } of connectors) {
-    const { routerId, name } = directory.placeOfSource(source);
-    const key = `${routerId}\n${identity}\n${address}`;
+  for (const record of connectors) {
+    const { attributes } = record;
+    const { routerId, name } = directory.placeOfSource(record.source);
+    const key = serverKey(record, routerId, address);
     const total = unused.get(key)?.total;
     unused.delete(key);
     rows.push({
@@ -131,4 +129,8 @@ function serverRows(
     rows.push({ siteId: routerId, siteName: name, connector: '', host: '', port: '', share: share(0), golden: grouped.golden(undefined) });
   }
   return rows;
+}
+
+function keyOf(listener: StoredRecord, directory: SiteDirectory): string {
+  return listenerKey(listener, directory.placeOfSource(listener.source).routerId);
 }

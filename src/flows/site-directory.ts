@@ -83,8 +83,11 @@ export class SiteDirectory {
     this.version++;
   }
 
-  /** Takes a record of a site or a router, and looks at the others for what they say of their source. */
-  learn(source: FlowSourceState, record: RecordUpdate): void {
+  /**
+   * Takes a record of a site or a router, and looks at the others for what they say of their source. Gives the source that the router had
+   * before it was started again, when that has just become known.
+   */
+  learn(source: FlowSourceState, record: RecordUpdate): FlowSourceState | undefined {
     const type = numberOf(record, Attribute.recordType);
     if (!source.tellsSums && hasOwnNumbers(record)) source.tellsSums = true;
     if (type === RecordType.site) {
@@ -93,13 +96,17 @@ export class SiteDirectory {
       if (source.siteId === '') source.siteId = identity;
       this.version++;
     }
-    if (type !== RecordType.router) return;
+    if (type !== RecordType.router) return undefined;
     source.router = record;
     source.siteId = textOf(record, Attribute.parent) || source.siteId;
     source.routerId = plainRouterId(textOf(record, Attribute.name));
-    // A router that comes back has a new source id; the newest speaks for it.
-    this.#byRouter.set(source.routerId, source);
     this.version++;
+    // A router that comes back has a new source id; the newest speaks for it.
+    const before = this.#byRouter.get(source.routerId);
+    if (before === source) return undefined;
+    const isOlder = before?.router !== undefined && startOf(before.router) > startOf(record);
+    if (!isOlder) this.#byRouter.set(source.routerId, source);
+    return isOlder ? source : before;
   }
 
   siteRecord(source: FlowSourceState): RecordUpdate | undefined {
@@ -158,6 +165,10 @@ export class SiteDirectory {
 /** Router ids in records and traces stand behind the number of an area: `0/west`. */
 export function plainRouterId(text: string): string {
   return text.replace(/^\d+\//, '');
+}
+
+function startOf(record: RecordUpdate): number {
+  return numberOf(record, Attribute.startTime) ?? 0;
 }
 
 const maxNameLength = 256;
