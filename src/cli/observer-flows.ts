@@ -10,18 +10,23 @@ import { withProgress } from './progress.ts';
 
 /** How often new requests are asked for. */
 const followMs = 500;
-/** Rows of one answer: 2,000 a second are followed. */
+/** Rows of one answer. */
 const maxRows = 1000;
-/** Requests that are known to have been told. */
-const maxKnown = 20_000;
 /** The network of 1,000 sites with all their services. */
 const maxAnswerBytes = 64 * 1024 * 1024;
+
+interface RequestsBody {
+  readonly requests: readonly RequestRow[];
+  readonly next: number;
+  readonly missed: number;
+}
 
 /** Asks the observer of the site. */
 export class ObserverFlows implements FlowSession {
   readonly isObserver = true;
   readonly #call: Call;
   readonly #socketPath: string;
+  #missed = 0;
 
   constructor(call: Call, socketPath: string) {
     this.#call = call;
@@ -41,7 +46,7 @@ export class ObserverFlows implements FlowSession {
   }
 
   async requests(filter: RequestFilter, limit: number): Promise<readonly RequestRow[]> {
-    const { requests } = await this.#ask<{ readonly requests: readonly RequestRow[] }>('requests', { ...filter, limit: String(limit) });
+    const { requests } = await this.#ask<RequestsBody>('requests', { ...filter, limit: String(limit) });
     return requests;
   }
 
@@ -56,22 +61,18 @@ export class ObserverFlows implements FlowSession {
 
   async follow(filter: RequestFilter, take: (row: RequestRow) => boolean, signal: AbortSignal): Promise<void> {
     // What is there already was before.
-    const known = new Map<string, boolean>((await this.requests(filter, maxRows)).map(({ id, ended }) => [id, ended]));
+    let { next } = await this.#ask<RequestsBody>('requests', { limit: '1' });
     while (!signal.aborted) {
-      await sleep(followMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
-      const rows = await this.requests(filter, maxRows);
-      for (const row of [...rows].reverse()) {
-        if (known.get(row.id) === true || known.get(row.id) === row.ended) continue;
-        known.delete(row.id);
-        known.set(row.id, row.ended);
-        if (!take(row)) return;
-      }
-      for (const id of known.keys()) {
-        if (known.size <= maxKnown) break;
-        known.delete(id);
-      }
+      const body = await this.#ask<RequestsBody>('requests', { ...filter, after: String(next), limit: String(maxRows) });
+      next = body.next;
+      this.#missed += body.missed;
+      for (const row of body.requests) if (!take(row)) return;
+      if (body.requests.length < maxRows) await sleep(followMs, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  get missed(): number {
+    return this.#missed;
   }
 
   async dropped(windowMs: number): Promise<number> {

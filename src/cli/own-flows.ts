@@ -27,6 +27,8 @@ const lateMs = 1500;
 /** Listens to the network by itself, as long as the command runs. */
 class OwnFlows implements FlowSession {
   readonly isObserver = false;
+  /** What does not arrive counts as dropped. */
+  readonly missed = 0;
   readonly #call: Call;
   readonly #session: SiteSession;
   readonly #stopping = new AbortController();

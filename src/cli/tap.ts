@@ -56,11 +56,15 @@ async function tap(call: Call, filter: RequestFilter, format: Format, limits: Ta
   const printer = new TapPrinter(call, format, limits);
   const startedMs = performance.now();
   let droppedBefore = 0;
+  let missedBefore = 0;
   const tellLeft = async (): Promise<void> => {
     const dropped = await session.dropped(performance.now() - startedMs);
     if (dropped > droppedBefore)
       shell.writeError(`${dropped - droppedBefore} requests or connections were not recorded: there were too many.\n`);
     droppedBefore = Math.max(dropped, droppedBefore);
+    if (session.missed > missedBefore)
+      shell.writeError(`${session.missed - missedBefore} more began or ended than could be followed: narrow it down, or use van stat.\n`);
+    missedBefore = session.missed;
     const left = printer.takeLeft();
     if (left > 0) shell.writeError(`${left} more were left out (--max-rps ${limits.perSecond}).\n`);
   };

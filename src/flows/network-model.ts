@@ -80,7 +80,7 @@ export class NetworkModel {
   readonly #options: NetworkModelOptions;
   readonly #directory: SiteDirectory;
   readonly #records = new KnownRecords();
-  readonly #requests = new RecentRequests();
+  readonly #requests: RecentRequests;
   readonly #servers: ServerIndex;
   readonly #names: SeriesNames;
   readonly #series = new ObservedSeries();
@@ -101,6 +101,8 @@ export class NetworkModel {
   constructor(options: NetworkModelOptions) {
     const { nowMs, ownRouterId = '', fineSlotMs = defaultFineSlotMs } = options;
     this.#options = options;
+    // Numbers of changes go on over restarts: there are less than a million a second.
+    this.#requests = new RecentRequests(undefined, Math.floor(nowMs) * 1000);
     this.#directory = new SiteDirectory(ownRouterId);
     this.#servers = new ServerIndex(this.#records, this.#directory);
     this.#names = new SeriesNames(this.#directory, this.#records, this.#servers);
@@ -206,6 +208,23 @@ export class NetworkModel {
       if (row.startMs < beforeMs && matchesRequest(filter, row)) rows.push(row);
     }
     return rows;
+  }
+
+  /** The last change that `requestChanges` knows: what comes after it has not happened yet. */
+  get lastRequestChange(): number {
+    return this.#requests.lastChange;
+  }
+
+  /** Requests and connections that have begun or ended after a change, in that order. `missed`: of all, those that are not known any more. */
+  requestChanges(
+    filter: RequestFilter,
+    change: number,
+    limit: number,
+  ): { readonly requests: readonly RequestRow[]; readonly next: number; readonly missed: number } {
+    const rowOf = (request: StoredRequest): RequestRow => requestRow(request, this.#requestSources);
+    const matches = (request: StoredRequest): boolean => matchesRequest(filter, rowOf(request));
+    const { requests, next, missed } = this.#requests.changesAfter(change, Math.min(limit, maxRows), matches);
+    return { requests: requests.map(rowOf), next, missed };
   }
 
   request(id: string): RequestRow | undefined {

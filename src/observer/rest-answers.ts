@@ -71,7 +71,14 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-export function requestsAnswer({ model, history }: ObserverState, query: URLSearchParams): { requests: RequestRow[] } {
+/** `next` is to be given as `after`, to hear what follows; `missed` is what has begun or ended since and is not known any more. */
+interface RequestsAnswer {
+  readonly requests: readonly RequestRow[];
+  readonly next: number;
+  readonly missed: number;
+}
+
+export function requestsAnswer({ model, history }: ObserverState, query: URLSearchParams): RequestsAnswer {
   const limit = integerParameter(query, 'limit', 1, maxRequests) ?? defaultRequests;
   const beforeMs = integerParameter(query, 'before', 0, latestMs);
   statusParameter(query, 'status');
@@ -90,12 +97,16 @@ export function requestsAnswer({ model, history }: ObserverState, query: URLSear
   const { service, method, path, site, from, to, kind } = selection;
   const status = textParameter(query, 'status');
   const given = Object.entries({ service, method, path, status, site, from, to, kind }).filter(([, value]) => value !== undefined);
-  const live = model.requests(Object.fromEntries(given), limit, beforeMs);
-  if (live.length >= limit) return { requests: [...live] };
+  const filter = Object.fromEntries(given);
+  const after = integerParameter(query, 'after', 0, Number.MAX_SAFE_INTEGER);
+  if (after !== undefined) return model.requestChanges(filter, after, limit);
+  const last = { next: model.lastRequestChange, missed: 0 };
+  const live = model.requests(filter, limit, beforeMs);
+  if (live.length >= limit) return { requests: live, ...last };
   // What the model has forgotten is older than all that it has; what both have is the model's.
   const known = new Set(live.map(({ id }) => id));
   const older = historyOr(history, (queries) => queries.requests(selection), []).filter(({ id }) => !known.has(id));
-  return { requests: [...live, ...older].sort((a, b) => b.startMs - a.startMs).slice(0, limit) };
+  return { requests: [...live, ...older].sort((a, b) => b.startMs - a.startMs).slice(0, limit), ...last };
 }
 
 export function requestAnswer({ model, history }: ObserverState, id: string): RequestTrace {

@@ -64,6 +64,11 @@ const ownRoutes: readonly Route[] = [
       { name: 'kind', description: 'request or connection' },
       { name: 'limit', description: '1 to 1000, default 100', type: 'integer' },
       { name: 'before', description: 'started before this time, in milliseconds since the epoch', type: 'integer' },
+      {
+        name: 'after',
+        description: '`next` of the answer before: what has begun or ended since, in that order; `missed` counts what was too much',
+        type: 'integer',
+      },
     ],
     answers: { schema: 'Requests' },
     run: requestsAnswer,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
+import { Attribute } from '../flows/record-types.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { observerState, startMs, tellRequest } from './observer-fixtures.test.ts';
 import type { ObserverState } from './observer-state.ts';
@@ -214,4 +215,33 @@ test('while history has stopped the live views answer, and what needs history sa
   }
   const { status, body } = await ask(state, '/api/v1/history');
   assert.deepEqual([status, (body as { code: string }).code], [503, 'history-stopped']);
+});
+
+test('requests are followed from one answer to the next, and those that were too many are counted', async (t) => {
+  const { state } = observerState(t);
+  interface Answer {
+    readonly requests: readonly { readonly id: string }[];
+    readonly next: number;
+    readonly missed: number;
+  }
+  const follow = async (after: number): Promise<Answer> =>
+    (await ask(state, `/api/v1/requests?after=${after}&limit=1000&status=2xx`)).body as Answer;
+  const { next: start } = (await ask(state, '/api/v1/requests?limit=1')).body as Answer;
+  tellRequest(state.model, 'aaaaa:100', startMs + 3000);
+  tellRequest(state.model, 'aaaaa:101', startMs + 3000, [[Attribute.result, '500']]);
+  const first = await follow(start);
+  assert.deepEqual([first.requests.map(({ id }) => id), first.missed], [['aaaaa:100'], 0]);
+  for (let number = 0; number < 12_000; number++) tellRequest(state.model, `aaaaa:${1000 + number}`, startMs + 4000);
+  let after = first.next;
+  const seen: string[] = [];
+  let missed = 0;
+  for (let page = 0; page < 20; page++) {
+    const answer = await follow(after);
+    if (answer.requests.length === 0) break;
+    after = answer.next;
+    missed += answer.missed;
+    seen.push(...answer.requests.map(({ id }) => id));
+  }
+  assert.deepEqual([seen.length + missed, new Set(seen).size, seen.at(-1)], [12_000, seen.length, 'aaaaa:12999']);
+  assert.ok(seen.length > 9_900);
 });
