@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { InputError } from '../base/errors.ts';
 import { NetworkModel } from '../flows/network-model.ts';
 import { EventHub } from './event-hub.ts';
+import { eventWindowMs } from './event-windows.ts';
 import { startMs, TestClock, tellRequest, tellTwoSites } from './observer-fixtures.test.ts';
 import type { ObserverEvent } from './rest-handler.ts';
 
@@ -51,4 +53,40 @@ test('requests are told at a bounded rate, and the others are counted', (t) => {
   t.mock.timers.tick(2000);
   assert.equal(events.at(-1)?.json, '{"flows":30}');
   assert.ok(events.every(({ json }) => !json.includes('\n')));
+});
+
+test('each reader gets the network of the window that it wants, made once for all who want the same', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { hub } = rig();
+  const read = new Map<string, ObserverEvent[]>();
+  for (const [name, windowMs] of [
+    ['a', 10_000],
+    ['b', 600_000],
+    ['c', 10_000],
+  ] as const) {
+    const events: ObserverEvent[] = [];
+    read.set(name, events);
+    hub.subscribe((event) => void events.push(event), windowMs);
+  }
+  t.mock.timers.tick(2000);
+  const windows = [...read.values()].map((events) => events.map(({ json }) => (JSON.parse(json) as { windowMs: number }).windowMs));
+  assert.deepEqual(windows, [
+    [10_000, 10_000],
+    [600_000, 600_000],
+    [10_000, 10_000],
+  ]);
+  assert.equal(read.get('a')?.at(-1), read.get('c')?.at(-1));
+  hub[Symbol.dispose]();
+});
+
+test('windows of events are a few', () => {
+  for (const [text, expected] of [
+    ['', 60_000],
+    ['10s', 10_000],
+    ['1m', 60_000],
+    ['600s', 600_000],
+  ] as const) {
+    assert.equal(eventWindowMs(new URLSearchParams({ window: text })), expected);
+  }
+  for (const text of ['11s', '1h', 'x', '-10s']) assert.throws(() => eventWindowMs(new URLSearchParams({ window: text })), InputError);
 });

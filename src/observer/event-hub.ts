@@ -1,19 +1,20 @@
 import type { Clock } from '../base/clock.ts';
 import type { NetworkModel } from '../flows/network-model.ts';
 import type { RequestRow } from '../flows/network-snapshot.ts';
+import { usualWindowMs } from './event-windows.ts';
 import type { ObserverEvent, ObserverEvents } from './rest-handler.ts';
 
 /** How often the whole network is told. */
 const networkPeriodMs = 2000;
 /** Requests and connections told a second: more than anybody reads. */
 const maxRequestsPerSecond = 20;
-const windowMs = 60_000;
 
 /** Tells subscribers what happens. Nothing is made while there are none. */
 export class EventHub implements ObserverEvents, Disposable {
   readonly #model: Pick<NetworkModel, 'snapshot' | 'droppedFlows' | 'lostMessageCount'>;
   readonly #clock: Clock;
-  readonly #subscribers = new Set<(event: ObserverEvent) => void>();
+  /** With the windows that they want. */
+  readonly #subscribers = new Map<(event: ObserverEvent) => void, number>();
   #timer: NodeJS.Timeout | undefined;
   #second = 0;
   #told = 0;
@@ -25,13 +26,13 @@ export class EventHub implements ObserverEvents, Disposable {
     this.#clock = clock;
   }
 
-  subscribe(take: (event: ObserverEvent) => void): Disposable {
+  subscribe(take: (event: ObserverEvent) => void, windowMs: number = usualWindowMs): Disposable {
     if (this.#subscribers.size === 0) {
       this.#lost = this.#lostSoFar;
       this.#left = 0;
     }
-    this.#subscribers.add(take);
-    take(this.#network());
+    this.#subscribers.set(take, windowMs);
+    take(this.#network(windowMs));
     this.#timer ??= setInterval(() => this.#tell(), networkPeriodMs);
     return {
       [Symbol.dispose]: (): void => {
@@ -77,15 +78,28 @@ export class EventHub implements ObserverEvents, Disposable {
     const flows = this.#lostSoFar - this.#lost + this.#left;
     this.#lost = this.#lostSoFar;
     this.#left = 0;
-    this.#send(this.#network());
+    this.#tellNetwork();
     if (flows > 0) this.#send({ name: 'lost', json: JSON.stringify({ flows }) });
   }
 
-  #network(): ObserverEvent {
+  /** Each window is made once for all who want it. */
+  #tellNetwork(): void {
+    const made = new Map<number, ObserverEvent>();
+    for (const [take, windowMs] of this.#subscribers) {
+      let event = made.get(windowMs);
+      if (event === undefined) {
+        event = this.#network(windowMs);
+        made.set(windowMs, event);
+      }
+      take(event);
+    }
+  }
+
+  #network(windowMs: number): ObserverEvent {
     return { name: 'network', json: JSON.stringify(this.#model.snapshot(windowMs, this.#clock.wallMs())) };
   }
 
   #send(event: ObserverEvent): void {
-    for (const take of this.#subscribers) take(event);
+    for (const take of this.#subscribers.keys()) take(event);
   }
 }

@@ -47,7 +47,8 @@ test('the socket is its owner’s alone, and answers without login, with events 
   assert.equal((await get(path, '/control/login-link', 'POST')).statusCode, 200);
   assert.deepEqual(asked, ['POST /control/login-link']);
 
-  const stream = await get(path, '/api/v1/events');
+  assert.equal((await get(path, '/api/v1/events?window=11s')).statusCode, 400);
+  const stream = await get(path, '/api/v1/events?window=10s');
   assert.match(stream.headers['content-type'] ?? '', /^text\/event-stream/);
   let text = '';
   stream.setEncoding('utf8').on('data', (part: string) => (text += part));

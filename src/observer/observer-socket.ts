@@ -4,7 +4,7 @@ import type { Logger } from '../base/log.ts';
 import { listenPrivately } from '../host/line-server.ts';
 import type { ObserverEvents, RestHandler } from './rest-handler.ts';
 import { failure, sendAnswer } from './web-answer.ts';
-import { EventStreams } from './web-event-streams.ts';
+import { EventStreams, windowOf } from './web-event-streams.ts';
 
 export interface ObserverSocketOptions {
   readonly path: string;
@@ -34,8 +34,10 @@ export async function openObserverSocket(options: ObserverSocketOptions): Promis
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://observer');
     const method = request.method ?? 'GET';
     if (pathname === '/api/v1/events' && method === 'GET') {
-      if (streams.isFull) sendAnswer(request, response, failure(503, 'too-many-streams', 'too many read events'), false);
-      else streams.open(response, ended.signal, () => undefined);
+      const windowMs = windowOf(searchParams);
+      if (typeof windowMs !== 'number') sendAnswer(request, response, windowMs, false);
+      else if (streams.isFull) sendAnswer(request, response, failure(503, 'too-many-streams', 'too many read events'), false);
+      else streams.open(response, windowMs, ended.signal, () => undefined);
       return;
     }
     const handler = pathname.startsWith('/control/') && control !== undefined ? control : rest;

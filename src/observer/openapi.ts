@@ -17,6 +17,14 @@ export function openApiDocument(version: string): unknown {
   paths['/api/v1/events'] = {
     get: {
       summary: 'Server-sent events: network (NetworkSnapshot), request (RequestRow), lost',
+      parameters: [
+        {
+          name: 'window',
+          in: 'query',
+          description: 'over what time golden metrics are: 10s, 60s (default) or 600s',
+          schema: { type: 'string' },
+        },
+      ],
       responses: plain('a stream that does not end', 'text/event-stream'),
     },
   };

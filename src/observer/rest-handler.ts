@@ -34,6 +34,9 @@ export interface ObserverEvent {
 
 /** What happens, for server-sent events. Nothing is made while nobody has subscribed. */
 export interface ObserverEvents {
-  /** `take` gets a `network` at once, then each event until disposal. It must not block and must not throw. */
-  subscribe(take: (event: ObserverEvent) => void): Disposable;
+  /**
+   * `take` gets a `network` at once, then each event until disposal; it must not block and must not throw. `windowMs` is that of golden metrics,
+   * as `eventWindowMs` gives it.
+   */
+  subscribe(take: (event: ObserverEvent) => void, windowMs?: number): Disposable;
 }

@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
+import { InputError } from '../base/errors.ts';
+import { eventWindowMs } from './event-windows.ts';
 import type { ObserverEvent, ObserverEvents } from './rest-handler.ts';
+import { failure, type Answer } from './web-answer.ts';
 
 /** Readers at a time: a few people with a few tabs each. */
 const maxStreams = 32;
@@ -40,8 +43,11 @@ export class EventStreams implements Disposable {
     return this.#streams.size >= maxStreams;
   }
 
-  /** Streams events to `response`, whose head has been set but not sent, until it closes or `ended` is aborted. `isRead`: it is still read. */
-  open(response: ServerResponse, ended: AbortSignal, isRead: () => void): void {
+  /**
+   * Streams events to `response`, whose head has been set but not sent, until it closes or `ended` is aborted. `isRead`: it is still read.
+   * `windowMs` is of `eventWindowMs`.
+   */
+  open(response: ServerResponse, windowMs: number, ended: AbortSignal, isRead: () => void): void {
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -54,7 +60,7 @@ export class EventStreams implements Disposable {
     const subscription = this.#events.subscribe((event) => {
       if (stream === undefined) waiting.push(event);
       else this.#send(stream, event);
-    });
+    }, windowMs);
     const opened: Stream = { response, subscription, isRead, stalledSinceMs: undefined, droppedRequests: 0 };
     stream = opened;
     this.#streams.add(opened);
@@ -119,5 +125,15 @@ export class EventStreams implements Disposable {
   #drop(stream: Stream): void {
     this.#streams.delete(stream);
     stream.subscription[Symbol.dispose]();
+  }
+}
+
+/** The window that is asked for, or the answer when it is none. */
+export function windowOf(query: URLSearchParams): number | Answer {
+  try {
+    return eventWindowMs(query);
+  } catch (error) {
+    if (error instanceof InputError) return failure(400, error.code, error.message);
+    throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { RestHandler } from './rest-handler.ts';
 import { failure, hasBody, jsonAnswer, sendAnswer } from './web-answer.ts';
 import type { Answer } from './web-answer.ts';
 import { readJsonBody } from './web-body.ts';
-import type { EventStreams } from './web-event-streams.ts';
+import { windowOf, type EventStreams } from './web-event-streams.ts';
 import type { WebFile, WebFiles } from './web-files.ts';
 import { securityHeaders } from './web-headers.ts';
 import type { Login } from './web-login.ts';
@@ -101,18 +101,20 @@ export class WebRoutes {
       return jsonAnswer(200, { user: session.user, expiresMs: session.expiresMs, site: siteName() });
     }
     if (session !== undefined && path === eventsPath) {
-      return request.method === 'GET' ? this.#stream(response, session) : methodNotAllowed('GET');
+      return request.method === 'GET' ? this.#stream(response, session, query) : methodNotAllowed('GET');
     }
     // A HEAD is answered as the GET would be, without its body.
     const answer = await rest.handle({ method: 'GET', path, query, user: session?.user ?? 'metrics' });
     return answer;
   }
 
-  #stream(response: ServerResponse, session: Session): Answer | 'streaming' {
+  #stream(response: ServerResponse, session: Session, query: URLSearchParams): Answer | 'streaming' {
     const { streams, sessions, isOverTls } = this.#options;
+    const windowMs = windowOf(query);
+    if (typeof windowMs !== 'number') return windowMs;
     if (streams.isFull) return failure(429, 'too-many-streams', 'too many pages are reading events', { 'retry-after': '10' });
     for (const [name, value] of Object.entries(securityHeaders('data', isOverTls))) response.setHeader(name, value);
-    streams.open(response, session.ended, () => sessions.use(session));
+    streams.open(response, windowMs, session.ended, () => sessions.use(session));
     return 'streaming';
   }
 

@@ -332,9 +332,68 @@ describe('the console in Chromium', { skip: skip ?? false }, () => {
     await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
     const tookMs = performance.now() - startMs;
     assert.ok(tookMs < 8000, `five snapshots took ${tookMs.toFixed(0)} ms`);
+    // Each change of the window draws all of it anew.
+    const windowMs = performance.now();
+    for (let turn = 0; turn < 3; turn++) {
+      await page.keyboard.press('w');
+      await page
+        .getByRole('group', {
+          name: ['The network in the last 10 min', 'The network in the last 10 s', 'The network in the last 1 min'][turn],
+        })
+        .waitFor();
+    }
+    const changedMs = performance.now() - windowMs;
+    assert.ok(changedMs < 8000, `three windows took ${changedMs.toFixed(0)} ms`);
     await visit.show('services');
     assert.equal(await page.getByRole('table', { name: 'Services', exact: true }).locator('tbody tr[data-row]').count(), 40);
     await visit.show('sites');
+    visit.assertQuiet();
+  });
+
+  test('the time window: by mouse and keyboard, with the figures of that time and the command that prints them; it stays', async () => {
+    const snapshot = fourSites();
+    await using visit = await Visit.make(snapshot);
+    const { page, console } = visit;
+    const [first, ...others] = snapshot.services;
+    assert.ok(first !== undefined);
+    const { address } = first;
+    for (const [windowMs, perSecond] of [
+      [10_000, 777],
+      [600_000, 42.5],
+    ] as const) {
+      console.observer.windows.set(windowMs, { services: [{ ...first, golden: { ...first.golden, perSecond } }, ...others] });
+    }
+    const command = (): Promise<string | null> =>
+      page.getByRole('region', { name: 'Services', exact: true }).locator('[data-command]').first().getAttribute('data-command');
+    const shows = async (rps: string, line: string): Promise<void> => {
+      await until(`${rps} is shown`, async () => (await cell(page, 'Services', address, 'rps')) === rps);
+      assert.equal(await command(), line);
+    };
+    const choice = (name: string): ReturnType<Page['getByRole']> =>
+      page.getByRole('group', { name: 'Time window' }).getByRole('button', { name, exact: true });
+    await visit.show('services');
+    assert.equal(await choice('1 min').getAttribute('aria-pressed'), 'true');
+    assert.equal(await command(), 'van -n remote stat');
+    await choice('10 s').click();
+    await shows('777', 'van -n remote stat -t 10s');
+    // By keyboard alone: from button to button, and by a key from anywhere.
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await shows('42.5', 'van -n remote stat -t 10m');
+    assert.equal(await choice('10 min').getAttribute('aria-pressed'), 'true');
+    await page.keyboard.press('w');
+    await shows('777', 'van -n remote stat -t 10s');
+    await visit.show(`services?open=${address}`);
+    await page.locator(`[data-command="van -n remote stat servers ${address} -t 10s"]`).waitFor();
+    await visit.show('topology?view=services');
+    await page.locator('[data-command="van -n remote edges -t 10s"]').waitFor();
+    await page.getByRole('group', { name: 'The network in the last 10 s' }).waitFor();
+    await visit.show(`topology?service=${address}`);
+    await page.locator(`[data-command="van -n remote stat services ${address} -t 10s"]`).waitFor();
+    await page.reload();
+    await page.getByRole('group', { name: 'The network in the last 10 s' }).waitFor();
+    await until('one stream is read', () => Promise.resolve(console.observer.readerCount === 1));
     visit.assertQuiet();
   });
 

@@ -11,7 +11,10 @@ export class SyntheticObserver {
   readonly asked: RestRequest[] = [];
   /** While set, answers wait for it. */
   gate: Promise<void> | undefined;
-  readonly #readers: Set<(event: ObserverEvent) => void> = new Set<(event: ObserverEvent) => void>();
+  /** What of the snapshot is other over a window; told to who asks for that. */
+  readonly windows: Map<number, Partial<NetworkSnapshot>> = new Map<number, Partial<NetworkSnapshot>>();
+  /** With their windows. */
+  readonly #readers: Map<(event: ObserverEvent) => void, number> = new Map<(event: ObserverEvent) => void, number>();
 
   constructor(snapshot: NetworkSnapshot) {
     this.snapshot = snapshot;
@@ -34,24 +37,24 @@ export class SyntheticObserver {
   };
 
   readonly events: ObserverEvents = {
-    subscribe: (take) => {
-      this.#readers.add(take);
-      take(this.#network());
+    subscribe: (take, windowMs = this.snapshot.windowMs) => {
+      this.#readers.set(take, windowMs);
+      take(this.#network(windowMs));
       return { [Symbol.dispose]: () => void this.#readers.delete(take) };
     },
   };
 
   /** Tells all readers the snapshot as it is now. */
   tellNetwork(): void {
-    this.tell(this.#network());
+    for (const [take, windowMs] of this.#readers) take(this.#network(windowMs));
   }
 
   tell(event: ObserverEvent): void {
-    for (const take of this.#readers) take(event);
+    for (const take of this.#readers.keys()) take(event);
   }
 
-  #network(): ObserverEvent {
-    return { name: 'network', json: JSON.stringify(this.snapshot) };
+  #network(windowMs: number): ObserverEvent {
+    return { name: 'network', json: JSON.stringify({ ...this.snapshot, windowMs, ...this.windows.get(windowMs) }) };
   }
 
   #bodyOf({ path }: RestRequest): unknown {

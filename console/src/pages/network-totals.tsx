@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { NetworkSnapshot } from '../../../src/flows/network-snapshot.ts';
 import { byteRateText, countText, roughNumber, shortNumber } from '../format/number-text.ts';
 import { totalOf } from '../model/golden.ts';
+import { windowText } from '../model/time-window.ts';
 import { Success } from '../parts/golden-columns.tsx';
 import { pageLink, type PageName } from '../state/route.ts';
 
@@ -14,7 +15,7 @@ export function NetworkTotals({ snapshot }: { readonly snapshot: NetworkSnapshot
   const errors = warnings.filter(({ severity }) => severity === 'error').length;
   const down = links.filter(({ state }) => state === 'down').length;
   return (
-    <div class="totals" role="group" aria-label={`The network in the last ${Math.round(windowMs / 1000)} seconds`}>
+    <div class="totals" role="group" aria-label={`The network in the last ${windowText(windowMs)}`}>
       <Total
         page="sites"
         name="Sites"
@@ -29,7 +30,7 @@ export function NetworkTotals({ snapshot }: { readonly snapshot: NetworkSnapshot
         value={countText(services.length)}
         note={unserved === 0 ? 'all served' : `${countText(unserved)} unserved`}
       />
-      <Total page="services" name="Success" value={<Success ratio={total.successRatio} />} note={`last ${Math.round(windowMs / 1000)} s`} />
+      <Total page="services" name="Success" value={<Success ratio={total.successRatio} />} note={`last ${windowText(windowMs)}`} />
       <Total page="live" name="Requests" value={shortNumber(total.perSecond)} note="a second" />
       <Total page="requests" name="Open" value={countText(total.open)} note="under way" />
       <Total

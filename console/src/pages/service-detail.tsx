@@ -10,13 +10,19 @@ import { RateSparkline } from '../parts/history.tsx';
 import { Name } from '../parts/name.tsx';
 import { ShareBar } from '../parts/share-bar.tsx';
 import { SiteLink } from '../parts/site-link.tsx';
+import { useWindowOption } from '../parts/window-choice.tsx';
 import { pageLink } from '../state/route.ts';
 
 /** A service in short, beside the map. */
 export function ServiceDetail({ service, onClose }: { readonly service: ServiceRow; readonly onClose: () => void }): JSX.Element {
   const { address, protocols, distribution, golden, servers, listeners } = service;
   return (
-    <DetailPanel kind="Service" title={address} command={commandLine(['van', 'stat', 'services', address])} onClose={onClose}>
+    <DetailPanel
+      kind="Service"
+      title={address}
+      command={commandLine(['van', 'stat', 'services', address], useWindowOption())}
+      onClose={onClose}
+    >
       <GoldenStrip golden={golden} />
       <Facts
         rows={[

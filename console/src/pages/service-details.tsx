@@ -10,6 +10,7 @@ import { Name } from '../parts/name.tsx';
 import { Empty } from '../parts/panel.tsx';
 import { ShareBar } from '../parts/share-bar.tsx';
 import { SiteLink } from '../parts/site-link.tsx';
+import { useWindowOption } from '../parts/window-choice.tsx';
 import { pageLink } from '../state/route.ts';
 
 /** Servers with their shares, listeners, and the history of a service. */
@@ -22,7 +23,7 @@ export function ServiceDetails({ service }: { readonly service: ServiceRow }): J
         <span>{visibleName(distribution)}</span>
         <a href={pageLink('live', { service: address })}>Live requests</a>
         <a href={pageLink('requests', { service: address })}>Earlier requests</a>
-        <CliCommand command={commandLine(['van', 'stat', 'servers', address])} />
+        <CliCommand command={commandLine(['van', 'stat', 'servers', address], useWindowOption())} />
       </p>
       <h3>Servers</h3>
       {servers.length === 0 ? (

@@ -1,14 +1,17 @@
 import type { JSX } from 'preact';
 import type { NetworkSnapshot, ServiceRow } from '../../../src/flows/network-snapshot.ts';
+import { commandLine } from '../format/command-line.ts';
 import { countText } from '../format/number-text.ts';
 import { visibleName } from '../format/visible-name.ts';
 import { matchesSearch } from '../model/table-order.ts';
+import { windowOption, windowText } from '../model/time-window.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { goldenColumns } from '../parts/golden-columns.tsx';
 import { RateSparkline } from '../parts/history.tsx';
 import { Name } from '../parts/name.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { SplitBar } from '../parts/share-bar.tsx';
+import { WindowChoice } from '../parts/window-choice.tsx';
 import { useConsole, useConsoleState } from '../state/use-console.ts';
 import { ServiceDetails } from './service-details.tsx';
 
@@ -28,9 +31,13 @@ export function ServicesPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
       ...listeners.map(({ siteName }) => siteName),
     ]),
   );
-  const seconds = Math.round(windowMs / 1000);
   return (
-    <Panel title="Services" note={`${countText(found.length)} · last ${seconds} s`} command="van stat">
+    <Panel
+      title="Services"
+      note={`${countText(found.length)} · last ${windowText(windowMs)}`}
+      tools={<WindowChoice />}
+      command={commandLine(['van', 'stat'], { t: windowOption(windowMs) })}
+    >
       {services.length === 0 ? (
         <Empty title="No service yet" command="van connector create web 8080">
           Offer a server to the network under a name; a listener at another site then gives its clients a port for it.

@@ -14,6 +14,7 @@ import { GoldenStrip } from '../parts/golden-strip.tsx';
 import { Name } from '../parts/name.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
 import { Until } from '../parts/until.tsx';
+import { useWindowOption } from '../parts/window-choice.tsx';
 import { pageLink } from '../state/route.ts';
 import { WarningCard } from './warning-card.tsx';
 
@@ -29,7 +30,7 @@ export function SiteDetail({ site, snapshot, onClose }: SiteDetailProperties): J
   const own = snapshot.links.filter(({ from, to }) => from === id || to === id);
   const warnings = snapshot.warnings.filter(({ siteName }) => siteName === name);
   return (
-    <DetailPanel kind="Site" title={name} command={commandLine(['van', 'stat', 'sites', name])} onClose={onClose}>
+    <DetailPanel kind="Site" title={name} command={commandLine(['van', 'stat', 'sites', name], useWindowOption())} onClose={onClose}>
       {warnings.map((warning) => (
         <WarningCard key={`${warning.code} ${warning.text}`} warning={warning} isShort />
       ))}

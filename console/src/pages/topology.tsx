@@ -4,9 +4,11 @@ import { FlowMap } from '../graph/flow-map.tsx';
 import { NetworkMap } from '../graph/network-map.tsx';
 import { commandLine } from '../format/command-line.ts';
 import { matchesSearch } from '../model/table-order.ts';
+import { windowOption, windowText } from '../model/time-window.ts';
 import { CliCommand } from '../parts/cli-command.tsx';
 import { Empty } from '../parts/panel.tsx';
 import { Segments } from '../parts/segments.tsx';
+import { WindowChoice } from '../parts/window-choice.tsx';
 import { useConsole, useConsoleState } from '../state/use-console.ts';
 import { EdgeTable } from './edge-table.tsx';
 import { LinkDetail } from './link-detail.tsx';
@@ -32,7 +34,8 @@ export function TopologyPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
   const link = snapshot.links.find(({ id }) => id === parameters['link']);
   const service = snapshot.services.find(({ address }) => address === parameters['service']);
   const edges = snapshot.edges.filter((edge) => matchesSearch(search, [edge.address, edge.sourceName, edge.destName]));
-  const command = view === 'services' ? commandLine(['van', 'edges']) : commandLine(['van', 'network', 'status']);
+  const command =
+    view === 'services' ? commandLine(['van', 'edges'], { t: windowOption(snapshot.windowMs) }) : commandLine(['van', 'network', 'status']);
   return (
     <div class="topology">
       <NetworkTotals snapshot={snapshot} />
@@ -45,6 +48,7 @@ export function TopologyPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
               value={view}
               onChange={(value) => owner.setParameters({ view: value === 'sites' ? '' : value, link: '', service: '' })}
             />
+            <WindowChoice />
             <CliCommand command={command} />
           </header>
           {view === 'sites' ? (
@@ -58,8 +62,7 @@ export function TopologyPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
             />
           ) : edges.length === 0 ? (
             <Empty title={search === '' ? 'Nobody talks to anybody right now' : 'No edge matches the search'} command="van edges">
-              An edge is shown for each site whose clients use a service of a site, within the last {Math.round(snapshot.windowMs / 1000)}{' '}
-              seconds.
+              An edge is shown for each site whose clients use a service of a site, within the last {windowText(snapshot.windowMs)}.
             </Empty>
           ) : (
             <div class="flow-scroll">

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { nextWindowMs } from '../model/time-window.ts';
 import { Icon } from '../parts/icon.tsx';
 import { pageLink, parseRoute } from '../state/route.ts';
 import { useConsole, useConsoleState } from '../state/use-console.ts';
@@ -16,6 +17,7 @@ const keys: readonly (readonly [string, string])[] = [
   ['← ↑ → ↓', 'on the map: from site to site; Enter selects'],
   ['⇧ + arrows', 'on the map: move it'],
   ['+ − 0', 'on the map: larger, smaller, all'],
+  ['w', 'another time window for success, rate and latency'],
   ['p', 'live requests: pause'],
 ];
 
@@ -39,6 +41,7 @@ export function Keys(): JSX.Element {
       if (page !== undefined) owner.go(parseRoute(pageLink(page.name)));
       else if (key === '/') document.querySelector<HTMLInputElement>('#search')?.focus();
       else if (key === '?') owner.store.update({ helpOpen: true });
+      else if (key === 'w') owner.setWindow(nextWindowMs(owner.store.state.windowMs));
       else return;
       event.preventDefault();
       event.stopImmediatePropagation();

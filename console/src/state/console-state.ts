@@ -21,6 +21,8 @@ export interface ConsoleState {
   /** What is typed into the search box; pages show what matches. */
   readonly search: string;
   readonly stream: StreamState;
+  /** Over what time golden metrics are asked for; those of `snapshot` may be of another one for a moment. */
+  readonly windowMs: number;
   readonly snapshot: NetworkSnapshot | null;
   /** When the last event came, by this machine's clock. */
   readonly lastEventMs: number | null;
@@ -39,7 +41,7 @@ export interface ConsoleState {
 /** Enough for the filters of the live page to find something; a few hundred kilobytes. */
 export const liveRequestLimit = 1000;
 
-export function firstState(route: Route, theme: Theme): ConsoleState {
+export function firstState(route: Route, theme: Theme, windowMs: number): ConsoleState {
   return {
     session: { state: 'unknown' },
     route,
@@ -47,6 +49,7 @@ export function firstState(route: Route, theme: Theme): ConsoleState {
     helpOpen: false,
     search: '',
     stream: 'connecting',
+    windowMs,
     snapshot: null,
     lastEventMs: null,
     clockSkewMs: 0,

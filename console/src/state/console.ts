@@ -4,9 +4,11 @@ import { EventStream } from './event-stream.ts';
 import { NetworkPlaces } from '../layout/network-places.ts';
 import { parseRoute, routeFragment, type Route } from './route.ts';
 import { Store } from './store.ts';
+import { timeWindowOf, usualWindowMs } from '../model/time-window.ts';
 import type { SiteAnswer } from '../model/site-status.ts';
 
 const themeKey = 'caravan-theme';
+const windowKey = 'caravan-window';
 const siteRefreshMs = 15_000;
 const sessionOver = 'The session is over. Log in again.';
 
@@ -19,7 +21,7 @@ export class Console {
   #siteTimer: number | undefined;
 
   constructor() {
-    this.store = new Store(firstState(parseRoute(location.hash), storedTheme()));
+    this.store = new Store(firstState(parseRoute(location.hash), storedTheme(), storedWindowMs()));
     addEventListener('hashchange', () => this.#followAddress());
   }
 
@@ -65,13 +67,16 @@ export class Console {
     this.go({ page: route.page, parameters: { ...route.parameters, ...change } }, replace);
   }
 
+  /** Asks for golden metrics over another time. */
+  setWindow(windowMs: number): void {
+    if (windowMs === this.store.state.windowMs) return;
+    keep(windowKey, windowMs === usualWindowMs ? null : String(windowMs));
+    this.store.update({ windowMs });
+    this.#stream?.restart();
+  }
+
   setTheme(theme: Theme): void {
-    try {
-      if (theme === 'system') localStorage.removeItem(themeKey);
-      else localStorage.setItem(themeKey, theme);
-    } catch {
-      // Without storage the choice holds until the page is closed.
-    }
+    keep(themeKey, theme === 'system' ? null : theme);
     if (theme === 'system') delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = theme;
     this.store.update({ theme });
@@ -119,8 +124,8 @@ export class Console {
     this.#stream = undefined;
     window.clearInterval(this.#siteTimer);
     this.#siteTimer = undefined;
-    const { route, theme } = this.store.state;
-    this.store.update({ ...firstState(route, theme), session: { state: 'out', message } });
+    const { route, theme, windowMs } = this.store.state;
+    this.store.update({ ...firstState(route, theme, windowMs), session: { state: 'out', message } });
   }
 
   async #refreshSite(): Promise<void> {
@@ -140,6 +145,23 @@ function takeLoginCode(): string | null {
   if (code === undefined) return null;
   history.replaceState(null, '', './');
   return code;
+}
+
+function keep(key: string, value: string | null): void {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // Without storage the choice holds until the page is closed.
+  }
+}
+
+function storedWindowMs(): number {
+  try {
+    return timeWindowOf(Number(localStorage.getItem(windowKey)))?.ms ?? usualWindowMs;
+  } catch {
+    return usualWindowMs;
+  }
 }
 
 function storedTheme(): Theme {

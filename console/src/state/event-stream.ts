@@ -36,8 +36,15 @@ export class EventStream {
     this.#source?.close();
   }
 
+  /** Begins anew, with what the store says is wanted now. */
+  restart(): void {
+    window.clearTimeout(this.#retryTimer);
+    this.#source?.close();
+    this.#connect();
+  }
+
   #connect(): void {
-    const source = new EventSource(url);
+    const source = new EventSource(`${url}?window=${this.#store.state.windowMs / 1000}s`);
     this.#source = source;
     source.addEventListener('network', ({ data }: MessageEvent<string>) => this.#network(data));
     source.addEventListener('request', ({ data }: MessageEvent<string>) => this.#request(data));
