@@ -6,8 +6,8 @@ import { addCell, emptyCell, type TrafficCell } from './traffic-total.ts';
 
 /** Listeners times servers of the whole network that are told apart. Each takes some 2 kB, besides its slots. */
 const maxSeries = 8192;
-/** Statuses and methods of a series; beyond that new ones are left out. */
-const maxKeys = 64;
+/** Statuses of a series, and methods with statuses; beyond that new ones are left out. */
+const maxKeys = 256;
 /** Sums may have begun this much before their source was met, and are new all the same: it began to count when we began to listen. */
 const beginToleranceMs = 3000;
 

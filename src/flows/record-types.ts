@@ -149,6 +149,7 @@ export const Attribute = {
   open: 1054,
   /** Counts by status: `200=17 404=2`. */
   statusCounts: 1055,
+  /** With the status: `GET-200=17 GET-404=2`. */
   methodCounts: 1056,
   /** Counts by bucket of `LatencyHistogram`: `12=4 13=90`, times to the first byte. */
   latencyCounts: 1057,

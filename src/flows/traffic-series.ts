@@ -2,7 +2,7 @@ import { LatencyHistogram } from './latency-histogram.ts';
 import type { TrafficOutcome, TrafficSeries } from './metering.ts';
 import { Attribute } from './record-types.ts';
 import type { SourceRecord } from './source-record.ts';
-import { MethodCounts, StatusCounts } from './traffic-counts.ts';
+import { ResponseCounts } from './traffic-counts.ts';
 
 /** What one of a series is: requests count when they have ended, connections and flows when they are opened. */
 export type Counted = 'requests' | 'connections';
@@ -21,8 +21,7 @@ export class ServerSeries implements TrafficSeries {
   toldWholeMs: number;
   readonly #countsOpened: boolean;
   readonly #latencies = new LatencyHistogram();
-  readonly #statuses = new StatusCounts();
-  readonly #methods = new MethodCounts();
+  readonly #responses = new ResponseCounts();
   #latencySum = 0;
   #count = 0;
   #success = 0;
@@ -62,8 +61,7 @@ export class ServerSeries implements TrafficSeries {
     if (!this.#countsOpened) this.#count++;
     if (success) this.#success++;
     else this.#failure++;
-    if (status > 0) this.#statuses.count(status);
-    if (method !== '') this.#methods.count(method);
+    this.#responses.count(method, status);
     if (firstByteMicroseconds >= 0) {
       this.#latencies.record(firstByteMicroseconds);
       this.#latencySum += firstByteMicroseconds;
@@ -95,8 +93,8 @@ export class ServerSeries implements TrafficSeries {
     record.set(Attribute.open, this.#open);
     record.set(Attribute.octets, this.#fromClient);
     record.set(Attribute.octetsReverse, this.#toClient);
-    record.set(Attribute.statusCounts, this.#statuses.toText());
-    record.set(Attribute.methodCounts, this.#methods.toText());
+    record.set(Attribute.statusCounts, this.#responses.statusText());
+    record.set(Attribute.methodCounts, this.#responses.methodText(), maxCountsText);
     record.set(Attribute.latencyCounts, this.#latencies.toText(), maxCountsText);
     record.set(Attribute.latencySumMicroseconds, this.#latencySum);
     this.isChanged = false;

@@ -4,8 +4,9 @@ import { countsOf, increases, numberOf, textOf } from './record-values.ts';
 import { emptyCell, type TrafficCell } from './traffic-total.ts';
 import { bucketCount } from './latency-histogram.ts';
 
-/** Statuses and methods of one record; a router tells fewer. */
-const maxKeys = 64;
+/** Statuses of one record, and methods with statuses; a router tells fewer. */
+const maxStatuses = 64;
+const maxMethods = 256;
 
 /** The sums of one listener and server as their router told them. */
 export interface TrafficSums {
@@ -63,8 +64,8 @@ export function readSums(record: RecordUpdate, before: TrafficSums): TrafficSums
     toClient: numberOf(record, Attribute.octetsReverse) ?? 0,
     latencySum: numberOf(record, Attribute.latencySumMicroseconds) ?? 0,
     latencies: readCounts(textOf(record, Attribute.latencyCounts), before.latencies, bucketCount),
-    statuses: readCounts(textOf(record, Attribute.statusCounts), before.statuses, maxKeys),
-    methods: readCounts(textOf(record, Attribute.methodCounts), before.methods, maxKeys),
+    statuses: readCounts(textOf(record, Attribute.statusCounts), before.statuses, maxStatuses),
+    methods: readCounts(textOf(record, Attribute.methodCounts), before.methods, maxMethods),
   };
 }
 

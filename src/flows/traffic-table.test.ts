@@ -33,7 +33,7 @@ test('sums are exact, cumulative, and told at most once a second', () => {
     [1000, 900, 100, 1, 1],
   );
   assert.equal(sums.get(Attribute.statusCounts), '503=100 200=900');
-  assert.equal(sums.get(Attribute.methodCounts), 'GET=900 POST=100');
+  assert.equal(sums.get(Attribute.methodCounts), 'POST-503=100 GET-200=900');
   assert.equal(sums.get(Attribute.octets), 10_005);
   assert.equal(sums.get(Attribute.octetsReverse), 100_006);
   assert.equal(sums.get(Attribute.latencySumMicroseconds), 810_000);

@@ -154,3 +154,29 @@ test('a metric without samples is left out', () => {
   ]);
   assert.equal(text.toString(), '# HELP numbers Numbers.\n# TYPE numbers gauge\nnumbers{a="x"} +Inf\nnumbers NaN\n');
 });
+
+test('requests have their methods and statuses with Skupper’s names, whatever was mixed', () => {
+  const totals = new TrafficTotals();
+  const statuses = (entries: readonly (readonly [string, number])[]): Map<string, number> => new Map(entries);
+  add(totals, webKey, {
+    count: 20,
+    statuses: statuses([
+      ['200', 15],
+      ['404', 5],
+    ]),
+    methods: statuses([
+      ['GET-200', 10],
+      ['POST-200', 5],
+      ['GET-404', 3],
+      ['OTHER-404', 1],
+    ]),
+  });
+  const of = (method: string, code: string): number | undefined =>
+    [...samplesOf(metricsText(sourcesOf(totals), startMs))].find(
+      ([name]) => name.startsWith('skupper_requests_total{') && name.includes(`method="${method}",code="${code}"`),
+    )?.[1];
+  assert.deepEqual([of('GET', '200'), of('POST', '200'), of('GET', '404'), of('OTHER', '404')], [10, 5, 3, 1]);
+  assert.deepEqual([of('', '404'), of('', '200')], [1, undefined], 'what was told without a method');
+  add(totals, webKey, { count: 1, statuses: statuses([['200', 1]]), methods: statuses([['PUT-200', 1]]) });
+  assert.deepEqual([of('GET', '200'), of('PUT', '200')], [10, 1], 'another method changes nothing of those before');
+});

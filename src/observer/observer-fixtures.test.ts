@@ -155,7 +155,7 @@ export function tellTraffic(model: NetworkModel, nowMs: number, count: number): 
     ...(protocol === 'http'
       ? ([
           [a.statusCounts, `200=${count - 1} 503=1`],
-          [a.methodCounts, `GET=${count}`],
+          [a.methodCounts, `GET-200=${count}`],
         ] as const)
       : []),
   ];

@@ -7,7 +7,7 @@ import { isOfRequests, type TotalSeries } from './traffic-totals.ts';
 /** Bounds of Skupper's `legacy_flow_latency_microseconds`. */
 const skupperBoundsMicroseconds: readonly number[] = [1000, 2000, 5000, 10_000, 100_000, 1_000_000, 10_000_000];
 
-/** Skupper's names. What sums do not tell is empty: the process of a client, and the method where a series has several. */
+/** Skupper's names. What sums do not tell is empty: the process of a client. */
 export function writeSkupperTraffic(text: PrometheusText, records: SkupperRecords, series: readonly TotalSeries[]): void {
   const sites = new Map(records.routers().map((router) => [plainName(router['name']), String(router['siteId'])]));
   const connectors = records.connectors();
@@ -96,12 +96,20 @@ function merged(series: readonly { readonly one: TotalSeries; readonly labels: L
 
 function requestSamples({ labels, all }: Labelled): (readonly [Labels, number])[] {
   const counts = new Map<string, number>();
+  const add = (method: string, code: string, count: number): void => {
+    const key = `${method} ${code}`;
+    if (count > 0) counts.set(key, (counts.get(key) ?? 0) + count);
+  };
   for (const { sums } of all) {
-    const [method = ''] = sums.methods.keys();
-    for (const [code, count] of sums.statuses) {
-      const key = `${sums.methods.size === 1 ? method : ''} ${code}`;
-      counts.set(key, (counts.get(key) ?? 0) + count);
+    // What was not told with its method is counted without one.
+    const left = new Map(sums.statuses);
+    for (const [key, count] of sums.methods) {
+      const [method = '', code = ''] = key.split('-');
+      if (code === '') continue;
+      add(method, code, count);
+      left.set(code, (left.get(code) ?? 0) - count);
     }
+    for (const [code, count] of left) add('', code, count);
   }
   return [...counts].map(([key, count]) => {
     const [method = '', code = ''] = key.split(' ');
