@@ -6,9 +6,10 @@ import { networkSnapshot } from './network-rows.ts';
 import type { NetworkSnapshot, RequestRow, RequestTrace, StatReport, WarningRow } from './network-snapshot.ts';
 import { RecentRequests, type StoredRequest } from './recent-requests.ts';
 import type { RecordUpdate } from './record.ts';
+import { compareRequests, isBehind, type RequestCursor } from './request-order.ts';
 import { Attribute, RecordType } from './record-types.ts';
 import { numberOf, textOf } from './record-values.ts';
-import { describeRequest, requestRow, type DescribedRequest, type RequestSources } from './request-rows.ts';
+import { describeRequest, requestRow, type DescribedRequest, type RequestSources, startMsOf } from './request-rows.ts';
 import { requestTrace, type TraceHop } from './request-trace.ts';
 import { SeriesNames, type SeriesLabels } from './series-labels.ts';
 import { ServerIndex } from './server-index.ts';
@@ -198,16 +199,27 @@ export class NetworkModel {
     return statReport(query, view, this.#names, this.#directory, this.#candidates(query.kind), this.#droppedIn(query.windowMs, nowMs));
   }
 
-  /** Requests and connections, the newest first. `beforeMs`: only those that began before. */
-  requests(filter: RequestFilter, limit: number, beforeMs: number = Infinity): readonly RequestRow[] {
+  /** Requests and connections, the newest first: those behind `cursor`. */
+  requests(filter: RequestFilter, limit: number, cursor?: RequestCursor): readonly RequestRow[] {
     const rows: RequestRow[] = [];
     const wanted = Math.min(limit, maxRows);
-    for (const request of this.#requests.newest()) {
+    // They are told when they have ended: who was told of last need not have begun last.
+    const starts = this.#requests
+      .newest()
+      .map((request) => ({ request, id: request.id, startMs: startMsOf(request) }))
+      .filter((place) => cursor === undefined || isBehind(place, cursor))
+      .sort(compareRequests);
+    for (const { request } of starts) {
       if (rows.length >= wanted) break;
       const row = requestRow(request, this.#requestSources);
-      if (row.startMs < beforeMs && matchesRequest(filter, row)) rows.push(row);
+      if (matchesRequest(filter, row)) rows.push(row);
     }
     return rows;
+  }
+
+  /** Of requests that began before, some are not known here any more. */
+  get requestsKnownSinceMs(): number {
+    return this.#requests.forgottenUntilMicroseconds / 1000;
   }
 
   /** The last change that `requestChanges` knows: what comes after it has not happened yet. */

@@ -71,7 +71,7 @@ export function describeRequest(request: StoredRequest, sources: RequestSources)
   const row: RequestRow = {
     id,
     kind,
-    startMs: millisecondsOf(attributes, Attribute.startTime) ?? request.firstSeenMs,
+    startMs: startMsOf(request),
     ended,
     address,
     protocol: textOf(attributes, Attribute.protocol) || (listener === undefined ? '' : textOf(listener, Attribute.protocol)),
@@ -97,6 +97,11 @@ export function describeRequest(request: StoredRequest, sources: RequestSources)
     ...requestTimes(attributes, ended),
   };
   return { row, routers };
+}
+
+/** When it began, by its router's clock; when it was heard of, where that was not told. */
+export function startMsOf({ attributes, firstSeenMs }: StoredRequest): number {
+  return millisecondsOf(attributes, Attribute.startTime) ?? firstSeenMs;
 }
 
 /** Times are differences of one clock each: what the client's router measured, less what the server's router measured, is the network. */

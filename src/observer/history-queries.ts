@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { RequestRow } from '../flows/network-snapshot.ts';
+import type { RequestCursor } from '../flows/request-order.ts';
 import { rollupSteps } from './rollups.ts';
 import { readSums } from './sum-columns.ts';
 import { addSums, emptySums, type TrafficSums } from './traffic-sums.ts';
@@ -36,7 +37,7 @@ export interface FlowSelection {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly kind?: 'request' | 'connection' | undefined;
-  readonly beforeMs?: number | undefined;
+  readonly cursor?: RequestCursor | undefined;
   readonly limit: number;
 }
 
@@ -106,7 +107,7 @@ export class HistoryQueries {
       conditions.push(condition);
       values.push(...bound);
     };
-    const { service, method, path, status, site, from, to, kind, beforeMs, limit } = selection;
+    const { service, method, path, status, site, from, to, kind, cursor, limit } = selection;
     if (service !== undefined) add('address = ?', service);
     if (method !== undefined) add('method = ?', method);
     if (path !== undefined) add('substr(path, 1, length(?)) = ?', path, path);
@@ -115,9 +116,10 @@ export class HistoryQueries {
     if (from !== undefined) add('sourceSite = ?', from);
     if (to !== undefined) add('destSite = ?', to);
     if (kind !== undefined) add('kind = ?', kind);
-    if (beforeMs !== undefined) add('startMs < ?', beforeMs);
+    if (cursor?.id !== undefined) add('(startMs < ? OR (startMs = ? AND id > ?))', cursor.startMs, cursor.startMs, cursor.id);
+    else if (cursor !== undefined) add('startMs < ?', cursor.startMs);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const found = this.#database.prepare(`SELECT row FROM flow ${where} ORDER BY startMs DESC LIMIT ?`).all(...values, limit);
+    const found = this.#database.prepare(`SELECT row FROM flow ${where} ORDER BY startMs DESC, id LIMIT ?`).all(...values, limit);
     return found.map(({ row }) => JSON.parse(String(row)) as RequestRow);
   }
 

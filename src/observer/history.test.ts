@@ -178,7 +178,7 @@ test('groups and requests are found by what they are asked for, whatever names h
   assert.equal(queries.groups({ ...time, service: 'other' }, 'service').size, 0);
   const ids = (selection: Parameters<typeof queries.requests>[0]): string[] => queries.requests(selection).map(({ id }) => id);
   assert.deepEqual(ids({ limit: 10 }), ['a:3', 'a:2', 'a:1']);
-  assert.deepEqual(ids({ limit: 1, beforeMs: startMs + 2 }), ['a:2']);
+  assert.deepEqual(ids({ limit: 1, cursor: { startMs: startMs + 2 } }), ['a:2']);
   assert.deepEqual(ids({ limit: 10, service: evil, method: evil, path: evil }), ['a:1']);
   assert.deepEqual(ids({ limit: 10, path: '/b%' }), ['a:3']);
   assert.deepEqual(ids({ limit: 10, path: '/b_' }), []);

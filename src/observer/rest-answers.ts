@@ -1,5 +1,6 @@
 import { InputError, WeatherError } from '../base/errors.ts';
 import type { NetworkSnapshot, RequestRow, RequestTrace, StatReport } from '../flows/network-snapshot.ts';
+import { compareRequests, cursorText, parseCursor } from '../flows/request-order.ts';
 import { requestTrace } from '../flows/request-trace.ts';
 import { goldenOf } from './golden-sums.ts';
 import type { History } from './history.ts';
@@ -71,16 +72,18 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** `next` is to be given as `after`, to hear what follows; `missed` is what has begun or ended since and is not known any more. */
+/** `older` is to be given as `before`, for the next page; null when this is the last. `next` is to be given as `after`, to hear what follows; `missed` is what has begun or ended since and is not known any more. */
 interface RequestsAnswer {
   readonly requests: readonly RequestRow[];
+  readonly older: string | null;
   readonly next: number;
   readonly missed: number;
 }
 
 export function requestsAnswer({ model, history }: ObserverState, query: URLSearchParams): RequestsAnswer {
   const limit = integerParameter(query, 'limit', 1, maxRequests) ?? defaultRequests;
-  const beforeMs = integerParameter(query, 'before', 0, latestMs);
+  const before = textParameter(query, 'before');
+  const cursor = before === undefined ? undefined : parseCursor(before, 'before');
   statusParameter(query, 'status');
   const selection: FlowSelection = {
     limit,
@@ -92,21 +95,27 @@ export function requestsAnswer({ model, history }: ObserverState, query: URLSear
     from: textParameter(query, 'from'),
     to: textParameter(query, 'to'),
     kind: choiceParameter(query, 'kind', kinds),
-    beforeMs,
+    cursor,
   };
   const { service, method, path, site, from, to, kind } = selection;
   const status = textParameter(query, 'status');
   const given = Object.entries({ service, method, path, status, site, from, to, kind }).filter(([, value]) => value !== undefined);
   const filter = Object.fromEntries(given);
   const after = integerParameter(query, 'after', 0, Number.MAX_SAFE_INTEGER);
-  if (after !== undefined) return model.requestChanges(filter, after, limit);
+  if (after !== undefined) return { older: null, ...model.requestChanges(filter, after, limit) };
   const last = { next: model.lastRequestChange, missed: 0 };
-  const live = model.requests(filter, limit, beforeMs);
-  if (live.length >= limit) return { requests: live, ...last };
+  const live = model.requests(filter, limit, cursor);
+  // Of what is older than this, the model has forgotten some.
+  if (live.length >= limit && (live.at(-1)?.startMs ?? 0) > model.requestsKnownSinceMs + 1) return pageOf(live, limit, last);
   // What the model has forgotten is older than all that it has; what both have is the model's.
   const known = new Set(live.map(({ id }) => id));
   const older = historyOr(history, (queries) => queries.requests(selection), []).filter(({ id }) => !known.has(id));
-  return { requests: [...live, ...older].sort((a, b) => b.startMs - a.startMs).slice(0, limit), ...last };
+  return pageOf([...live, ...older].sort(compareRequests).slice(0, limit), limit, last);
+}
+
+function pageOf(requests: readonly RequestRow[], limit: number, last: Pick<RequestsAnswer, 'next' | 'missed'>): RequestsAnswer {
+  const oldest = requests.length < limit ? undefined : requests.at(-1);
+  return { requests, older: oldest === undefined ? null : cursorText(oldest), ...last };
 }
 
 export function requestAnswer({ model, history }: ObserverState, id: string): RequestTrace {

@@ -63,7 +63,7 @@ const ownRoutes: readonly Route[] = [
       ...siteParameters,
       { name: 'kind', description: 'request or connection' },
       { name: 'limit', description: '1 to 1000, default 100', type: 'integer' },
-      { name: 'before', description: 'started before this time, in milliseconds since the epoch', type: 'integer' },
+      { name: 'before', description: '`older` of the answer before; or started before this time, in milliseconds since the epoch' },
       {
         name: 'after',
         description: '`next` of the answer before: what has begun or ended since, in that order; `missed` counts what was too much',

@@ -151,7 +151,7 @@ export const schemas: Readonly<Record<string, JsonSchema>> = {
     connectMs: numberOrNull,
     serverMs: numberOrNull,
   }),
-  Requests: object({ requests: listOf(reference('RequestRow')), next: integer, missed: integer }),
+  Requests: object({ requests: listOf(reference('RequestRow')), older: textOrNull, next: integer, missed: integer }),
   RequestTrace: object({
     request: reference('RequestRow'),
     spans: listOf(object({ site: text, what: text, startMs: number, durationMs: number, basis: oneOf('measured', 'estimated') })),

@@ -81,6 +81,8 @@ test('questions that cannot be accepted get an error that says why', async (t) =
     ['/api/v1/stat?kind=pod', 400],
     ['/api/v1/requests?status=abc', 400],
     ['/api/v1/requests?limit=100000', 400],
+    ['/api/v1/requests?before=yesterday', 400],
+    ['/api/v1/requests?after=x', 400],
     ['/api/v1/history?from=5&to=1', 400],
     ['/api/v1/history?from=0&step=10', 400],
     ['/api/v2alpha1/sites?color=red', 400],
@@ -117,6 +119,10 @@ test('collections filter, order and page as Skupper has it', async (t) => {
   const paged = await collection(state, `${path}/sites?limit=1`);
   assert.deepEqual([paged.count, paged.timeRangeCount], [1, 2]);
   assert.equal((await collection(state, `${path}/sites?limit=0`)).count, 0);
+  const byPlatform = await Promise.all(
+    [0, 1].map((offset) => collection(state, `${path}/sites?sortBy=platform.desc&limit=1&offset=${offset}`)),
+  );
+  assert.equal(new Set(byPlatform.flatMap(({ results }) => results.map(({ identity }) => identity))).size, 2);
   const [service] = (await collection(state, `${path}/services?name=web`)).results;
   assert.equal(service?.['isBound'], true);
   assert.deepEqual(
@@ -244,4 +250,43 @@ test('requests are followed from one answer to the next, and those that were too
   }
   assert.deepEqual([seen.length + missed, new Set(seen).size, seen.at(-1)], [12_000, seen.length, 'aaaaa:12999']);
   assert.ok(seen.length > 9_900);
+});
+
+test('pages of requests repeat none and leave none out, also where many began at once and history goes on', async (t) => {
+  const { state } = observerState(t);
+  const ids: string[] = [];
+  const tell = (number: number, beganMs: number): void => {
+    const id = `aaaaa:${number}`;
+    ids.push(id);
+    tellRequest(state.model, id, startMs + 60_000, [
+      [Attribute.path, '/paged'],
+      [Attribute.startTime, Math.round((startMs + beganMs) * 1000) + (number % 7) * 100],
+    ]);
+    const row = state.model.request(id);
+    assert.ok(row !== undefined);
+    state.history.addRow(row);
+  };
+  // Told in another order than begun; the model forgets the first of them, but not the long one.
+  tell(100, 0);
+  for (let number = 0; number < 12_000; number++) {
+    if (number === 6_000) tell(50, -50_000);
+    tell(1000 + number, Math.floor(((number * 7919) % 12_000) / 150));
+  }
+  state.history.flush();
+  interface Answer {
+    readonly requests: readonly { readonly id: string }[];
+    readonly older: string | null;
+  }
+  for (const limit of [1000, 997]) {
+    const seen: string[] = [];
+    for (let before = ''; seen.length <= ids.length;) {
+      const { requests, older } = (await ask(state, `/api/v1/requests?path=/paged&limit=${limit}&before=${before}`)).body as Answer;
+      seen.push(...requests.map(({ id }) => id));
+      if (older === null) break;
+      before = older;
+    }
+    assert.equal(new Set(seen).size, seen.length, 'none twice');
+    assert.equal(seen.length, ids.length);
+    assert.equal(seen.at(-1), 'aaaaa:50');
+  }
 });

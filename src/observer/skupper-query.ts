@@ -54,7 +54,8 @@ export function querySkupper(
   }
   const found = records
     .filter((record) => range(record) && filters.every(([field, values]) => matches(record[field], values)))
-    .sort((a, b) => compare(a[sortField], b[sortField]) * (isDescending ? -1 : 1));
+    // Of equal ones the identities decide: pages of one list neither repeat nor leave out any.
+    .sort((a, b) => compare(a[sortField], b[sortField]) * (isDescending ? -1 : 1) || compare(a.identity, b.identity));
   const offset = Math.max(0, integerOf(query, 'offset') ?? 0);
   const limit = Math.max(0, Math.min(integerOf(query, 'limit') ?? maxResults, maxResults));
   const results = found.slice(offset, offset + limit);

@@ -59,7 +59,7 @@ export class SyntheticObserver {
 
   #bodyOf({ path }: RestRequest): unknown {
     if (path === '/api/v1/network') return this.snapshot;
-    if (path === '/api/v1/requests') return { requests: this.requests };
+    if (path === '/api/v1/requests') return { requests: this.requests, older: null, next: 0, missed: 0 };
     return this.answers.get(decodeURIComponent(path));
   }
 }

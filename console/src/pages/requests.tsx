@@ -29,7 +29,7 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
   const before = parameters['before'] ?? '';
   const openId = parameters['request'] ?? null;
   const filter = filterOf(parameters);
-  const { value, error, loading } = useAnswer<{ readonly requests: readonly RequestRow[] }>(
+  const { value, error, loading } = useAnswer<{ readonly requests: readonly RequestRow[]; readonly older: string | null }>(
     'requests',
     {
       ...completeFilter(filter),
@@ -44,7 +44,7 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
   const rows = page
     .filter((row) => matchesSearch(search, [row.address, row.path, row.client, row.sourceSite, row.destSite, row.requestId]))
     .sort((a, b) => b.startMs - a.startMs);
-  const oldest = page.at(-1)?.startMs;
+  const older = value?.older ?? null;
   return (
     <div class="with-detail">
       <Panel
@@ -91,8 +91,8 @@ export function RequestsPage({ snapshot }: { readonly snapshot: NetworkSnapshot 
           <button
             type="button"
             class="tool-button"
-            disabled={page.length < pageSize || oldest === undefined}
-            onClick={() => owner.setParameters({ before: oldest === undefined ? '' : String(Math.ceil(oldest)) }, false)}
+            disabled={older === null}
+            onClick={() => owner.setParameters({ before: older ?? '' }, false)}
           >
             Older
           </button>
