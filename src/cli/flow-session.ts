@@ -22,6 +22,8 @@ export interface FlowSession extends AsyncDisposable {
   follow(filter: RequestFilter, take: (row: RequestRow) => boolean, signal: AbortSignal): Promise<void>;
   /** Single requests and connections that were not recorded, or did not arrive here, in the last `windowMs`. */
   dropped(windowMs: number): Promise<number>;
+  /** The same since some time before the command: how much it grows is what counts. */
+  droppedSoFar(): Promise<number>;
   /** Beginnings and ends that `follow` did not see, because too many came at a time. */
   readonly missed: number;
 }

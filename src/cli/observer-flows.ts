@@ -80,6 +80,11 @@ export class ObserverFlows implements FlowSession {
     return droppedFlows;
   }
 
+  async droppedSoFar(): Promise<number> {
+    const { droppedSinceStart } = await this.stat({ kind: 'site', windowMs: 1000 });
+    return droppedSinceStart;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }

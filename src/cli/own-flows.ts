@@ -146,6 +146,10 @@ class OwnFlows implements FlowSession {
     return Promise.resolve(model === undefined ? 0 : model.droppedFlows + model.lostMessageCount);
   }
 
+  droppedSoFar(): Promise<number> {
+    return this.dropped();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     clearInterval(this.#tick);

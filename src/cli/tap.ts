@@ -54,14 +54,13 @@ async function tap(call: Call, filter: RequestFilter, format: Format, limits: Ta
   const { shell } = call;
   await using session = await openFlowSession(call, { detail: true });
   const printer = new TapPrinter(call, format, limits);
-  const startedMs = performance.now();
-  let droppedBefore = 0;
+  let droppedBefore = await session.droppedSoFar();
   let missedBefore = 0;
   const tellLeft = async (): Promise<void> => {
-    const dropped = await session.dropped(performance.now() - startedMs);
+    const dropped = await session.droppedSoFar();
     if (dropped > droppedBefore)
       shell.writeError(`${dropped - droppedBefore} requests or connections were not recorded: there were too many.\n`);
-    droppedBefore = Math.max(dropped, droppedBefore);
+    droppedBefore = dropped;
     if (session.missed > missedBefore)
       shell.writeError(`${session.missed - missedBefore} more began or ended than could be followed: narrow it down, or use van stat.\n`);
     missedBefore = session.missed;

@@ -82,7 +82,7 @@ test('values are short, and never rounded to what they are not', () => {
 });
 
 test('stat has the columns of the golden metrics, and a dash without traffic', () => {
-  const report = { windowMs: 60_000, coveredMs: 60_000, kind: 'service' as const, droppedFlows: 0 };
+  const report = { windowMs: 60_000, coveredMs: 60_000, kind: 'service' as const, droppedFlows: 0, droppedSinceStart: 0 };
   const rows = [
     { name: 'shop', of: '', golden: busy },
     { name: 'db', of: '', golden: idle },

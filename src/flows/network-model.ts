@@ -1,3 +1,4 @@
+import { DroppedFlows } from './dropped-flows.ts';
 import { FlowCounting } from './flow-counting.ts';
 import type { TrafficView } from './grouped-traffic.ts';
 import { KnownRecords, type StoredRecord } from './known-records.ts';
@@ -87,12 +88,10 @@ export class NetworkModel {
   readonly #series = new ObservedSeries();
   readonly #window: TrafficWindow;
   readonly #links: LinkTraffic;
-  /** What was not recorded, as counts of the one series 0. */
-  readonly #dropped: TrafficWindow;
+  readonly #dropped = new DroppedFlows();
   readonly #flows: FlowCounting;
   readonly #requestSources: RequestSources;
   #sweptMs: number;
-  #droppedTotal = 0;
   #knownLinks: readonly KnownLink[] = [];
   #paths = new SitePaths([]);
   #graphVersions = '';
@@ -109,7 +108,6 @@ export class NetworkModel {
     this.#names = new SeriesNames(this.#directory, this.#records, this.#servers);
     this.#window = new TrafficWindow(nowMs, fineSlotMs);
     this.#links = new LinkTraffic(nowMs, fineSlotMs);
-    this.#dropped = new TrafficWindow(nowMs, fineSlotMs);
     this.#flows = new FlowCounting(this.#records, this.#requests, this.#series);
     this.#requestSources = { directory: this.#directory, records: this.#records, requests: this.#requests, servers: this.#servers };
     this.#sweptMs = nowMs;
@@ -160,7 +158,7 @@ export class NetworkModel {
 
   /** Single requests and connections that routers did not record, since observing began. */
   get droppedFlows(): number {
-    return this.#droppedTotal;
+    return this.#dropped.total;
   }
 
   /** How many sources are heard of now. */
@@ -188,7 +186,7 @@ export class NetworkModel {
       links,
       paths: this.#paths,
       linkRates: ({ record }: KnownLink): readonly [number, number] => (record === undefined ? [0, 0] : linkRates(record.identity)),
-      droppedFlows: this.#droppedIn(windowMs, nowMs),
+      droppedFlows: this.droppedIn(windowMs, nowMs),
       warnings: this.#ownWarnings(),
     };
     return networkSnapshot(sources, this.#view(windowMs, nowMs), windowMs, nowMs);
@@ -196,7 +194,8 @@ export class NetworkModel {
 
   stat(query: StatQuery, nowMs: number): StatReport {
     const view = this.#view(query.windowMs, nowMs);
-    return statReport(query, view, this.#names, this.#directory, this.#candidates(query.kind), this.#droppedIn(query.windowMs, nowMs));
+    const dropped = { droppedFlows: this.droppedIn(query.windowMs, nowMs), droppedSinceStart: this.droppedFlows };
+    return statReport(query, view, this.#names, this.#directory, this.#candidates(query.kind), dropped);
   }
 
   /** Requests and connections, the newest first: those behind `cursor`. */
@@ -288,12 +287,12 @@ export class NetworkModel {
   #takeLoss(source: FlowSourceState, dropped: number, nowMs: number): void {
     const count = dropped >= source.droppedFlows ? dropped - source.droppedFlows : dropped;
     source.droppedFlows = dropped;
-    this.#droppedTotal += count;
-    if (count > 0) this.#dropped.add(0, { ...emptyCell(), count }, nowMs);
+    this.#dropped.add(count, nowMs);
   }
 
-  #droppedIn(windowMs: number, nowMs: number): number {
-    return this.#dropped.sums(windowMs, nowMs).cells.get(0)?.count ?? 0;
+  /** Those of a window; before this observer began none are known. */
+  droppedIn(windowMs: number, nowMs: number): number {
+    return this.#dropped.within(windowMs, nowMs);
   }
 
   #takeStanding(source: FlowSourceState, record: RecordUpdate, nowMs: number): void {

@@ -187,7 +187,10 @@ export interface StatReport {
   readonly coveredMs: number;
   readonly kind: 'service' | 'site' | 'server';
   readonly rows: readonly StatRow[];
+  /** Single requests and connections that routers did not record in the window, as far as the observer has run: rows count them all the same. */
   readonly droppedFlows: number;
+  /** The same since the observer began. */
+  readonly droppedSinceStart: number;
 }
 
 export interface StatRow {

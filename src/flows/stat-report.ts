@@ -28,7 +28,7 @@ export function statReport(
   names: SeriesNames,
   directory: SiteDirectory,
   candidates: readonly StatCandidate[],
-  droppedFlows: number,
+  dropped: Pick<StatReport, 'droppedFlows' | 'droppedSinceStart'>,
 ): StatReport {
   const { kind, name, from, to, windowMs } = query;
   const groups = new Map<string, { readonly labels: SeriesLabels; readonly total: TrafficTotal }>();
@@ -50,7 +50,7 @@ export function statReport(
     if (row !== undefined) rows.set(key, { ...row, golden: total.golden(seconds) });
   }
   const sorted = [...rows.values()].sort((a, b) => compare(a.of, b.of) || compare(a.name, b.name));
-  return { windowMs, coveredMs: Math.min(windowMs, view.coveredMs), kind, rows: sorted, droppedFlows };
+  return { windowMs, coveredMs: Math.min(windowMs, view.coveredMs), kind, rows: sorted, ...dropped };
 }
 
 function rowOf({ kind, to }: StatQuery, labels: SeriesLabels): StatCandidate | undefined {

@@ -55,7 +55,8 @@ export function statAnswer({ model, history, clock, startedMs }: ObserverState, 
     .filter((row) => kind !== 'server' || name === undefined || row.name.includes(name) || row.of === name)
     .map(({ sums, ...row }) => ({ ...row, golden: goldenOf(sums, coveredMs / 1000, 0) }))
     .sort((a, b) => (a.of === b.of ? compare(a.name, b.name) : compare(a.of, b.of)));
-  return { windowMs, coveredMs, kind, rows, droppedFlows: model.droppedFlows };
+  const dropped = { droppedFlows: model.droppedIn(windowMs, nowMs), droppedSinceStart: model.droppedFlows };
+  return { windowMs, coveredMs, kind, rows, ...dropped };
 }
 
 /** What history says, or `otherwise` while there is none: live views do not depend on it. */

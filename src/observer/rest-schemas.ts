@@ -120,6 +120,7 @@ export const schemas: Readonly<Record<string, JsonSchema>> = {
     kind: oneOf('service', 'site', 'server'),
     rows: listOf(object({ name: text, of: text, golden: reference('Golden') })),
     droppedFlows: integer,
+    droppedSinceStart: integer,
   }),
   RequestRow: object({
     id: text,

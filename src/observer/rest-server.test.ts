@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
-import { Attribute } from '../flows/record-types.ts';
+import type { StatReport } from '../flows/network-snapshot.ts';
+import { Attribute, RecordType } from '../flows/record-types.ts';
+import type { AttributeValue } from '../flows/record.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { observerState, startMs, tellRequest } from './observer-fixtures.test.ts';
 import type { ObserverState } from './observer-state.ts';
@@ -288,5 +290,29 @@ test('pages of requests repeat none and leave none out, also where many began at
     assert.equal(new Set(seen).size, seen.length, 'none twice');
     assert.equal(seen.length, ids.length);
     assert.equal(seen.at(-1), 'aaaaa:50');
+  }
+});
+
+test('what was not recorded is that of the window, of long ones as well', async (t) => {
+  const { state, clock } = observerState(t);
+  const tellLoss = (droppedFlows: number): void => {
+    const told = new Map<number, AttributeValue>([
+      [Attribute.recordType, RecordType.loss],
+      [Attribute.identity, 'aaaaa:77'],
+      [Attribute.droppedFlows, droppedFlows],
+    ]);
+    state.model.record('aaaaa:0', told, clock.wallMs());
+  };
+  tellLoss(5);
+  clock.atMs += 3 * 3_600_000;
+  tellLoss(12);
+  clock.atMs += 5000;
+  for (const [window, inWindow] of [
+    ['1m', 7],
+    ['1h', 7],
+    ['1d', 12],
+  ] as const) {
+    const { droppedFlows, droppedSinceStart } = (await ask(state, `/api/v1/stat?window=${window}`)).body as StatReport;
+    assert.deepEqual([droppedFlows, droppedSinceStart], [inWindow, 12], window);
   }
 });
