@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WeatherError } from '../base/errors.ts';
 import { isFlowIdentity } from '../flows/flow-addresses.ts';
 import type { RequestTrace } from '../flows/network-snapshot.ts';
@@ -13,6 +14,9 @@ import { requestFilter, requestOptions } from './request-options.ts';
 import { formatTrace } from './trace-text.ts';
 
 const formats = ['table', 'json'] as const;
+/** Routers tell what is under way at most once a second, and the answer takes its way. */
+const heardMs = 2500;
+const heardPollMs = 50;
 
 export const command: Command = {
   parameters: [
@@ -25,8 +29,8 @@ export const command: Command = {
   },
   description:
     'Draws where the time of one request went: the choice of a server, each link on the way, the connection to the server, the server, and\n' +
-    'the rest of the answer. The application does not have to do anything for it. Ids are known to an observer; without one the next request\n' +
-    'that fits is waited for. Routers measure with their own clocks and never compare them.',
+    'the rest of the answer. The application does not have to do anything for it. An observer knows requests by their ids; without one only those\n' +
+    'that are under way are known, while somebody listens (van tap). Routers measure with their own clocks and never compare them.',
   examples: [
     { line: 'van trace backend', meaning: 'The next request to a service' },
     { line: 'van trace backend --path /cart --status 5xx', meaning: 'The next one that fails there' },
@@ -37,7 +41,7 @@ export const command: Command = {
     const what = call.optionalParameter('WHAT');
     const trace = await untilInterrupted(async (signal) => {
       await using session = await openFlowSession(call, { detail: true });
-      if (what !== undefined && isFlowIdentity(what)) return await byId(session, what, call);
+      if (what !== undefined && isRequestId(what)) return await byId(session, what, call);
       return await nextTrace(session, requestFilter(call, what), call, signal);
     });
     if (trace === undefined) return 1;
@@ -47,14 +51,43 @@ export const command: Command = {
   },
 };
 
+/** Of a source that shares its name with another one, the router follows. */
+function isRequestId(text: string): boolean {
+  return isFlowIdentity(text.split('@', 1)[0] ?? '');
+}
+
 async function byId(session: FlowSession, id: string, call: Call): Promise<RequestTrace> {
-  const trace = await session.trace(id);
+  const trace = session.isObserver ? await session.trace(id) : await heard(session, id, call);
   if (trace !== undefined) return trace;
-  throw new WeatherError('unknown-request', `request ${printableLine(id)} is not known${session.isObserver ? ', or not any more' : ''}`, {
-    remedy: session.isObserver
-      ? 'van tap shows those that come'
-      : `start an observer, which keeps them: van${call.namespaceOption} observe`,
-  });
+  const name = printableLine(id);
+  if (session.isObserver) {
+    throw new WeatherError('unknown-request', `request ${name} is not known, or not any more`, { remedy: 'van tap shows those that come' });
+  }
+  const van = `van${call.namespaceOption}`;
+  throw new WeatherError(
+    'unknown-request',
+    `request ${name} is not under way, and no observer runs here that keeps those that have ended`,
+    {
+      remedy: `let one run, for those to come: ${van} observe; or wait for the next request: ${van} trace SERVICE`,
+    },
+  );
+}
+
+/** Routers tell again what is under way, soon after they are asked; what has ended they have forgotten. */
+async function heard(session: FlowSession, id: string, call: Call): Promise<RequestTrace | undefined> {
+  const untilMs = performance.now() + heardMs;
+  let trace = await session.trace(id);
+  await withProgress(
+    call.shell,
+    () => `no observer runs here: asking the routers for ${printableLine(id)}`,
+    async () => {
+      while (trace === undefined && performance.now() < untilMs && !call.shell.isReaderGone) {
+        await sleep(heardPollMs);
+        trace = await session.trace(id);
+      }
+    },
+  );
+  return trace;
 }
 
 /** Waits for a request that fits and has ended; undefined when it was interrupted. */

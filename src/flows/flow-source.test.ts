@@ -38,6 +38,20 @@ test('beacons and heartbeats come at once and then in their times, each only to 
   assert.deepEqual(driven.take(), []);
 });
 
+test('who joins later hears a beacon soon, however often somebody does', () => {
+  const driven = new Driven().want({ ...nothing, all: true }).run(3000);
+  driven.take();
+  for (let joined = 0; joined < 10; joined++) {
+    driven.source.listenerJoined(driven.nowMs);
+    driven.run(100);
+  }
+  assert.equal(driven.take().length, 1);
+  driven.run(1000);
+  assert.equal(driven.take().length, 1);
+  driven.run(8000);
+  assert.equal(driven.take().length, 0);
+});
+
 test('records are told whole at first, two seconds after the start, and then what changes', () => {
   const driven = new Driven().want(everything);
   const record = driven.source.begin(

@@ -89,6 +89,7 @@ export class FlowSource {
   #flushDueMs = Infinity;
   #notBeforeMs = 0;
   #beaconDueMs = 0;
+  #beaconToldMs = -Infinity;
   #heartbeatDueMs = 0;
   #refreshDueMs = 0;
   #repeatDueMs = Infinity;
@@ -174,6 +175,11 @@ export class FlowSource {
   }
 
   // ---- who listens ----
+
+  /** Somebody more listens: he need not wait for the next beacon. */
+  listenerJoined(nowMs: number): void {
+    this.#beaconDueMs = Math.min(this.#beaconDueMs, Math.max(nowMs, this.#beaconToldMs + repeatEveryMs));
+  }
 
   /** Records are told some time after the start, when the router has found its neighbours. */
   start(nowMs: number): void {
@@ -276,6 +282,7 @@ export class FlowSource {
     const { id } = this.addresses;
     if (this.#interest.all && nowMs >= this.#beaconDueMs) {
       this.#beaconDueMs = dueAfter(this.#beaconDueMs, beaconEveryMs, nowMs);
+      this.#beaconToldMs = nowMs;
       this.#messages.push(beaconMessage(this.#messageNumber++, { id, type: 'ROUTER' }));
     }
     if (this.#interest.records && nowMs >= this.#heartbeatDueMs) {

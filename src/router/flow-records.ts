@@ -62,6 +62,8 @@ export class FlowRecords {
   readonly #site: ConfigurationRecord;
   readonly #router: ConfigurationRecord;
   #isOffered = false;
+  /** Routers where somebody listens for sources. */
+  #listeners: ReadonlySet<string> = new Set();
   #reportAtMs = 0;
   #stopped = false;
 
@@ -129,7 +131,16 @@ export class FlowRecords {
     this.#offer(interest.all);
     const wasActive = this.source.isActive;
     this.source.setInterest(interest, this.#options.clock.nowMs(), this.wallMicroseconds());
+    this.#greet(addresses.beacons);
     if (wasActive || this.source.isActive) this.#pump();
+  }
+
+  #greet(beacons: string): void {
+    const forwarder = this.#options.forwarder();
+    const listeners = new Set(forwarder.routersOf(beacons).map(({ routerId }) => routerId));
+    if (forwarder.localConsumers(beacons) > 0) listeners.add(this.#options.routerId);
+    if (!listeners.isSubsetOf(this.#listeners)) this.source.listenerJoined(this.#options.clock.nowMs());
+    this.#listeners = listeners;
   }
 
   #isWanted(address: string): boolean {

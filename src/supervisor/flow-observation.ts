@@ -61,7 +61,7 @@ export class FlowObservation {
   #isOver = false;
   #lingering: NodeJS.Timeout | undefined;
 
-  /** `before` lingers: this one takes over what it listens to, without a gap. */
+  /** `before` lingers: this one takes over what it listens to, without a gap. Of the others at this site it hears what sources there are. */
   constructor(
     router: ObservedRouter,
     options: ObserveOptions,
@@ -69,6 +69,7 @@ export class FlowObservation {
     client: LineStream,
     ended: () => void,
     before?: FlowObservation,
+    others: Iterable<FlowObservation> = [],
   ) {
     this.#router = router;
     this.options = options;
@@ -80,7 +81,8 @@ export class FlowObservation {
     this.#timer = setInterval(() => this.#look(), lookMs);
     client.closed.addEventListener('abort', () => this.#clientGone(), { once: true });
     // The first answer goes out before anything that is told.
-    setImmediate(() => this.#begin(before));
+    const known = [...others].filter((other) => other !== before);
+    setImmediate(() => this.#begin(before, known));
   }
 
   /** The client has gone, and another may take over what is listened to. */
@@ -88,15 +90,23 @@ export class FlowObservation {
     return this.#lingering !== undefined;
   }
 
-  #begin(before: FlowObservation | undefined): void {
+  #begin(before: FlowObservation | undefined, others: readonly FlowObservation[]): void {
     if (this.#isOver) return;
     this.#router.forwarder.addConsumer(beaconAddress, this.#beacons);
     this.#router.turns.touch();
-    if (before === undefined || before.#isOver) return;
-    for (const { beacon, origin } of before.#sources.values()) {
-      if (this.#add(beacon.message, beacon.octets, origin) !== undefined) this.#tell(beacon.octets, beaconAddress, origin);
+    if (before !== undefined && !before.#isOver) {
+      this.#join(before);
+      before.#end();
     }
-    before.#end();
+    for (const other of others) if (!other.#isOver) this.#join(other);
+  }
+
+  /** Sources make themselves known to a site once: who joins later hears of them here. */
+  #join(other: FlowObservation): void {
+    for (const [key, { beacon, origin }] of other.#sources) {
+      if (this.#sources.has(key) || this.#add(beacon.message, beacon.octets, origin) === undefined) continue;
+      this.#tell(beacon.octets, beaconAddress, origin);
+    }
   }
 
   /** For a while routers go on counting as if it were there: an observer that comes back has missed nothing of the sums. */

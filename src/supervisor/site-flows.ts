@@ -67,7 +67,9 @@ export class SiteFlows {
     if (before === undefined && this.#observations.size >= maxObservations) {
       throw new WeatherError('too-many-observers', `this site has ${maxObservations} observers`, { remedy: 'end some of them' });
     }
-    const observation = new FlowObservation(router, options, request, client, () => this.#observations.delete(observation), before);
+    const observation = new FlowObservation(router, options, request, client, () => this.#observations.delete(observation), before, [
+      ...this.#observations,
+    ]);
     this.#observations.add(observation);
     return { routerId: router.routerId, siteName };
   }

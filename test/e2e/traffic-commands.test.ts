@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, createServer, get, type IncomingMessage } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -71,8 +71,13 @@ async function ask(port: number, path: string, agent: Agent): Promise<{ status: 
 }
 
 test('commands show the traffic that there was', { timeout: 120_000 }, async (t) => {
+  const held: ServerResponse[] = [];
   const server = createServer((request, response) => {
     if (request.url === '/fail') response.statusCode = 500;
+    if (request.url === '/hold') {
+      held.push(response);
+      return;
+    }
     setTimeout(() => response.end('hello'), request.url === '/slow' ? 80 : 10);
   });
   server.listen(0, '127.0.0.1');
@@ -172,6 +177,27 @@ test('commands show the traffic that there was', { timeout: 120_000 }, async (t)
     const sum = spans.reduce((total, { durationMs }) => total + durationMs, 0);
     assert.ok(Math.abs(sum - (request.durationMs ?? 0)) < 0.01, JSON.stringify({ request, spans }));
     assert.ok((spans[3]?.durationMs ?? 0) >= 79, 'the server takes 80 ms');
+  });
+
+  await t.test('without an observer a trace by id shows what is under way, and says what to do for the rest', async () => {
+    await using tap = new Running(sandbox, '-n west tap shop --path /hold');
+    await tap.says('Ctrl-C ends');
+    const answered = ask(port, '/hold', agent);
+    const shown = (): string => /^req id=(\S+) /m.exec(tap.out)?.[1] ?? '';
+    await until('the request is shown', () => shown() !== '');
+    const id = shown();
+    // At the other site, and beside the one that listens already.
+    for (const namespace of ['east', 'west']) {
+      const { request } = JSON.parse(await sandbox.done(`-n ${namespace} trace ${id} -o json`)) as RequestTrace;
+      assert.deepEqual([request.id, request.path, request.ended], [id, '/hold', false]);
+    }
+    for (const response of held) response.end('at last');
+    assert.equal((await answered).status, 200);
+    await until('its end is shown', () => tap.out.includes('\nend id='));
+    const { code, error } = await sandbox.van(`-n west trace ${id}`);
+    assert.equal(code, 1);
+    assert.match(error, /is not under way, and no observer runs here that keeps those that have ended/);
+    assert.match(error, /van -n west observe; or wait for the next request: van -n west trace SERVICE/);
   });
 
   await t.test('edges, gateways, top and links know both sites', async () => {
