@@ -1,0 +1,71 @@
+import { createRequire } from 'node:module';
+import { WeatherError } from '../../base/errors.ts';
+
+/** An address in this process's memory; null is C's NULL. */
+export type Address = bigint;
+
+/** What this project uses of koffi. Typed arrays are passed as pointers to their octets, without a copy. */
+export interface Koffi {
+  load(path: string): { func(prototype: string): (...parameters: never[]) => unknown };
+  address(octets: Uint8Array): Address;
+  errno(): number;
+  register(callback: (...parameters: never[]) => unknown, pointerType: unknown): Address;
+  unregister(callback: Address): void;
+  proto(prototype: string): unknown;
+  pointer(type: unknown): unknown;
+}
+
+/** Loads koffi at the first use only: its native part does not exist for every platform. Throws WeatherError `ffi-unavailable`. */
+export function loadKoffi(): Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (cause) {
+    throw new WeatherError(
+      'ffi-unavailable',
+      `Calls into system libraries do not work on ${process.platform}-${process.arch}: ${firstLine(cause)}`,
+      {
+        cause,
+        remedy:
+          'The tenant overlay needs Linux on x64 or arm64; install Caravan with its optional packages (npm install without --omit=optional).',
+      },
+    );
+  }
+}
+
+/**
+ * Opens the first of these libraries that is there and binds its functions by their C prototypes.
+ * A prototype that is wrong corrupts memory: keep them next to the interface that they stand for.
+ * Throws WeatherError `library-missing` or `library-old`.
+ */
+export function openLibrary<Functions extends object>(
+  koffi: Koffi,
+  fileNames: readonly string[],
+  prototypes: Readonly<Record<keyof Functions & string, string>>,
+  remedy: string,
+): Functions {
+  let failure: unknown;
+  for (const fileName of fileNames) {
+    let library: ReturnType<Koffi['load']>;
+    try {
+      library = koffi.load(fileName);
+    } catch (cause) {
+      failure = cause;
+      continue;
+    }
+    try {
+      return Object.fromEntries(
+        Object.entries<string>(prototypes).map(([name, prototype]) => [name, library.func(prototype)]),
+      ) as Functions;
+    } catch (cause) {
+      throw new WeatherError('library-old', `${fileName} lacks a function: ${firstLine(cause)}`, { cause, remedy });
+    }
+  }
+  throw new WeatherError('library-missing', `${fileNames.join(' or ')} cannot be loaded: ${firstLine(failure)}`, {
+    cause: failure,
+    remedy,
+  });
+}
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0] ?? '';
+}
