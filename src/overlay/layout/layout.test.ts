@@ -16,14 +16,18 @@ test('an endpoint is laid out as its struct', () => {
 });
 
 test('what is encoded is decoded, with copies of the octets', () => {
-  const paths = fc.record({
-    hostId: u32,
-    hostGeneration: u32,
-    endpointGeneration: u32,
-    told: u32,
-    expiresNs: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
-    mac: octets(6),
-  });
+  const paths = fc.record(
+    {
+      hostId: u32,
+      hostGeneration: u32,
+      endpointGeneration: u32,
+      told: u32,
+      expiresNs: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+      mac: octets(6),
+      previousHostId: fc.nat({ max: 0xffff }),
+    },
+    { noNullPrototype: true },
+  );
   fc.assert(
     fc.property(paths, (path: Path) => {
       const bytes = pathCodec.encode(path);
@@ -35,7 +39,15 @@ test('what is encoded is decoded, with copies of the octets', () => {
 });
 
 test('octets of another length, and records of another length, are refused', () => {
-  const path: Path = { hostId: 1, hostGeneration: 1, endpointGeneration: 1, told: 0, expiresNs: 0n, mac: new Uint8Array(5) };
+  const path: Path = {
+    hostId: 1,
+    hostGeneration: 1,
+    endpointGeneration: 1,
+    told: 0,
+    expiresNs: 0n,
+    mac: new Uint8Array(5),
+    previousHostId: 0,
+  };
   assert.throws(() => pathCodec.encode(path), /path.mac has 5 octets/);
   assert.throws(() => pathCodec.decode(new Uint8Array(31)), /path is 32 octets, not 31/);
 });

@@ -11,6 +11,8 @@ export interface Path {
   /** On the kernel's monotonic clock. */
   readonly expiresNs: bigint;
   readonly mac: Uint8Array;
+  /** Where the endpoint was before, 0 if nowhere: that host may still send back packets that were under way. Host ids are below 4096. */
+  readonly previousHostId: number;
 }
 
 export const pathCodec: RecordCodec<Path> = recordCodec('path', [
@@ -20,5 +22,5 @@ export const pathCodec: RecordCodec<Path> = recordCodec('path', [
   ['told', 'u32'],
   ['expiresNs', 'u64'],
   ['mac', 'mac'],
-  2,
+  ['previousHostId', 'u16'],
 ]);
