@@ -1,10 +1,10 @@
-import type { Address, Koffi } from '../ffi/foreign-library.ts';
-import { openLibrary } from '../ffi/foreign-library.ts';
+import { type Address, type Koffi, loadKoffi, openLibrary } from '../ffi/foreign-library.ts';
+import { type Libc, openLibc } from '../ffi/libc.ts';
 
 type Octets = Uint8Array | null;
 
 /** Functions of libbpf 1.x. Those that give an int give -errno when they fail; those that give a pointer give null and set errno. */
-export interface LibbpfFunctions {
+interface LibbpfFunctions {
   libbpf_version_string(): string;
   libbpf_num_possible_cpus(): number;
   libbpf_set_print(print: Address | null): Address | null;
@@ -37,7 +37,33 @@ export interface LibbpfFunctions {
   bpf_map_get_next_key(fd: number, key: Octets, nextKey: Uint8Array): number;
   bpf_map_update_batch(fd: number, keys: Uint8Array, values: Uint8Array, count: Uint32Array, options: Octets): number;
 
+  bpf_map_lookup_batch(
+    fd: number,
+    from: Octets,
+    next: Uint8Array,
+    keys: Uint8Array,
+    values: Uint8Array,
+    count: Uint32Array,
+    options: Octets,
+  ): number;
+
+  bpf_prog_load(type: number, name: string, license: string, instructions: Uint8Array, count: number, options: Octets): number;
   bpf_prog_test_run_opts(fd: number, options: Uint8Array): number;
+
+  bpf_obj_pin(fd: number, path: string): number;
+  bpf_obj_get(path: string): number;
+  bpf_obj_get_info_by_fd(fd: number, info: Uint8Array, infoBytes: Uint32Array): number;
+
+  bpf_link_create(programFd: number, target: number, attachType: number, options: Octets): number;
+  bpf_link_update(linkFd: number, programFd: number, options: Octets): number;
+  bpf_link_detach(linkFd: number): number;
+
+  ring_buffer__new(mapFd: number, take: Address, context: Octets, options: Octets): Address | null;
+  ring_buffer__consume(ringBuffer: Address): number;
+  ring_buffer__free(ringBuffer: Address): void;
+
+  libbpf_probe_bpf_prog_type(type: number, options: Octets): number;
+  libbpf_probe_bpf_map_type(type: number, options: Octets): number;
 }
 
 const prototypes: Readonly<Record<keyof LibbpfFunctions, string>> = {
@@ -74,18 +100,49 @@ const prototypes: Readonly<Record<keyof LibbpfFunctions, string>> = {
   bpf_map_get_next_key: 'int bpf_map_get_next_key(int fd, const void *key, void *nextKey)',
   bpf_map_update_batch: 'int bpf_map_update_batch(int fd, const void *keys, const void *values, void *count, const void *options)',
 
+  bpf_map_lookup_batch:
+    'int bpf_map_lookup_batch(int fd, const void *from, void *next, void *keys, void *values, void *count, const void *options)',
+
+  bpf_prog_load:
+    'int bpf_prog_load(int type, const char *name, const char *license, const void *instructions, size_t count, const void *options)',
   bpf_prog_test_run_opts: 'int bpf_prog_test_run_opts(int fd, void *options)',
+
+  bpf_obj_pin: 'int bpf_obj_pin(int fd, const char *path)',
+  bpf_obj_get: 'int bpf_obj_get(const char *path)',
+  bpf_obj_get_info_by_fd: 'int bpf_obj_get_info_by_fd(int fd, void *info, void *infoBytes)',
+
+  bpf_link_create: 'int bpf_link_create(int programFd, int target, int attachType, const void *options)',
+  bpf_link_update: 'int bpf_link_update(int linkFd, int programFd, const void *options)',
+  bpf_link_detach: 'int bpf_link_detach(int linkFd)',
+
+  ring_buffer__new: 'void *ring_buffer__new(int mapFd, void *take, void *context, const void *options)',
+  ring_buffer__consume: 'int ring_buffer__consume(void *ringBuffer)',
+  ring_buffer__free: 'void ring_buffer__free(void *ringBuffer)',
+
+  libbpf_probe_bpf_prog_type: 'int libbpf_probe_bpf_prog_type(int type, const void *options)',
+  libbpf_probe_bpf_map_type: 'int libbpf_probe_bpf_map_type(int type, const void *options)',
 };
 
-export type Libbpf = LibbpfFunctions & { readonly koffi: Koffi };
+/** Every way into the kernel that this folder uses. */
+export interface Native {
+  readonly koffi: Koffi;
+  readonly libbpf: LibbpfFunctions;
+  readonly libc: Libc;
+}
 
-/** Opens libbpf. Throws WeatherError `ffi-unavailable`, `library-missing` or `library-old`. */
-export function openLibbpf(koffi: Koffi): Libbpf {
-  const functions = openLibrary<LibbpfFunctions>(
+/**
+ * Opens libbpf and the C library. libbpf's own messages on standard error end with this, for the whole process; errors carry them instead.
+ * Throws WeatherError `ffi-unavailable`, `library-missing` or `library-old`.
+ */
+export function openNative(): Native {
+  const koffi = loadKoffi();
+  const libc = openLibc(koffi);
+  const libbpf = openLibrary<LibbpfFunctions>(
     koffi,
     ['libbpf.so.1'],
     prototypes,
     'Install libbpf 1.1 or newer (Debian and Ubuntu: apt install libbpf1; Fedora: dnf install libbpf).',
   );
-  return { ...functions, koffi };
+  libbpf.libbpf_set_print(null);
+  return { koffi, libbpf, libc };
 }

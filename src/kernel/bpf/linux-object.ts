@@ -1,37 +1,65 @@
 import { WeatherError } from '../../base/errors.ts';
 import type { BpfMap, BpfMapOfMaps, BpfObject, BpfProgram } from '../../overlay/kernel.ts';
 import type { Address } from '../ffi/foreign-library.ts';
+import type { OpenHandles } from '../ffi/open-handles.ts';
+import { EventReader } from './event-reader.ts';
 import { kernelError } from './kernel-errors.ts';
-import type { Libbpf } from './libbpf.ts';
-import { LinuxMap, LinuxMapOfMaps, type MapShape } from './linux-map.ts';
+import { mapTypes } from './kernel-constants.ts';
+import type { Native } from './libbpf.ts';
+import { LinuxMap } from './linux-map.ts';
+import { LinuxMapOfMaps } from './linux-map-of-maps.ts';
 import { LinuxProgram } from './linux-program.ts';
+import { collectMessages, logTail } from './load-messages.ts';
+import { declaredShape, type MapShape } from './map-shape.ts';
+import { type DeclaredMap, pinMaps, reusePinnedMaps } from './pinned-maps.ts';
 
-const arrayOfMaps = 12;
-const perCpuTypes: readonly number[] = [5, 6, 10, 21];
+/** Room for the verifier's log of a program that is refused. Kernels since 6.4 keep the end of a longer log. */
+const logBytes = 256 * 1024;
 
-/** The programs and maps of an object file, loaded into the kernel until `close`. */
+/*
+ * struct bpf_object_open_opts, where pointers and size_t have 8 octets:
+ *  0 size_t sz  8 object_name*  16 bool relaxed_maps  24 pin_root_path*  32 u32 (unused)  40 kconfig*  48 btf_custom_path*
+ * 56 kernel_log_buf*  64 size_t kernel_log_size  72 u32 kernel_log_level
+ */
+const openOptionsBytes = 80;
+
+interface OpenedMap extends DeclaredMap {
+  readonly inner: MapShape | undefined;
+}
+
+/** The programs and maps of an object file, in the kernel until `close`. */
 export class LinuxObject implements BpfObject {
-  readonly #libbpf: Libbpf;
+  readonly #native: Native;
   readonly #file: string;
-  readonly #closeFd: (fd: number) => void;
   readonly #programs = new Map<string, LinuxProgram>();
   readonly #maps = new Map<string, LinuxMap>();
   readonly #mapsOfMaps = new Map<string, LinuxMapOfMaps>();
-  #object: Address | undefined;
+  readonly #ringBuffers = new Map<string, () => number>();
+  readonly #readers = new Map<string, EventReader>();
+  readonly #release: () => void;
+  /** Options and the verifier's log; libbpf writes there until the object is loaded. */
+  #memory: Uint8Array;
+  #isClosed = false;
 
-  constructor(libbpf: Libbpf, file: string, closeFd: (fd: number) => void) {
-    this.#libbpf = libbpf;
+  constructor(native: Native, handles: OpenHandles, file: string, pinFolder?: string) {
+    this.#native = native;
     this.#file = file;
-    this.#closeFd = closeFd;
-    const object = libbpf.bpf_object__open_file(file, null);
-    if (object === null) throw kernelError('bpf-object', `${file} cannot be opened as a BPF object`, libbpf.koffi.errno());
-    this.#object = object;
+    this.#memory = openOptions(native);
+    const messages: string[] = [];
+    const object = collectMessages(native, messages, () => native.libbpf.bpf_object__open_file(file, this.#memory));
+    if (object === null) throw this.#error('bpf-object', `${file} cannot be opened as a BPF object`, native.koffi.errno(), messages);
+    this.#release = handles.add(`object ${file}`, () => {
+      this.#isClosed = true;
+      for (const reader of this.#readers.values()) reader.close();
+      native.libbpf.bpf_object__close(object);
+    });
     try {
-      this.#load(object);
+      this.#load(object, pinFolder);
     } catch (error) {
       this.close();
       throw error;
     }
+    this.#memory = new Uint8Array();
   }
 
   program(name: string): BpfProgram {
@@ -46,75 +74,95 @@ export class LinuxObject implements BpfObject {
     return this.#find(this.#mapsOfMaps, name, 'map of maps');
   }
 
-  close(): void {
-    if (this.#object === undefined) return;
-    this.#libbpf.bpf_object__close(this.#object);
-    this.#object = undefined;
+  /** The oldest records of a ring buffer, at most `limit`. */
+  drainEvents(name: string, limit: number): Uint8Array[] {
+    const fd = this.#find(this.#ringBuffers, name, 'ring buffer')();
+    let reader = this.#readers.get(name);
+    if (reader === undefined) {
+      reader = new EventReader(this.#native, name, fd);
+      this.#readers.set(name, reader);
+    }
+    return reader.drain(limit);
   }
 
-  #load(object: Address): void {
-    const libbpf = this.#libbpf;
-    const possibleCpus = libbpf.libbpf_num_possible_cpus();
-    const maps: { shape: MapShape; inner: MapShape | undefined; pointer: Address }[] = [];
+  close(): void {
+    this.#release();
+  }
+
+  #load(object: Address, pinFolder: string | undefined): void {
+    const native = this.#native;
+    const maps = this.#declaredMaps(object);
+    const unpinned = pinFolder === undefined ? [] : reusePinnedMaps(native, pinFolder, maps);
+    const messages: string[] = [];
+    const result = collectMessages(native, messages, () => native.libbpf.bpf_object__load(object));
+    if (result < 0) throw this.#error('bpf-load', `${this.#file} cannot be loaded into the kernel`, result, messages);
+    if (pinFolder !== undefined) pinMaps(native, pinFolder, unpinned);
+    for (const map of maps) this.#addMap(map);
+    for (let program = native.libbpf.bpf_object__next_program(object, null); program !== null;) {
+      const name = native.libbpf.bpf_program__name(program);
+      const fd = this.#whileOpen(native.libbpf.bpf_program__fd(program));
+      this.#programs.set(name, new LinuxProgram(native, name, native.libbpf.bpf_program__type(program), fd));
+      program = native.libbpf.bpf_object__next_program(object, program);
+    }
+  }
+
+  /** The maps with names of their own; the others hold constants and variables of the programs. */
+  #declaredMaps(object: Address): OpenedMap[] {
+    const { libbpf } = this.#native;
+    const maps: OpenedMap[] = [];
     for (let map = libbpf.bpf_object__next_map(object, null); map !== null; map = libbpf.bpf_object__next_map(object, map)) {
       if (libbpf.bpf_map__is_internal(map)) continue;
       const inner = libbpf.bpf_map__inner_map(map);
       maps.push({
-        shape: shapeOf(libbpf, map, possibleCpus),
-        inner: inner === null ? undefined : shapeOf(libbpf, inner, possibleCpus),
         pointer: map,
+        shape: declaredShape(this.#native, map),
+        // Known to libbpf only until the object is loaded.
+        inner: inner === null ? undefined : declaredShape(this.#native, inner),
       });
     }
-    const result = libbpf.bpf_object__load(object);
-    if (result < 0) throw kernelError('bpf-load', `${this.#file} is refused by the kernel`, result);
-    for (const { shape, inner, pointer } of maps) {
-      const fd = this.#whileOpen(() => libbpf.bpf_map__fd(pointer));
-      if (shape.type !== arrayOfMaps) this.#maps.set(shape.name, new LinuxMap(libbpf, shape, fd));
-      else if (inner !== undefined) this.#mapsOfMaps.set(shape.name, new LinuxMapOfMaps(libbpf, shape, inner, fd, this.#closeFd));
-    }
-    for (
-      let program = libbpf.bpf_object__next_program(object, null);
-      program !== null;
-      program = libbpf.bpf_object__next_program(object, program)
-    ) {
-      const pointer = program;
-      const name = libbpf.bpf_program__name(pointer);
-      this.#programs.set(
-        name,
-        new LinuxProgram(
-          libbpf,
-          name,
-          libbpf.bpf_program__type(pointer),
-          this.#whileOpen(() => libbpf.bpf_program__fd(pointer)),
-        ),
-      );
-    }
+    return maps;
   }
 
-  /** A descriptor must not be used after the object was closed: the number may be another file's then. */
-  #whileOpen(fd: () => number): () => number {
+  #addMap({ pointer, shape, inner }: OpenedMap): void {
+    const fd = this.#whileOpen(this.#native.libbpf.bpf_map__fd(pointer));
+    if (shape.type === mapTypes.ringBuffer) this.#ringBuffers.set(shape.name, fd);
+    else if (inner === undefined) this.#maps.set(shape.name, new LinuxMap(this.#native, shape, fd));
+    else this.#mapsOfMaps.set(shape.name, new LinuxMapOfMaps(this.#native, shape, inner, fd));
+  }
+
+  /** A descriptor must not be used after the object was closed: its number may be another file's then. */
+  #whileOpen(fd: number): () => number {
     return () => {
-      if (this.#object === undefined) throw new WeatherError('bpf-closed', `${this.#file} is closed`);
-      return fd();
+      if (this.#isClosed) throw new WeatherError('bpf-closed', `${this.#file} was closed`);
+      return fd;
     };
   }
 
   #find<Kind>(known: ReadonlyMap<string, Kind>, name: string, kind: string): Kind {
     const found = known.get(name);
     if (found !== undefined) return found;
-    throw new WeatherError('bpf-object', `${this.#file} has no ${kind} ${name}; it has ${[...known.keys()].join(', ') || 'none'}`);
+    throw new WeatherError('bpf-object', `${this.#file} has no ${kind} ${name}; it has: ${[...known.keys()].join(', ') || 'none'}`);
+  }
+
+  #error(code: string, what: string, result: number, messages: readonly string[]): WeatherError {
+    const log = logTail(this.#memory.subarray(openOptionsBytes));
+    const remedy = log === '' ? undefined : 'The verifier of this kernel does not accept the program; its reason stands above.';
+    const error = kernelError(log === '' ? code : 'bpf-verifier', what, result, remedy);
+    const details = [...messages, ...(log === '' ? [] : [log])].join('\n');
+    return new WeatherError(error.code, details === '' ? error.message : `${error.message}\n${details}`, remedyOf(error));
   }
 }
 
-function shapeOf(libbpf: Libbpf, map: Address, possibleCpus: number): MapShape {
-  const type = libbpf.bpf_map__type(map);
-  const valueBytes = libbpf.bpf_map__value_size(map);
-  return {
-    name: libbpf.bpf_map__name(map),
-    type,
-    keyBytes: libbpf.bpf_map__key_size(map),
-    // A per-CPU map's record is what every CPU has, one after the other, each on a boundary of 8 octets.
-    valueBytes: perCpuTypes.includes(type) ? Math.ceil(valueBytes / 8) * 8 * possibleCpus : valueBytes,
-    maxEntries: libbpf.bpf_map__max_entries(map),
-  };
+function remedyOf({ remedy }: WeatherError): { remedy?: string } {
+  return remedy === undefined ? {} : { remedy };
+}
+
+/** Options and log in one buffer, so that both live as long as the object uses them. */
+function openOptions({ koffi }: Native): Uint8Array {
+  const memory = new Uint8Array(openOptionsBytes + logBytes);
+  const view = new DataView(memory.buffer);
+  view.setBigUint64(0, BigInt(openOptionsBytes), true);
+  view.setBigUint64(56, koffi.address(memory) + BigInt(openOptionsBytes), true);
+  view.setBigUint64(64, BigInt(logBytes), true);
+  return memory;
 }

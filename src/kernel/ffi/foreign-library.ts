@@ -9,9 +9,10 @@ export interface Koffi {
   load(path: string): { func(prototype: string): (...parameters: never[]) => unknown };
   address(octets: Uint8Array): Address;
   errno(): number;
-  register(callback: (...parameters: never[]) => unknown, pointerType: unknown): Address;
+  /** Makes a C function of a function, until `unregister`. It must be called on this thread only. */
+  register(callback: (...parameters: never[]) => number, pointerType: unknown): Address;
   unregister(callback: Address): void;
-  proto(prototype: string): unknown;
+  proto(result: string, parameters: readonly string[]): unknown;
   pointer(type: unknown): unknown;
 }
 
