@@ -1,0 +1,31 @@
+import type { NetlinkSocket } from './netlink-socket.ts';
+import type { SocketCalls } from './socket-calls.ts';
+
+/** ETHTOOL_G..., ETHTOOL_S... */
+const commands = { getTransmitChecksum: 0x16, setTransmitChecksum: 0x17, getReceiveOffload: 0x2b, setReceiveOffload: 0x2c } as const;
+
+/** What the link's device does in the kernel's place. */
+export interface Offloads {
+  /** GRO: frames that belong together are joined when they come in; makes a veth take frames by polling. */
+  readonly receive: boolean;
+  /** Checksums of TCP and UDP are left to the device. */
+  readonly transmitChecksum: boolean;
+}
+
+/** Of a link of the socket's namespace. Throws NetlinkError. */
+export function readOffloads(calls: SocketCalls, socket: NetlinkSocket, linkName: string): Offloads {
+  return {
+    receive: calls.getEthtoolValue(socket.descriptor, linkName, commands.getReceiveOffload) !== 0,
+    transmitChecksum: calls.getEthtoolValue(socket.descriptor, linkName, commands.getTransmitChecksum) !== 0,
+  };
+}
+
+/** Changes those that are named. Throws NetlinkError. */
+export function setOffloads(calls: SocketCalls, socket: NetlinkSocket, linkName: string, wanted: Partial<Offloads>): void {
+  if (wanted.receive !== undefined) {
+    calls.setEthtoolValue(socket.descriptor, linkName, commands.setReceiveOffload, wanted.receive ? 1 : 0);
+  }
+  if (wanted.transmitChecksum !== undefined) {
+    calls.setEthtoolValue(socket.descriptor, linkName, commands.setTransmitChecksum, wanted.transmitChecksum ? 1 : 0);
+  }
+}

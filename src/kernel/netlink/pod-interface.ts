@@ -1,0 +1,127 @@
+import { type InterfaceAddress, type LinkAddress, addAddress, decodeAddress, dumpAddresses } from './address-message.ts';
+import { type IpAddress, addressFamilies } from './ip-address.ts';
+import { findLink } from './find-link.ts';
+import { type Link, changeLink, createVeth, decodeLink, deleteLink, getLink } from './link-message.ts';
+import type { NetlinkMessage } from './message.ts';
+import { putNeighbour } from './neighbour-message.ts';
+import { NetlinkError, errorNumbers, replyError } from './netlink-error.ts';
+import { NetlinkSocket, type Outcome } from './netlink-socket.ts';
+import type { NetworkNamespace } from './network-namespace.ts';
+import { type Offloads, readOffloads, setOffloads } from './offloads.ts';
+import { type KnownRoute, type Route, addRoute, decodeRoute, dumpRoutes, mainTable } from './route-message.ts';
+import type { SocketCalls } from './socket-calls.ts';
+
+/** A pod's interface: a veth pair with one end here and one in the pod. */
+export interface PodInterfaceSpec {
+  /** Of the end in the socket's namespace; at most 15 octets, unique there. */
+  readonly hostName: string;
+  /** Of the end in the pod, such as `eth0`. */
+  readonly podName: string;
+  readonly podNamespace: NetworkNamespace;
+  /** 6 octets each; the host's is random when absent. */
+  readonly podMac: Uint8Array;
+  readonly hostMac?: Uint8Array | undefined;
+  /** Of both ends, in octets: a frame that is longer than the other end's is lost without a word. */
+  readonly mtu: number;
+  /** Text at the host's end that dumps give back, to know later whose it is; at most 255 octets. */
+  readonly alias?: string | undefined;
+  readonly addresses: readonly InterfaceAddress[];
+  readonly routes: readonly Omit<Route, 'linkIndex'>[];
+  readonly neighbours?: readonly { readonly address: IpAddress; readonly mac: Uint8Array }[] | undefined;
+  /**
+   * Whether the pod's kernel may leave checksums of TCP and UDP to the device. Not when XDP takes the frames: they would come without one.
+   */
+  readonly transmitChecksumOffload: boolean;
+}
+
+export interface PodInterface {
+  readonly hostIndex: number;
+  /** In the pod's namespace. */
+  readonly podIndex: number;
+  readonly hostMac: Uint8Array;
+}
+
+/**
+ * Makes the pod's interface: a send for the pair, one for each end and an ioctl or two. Leaves nothing when it throws.
+ *
+ * Throws WeatherError: `host-link-exists`, `pod-link-exists`, `namespace-missing`, or a NetlinkError that says which step was refused.
+ */
+export function createPodInterface(calls: SocketCalls, host: NetlinkSocket, spec: PodInterfaceSpec): PodInterface {
+  using pod = new NetlinkSocket(calls, spec.podNamespace);
+  const link = createPair(host, spec);
+  try {
+    const podIndex = link.peerIndex;
+    if (podIndex === undefined) throw replyError(`veth ${spec.hostName}`, 'the kernel does not say which its other end is');
+    host.run([changeLink(link.index, { noGeneratedAddress: true, alias: spec.alias }), changeLink(link.index, { up: true })]);
+    // Frames that XDP redirects into a veth are lost unless its end takes them by polling, which this setting turns on.
+    setOffloads(calls, pod, spec.podName, { receive: true, ...(spec.transmitChecksumOffload ? {} : { transmitChecksum: false }) });
+    pod.run([
+      changeLink(podIndex, { noGeneratedAddress: true }),
+      changeLink(podIndex, { up: true }),
+      ...spec.addresses.map((address) => addAddress(podIndex, address)),
+      ...(spec.neighbours ?? []).map(({ address, mac }) => putNeighbour(podIndex, address, mac)),
+      ...spec.routes.map((route) => addRoute({ ...route, linkIndex: podIndex })),
+    ]);
+    return { hostIndex: link.index, podIndex, hostMac: link.mac };
+  } catch (error) {
+    host.exchange([deleteLink(link.index)]);
+    throw within(error, spec);
+  }
+}
+
+/** What a pod has behind the name of an interface. */
+export interface PodInterfaceState {
+  readonly link: Link;
+  readonly offloads: Offloads;
+  readonly addresses: readonly LinkAddress[];
+  /** Through this interface, of the main table; those that come with addresses too. */
+  readonly routes: readonly KnownRoute[];
+}
+
+/** Undefined when the pod has no interface of that name. Throws NetlinkError. */
+export function readPodInterface(calls: SocketCalls, podNamespace: NetworkNamespace, podName: string): PodInterfaceState | undefined {
+  using pod = new NetlinkSocket(calls, podNamespace);
+  const link = findLink(pod, podName);
+  if (link === undefined) return undefined;
+  const throughLink = (message: NetlinkMessage): KnownRoute | undefined => {
+    const route = decodeRoute(message);
+    return route?.linkIndex === link.index && route.table === mainTable ? route : undefined;
+  };
+  return {
+    link,
+    offloads: readOffloads(calls, pod, podName),
+    addresses: pod.dump(dumpAddresses(link.index), decodeAddress),
+    routes: [addressFamilies.ipv4, addressFamilies.ipv6].flatMap((family) => pod.dump(dumpRoutes(family), throughLink)),
+  };
+}
+
+/** The pair, both ends down. */
+function createPair(host: NetlinkSocket, spec: PodInterfaceSpec): Link {
+  const { hostName, podName, hostMac, podMac, mtu, podNamespace } = spec;
+  const [created, found] = host.exchange([
+    createVeth({ name: hostName, mac: hostMac, mtu }, { name: podName, mac: podMac, mtu }, podNamespace.descriptor),
+    getLink(hostName),
+  ]);
+  if (created?.error !== undefined) throw nameTaken(created.error, found, spec);
+  const link = found?.replies.map(decodeLink).find((candidate) => candidate !== undefined);
+  if (link === undefined) {
+    host.exchange([deleteLink(hostName)]);
+    throw within(found?.error ?? replyError(`veth ${hostName}`, 'it is gone'), spec);
+  }
+  return link;
+}
+
+function nameTaken(error: NetlinkError, hostLink: Outcome | undefined, spec: PodInterfaceSpec): NetlinkError {
+  if (error.errorNumber !== errorNumbers.exists) return within(error, spec) as NetlinkError;
+  const [code, text] =
+    hostLink?.error === undefined
+      ? ['host-link-exists', `link ${spec.hostName} exists on the host`]
+      : ['pod-link-exists', `interface ${spec.podName} exists in ${spec.podNamespace.path}`];
+  return new NetlinkError(code, text, error.errorNumber, { cause: error, remedy: 'delete it first' });
+}
+
+function within(error: unknown, { podNamespace }: PodInterfaceSpec): unknown {
+  if (!(error instanceof NetlinkError)) return error;
+  const options = error.remedy === undefined ? { cause: error } : { cause: error, remedy: error.remedy };
+  return new NetlinkError(error.code, `${podNamespace.path}: ${error.message}`, error.errorNumber, options);
+}
