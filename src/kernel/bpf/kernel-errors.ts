@@ -42,6 +42,8 @@ function kernelTooOld(): string {
 export function errnoName(result: number): string {
   const number = Math.abs(result);
   if (number === notSupportedInside) return 'ENOTSUPP';
+  // Node calls it ENOTSUP, which is the same number on Linux; manuals of the kernel use this name.
+  if (number === errno.EOPNOTSUPP) return 'EOPNOTSUPP';
   try {
     return getSystemErrorName(-number);
   } catch {
