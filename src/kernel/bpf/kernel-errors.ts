@@ -44,11 +44,7 @@ export function errnoName(result: number): string {
   if (number === notSupportedInside) return 'ENOTSUPP';
   // Node calls it ENOTSUP, which is the same number on Linux; manuals of the kernel use this name.
   if (number === errno.EOPNOTSUPP) return 'EOPNOTSUPP';
-  try {
-    return getSystemErrorName(-number);
-  } catch {
-    return `errno ${number}`;
-  }
+  return getSystemErrorName(-number);
 }
 
 /** A failed call into the kernel. `result` is an errno of either sign; `remedy` goes before the errno's own. */

@@ -5,6 +5,7 @@ import { mountBpffs, unmountBpffs } from './bpffs.ts';
 import { type Native, openNative } from './libbpf.ts';
 import { attachTcxIngress, attachXdp, openPinnedLink } from './linux-link.ts';
 import { LinuxObject } from './linux-object.ts';
+import { selfTest } from './self-test.ts';
 
 /**
  * eBPF of the kernel that this process runs on, through libbpf. Everything is synchronous and stays on the calling thread: interfaces
@@ -14,9 +15,10 @@ export class LinuxBpf implements Bpf {
   readonly #native: Native;
   readonly #handles = new OpenHandles();
 
-  /** Throws WeatherError `ffi-unavailable`, `library-missing` or `library-old`. */
+  /** Throws WeatherError: `ffi-unavailable`, `library-missing`, `library-old`, or `bpf-self-test` when libbpf or the kernel does not do what it should. */
   constructor() {
     this.#native = openNative();
+    selfTest(this.#native);
   }
 
   open(file: string, options: { readonly pinFolder?: string } = {}): BpfObject {

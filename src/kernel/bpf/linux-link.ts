@@ -70,15 +70,19 @@ export function attachXdp(
 ): LinuxLink {
   const { fd, type } = linuxProgram(program);
   assert(type === programTypes.xdp, `${program.name} is no XDP program`);
-  // struct bpf_link_create_opts: 0 size_t sz  8 u32 flags
-  const options = new Uint8Array(16);
-  const view = new DataView(options.buffer);
-  view.setBigUint64(0, BigInt(options.length), true);
-  view.setUint32(8, xdpModes[mode], true);
-  const link = native.libbpf.bpf_link_create(fd, ifindex, attachTypes.xdp, options);
+  const link = native.libbpf.bpf_link_create(fd, ifindex, attachTypes.xdp, xdpLinkOptions(xdpModes[mode]));
   if (link < 0)
     throw kernelError('bpf-attach', `${program.name} cannot be attached to interface ${ifindex} as ${mode} XDP`, link, xdpRemedy(link));
   return new LinuxLink(native, handles, link, `XDP on interface ${ifindex}`);
+}
+
+/** struct bpf_link_create_opts: 0 size_t sz  8 u32 flags */
+export function xdpLinkOptions(flags: number): Uint8Array {
+  const options = new Uint8Array(16);
+  const view = new DataView(options.buffer);
+  view.setBigUint64(0, BigInt(options.length), true);
+  view.setUint32(8, flags, true);
+  return options;
 }
 
 function xdpRemedy(result: number): string | undefined {

@@ -16,20 +16,26 @@ export interface Koffi {
   pointer(type: unknown): unknown;
 }
 
-/** Loads koffi at the first use only: its native part does not exist for every platform. Throws WeatherError `ffi-unavailable`. */
-export function loadKoffi(): Koffi {
+/** Where the memory layouts of this folder's callers hold: pointers of 8 octets, little endian. */
+const platforms: readonly string[] = ['linux-x64', 'linux-arm64'];
+
+/** Loads koffi, at the first use only: its native part does not exist for every platform. Throws WeatherError `ffi-unavailable`. */
+export function loadKoffi(
+  load: (packageName: string) => unknown = createRequire(import.meta.url),
+  platform: string = `${process.platform}-${process.arch}`,
+): Koffi {
+  if (!platforms.includes(platform)) {
+    throw new WeatherError('ffi-unavailable', `The tenant overlay does not run on ${platform}`, {
+      remedy: `It runs on ${platforms.join(' and ')}.`,
+    });
+  }
   try {
-    return createRequire(import.meta.url)('koffi') as Koffi;
+    return load('koffi') as Koffi;
   } catch (cause) {
-    throw new WeatherError(
-      'ffi-unavailable',
-      `Calls into system libraries do not work on ${process.platform}-${process.arch}: ${firstLine(cause)}`,
-      {
-        cause,
-        remedy:
-          'The tenant overlay needs Linux on x64 or arm64; install Caravan with its optional packages (npm install without --omit=optional).',
-      },
-    );
+    throw new WeatherError('ffi-unavailable', `Calls into system libraries do not work: ${firstLine(cause)}`, {
+      cause,
+      remedy: 'Install Caravan again with its optional packages (npm install without --omit=optional): koffi has its native part there.',
+    });
   }
 }
 
