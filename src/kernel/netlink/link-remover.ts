@@ -1,14 +1,20 @@
+import { setTimeout } from 'node:timers/promises';
 import { WeatherError, assert } from '../../base/errors.ts';
 import { type LinkReference, changeLink, deleteLinkGroup, linkText } from './link-message.ts';
 import { NetlinkError, errorNumbers } from './netlink-error.ts';
-import { NetlinkSocket, type Outcome, maxRequestsPerSend } from './netlink-socket.ts';
+import { NetlinkSocket, type Outcome } from './netlink-socket.ts';
 import type { NetworkNamespace } from './network-namespace.ts';
 import type { SocketCalls } from './socket-calls.ts';
 
 /** All links that a host may have, some times over: more are not deleted faster by waiting. */
 const maxWaiting = 16_384;
-/** As many as leave room for the deletion itself. */
-const maxBatch = maxRequestsPerSend - 1;
+/**
+ * The kernel's lock of all links is held for the most part of a deletion: other changes of links wait for it, here some 20 ms and
+ * 0.2 ms more for each link.
+ */
+const maxBatch = 128;
+/** So that a host that deletes one link after the other does not hold that lock all the time. */
+const defaultGatherMs = 100;
 
 interface Waiting {
   readonly link: LinkReference;
@@ -25,14 +31,28 @@ interface Waiting {
 export class LinkRemover implements AsyncDisposable {
   readonly #socket: NetlinkSocket;
   readonly #group: number;
+  readonly #gatherMs: number;
+  /** Ends the waiting for more links. */
+  readonly #hurry = new AbortController();
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
-  /** `group` is this remover's alone in the namespace: a link that is in it is deleted with the next. Not 0. Throws NetlinkError. */
-  constructor(calls: SocketCalls, group: number, namespace?: NetworkNamespace) {
+  /**
+   * A first link waits `gatherMs` for others.
+   * `group` is this remover's alone in the namespace: a link that is in it is deleted with the next. Not 0. Throws NetlinkError.
+   */
+  constructor(
+    calls: SocketCalls,
+    {
+      group,
+      namespace,
+      gatherMs = defaultGatherMs,
+    }: { readonly group: number; readonly namespace?: NetworkNamespace; readonly gatherMs?: number },
+  ) {
     assert(group > 0 && group <= 0x7fffffff, 'a group of links to delete has a number of its own');
     this.#group = group;
+    this.#gatherMs = gatherMs;
     this.#socket = new NetlinkSocket(calls, namespace);
   }
 
@@ -46,7 +66,7 @@ export class LinkRemover implements AsyncDisposable {
    * still the same link. Rejects with WeatherError.
    */
   remove(link: LinkReference): Promise<void> {
-    assert(!this.#closed, 'a link is given to a closed remover');
+    assert(this.#closing === undefined, 'a link is given to a closed remover');
     if (this.#waiting.length >= maxWaiting) {
       return Promise.reject(
         new WeatherError('link-removals-full', `${maxWaiting} links wait to be deleted`, { remedy: 'try again later' }),
@@ -54,14 +74,18 @@ export class LinkRemover implements AsyncDisposable {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ link, resolve, reject });
-    // Those that come in the same turn go together.
-    this.#running ??= Promise.resolve().then(() => this.#run());
+    this.#running ??= this.#run();
     return promise;
   }
 
-  /** Deletes what waits, then ends. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Deletes what waits, at once, then ends. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#hurry.abort();
     await this.#running;
     this.#socket.close();
   }
@@ -72,6 +96,7 @@ export class LinkRemover implements AsyncDisposable {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
+      await this.#gather();
       const batch = this.#waiting.slice(0, maxBatch);
       this.#waiting = this.#waiting.slice(maxBatch);
       try {
@@ -82,6 +107,15 @@ export class LinkRemover implements AsyncDisposable {
       }
     }
     this.#running = undefined;
+  }
+
+  async #gather(): Promise<void> {
+    if (this.#closing !== undefined || this.#waiting.length >= maxBatch) return;
+    try {
+      await setTimeout(this.#gatherMs, undefined, { signal: this.#hurry.signal });
+    } catch {
+      // Closed meanwhile.
+    }
   }
 
   #settle(batch: readonly Waiting[], outcomes: readonly Outcome[]): void {

@@ -98,9 +98,12 @@ export class NetlinkSocket implements Disposable {
 
   /** Sends all in one call and throws the first error. What came before and after the request that failed is done nevertheless. */
   run(requests: readonly NetlinkRequest[]): Outcome[] {
-    const outcomes = this.exchange(requests);
-    for (const { error } of outcomes) if (error !== undefined) throw error;
-    return outcomes;
+    return withoutErrors(this.exchange(requests));
+  }
+
+  /** The same with the kernel's work on another thread. */
+  async runAway(requests: readonly NetlinkRequest[]): Promise<Outcome[]> {
+    return withoutErrors(await this.exchangeAway(requests));
   }
 
   /** What `decode` makes of the answers to one request. */
@@ -192,4 +195,9 @@ export class NetlinkSocket implements Disposable {
     if (length > this.#buffer.length) throw replyError(what, `an answer of ${length} octets, more than ${this.#buffer.length}`);
     return decodeMessages(this.#buffer.subarray(0, length));
   }
+}
+
+function withoutErrors(outcomes: Outcome[]): Outcome[] {
+  for (const { error } of outcomes) if (error !== undefined) throw error;
+  return outcomes;
 }

@@ -1,5 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { assert, WeatherError } from '../../base/errors.ts';
+import { NetlinkError, errorNumbers } from './netlink-error.ts';
 import type { SocketCalls } from './socket-calls.ts';
 
 /** Of the calling thread: namespaces belong to threads, not to processes. */
@@ -9,6 +10,7 @@ const namesFolder = '/run/netns';
 
 const mountFlags = { bind: 0x1000, recursive: 0x4000, shared: 0x100000 } as const;
 const detach = 2;
+const missingRemedy = 'see whether the container still runs';
 
 /** A network namespace that is held open. */
 export class NetworkNamespace implements Disposable {
@@ -20,7 +22,8 @@ export class NetworkNamespace implements Disposable {
   constructor(path: string) {
     this.path = path;
     try {
-      this.descriptor = openSync(path, 'r');
+      // Not waiting for a writer, should the path name a pipe.
+      this.descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
       throw namespaceError(`network namespace ${path} cannot be opened`, error);
     }
@@ -42,7 +45,17 @@ export class NetworkNamespace implements Disposable {
  * What `action` opens belongs to that namespace for good. Throws WeatherError `namespace-missing` when `namespace` is none.
  */
 export function inNamespace<Result>(calls: SocketCalls, namespace: NetworkNamespace, action: () => Result): Result {
-  return elsewhere(calls, () => calls.enterNetworkNamespace(namespace.descriptor), action);
+  return elsewhere(calls, () => enter(calls, namespace), action);
+}
+
+function enter(calls: SocketCalls, { descriptor, path }: NetworkNamespace): void {
+  try {
+    calls.enterNetworkNamespace(descriptor);
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || error.errorNumber !== errorNumbers.invalid) throw error;
+    // The file of a name whose namespace is gone, for one.
+    throw new WeatherError('namespace-missing', `${path} is no network namespace`, { cause: error, remedy: missingRemedy });
+  }
 }
 
 /** Makes a namespace that `ip netns` knows by `name`. Throws WeatherError `namespace-exists` or `namespace`. */
@@ -122,7 +135,7 @@ function namespaceError(message: string, cause: unknown): WeatherError {
   if (cause instanceof WeatherError) return cause;
   const { code } = cause as NodeJS.ErrnoException;
   const text = `${message}: ${(cause as Error).message}`;
-  if (code === 'ENOENT') return new WeatherError('namespace-missing', text, { cause, remedy: 'see whether the container still runs' });
+  if (code === 'ENOENT') return new WeatherError('namespace-missing', text, { cause, remedy: missingRemedy });
   if (code === 'EEXIST') return new WeatherError('namespace-exists', text, { cause, remedy: 'choose another name, or delete it' });
   if (code === 'EACCES' || code === 'EPERM') return new WeatherError('namespace-permission', text, { cause, remedy: 'run as root' });
   return new WeatherError('namespace', text, { cause });

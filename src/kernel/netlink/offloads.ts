@@ -20,12 +20,14 @@ export function readOffloads(calls: SocketCalls, socket: NetlinkSocket, linkName
   };
 }
 
-/** Changes those that are named. Throws NetlinkError. */
-export function setOffloads(calls: SocketCalls, socket: NetlinkSocket, linkName: string, wanted: Partial<Offloads>): void {
-  if (wanted.receive !== undefined) {
-    calls.setEthtoolValue(socket.descriptor, linkName, commands.setReceiveOffload, wanted.receive ? 1 : 0);
-  }
-  if (wanted.transmitChecksum !== undefined) {
-    calls.setEthtoolValue(socket.descriptor, linkName, commands.setTransmitChecksum, wanted.transmitChecksum ? 1 : 0);
-  }
+/** On another thread. Throws NetlinkError. */
+export async function setOffload(
+  calls: SocketCalls,
+  socket: NetlinkSocket,
+  linkName: string,
+  offload: keyof Offloads,
+  on: boolean,
+): Promise<void> {
+  const command = offload === 'receive' ? commands.setReceiveOffload : commands.setTransmitChecksum;
+  await calls.setEthtoolValueAway(socket.descriptor, linkName, command, on ? 1 : 0);
 }

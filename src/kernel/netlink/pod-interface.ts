@@ -1,14 +1,14 @@
 import { type InterfaceAddress, type LinkAddress, addAddress, decodeAddress, dumpAddresses } from './address-message.ts';
-import { type IpAddress, addressFamilies } from './ip-address.ts';
+import type { IpAddress } from './ip-address.ts';
 import { findLink } from './find-link.ts';
+import { findRoutes } from './find-routes.ts';
 import { type Link, changeLink, createVeth, decodeLink, deleteLink, getLink } from './link-message.ts';
-import type { NetlinkMessage } from './message.ts';
 import { putNeighbour } from './neighbour-message.ts';
 import { NetlinkError, errorNumbers, replyError } from './netlink-error.ts';
 import { NetlinkSocket, type Outcome } from './netlink-socket.ts';
 import type { NetworkNamespace } from './network-namespace.ts';
-import { type Offloads, readOffloads, setOffloads } from './offloads.ts';
-import { type KnownRoute, type Route, addRoute, decodeRoute, dumpRoutes, mainTable } from './route-message.ts';
+import { type Offloads, readOffloads, setOffload } from './offloads.ts';
+import { type KnownRoute, type Route, addRoute } from './route-message.ts';
 import type { SocketCalls } from './socket-calls.ts';
 
 /** A pod's interface: a veth pair with one end here and one in the pod. */
@@ -42,20 +42,28 @@ export interface PodInterface {
 }
 
 /**
- * Makes the pod's interface: a send for the pair, one for each end and an ioctl or two. Leaves nothing when it throws.
+ * Makes the pod's interface: one send for the pair, one for each end and an ioctl or two. Both ends are up then, and nothing is left when it
+ * throws. The kernel's work is done on other threads, since every change of a link waits while another link is deleted, some 20 ms.
+ * `hostNamespace` is the calling thread's when absent. The pod's namespace must stay open until the end.
  *
- * Throws WeatherError: `host-link-exists`, `pod-link-exists`, `namespace-missing`, or a NetlinkError that says which step was refused.
+ * Throws WeatherError `host-link-exists` or `pod-link-exists`, or a NetlinkError that says which step was refused.
  */
-export function createPodInterface(calls: SocketCalls, host: NetlinkSocket, spec: PodInterfaceSpec): PodInterface {
+export async function createPodInterface(
+  calls: SocketCalls,
+  spec: PodInterfaceSpec,
+  hostNamespace?: NetworkNamespace,
+): Promise<PodInterface> {
+  using host = new NetlinkSocket(calls, hostNamespace);
   using pod = new NetlinkSocket(calls, spec.podNamespace);
-  const link = createPair(host, spec);
+  const link = await createPair(host, spec);
   try {
     const podIndex = link.peerIndex;
     if (podIndex === undefined) throw replyError(`veth ${spec.hostName}`, 'the kernel does not say which its other end is');
-    host.run([changeLink(link.index, { noGeneratedAddress: true, alias: spec.alias }), changeLink(link.index, { up: true })]);
+    await host.runAway([changeLink(link.index, { noGeneratedAddress: true, alias: spec.alias }), changeLink(link.index, { up: true })]);
     // Frames that XDP redirects into a veth are lost unless its end takes them by polling, which this setting turns on.
-    setOffloads(calls, pod, spec.podName, { receive: true, ...(spec.transmitChecksumOffload ? {} : { transmitChecksum: false }) });
-    pod.run([
+    await setOffload(calls, pod, spec.podName, 'receive', true);
+    if (!spec.transmitChecksumOffload) await setOffload(calls, pod, spec.podName, 'transmitChecksum', false);
+    await pod.runAway([
       changeLink(podIndex, { noGeneratedAddress: true }),
       changeLink(podIndex, { up: true }),
       ...spec.addresses.map((address) => addAddress(podIndex, address)),
@@ -64,8 +72,9 @@ export function createPodInterface(calls: SocketCalls, host: NetlinkSocket, spec
     ]);
     return { hostIndex: link.index, podIndex, hostMac: link.mac };
   } catch (error) {
-    host.exchange([deleteLink(link.index)]);
-    throw within(error, spec);
+    const [undone] = await host.exchangeAway([deleteLink(link.index)]);
+    const left = undone?.error === undefined || undone.error.errorNumber === errorNumbers.noDevice ? undefined : undone.error.message;
+    throw within(error, spec, left === undefined ? '' : `; what was made could not be undone: ${left}`);
   }
 }
 
@@ -83,31 +92,24 @@ export function readPodInterface(calls: SocketCalls, podNamespace: NetworkNamesp
   using pod = new NetlinkSocket(calls, podNamespace);
   const link = findLink(pod, podName);
   if (link === undefined) return undefined;
-  const throughLink = (message: NetlinkMessage): KnownRoute | undefined => {
-    const route = decodeRoute(message);
-    return route?.linkIndex === link.index && route.table === mainTable ? route : undefined;
-  };
   return {
     link,
     offloads: readOffloads(calls, pod, podName),
     addresses: pod.dump(dumpAddresses(link.index), decodeAddress),
-    routes: [addressFamilies.ipv4, addressFamilies.ipv6].flatMap((family) => pod.dump(dumpRoutes(family), throughLink)),
+    routes: findRoutes(pod, ({ linkIndex }) => linkIndex === link.index),
   };
 }
 
 /** The pair, both ends down. */
-function createPair(host: NetlinkSocket, spec: PodInterfaceSpec): Link {
+async function createPair(host: NetlinkSocket, spec: PodInterfaceSpec): Promise<Link> {
   const { hostName, podName, hostMac, podMac, mtu, podNamespace } = spec;
-  const [created, found] = host.exchange([
+  const [created, found] = await host.exchangeAway([
     createVeth({ name: hostName, mac: hostMac, mtu }, { name: podName, mac: podMac, mtu }, podNamespace.descriptor),
     getLink(hostName),
   ]);
   if (created?.error !== undefined) throw nameTaken(created.error, found, spec);
   const link = found?.replies.map(decodeLink).find((candidate) => candidate !== undefined);
-  if (link === undefined) {
-    host.exchange([deleteLink(hostName)]);
-    throw within(found?.error ?? replyError(`veth ${hostName}`, 'it is gone'), spec);
-  }
+  if (link === undefined) throw within(found?.error ?? replyError(`veth ${hostName}`, 'it is gone'), spec);
   return link;
 }
 
@@ -120,8 +122,8 @@ function nameTaken(error: NetlinkError, hostLink: Outcome | undefined, spec: Pod
   return new NetlinkError(code, text, error.errorNumber, { cause: error, remedy: 'delete it first' });
 }
 
-function within(error: unknown, { podNamespace }: PodInterfaceSpec): unknown {
+function within(error: unknown, { podNamespace }: PodInterfaceSpec, more = ''): unknown {
   if (!(error instanceof NetlinkError)) return error;
   const options = error.remedy === undefined ? { cause: error } : { cause: error, remedy: error.remedy };
-  return new NetlinkError(error.code, `${podNamespace.path}: ${error.message}`, error.errorNumber, options);
+  return new NetlinkError(error.code, `${podNamespace.path}: ${error.message}${more}`, error.errorNumber, options);
 }

@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import { netlinkError } from './netlink-error.ts';
+import { errorNumbers, netlinkError } from './netlink-error.ts';
 
 /** Native calls of the C library that netlink and namespaces need. Errors are thrown as NetlinkError. */
 export interface SocketCalls {
@@ -12,8 +12,8 @@ export interface SocketCalls {
   sendAway(socket: number, bytes: Uint8Array, what: string): Promise<void>;
   /** Full length of the next datagram, of which as much as fits is put into `buffer`; undefined when there is none now. */
   receive(socket: number, buffer: Uint8Array, what: string): number | undefined;
-  /** ioctl SIOCETHTOOL with a `struct ethtool_value`. */
-  setEthtoolValue(socket: number, linkName: string, command: number, value: number): void;
+  /** ioctl SIOCETHTOOL with a `struct ethtool_value`, on a thread of its own. */
+  setEthtoolValueAway(socket: number, linkName: string, command: number, value: number): Promise<void>;
   getEthtoolValue(socket: number, linkName: string, command: number): number;
   /** The calling thread enters the network namespace of `descriptor`. */
   enterNetworkNamespace(descriptor: number): void;
@@ -46,7 +46,7 @@ const truncate = 0x20;
 const tryAgain = 11;
 const interrupted = 4;
 const networkNamespace = 0x40000000;
-const ethtoolRequest = 0x8946;
+const ethtoolCall = 0x8946;
 /** struct ifreq: 16 octets of name, a union of 24. */
 const interfaceRequestBytes = 40;
 const nameBytes = 16;
@@ -80,22 +80,6 @@ export function loadSocketCalls(): SocketCalls {
     return result;
   };
 
-  /** struct ethtool_value { u32 command; u32 value }, behind a pointer in struct ifreq. */
-  const ethtool = (descriptor: number, linkName: string, command: number, value: number): number => {
-    const name = new TextEncoder().encode(linkName);
-    const what = `offload 0x${command.toString(16)} of ${linkName}`;
-    if (name.length >= nameBytes) throw netlinkError(what, koffi.os.errno.ENODEV ?? 0);
-    const record = new Uint8Array(8);
-    const recordView = new DataView(record.buffer);
-    recordView.setUint32(0, command, true);
-    recordView.setUint32(4, value, true);
-    const request = new Uint8Array(interfaceRequestBytes);
-    request.set(name);
-    new DataView(request.buffer).setBigUint64(nameBytes, koffi.address(record), true);
-    checked(ioctl(descriptor, ethtoolRequest, request), what);
-    return recordView.getUint32(4, true);
-  };
-
   return {
     netlinkSocket: (protocol) => checked(socket(netlinkFamily, rawSocket | closeOnExec, protocol), 'opening a netlink socket'),
     setOption(descriptor, { level, name }, value) {
@@ -106,15 +90,7 @@ export function loadSocketCalls(): SocketCalls {
     send(descriptor, bytes, what) {
       checked(send(descriptor, bytes, bytes.length, 0), what);
     },
-    sendAway: (descriptor, bytes, what) =>
-      new Promise((resolve, reject) => {
-        send.async(descriptor, bytes, bytes.length, 0, (error, result) => {
-          if (error !== null) reject(error);
-          // `bytes` is named here so that it stays until the call has ended.
-          else if (result !== bytes.length) reject(netlinkError(what, koffi.errno()));
-          else resolve();
-        });
-      }),
+    sendAway: (descriptor, bytes, what) => away(bytes, what, (done) => send.async(descriptor, bytes, bytes.length, 0, done)),
     receive(descriptor, buffer, what) {
       for (;;) {
         const length = recv(descriptor, buffer, buffer.length, dontWait | truncate);
@@ -124,10 +100,15 @@ export function loadSocketCalls(): SocketCalls {
         if (errorNumber !== interrupted) throw netlinkError(what, errorNumber);
       }
     },
-    setEthtoolValue(descriptor, linkName, command, value) {
-      ethtool(descriptor, linkName, command, value);
+    async setEthtoolValueAway(descriptor, linkName, command, value) {
+      const { request, record, what } = ethtoolRequest(linkName, command, value);
+      await away(record, what, (done) => ioctl.async(descriptor, ethtoolCall, request, done));
     },
-    getEthtoolValue: (descriptor, linkName, command) => ethtool(descriptor, linkName, command, 0),
+    getEthtoolValue(descriptor, linkName, command) {
+      const { request, record, what } = ethtoolRequest(linkName, command, 0);
+      checked(ioctl(descriptor, ethtoolCall, request), what);
+      return record.getUint32(4, true);
+    },
     enterNetworkNamespace(descriptor) {
       checked(setns(descriptor, networkNamespace), 'entering a network namespace');
     },
@@ -144,4 +125,31 @@ export function loadSocketCalls(): SocketCalls {
       close(descriptor);
     },
   };
+}
+
+type Done = (error: Error | null, result: number) => void;
+
+/** Runs a call on another thread. `held` is memory that the call uses: it is named here so that it stays until the end. */
+function away(held: object, what: string, call: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    call((error, result) => {
+      if (error !== null) reject(error);
+      else if (result < 0) reject(netlinkError(what, koffi.errno()));
+      else resolve(void held);
+    });
+  });
+}
+
+/** struct ethtool_value { u32 command; u32 value }, and the struct ifreq that points to it. */
+function ethtoolRequest(linkName: string, command: number, value: number): { request: Uint8Array; record: DataView; what: string } {
+  const what = `offload 0x${command.toString(16)} of ${linkName}`;
+  const name = new TextEncoder().encode(linkName);
+  if (name.length >= nameBytes) throw netlinkError(what, errorNumbers.noDevice);
+  const record = new DataView(new ArrayBuffer(8));
+  record.setUint32(0, command, true);
+  record.setUint32(4, value, true);
+  const request = new Uint8Array(interfaceRequestBytes);
+  request.set(name);
+  new DataView(request.buffer).setBigUint64(nameBytes, koffi.address(record.buffer), true);
+  return { request, record, what };
 }

@@ -1,10 +1,11 @@
 import { WeatherError } from '../../base/errors.ts';
 import { type LinkAddress, decodeAddress, dumpAddresses } from './address-message.ts';
 import { findLink } from './find-link.ts';
-import { type IpAddress, addressFamilies } from './ip-address.ts';
+import { findRoutes } from './find-routes.ts';
+import type { IpAddress } from './ip-address.ts';
 import type { Link } from './link-message.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
-import { type KnownRoute, decodeRoute, dumpRoutes, mainTable, unicastRoute } from './route-message.ts';
+import { type KnownRoute, unicastRoute } from './route-message.ts';
 
 const globalScope = 0;
 
@@ -47,18 +48,15 @@ export function findUplink(socket: NetlinkSocket, name?: string): Uplink {
 
 /** Through `linkIndex`, or through any link. */
 function defaultRoute(socket: NetlinkSocket, linkIndex: number | undefined): KnownRoute | undefined {
-  for (const family of [addressFamilies.ipv4, addressFamilies.ipv6]) {
-    const routes = socket.dump(dumpRoutes(family), (message) => {
-      const route = decodeRoute(message);
-      if (route === undefined || route.destination.prefixLength !== 0 || route.table !== mainTable || route.type !== unicastRoute) {
-        return undefined;
-      }
-      return linkIndex === undefined || route.linkIndex === linkIndex ? route : undefined;
-    });
-    const [best] = routes.toSorted((one, other) => (one.priority ?? 0) - (other.priority ?? 0));
-    if (best !== undefined) return best;
-  }
-  return undefined;
+  const routes = findRoutes(
+    socket,
+    (route) => route.destination.prefixLength === 0 && route.type === unicastRoute && (linkIndex ?? route.linkIndex) === route.linkIndex,
+  );
+  const isIpv4 = ({ destination }: KnownRoute): boolean => destination.address.length === 4;
+  const [best] = routes.toSorted(
+    (one, other) => Number(isIpv4(other)) - Number(isIpv4(one)) || (one.priority ?? 0) - (other.priority ?? 0),
+  );
+  return best;
 }
 
 function isSame(one: IpAddress, other: IpAddress | undefined): boolean {
