@@ -5,7 +5,7 @@ import { WeatherError } from '../../base/errors.ts';
 const { errno } = constants;
 
 /** What the kernel says where it means EOPNOTSUPP; it has no name outside of the kernel. */
-const notSupportedInside = 524;
+export const notSupportedInside = 524;
 
 interface Meaning {
   readonly text: string;

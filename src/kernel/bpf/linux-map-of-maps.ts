@@ -2,11 +2,14 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { assert } from '../../base/errors.ts';
 import type { BpfMapOfMaps } from '../../overlay/kernel.ts';
-import { kernelError } from './kernel-errors.ts';
+import { kernelError, notSupportedInside } from './kernel-errors.ts';
 import type { Native } from './libbpf.ts';
 import type { MapShape } from './map-shape.ts';
 
 const { ENOENT, EINVAL } = constants.errno;
+
+/** Each new array is a descriptor until it is in its slot; a process has room for 1024 without asking for more. */
+const slotsAtOnce = 256;
 
 /** An array of arrays of an object that is loaded. Its descriptor belongs to the object; `fd` throws when that was closed. */
 export class LinuxMapOfMaps implements BpfMapOfMaps {
@@ -24,24 +27,20 @@ export class LinuxMapOfMaps implements BpfMapOfMaps {
     this.#fd = fd;
   }
 
-  /** Comes back when no program looks at the array before any more: that takes the kernel some milliseconds. */
   swap(index: number, values: readonly Uint8Array[]): void {
-    const { libbpf } = this.#native;
-    const key = this.#key(index);
-    const inner = this.#makeInner(values);
-    try {
-      const result = libbpf.bpf_map_update_elem(this.#fd(), key, unsigned32(inner), 0);
-      if (result < 0) {
-        const remedy = 'Its inner arrays have another layout: open the object under a new folder of pins.';
-        throw kernelError('bpf-map', `Slot ${index} of ${this.name} cannot be replaced`, result, result === -EINVAL ? remedy : undefined);
-      }
-    } finally {
-      closeSync(inner);
-    }
+    this.swapAll([[index, values]]);
+  }
+
+  /**
+   * Replaces several inner arrays, each in one step. After each call the kernel waits until no program looks at the arrays before any
+   * more, some ten milliseconds: many slots are replaced in one call, and cost one wait for each 256.
+   */
+  swapAll(slots: readonly (readonly [index: number, values: readonly Uint8Array[]])[]): void {
+    for (let from = 0; from < slots.length; from += slotsAtOnce) this.#swapSlots(slots.slice(from, from + slotsAtOnce));
   }
 
   clear(index: number): boolean {
-    const result = this.#native.libbpf.bpf_map_delete_elem(this.#fd(), this.#key(index));
+    const result = this.#native.libbpf.bpf_map_delete_elem(this.#fd(), new Uint8Array(Uint32Array.of(this.#checked(index)).buffer));
     if (result === -ENOENT) return false;
     if (result < 0) throw kernelError('bpf-map', `Slot ${index} of ${this.name} cannot be cleared`, result);
     return true;
@@ -49,6 +48,34 @@ export class LinuxMapOfMaps implements BpfMapOfMaps {
 
   close(): void {
     // The descriptor is the object's.
+  }
+
+  #swapSlots(slots: readonly (readonly [index: number, values: readonly Uint8Array[]])[]): void {
+    const inner: number[] = [];
+    try {
+      const indexes = Uint32Array.from(slots, ([index]) => this.#checked(index));
+      for (const [, values] of slots) inner.push(this.#makeInner(values));
+      const result = this.#updateSlots(indexes, Uint32Array.from(inner));
+      if (result === 0) return;
+      const remedy = 'Its inner arrays have another layout: open the object under a new folder of pins.';
+      throw kernelError('bpf-map', `Inner arrays of ${this.name} cannot be replaced`, result, result === -EINVAL ? remedy : undefined);
+    } finally {
+      for (const fd of inner) closeSync(fd);
+    }
+  }
+
+  #updateSlots(indexes: Uint32Array<ArrayBuffer>, inner: Uint32Array<ArrayBuffer>): number {
+    const { libbpf } = this.#native;
+    const keys = new Uint8Array(indexes.buffer);
+    const values = new Uint8Array(inner.buffer);
+    const result = libbpf.bpf_map_update_batch(this.#fd(), keys, values, Uint32Array.of(indexes.length), null);
+    if (result !== -notSupportedInside) return result;
+    // Before Linux 5.17: one by one, each with its own wait.
+    for (let at = 0; at < indexes.length; at++) {
+      const single = libbpf.bpf_map_update_elem(this.#fd(), keys.subarray(4 * at, 4 * at + 4), values.subarray(4 * at, 4 * at + 4), 0);
+      if (single < 0) return single;
+    }
+    return 0;
   }
 
   /** The descriptor of a new array with these values; the caller closes it. */
@@ -70,15 +97,11 @@ export class LinuxMapOfMaps implements BpfMapOfMaps {
     throw kernelError('bpf-map', `A new inner array for ${this.name} cannot be filled`, filled);
   }
 
-  #key(index: number): Uint8Array {
+  #checked(index: number): number {
     assert(
       Number.isInteger(index) && index >= 0 && index < this.maxEntries,
       `${this.name} has slots 0 to ${this.maxEntries - 1}, not ${index}`,
     );
-    return unsigned32(index);
+    return index;
   }
-}
-
-function unsigned32(value: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(value).buffer);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LinuxMapOfMaps } from './linux-map-of-maps.ts';
 import { openDescriptors, skipWithoutKernel, TestKernel, unsigned32, unsigned64 } from './test-kernel.ts';
 
 const skip = skipWithoutKernel();
@@ -130,6 +131,42 @@ test('an inner array is replaced as a whole', { skip }, () => {
   assert.deepEqual(told(), []);
   assert.throws(() => tables.swap(1, [unsigned64(1)]), /bug: an inner array of tables has 3 values, not 1/);
   assert.throws(() => tables.swap(4, [1, 2, 3].map(unsigned64)), /bug: tables has slots 0 to 3, not 4/);
+});
+
+test('many inner arrays are replaced at once', { skip }, () => {
+  using kernel = new TestKernel();
+  const object = kernel.bpf.open(
+    kernel.compile(
+      'slots',
+      `struct table { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); };
+       struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 600); __type(key, __u32); __array(values, struct table); } tables SEC(".maps");
+       SEC("xdp") int sum(struct xdp_md *packet) {
+         __u64 total = 0;
+         for (__u32 slot = 0, first = 0; slot < 600; slot++) {
+           __u32 key = slot;
+           void *table = bpf_map_lookup_elem(&tables, &key);
+           __u64 *value = table ? bpf_map_lookup_elem(table, &first) : 0;
+           if (value) total += *value;
+         }
+         return total;
+       }`,
+    ),
+  );
+  const tables = object.mapOfMaps('tables');
+  assert.ok(tables instanceof LinuxMapOfMaps);
+  const before = openDescriptors();
+  tables.swapAll(Array.from({ length: 600 }, (_, slot) => [slot, [unsigned64(slot)]] as const));
+  assert.equal(openDescriptors(), before);
+  const total = (): number => object.program('sum').testRun(new Uint8Array(64)).verdict;
+  assert.equal(total(), (599 * 600) / 2);
+  tables.swapAll([]);
+  tables.swapAll([
+    [0, [unsigned64(1)]],
+    [599, [unsigned64(0)]],
+  ]);
+  assert.equal(total(), (598 * 599) / 2 + 1);
+  assert.throws(() => tables.swapAll([[600, [unsigned64(0)]]]), /bug: tables has slots 0 to 599, not 600/);
+  assert.equal(openDescriptors(), before);
 });
 
 test('events are drained oldest first, no more than asked for', { skip }, () => {
