@@ -29,6 +29,7 @@ interface LibbpfFunctions {
   bpf_map__is_internal(map: Address): boolean;
   bpf_map__inner_map(map: Address): Address | null;
   bpf_map__reuse_fd(map: Address, fd: number): number;
+  bpf_map__set_pin_path(map: Address, path: string | null): number;
 
   bpf_map_create(type: number, name: string, keyBytes: number, valueBytes: number, maxEntries: number, options: Octets): number;
   bpf_map_lookup_elem(fd: number, key: Uint8Array, value: Uint8Array): number;
@@ -91,6 +92,7 @@ const prototypes: Readonly<Record<keyof LibbpfFunctions, string>> = {
   bpf_map__is_internal: 'bool bpf_map__is_internal(const void *map)',
   bpf_map__inner_map: 'void *bpf_map__inner_map(void *map)',
   bpf_map__reuse_fd: 'int bpf_map__reuse_fd(void *map, int fd)',
+  bpf_map__set_pin_path: 'int bpf_map__set_pin_path(void *map, const char *path)',
 
   bpf_map_create:
     'int bpf_map_create(int type, const char *name, uint32_t keyBytes, uint32_t valueBytes, uint32_t maxEntries, const void *options)',

@@ -11,7 +11,7 @@ const skip = skipWithoutKernel();
 /** Programs that count the frames they see, each in a slot of its own. */
 const source = (valueType: string): string => `
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2); __type(key, __u32); __type(value, ${valueType}); } seen SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_DEVMAP_HASH); __uint(max_entries, 4); __type(key, __u32); __type(value, __u32); } devices SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_DEVMAP_HASH); __uint(max_entries, 4); __type(key, __u32); __type(value, __u32); __uint(pinning, LIBBPF_PIN_BY_NAME); } devices SEC(".maps");
 struct table { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 3); __type(key, __u32); __type(value, __u64); };
 struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 4); __type(key, __u32); __array(values, struct table); } tables SEC(".maps");
 static void count(__u32 slot) { ${valueType} *frames = bpf_map_lookup_elem(&seen, &slot); if (frames) __sync_fetch_and_add(frames, 1); }

@@ -112,6 +112,8 @@ export class LinuxObject implements BpfObject {
     const maps: OpenedMap[] = [];
     for (let map = libbpf.bpf_object__next_map(object, null); map !== null; map = libbpf.bpf_object__next_map(object, map)) {
       if (libbpf.bpf_map__is_internal(map)) continue;
+      // Where maps are pinned is for who opens the object, not for its source.
+      libbpf.bpf_map__set_pin_path(map, null);
       const inner = libbpf.bpf_map__inner_map(map);
       maps.push({
         pointer: map,

@@ -18,7 +18,7 @@ export interface DeclaredMap {
 
 /**
  * Lets an object use the maps that are pinned in a folder instead of making its own: before it is loaded. Gives the maps that are not
- * pinned yet. Not left to libbpf: before 1.7 it takes no pinned map of devices, and it does not say what differs.
+ * pinned yet. Not left to libbpf: 1.1 takes no pinned map of devices, and does not say what differs.
  * Throws WeatherError `bpf-pinned-layout` when a pinned map has another shape.
  */
 export function reusePinnedMaps(native: Native, folder: string, maps: readonly DeclaredMap[]): DeclaredMap[] {
