@@ -42,7 +42,8 @@ export class NetworkNamespace implements Disposable {
 
 /**
  * Runs `action` in the namespace and comes back, all in this turn: only the calling thread moves, and no other code runs on it meanwhile.
- * What `action` opens belongs to that namespace for good. Throws WeatherError `namespace-missing` when `namespace` is none.
+ * What `action` opens belongs to that namespace for good. It starts nothing on other threads: a thread that is born meanwhile would stay.
+ * Throws WeatherError `namespace-missing` when `namespace` is none.
  */
 export function inNamespace<Result>(calls: SocketCalls, namespace: NetworkNamespace, action: () => Result): Result {
   return elsewhere(calls, () => enter(calls, namespace), action);

@@ -72,10 +72,19 @@ export async function createPodInterface(
     ]);
     return { hostIndex: link.index, podIndex, hostMac: link.mac };
   } catch (error) {
-    const [undone] = await host.exchangeAway([deleteLink(link.index)]);
-    const left = undone?.error === undefined || undone.error.errorNumber === errorNumbers.noDevice ? undefined : undone.error.message;
-    throw within(error, spec, left === undefined ? '' : `; what was made could not be undone: ${left}`);
+    throw within(error, spec, await undo(host, link));
   }
+}
+
+/** Gives what to say when it fails. */
+async function undo(host: NetlinkSocket, link: Link): Promise<string> {
+  try {
+    await host.runAway([deleteLink(link.index)]);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errorNumber === errorNumbers.noDevice) return '';
+    return `; link ${link.name} is left: ${(error as Error).message}`;
+  }
+  return '';
 }
 
 /** What a pod has behind the name of an interface. */

@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { AwayCalls } from './away-calls.ts';
 import { errorNumbers, netlinkError } from './netlink-error.ts';
 
 /** Native calls of the C library that netlink and namespaces need. Errors are thrown as NetlinkError. */
@@ -75,6 +76,7 @@ export function loadSocketCalls(): SocketCalls {
   const umount2 = bind<[string, number]>('int umount2(const char *target, int flags)');
   const close = bind<[number]>('int close(int descriptor)');
 
+  const away = new AwayCalls();
   const checked = (result: number, what: string): number => {
     if (result < 0) throw netlinkError(what, koffi.errno());
     return result;
@@ -90,7 +92,8 @@ export function loadSocketCalls(): SocketCalls {
     send(descriptor, bytes, what) {
       checked(send(descriptor, bytes, bytes.length, 0), what);
     },
-    sendAway: (descriptor, bytes, what) => away(bytes, what, (done) => send.async(descriptor, bytes, bytes.length, 0, done)),
+    sendAway: (descriptor, bytes, what) =>
+      away.run(what, () => ended(bytes, what, (done) => send.async(descriptor, bytes, bytes.length, 0, done))),
     receive(descriptor, buffer, what) {
       for (;;) {
         const length = recv(descriptor, buffer, buffer.length, dontWait | truncate);
@@ -102,7 +105,7 @@ export function loadSocketCalls(): SocketCalls {
     },
     async setEthtoolValueAway(descriptor, linkName, command, value) {
       const { request, record, what } = ethtoolRequest(linkName, command, value);
-      await away(record, what, (done) => ioctl.async(descriptor, ethtoolCall, request, done));
+      await away.run(what, () => ended(record, what, (done) => ioctl.async(descriptor, ethtoolCall, request, done)));
     },
     getEthtoolValue(descriptor, linkName, command) {
       const { request, record, what } = ethtoolRequest(linkName, command, 0);
@@ -129,8 +132,8 @@ export function loadSocketCalls(): SocketCalls {
 
 type Done = (error: Error | null, result: number) => void;
 
-/** Runs a call on another thread. `held` is memory that the call uses: it is named here so that it stays until the end. */
-function away(held: object, what: string, call: (done: Done) => void): Promise<void> {
+/** The end of a call on another thread. `held` is memory that the call uses: it is named here so that it stays until then. */
+function ended(held: object, what: string, call: (done: Done) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     call((error, result) => {
       if (error !== null) reject(error);
