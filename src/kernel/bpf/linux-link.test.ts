@@ -99,6 +99,8 @@ test('a link whose interface is gone is no link', { skip }, () => {
     assert.equal(kernel.bpf.openPinnedLink(path), undefined);
     assert.equal(existsSync(path), false);
     assert.throws(() => attach(near), { code: 'bpf-attach' });
+    link.detach();
+    assert.throws(() => link.detach(), /bug: a link is used after it was closed/);
   }
 });
 

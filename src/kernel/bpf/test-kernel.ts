@@ -6,15 +6,17 @@ import { join } from 'node:path';
 import { isBpffs } from './bpffs.ts';
 import { LinuxBpf } from './linux-bpf.ts';
 
+const compiler = 'clang';
+
 /** Why tests that use the kernel cannot run here; false when they can. */
 export function skipWithoutKernel(): string | false {
   if (process.platform !== 'linux') return `needs Linux, this is ${process.platform}`;
   if (process.getuid?.() !== 0) return 'needs root';
   if (!existsSync('/usr/include/bpf/bpf_helpers.h')) return 'needs the headers of libbpf (apt install libbpf-dev)';
   try {
-    execFileSync('clang', ['--version'], { stdio: 'ignore' });
+    execFileSync(compiler, ['--version'], { stdio: 'ignore' });
   } catch {
-    return 'needs clang';
+    return `needs ${compiler}`;
   }
   try {
     new LinuxBpf().close();
@@ -43,7 +45,7 @@ export class TestKernel {
     const input = join(this.folder, `${name}.c`);
     writeFileSync(input, preamble + source);
     const includes = `/usr/include/${arch() === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
-    execFileSync('clang', ['-O2', '-g', '-target', 'bpf', '-I', includes, '-c', input, '-o', file]);
+    execFileSync(compiler, ['-O2', '-g', '-target', 'bpf', '-I', includes, '-c', input, '-o', file]);
     return file;
   }
 
