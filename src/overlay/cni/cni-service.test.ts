@@ -182,6 +182,7 @@ test('without a journal nothing is added, and what cannot be written at the end 
   };
   assert.equal(errorOf(await service.handle(requestOf('ADD'))).code, cniCode.ioFailure);
   assert.equal(network.requests.length, 0);
+  assert.deepEqual(service.records(), []);
   journal.step = ({ record }): void => {
     if (record === 'added') throw new WeatherError('disk-full', 'the disk is full');
   };

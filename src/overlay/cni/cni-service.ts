@@ -170,7 +170,7 @@ export class CniService {
     throw new CniError(status.containers === 'limited' ? cniCode.limitedConnectivity : cniCode.notAvailable, status.reason);
   }
 
-  /** Deletes what belongs to this network, or to nobody, and is not to be kept. What is being worked on is left alone. */
+  /** Deletes what belongs to this network, or to nobody, and is not to be kept. What is added meanwhile is left alone. */
   async #collect({ name, validAttachments }: NetworkConfig): Promise<void> {
     if (validAttachments === undefined) throw new CniError(cniCode.invalidConfig, "GC needs 'cni.dev/valid-attachments'");
     const kept = new Set(validAttachments.map(keyText));
@@ -179,7 +179,7 @@ export class CniService {
     for (const key of await this.#network.list()) keys.set(keyText(key), key);
     const stale = [...keys].flatMap(([text, key]) => {
       const belongsHere = (states.get(text)?.network ?? name) === name;
-      return kept.has(text) || !belongsHere || this.#turns.isBusy(text) ? [] : [key];
+      return kept.has(text) || !belongsHere ? [] : [key];
     });
     // What has changed since the runtime said what it has is not what it spoke of.
     const failures = await this.#deleteAll(stale, (key) => this.#table.get(key) === states.get(keyText(key)));

@@ -8,11 +8,6 @@ export class Turns {
   readonly #last = new Map<string, Promise<unknown>>();
   #count = 0;
 
-  /** Whether anything of `name` waits or is under way. */
-  isBusy(name: string): boolean {
-    return this.#last.has(name);
-  }
-
   /** Runs `work` when all that came before for `name` has ended, however it ended. Throws CniError (try again) beyond the limit. */
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
     if (this.#count >= workLimit) throw new CniError(cniCode.tryAgain, 'too many calls wait already');
