@@ -23,6 +23,7 @@ struct frame {
   struct port *port;
   __u32 bytes;
   bool segmented_later; /* GSO: longer than the MTU, but its segments are not */
+  __u32 segment_bytes;  /* of a segment's payload */
 };
 
 /* How a frame is to be sent. */
@@ -283,6 +284,13 @@ static __noinline int report_too_big_ipv6_xdp(struct xdp_md *context, const stru
 
 /* IP */
 
+/* Whether the packet, or a segment of it, is longer than the port's MTU. */
+INLINE bool is_too_big(const struct frame *frame, __u32 header_bytes, __u32 protocol) {
+  if (!frame->segmented_later) return frame->bytes - ETH_HLEN > frame->port->mtu;
+  __u32 transport_bytes = protocol == IPPROTO_TCP ? 20 : sizeof(struct udphdr);
+  return header_bytes + transport_bytes + frame->segment_bytes > frame->port->mtu;
+}
+
 /* Finds the way and writes the MACs of the frame as it shall arrive. */
 INLINE int route_ip(struct frame *frame, struct order *order, const struct endpoint_key *key, bool via_gateway) {
   struct ethhdr *ethernet = frame->data;
@@ -307,7 +315,7 @@ INLINE int agent_ipv4(struct frame *frame, struct order *order) {
   map_ipv4(source.address, ip->saddr);
   map_ipv4(key.address, ip->daddr);
   if (!(port->flags & PORT_HAS_IPV4) || !same_address(source.address, port->ipv4)) return SPOOFED_ADDRESS;
-  if (frame->bytes - ETH_HLEN > port->mtu && !frame->segmented_later)
+  if (is_too_big(frame, header_bytes, ip->protocol))
     return ip->frag_off & bpf_htons(IPV4_DO_NOT_FRAGMENT) ? REPORT_TOO_BIG_IPV4 : TOO_BIG;
   bool via_gateway = same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
@@ -346,7 +354,7 @@ INLINE int agent_ipv6(struct frame *frame, struct order *order) {
   copy_address(key.address, (__u8 *)&ip->daddr);
   if (is_ipv6_of_many(key.address)) return MULTICAST;
   if (!(port->flags & PORT_HAS_IPV6) || !same_address(source.address, port->ipv6)) return SPOOFED_ADDRESS;
-  if (frame->bytes - ETH_HLEN > port->mtu && !frame->segmented_later) return REPORT_TOO_BIG_IPV6;
+  if (is_too_big(frame, sizeof(*ip), ip->nexthdr)) return REPORT_TOO_BIG_IPV6;
   bool via_gateway = same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->hop_limit <= 1) return TTL;

@@ -7,6 +7,17 @@
 #include "geneve.h"
 #include "resolve.h"
 
+/* A field of a context that the verifier takes for a pointer. Written so that the compiler, which sees a number of 32 bits, does not move it
+ * as one: the verifier would lose the pointer. */
+#define READ_POINTER(context, field)                                                             \
+  ({                                                                                             \
+    void *pointer;                                                                               \
+    asm volatile("%0 = *(u32 *)(%1 + %2)"                                                        \
+                 : "=r"(pointer)                                                                 \
+                 : "r"(context), "i"(__builtin_offsetof(__typeof__(*(context)), field))); \
+    pointer;                                                                                     \
+  })
+
 INLINE int drop(const bool xdp, __u32 vni, enum reason reason, __u32 bytes) {
   count(vni, reason, bytes);
   return xdp ? XDP_DROP : TC_ACT_SHOT;
@@ -36,8 +47,7 @@ INLINE int redirect(const bool xdp, __u32 ifindex, __u32 vni, enum reason reason
   return verdict;
 }
 
-/* Back to where the packet came from. */
+/* Back to where the packet came from. A redirect in XDP too: a veth does not wake the other end for XDP_TX unless there is a program. */
 INLINE int answer(const bool xdp, __u32 ifindex, __u32 vni, enum reason reason, __u32 bytes) {
-  count(vni, reason, bytes);
-  return xdp ? XDP_TX : bpf_redirect(ifindex, 0);
+  return redirect(xdp, ifindex, vni, reason, bytes);
 }

@@ -9,12 +9,13 @@
 SEC("tc")
 int agent_tc(struct __sk_buff *skb) {
   __u32 wanted = skb->len < READ_BYTES ? skb->len : READ_BYTES;
-  if ((void *)(long)skb->data + wanted > (void *)(long)skb->data_end) bpf_skb_pull_data(skb, wanted);
+  if (READ_POINTER(skb, data) + wanted > READ_POINTER(skb, data_end)) bpf_skb_pull_data(skb, wanted);
   struct frame frame = {
-      .data = (void *)(long)skb->data,
-      .data_end = (void *)(long)skb->data_end,
+      .data = READ_POINTER(skb, data),
+      .data_end = READ_POINTER(skb, data_end),
       .bytes = skb->len,
-      .segmented_later = skb->gso_segs > 1 || skb->gso_size,
+      .segmented_later = skb->gso_size != 0,
+      .segment_bytes = skb->gso_size,
   };
   return agent(skb, false, skb->ifindex, &frame, skb->vlan_present);
 }
@@ -22,10 +23,10 @@ int agent_tc(struct __sk_buff *skb) {
 SEC("xdp")
 int agent_xdp(struct xdp_md *context) {
   struct frame frame = {
-      .data = (void *)(long)context->data,
-      .data_end = (void *)(long)context->data_end,
-      .bytes = context->data_end - context->data,
+      .data = READ_POINTER(context, data),
+      .data_end = READ_POINTER(context, data_end),
   };
+  frame.bytes = frame.data_end - frame.data;
   return agent(context, true, context->ingress_ifindex, &frame, false);
 }
 

@@ -355,8 +355,8 @@ INLINE int transit_inner(struct arrival *arrival) {
 INLINE int transit_packet(struct xdp_md *context) {
   struct arrival arrival = {
       .context = context,
-      .data = (void *)(long)context->data,
-      .data_end = (void *)(long)context->data_end,
+      .data = READ_POINTER(context, data),
+      .data_end = READ_POINTER(context, data_end),
   };
   arrival.bytes = arrival.data_end - arrival.data;
   struct ethhdr *ethernet = arrival.data;
