@@ -60,6 +60,9 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     apply: { summary: 'Creates or changes resources from YAML', load: () => import('./apply.ts') },
     delete: { summary: 'Deletes the resources that YAML names', load: () => import('./delete.ts') },
   },
+  'Tenant overlay': {
+    'overlay doctor': { summary: 'Finds out whether this machine can be a host of the overlay', load: () => import('./overlay-doctor.ts') },
+  },
   Programs: {
     observe: { summary: 'Observes the network: console, REST, metrics, history', load: () => import('./observe.ts') },
     router: { summary: 'Runs a router from a file, without a site', load: () => import('./router.ts') },
