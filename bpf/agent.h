@@ -14,7 +14,8 @@
 /* What becomes of a frame: a reason of layout.h, or one of these. */
 #define REPORT_TOO_BIG_IPV4 256
 #define REPORT_TOO_BIG_IPV6 257
-#define DISCOVER_NEIGHBOR 258
+#define ADVERTISE 258
+#define SOLICIT 259
 
 /* A frame of a pod. */
 struct frame {
@@ -29,7 +30,8 @@ struct frame {
 /* How a frame is to be sent. */
 struct order {
   struct route route;
-  __u32 bytes; /* of the frame */
+  __u32 bytes; /* of the frame as it came */
+  __u32 inner_bytes; /* of the frame that is sent */
   __u16 source_port;
   bool is_ip;
   bool segmented_later;
@@ -64,7 +66,7 @@ INLINE int encapsulate(void *context, const bool xdp, const struct port *port, c
       .source = ipv4_of(own->address),
       .destination = ipv4_of(host->address),
       .vni = port->vni,
-      .inner_bytes = order->bytes,
+      .inner_bytes = order->inner_bytes,
       .option_bytes = tell ? LOC_BYTES : 0,
       .source_port = order->source_port,
       .ttl = FIRST_TTL,
@@ -98,10 +100,20 @@ static __noinline int encapsulate_xdp(struct xdp_md *context, const struct port 
 
 /* ARP */
 
+/* The gateway of the port's subnet; false if it has none. */
+INLINE bool find_gateway(const struct port *port, const bool ipv6, __u8 *gateway) {
+  struct endpoint_key key = {.vni = port->vni};
+  copy_address(key.address, ipv6 ? port->ipv6 : port->ipv4);
+  struct subnet *subnet = find_subnet(&key);
+  if (!subnet) return false;
+  copy_address(gateway, ipv6 ? subnet->gateway_ipv6 : subnet->gateway_ipv4);
+  return !is_unspecified(gateway);
+}
+
 /* Who is asked for: the gateway is everywhere, others are resolved. */
 INLINE int resolve_neighbor(const struct port *port, const struct endpoint_key *key, const bool ipv6, struct route *route) {
-  struct subnet *subnet = find_subnet(key);
-  if (subnet && same_address(key->address, ipv6 ? subnet->gateway_ipv6 : subnet->gateway_ipv4)) {
+  __u8 gateway[ADDRESS_BYTES] __attribute__((aligned(4)));
+  if (find_gateway(port, ipv6, gateway) && same_address(key->address, gateway)) {
     copy_mac(route->mac, port->gateway_mac);
     return ANSWERED;
   }
@@ -141,54 +153,65 @@ INLINE int agent_arp(struct frame *frame, struct order *order) {
   return ANSWERED;
 }
 
-/* Neighbour discovery: the solicitation becomes the advertisement, or the one form of solicitation that owners read. */
-INLINE int discover(void *context, const bool xdp, const struct port *port, struct order *order) {
-  struct neighbor_frame message = {};
-  if (load(context, xdp, 0, &message.ethernet, NEIGHBOR_FRAME_BYTES - 8)) return MALFORMED;
-  struct neighbor *neighbor = &message.neighbor;
-  if (bpf_ntohs(message.ip.payload_len) < NEIGHBOR_MINIMUM_BYTES || neighbor->code || message.ip.hop_limit != 255) return MALFORMED;
+/* Neighbour discovery: who a solicitation asks for. */
+INLINE int agent_neighbor(struct frame *frame, struct order *order, struct ipv6hdr *ip) {
+  struct port *port = frame->port;
+  struct neighbor *neighbor = (void *)(ip + 1);
+  if (neighbor->type == ND_ROUTER_SOLICITATION) return MULTICAST;
+  if (neighbor->type != ND_NEIGHBOR_SOLICITATION) return ARP;
+  if ((void *)neighbor + NEIGHBOR_MINIMUM_BYTES > frame->data_end || bpf_ntohs(ip->payload_len) < NEIGHBOR_MINIMUM_BYTES || neighbor->code ||
+      ip->hop_limit != 255)
+    return MALFORMED;
+  struct endpoint_key source = {.vni = port->vni};
   struct endpoint_key key = {.vni = port->vni};
-  __u8 *source = (__u8 *)&message.ip.saddr;
+  copy_address(source.address, (__u8 *)&ip->saddr);
   copy_address(key.address, neighbor->target);
-  if (is_unspecified(source)) return DUPLICATE_PROBE;
-  if (!(port->flags & PORT_HAS_IPV6) || !(same_address(source, port->ipv6) || is_link_local(source))) return SPOOFED_ADDRESS;
-
+  if (is_unspecified(source.address)) return DUPLICATE_PROBE;
+  if (!(port->flags & PORT_HAS_IPV6) || !(same_address(source.address, port->ipv6) || is_link_local(source.address))) return SPOOFED_ADDRESS;
   int how = resolve_neighbor(port, &key, true, &order->route);
-  if (how == SENT_VIA_OWNER) {
-    copy_mac(neighbor->option_mac, port->mac);
-    neighbor->option_type = ND_OPTION_SOURCE;
-    neighbor->flags = 0;
-    copy_address(source, port->ipv6);
-    order->source_port = flow_port(port->ipv6, key.address, IPPROTO_ICMPV6, 0);
-  } else if (how == ANSWERED) {
+  order->source_port = flow_port(port->ipv6, key.address, IPPROTO_ICMPV6, 0);
+  if (how == ANSWERED) return ADVERTISE;
+  return how == SENT_VIA_OWNER ? SOLICIT : how;
+}
+
+/* The solicitation becomes the advertisement, or the one form of solicitation that owners read. 0, or INTERNAL. */
+INLINE int rewrite_neighbor(void *context, const bool xdp, const struct port *port, struct order *order, bool advertise) {
+  struct neighbor_frame message = {};
+  if (load(context, xdp, 0, &message.ethernet, NEIGHBOR_FRAME_BYTES - 8)) return INTERNAL;
+  struct neighbor *neighbor = &message.neighbor;
+  __u8 *source = (__u8 *)&message.ip.saddr;
+  neighbor->flags = 0;
+  neighbor->option_type = ND_OPTION_SOURCE;
+  neighbor->option_length = 1;
+  copy_mac(neighbor->option_mac, port->mac);
+  if (advertise) {
     neighbor->type = ND_NEIGHBOR_ADVERTISEMENT;
     neighbor->flags = bpf_htonl(ND_SOLICITED_OVERRIDE);
-    copy_mac(neighbor->option_mac, order->route.mac);
     neighbor->option_type = ND_OPTION_TARGET;
+    copy_mac(neighbor->option_mac, order->route.mac);
     copy_address((__u8 *)&message.ip.daddr, source);
-    copy_address(source, key.address);
+    copy_address(source, neighbor->target);
     copy_mac(message.ethernet.h_dest, port->mac);
     copy_mac(message.ethernet.h_source, order->route.mac);
   } else {
-    return how;
+    copy_address(source, port->ipv6);
   }
-  neighbor->option_length = 1;
   neighbor->checksum = 0;
   *(__be32 *)&message.ip = bpf_htonl(6 << 28);
   message.ip.payload_len = bpf_htons(sizeof(*neighbor));
   neighbor->checksum = icmpv6_checksum(&message.ip, neighbor, sizeof(*neighbor));
   if (resize(context, xdp, order->bytes, NEIGHBOR_FRAME_BYTES) || store(context, xdp, 0, &message.ethernet, NEIGHBOR_FRAME_BYTES))
     return INTERNAL;
-  order->bytes = NEIGHBOR_FRAME_BYTES;
-  return how;
+  order->inner_bytes = NEIGHBOR_FRAME_BYTES;
+  return 0;
 }
 
-static __noinline int discover_tc(struct __sk_buff *skb, const struct port *port, struct order *order) {
-  return discover(skb, false, port, order);
+static __noinline int rewrite_neighbor_tc(struct __sk_buff *skb, const struct port *port, struct order *order, bool advertise) {
+  return rewrite_neighbor(skb, false, port, order, advertise);
 }
 
-static __noinline int discover_xdp(struct xdp_md *context, const struct port *port, struct order *order) {
-  return discover(context, true, port, order);
+static __noinline int rewrite_neighbor_xdp(struct xdp_md *context, const struct port *port, struct order *order, bool advertise) {
+  return rewrite_neighbor(context, true, port, order, advertise);
 }
 
 /* Too long: the packet becomes the message that says so. */
@@ -209,15 +232,7 @@ struct too_big_ipv6 {
   __u8 quoted[QUOTED_IPV6_BYTES];
 };
 
-/* The gateway of the port's subnet speaks; without one, who was meant. */
-INLINE void choose_speaker(__u8 *speaker, const struct port *port, const bool ipv6) {
-  struct endpoint_key key = {.vni = port->vni};
-  copy_address(key.address, ipv6 ? port->ipv6 : port->ipv4);
-  struct subnet *subnet = find_subnet(&key);
-  if (!subnet) return;
-  const __u8 *gateway = ipv6 ? subnet->gateway_ipv6 : subnet->gateway_ipv4;
-  if (!is_unspecified(gateway)) copy_address(speaker, gateway);
-}
+/* The gateway speaks; without one, who was meant. */
 
 /* 0, or INTERNAL. */
 INLINE int report_too_big_ipv4(void *context, const bool xdp, const struct port *port, __u32 bytes) {
@@ -225,8 +240,7 @@ INLINE int report_too_big_ipv4(void *context, const bool xdp, const struct port 
   const __u32 message_bytes = sizeof(message) - LEAD_BYTES;
   if (load(context, xdp, ETH_HLEN, message.quoted, QUOTED_IPV4_BYTES)) return INTERNAL;
   __u8 speaker[ADDRESS_BYTES] __attribute__((aligned(4)));
-  map_ipv4(speaker, ((struct iphdr *)message.quoted)->daddr);
-  choose_speaker(speaker, port, false);
+  if (!find_gateway(port, false, speaker)) map_ipv4(speaker, ((struct iphdr *)message.quoted)->daddr);
   copy_mac(message.ethernet.h_dest, port->mac);
   copy_mac(message.ethernet.h_source, port->gateway_mac);
   message.ethernet.h_proto = bpf_htons(ETH_P_IP);
@@ -250,8 +264,7 @@ INLINE int report_too_big_ipv6(void *context, const bool xdp, const struct port 
   const __u32 message_bytes = sizeof(message) - LEAD_BYTES;
   if (load(context, xdp, ETH_HLEN, message.quoted, QUOTED_IPV6_BYTES)) return INTERNAL;
   __u8 *speaker = (__u8 *)&message.ip.saddr;
-  copy_address(speaker, (__u8 *)&((struct ipv6hdr *)message.quoted)->daddr);
-  choose_speaker(speaker, port, true);
+  if (!find_gateway(port, true, speaker)) copy_address(speaker, (__u8 *)&((struct ipv6hdr *)message.quoted)->daddr);
   copy_mac(message.ethernet.h_dest, port->mac);
   copy_mac(message.ethernet.h_source, port->gateway_mac);
   message.ethernet.h_proto = bpf_htons(ETH_P_IPV6);
@@ -343,10 +356,7 @@ INLINE int agent_ipv6(struct frame *frame, struct order *order) {
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp6hdr *icmp = (void *)(ip + 1);
     if ((void *)(icmp + 1) > frame->data_end) return MALFORMED;
-    if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) {
-      if (icmp->icmp6_type == ND_ROUTER_SOLICITATION) return MULTICAST;
-      return icmp->icmp6_type == ND_NEIGHBOR_SOLICITATION ? DISCOVER_NEIGHBOR : ARP;
-    }
+    if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) return agent_neighbor(frame, order, ip);
   }
   struct endpoint_key source = {.vni = port->vni};
   struct endpoint_key key = {.vni = port->vni};
@@ -392,9 +402,13 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   __u32 bytes = frame->bytes;
   if (!port) return drop(xdp, 0, NO_PORT, bytes);
   frame->port = port;
-  struct order order = {.bytes = bytes, .segmented_later = frame->segmented_later};
+  struct order order = {.bytes = bytes, .inner_bytes = bytes, .segmented_later = frame->segmented_later};
   int how = decide(frame, &order, tagged);
-  if (how == DISCOVER_NEIGHBOR) how = xdp ? discover_xdp(context, port, &order) : discover_tc(context, port, &order);
+  if (how == ADVERTISE || how == SOLICIT) {
+    bool advertise = how == ADVERTISE;
+    how = xdp ? rewrite_neighbor_xdp(context, port, &order, advertise) : rewrite_neighbor_tc(context, port, &order, advertise);
+    if (!how) how = advertise ? ANSWERED : SENT_VIA_OWNER;
+  }
   switch (how) {
   case DELIVERED:
     return redirect(xdp, order.route.ifindex, port->vni, DELIVERED, bytes);

@@ -58,16 +58,27 @@ INLINE int read_options(struct arrival *arrival) {
   return at < end ? MALFORMED : 0;
 }
 
-/* Replaces the outer headers by `envelope` and sends the packet out of the uplink. `option_bytes` is a constant. */
-INLINE int send(struct arrival *arrival, struct envelope *envelope, struct letter *letter, const __u32 option_bytes, enum reason reason) {
-  letter->option_bytes = option_bytes;
+/* Replaces the outer headers, with a LOC that says `loc` or, without it, a MOVED of generation 0, and sends the packet out of the uplink. */
+static __noinline int send(struct xdp_md *context, struct arrival *arrival, struct letter *letter, const struct lesson *loc, enum reason reason) {
+  struct envelope envelope = {};
   letter->vni = arrival->vni;
   letter->inner_bytes = arrival->inner_bytes;
   letter->source_port = arrival->source_port;
-  write_outer(&envelope->outer, letter);
-  if (bpf_xdp_adjust_head(arrival->context, (int)arrival->inner - (int)(OUTER_BYTES + option_bytes)) ||
-      bpf_xdp_store_bytes(arrival->context, 0, &envelope->outer.ethernet, OUTER_BYTES + option_bytes))
-    return discard(arrival, INTERNAL);
+  long failed;
+  if (loc) {
+    letter->option_bytes = LOC_BYTES;
+    write_loc(&envelope, loc->host_id, loc->host_generation, loc->endpoint_generation, loc->flags, loc->mac);
+    write_outer(&envelope.outer, letter);
+    failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + LOC_BYTES));
+    failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + LOC_BYTES);
+  } else {
+    letter->option_bytes = MOVED_BYTES;
+    write_moved(&envelope, 0);
+    write_outer(&envelope.outer, letter);
+    failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + MOVED_BYTES));
+    failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + MOVED_BYTES);
+  }
+  if (failed) return discard(arrival, INTERNAL);
   count(arrival->vni, reason, arrival->bytes);
   return XDP_TX;
 }
@@ -132,9 +143,7 @@ INLINE int send_answer(struct arrival *arrival, const struct lesson *entry) {
   struct letter letter = {.source = ip->daddr, .destination = ip->saddr, .ttl = FIRST_TTL};
   copy_mac(letter.source_mac, ethernet->h_dest);
   copy_mac(letter.destination_mac, ethernet->h_source);
-  struct envelope envelope = {};
-  write_loc(&envelope, entry->host_id, entry->host_generation, entry->endpoint_generation, 0, entry->mac);
-  return send(arrival, &envelope, &letter, LOC_BYTES, ANSWERED);
+  return send(arrival->context, arrival, &letter, entry, ANSWERED);
 }
 
 /* ARP: a question to this host as owner, or the answer to a question of ours. */
@@ -237,21 +246,26 @@ INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source
     if ((void *)(ethernet + 1) > arrival->data_end) return discard(arrival, MALFORMED);
     copy_mac(ethernet->h_dest, route.mac);
   }
-  struct envelope envelope = {};
-  write_loc(&envelope, own->host_id, own->host_generation, endpoint->generation,
-            how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH, endpoint->mac);
-  return send(arrival, &envelope, &letter, LOC_BYTES, how);
+  struct lesson loc = {
+      .host_id = own->host_id,
+      .host_generation = own->host_generation,
+      .endpoint_generation = endpoint->generation,
+      .flags = how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH,
+  };
+  copy_mac(loc.mac, endpoint->mac);
+  return send(arrival->context, arrival, &letter, &loc, how);
 }
 
 /* To the host that has the destination, with the options as they are. */
-INLINE int send_on(struct arrival *arrival, __u32 host_id, enum reason reason) {
+INLINE int send_on(struct arrival *arrival, __u32 host_id) {
   if (arrival->ttl <= 1) return discard(arrival, LOOP);
   struct letter letter = {};
   if (!find_host(host_id)) return discard(arrival, NO_ENDPOINT);
   if (!address_letter(arrival, &letter, host_id)) return discard(arrival, INTERNAL);
   struct ethhdr *ethernet = arrival->data;
   struct iphdr *ip = (void *)(ethernet + 1);
-  if ((void *)(ip + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  struct udphdr *udp = (void *)(ip + 1);
+  if ((void *)(udp + 1) > arrival->data_end) return discard(arrival, MALFORMED);
   copy_mac(ethernet->h_dest, letter.destination_mac);
   copy_mac(ethernet->h_source, letter.source_mac);
   ip->saddr = letter.source;
@@ -259,7 +273,8 @@ INLINE int send_on(struct arrival *arrival, __u32 host_id, enum reason reason) {
   ip->ttl = letter.ttl;
   ip->check = 0;
   ip->check = ipv4_checksum(ip);
-  count(arrival->vni, reason, arrival->bytes);
+  udp->check = 0;
+  count(arrival->vni, RELAYED, arrival->bytes);
   return XDP_TX;
 }
 
@@ -268,15 +283,17 @@ INLINE int send_back(struct arrival *arrival, const struct endpoint *tombstone) 
   if (arrival->ttl <= 1) return discard(arrival, LOOP);
   struct letter letter = {};
   if (!address_letter(arrival, &letter, arrival->from)) return discard(arrival, INTERNAL);
-  struct envelope envelope = {};
-  if (!tombstone) {
-    write_moved(&envelope, 0);
-    return send(arrival, &envelope, &letter, MOVED_BYTES, SENT_BACK);
-  }
+  if (!tombstone) return send(arrival->context, arrival, &letter, 0, SENT_BACK);
   struct host *host = find_host(tombstone->host_id);
   if (!host) return discard(arrival, NO_ENDPOINT);
-  write_loc(&envelope, tombstone->host_id, host->generation, tombstone->generation, LOC_OF_DESTINATION, tombstone->mac);
-  return send(arrival, &envelope, &letter, LOC_BYTES, SENT_BACK);
+  struct lesson loc = {
+      .host_id = tombstone->host_id,
+      .host_generation = host->generation,
+      .endpoint_generation = tombstone->generation,
+      .flags = LOC_OF_DESTINATION,
+  };
+  copy_mac(loc.mac, tombstone->mac);
+  return send(arrival->context, arrival, &letter, &loc, SENT_BACK);
 }
 
 INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry, const struct endpoint_key *source,
@@ -301,18 +318,19 @@ INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source
     if (arrival->has_loc) learn_loc(arrival, source, destination);
     return deliver(arrival, endpoint->ifindex, endpoint->mac);
   }
+  struct settings *own = this_host();
+  if (!own) return discard(arrival, INTERNAL);
+  if (endpoint && endpoint->host_id == own->host_id) return discard(arrival, LOOP);
   if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {
-    struct settings *own = this_host();
-    if (endpoint->host_id == arrival->from || !own || endpoint->host_id == own->host_id) return discard(arrival, LOOP);
+    if (endpoint->host_id == arrival->from) return discard(arrival, LOOP);
     if (arrival->ttl > 1 && find_host(endpoint->host_id)) report_relayed(arrival, endpoint, source, destination);
-    return send_on(arrival, endpoint->host_id, RELAYED);
+    return send_on(arrival, endpoint->host_id);
   }
   /* An owner that has relayed the packet could do nothing with it. */
   bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
-  if (endpoint) return last ? send_on(arrival, endpoint->host_id, SENT_DIRECT) : send_back(arrival, endpoint);
-  struct settings *own = this_host();
+  if (endpoint) return last ? send_on(arrival, endpoint->host_id) : send_back(arrival, endpoint);
   struct owners *owners = find_owners(subnet, destination);
-  bool owned = own && owners && (owners->first == own->host_id || owners->second == own->host_id);
+  bool owned = owners && (owners->first == own->host_id || owners->second == own->host_id);
   if (owned || last) return discard(arrival, NO_ENDPOINT);
   return send_back(arrival, 0);
 }
