@@ -355,7 +355,7 @@ INLINE int agent_ipv6(struct frame *frame, struct order *order) {
   if (!frame->segmented_later && bpf_ntohs(ip->payload_len) > frame->bytes - ETH_HLEN - sizeof(*ip)) return MALFORMED;
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp6hdr *icmp = (void *)(ip + 1);
-    if ((void *)(icmp + 1) > frame->data_end) return MALFORMED;
+    if ((void *)(icmp + 1) > frame->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return MALFORMED;
     if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) return agent_neighbor(frame, order, ip);
   }
   struct endpoint_key source = {.vni = port->vni};

@@ -146,6 +146,7 @@ static __noinline int resolve(const struct endpoint_key *key, struct route *rout
       return SENT_VIA_OWNER;
     }
     if (!endpoint || endpoint->kind != ENDPOINT_DIRECTORY) return NO_ENDPOINT;
+    if (endpoint->host_id == own->host_id) return LOOP;
     struct host *host = find_host(endpoint->host_id);
     if (!host) return NO_ENDPOINT;
     struct lesson lesson = {

@@ -150,7 +150,7 @@ INLINE int send_answer(struct arrival *arrival, const struct lesson *entry) {
 INLINE int transit_arp(struct arrival *arrival) {
   struct ethhdr *ethernet = arrival->data + arrival->inner;
   struct arp *arp = (void *)(ethernet + 1);
-  if ((void *)(arp + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  if ((void *)(arp + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN + sizeof(*arp)) return discard(arrival, MALFORMED);
   if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_bytes != MAC_BYTES || arp->protocol_bytes != 4)
     return discard(arrival, ARP);
   __be32 sender, target;
@@ -337,7 +337,7 @@ INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source
 
 INLINE int transit_inner(struct arrival *arrival) {
   struct ethhdr *ethernet = arrival->data + arrival->inner;
-  if ((void *)(ethernet + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  if ((void *)(ethernet + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN) return discard(arrival, MALFORMED);
   struct endpoint_key source = {.vni = arrival->vni};
   struct endpoint_key destination = {.vni = arrival->vni};
   if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) return transit_arp(arrival);
@@ -358,7 +358,7 @@ INLINE int transit_inner(struct arrival *arrival) {
     return discard(arrival, MALFORMED);
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp6hdr *icmp = (void *)(ip + 1);
-    if ((void *)(icmp + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+    if ((void *)(icmp + 1) > arrival->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return discard(arrival, MALFORMED);
     if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) {
       struct neighbor *neighbor = (void *)icmp;
       if ((void *)(neighbor + 1) > arrival->data_end) return discard(arrival, ARP);
