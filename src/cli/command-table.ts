@@ -61,6 +61,8 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     delete: { summary: 'Deletes the resources that YAML names', load: () => import('./delete.ts') },
   },
   'Tenant overlay': {
+    'overlay run': { summary: "Connects this host's pods with those of other hosts", load: () => import('./overlay-run.ts') },
+    'overlay remove': { summary: 'Takes the overlay off this host', load: () => import('./overlay-remove.ts') },
     'overlay doctor': { summary: 'Finds out whether this machine can be a host of the overlay', load: () => import('./overlay-doctor.ts') },
   },
   Programs: {

@@ -59,9 +59,10 @@ export async function createPodInterface(
   try {
     const podIndex = link.peerIndex;
     if (podIndex === undefined) throw replyError(`veth ${spec.hostName}`, 'the kernel does not say which its other end is');
-    await host.runAway([changeLink(link.index, { noGeneratedAddress: true, alias: spec.alias }), changeLink(link.index, { up: true })]);
-    // Frames that XDP redirects into a veth are lost unless its end takes them by polling, which this setting turns on.
+    // Frames that XDP redirects into a veth are lost unless its other end takes them by polling, which this setting turns on. Before the host's
+    // end is up: it learns then, and only then, that it may be redirected to.
     await setOffload(calls, pod, spec.podName, 'receive', true);
+    await host.runAway([changeLink(link.index, { noGeneratedAddress: true, alias: spec.alias }), changeLink(link.index, { up: true })]);
     if (!spec.transmitChecksumOffload) await setOffload(calls, pod, spec.podName, 'transmitChecksum', false);
     await pod.runAway([
       changeLink(podIndex, { noGeneratedAddress: true }),

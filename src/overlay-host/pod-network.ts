@@ -1,0 +1,211 @@
+import { randomFillSync } from 'node:crypto';
+import { WeatherError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { NetworkNamespace } from '../kernel/netlink/network-namespace.ts';
+import type { AttachmentKey } from '../overlay/cni/cni-environment.ts';
+import { cniCode, CniError } from '../overlay/cni/cni-error.ts';
+import type { Attachment, AttachmentRequest, NetworkStatus, PodNetwork } from '../overlay/cni/pod-network.ts';
+import { octetsOf } from '../overlay/control/address.ts';
+import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
+import type { SubnetPrefix } from '../overlay/control/spec.ts';
+import { formatAddress, formatMac, isIpv4, parseAddress, parseMac } from '../overlay/packet/address.ts';
+import type { ConfiguredSubnet } from './configured-subnets.ts';
+import type { DataPath } from './data-path.ts';
+import type { PodLinks } from './pod-links.ts';
+import type { Placements } from './placements.ts';
+
+export interface HostPodNetworkOptions {
+  readonly links: PodLinks;
+  readonly dataPath: DataPath;
+  readonly placements: Placements;
+  readonly subnets: () => readonly ConfiguredSubnet[];
+  /** Of pods where their subnet says nothing, in octets. */
+  readonly mtu: number;
+  readonly agent: 'tcx' | 'xdp';
+  readonly log: Logger;
+  readonly nowMs: () => number;
+}
+
+/** The bits that say that a MAC is one interface's, and that no vendor gave it. */
+const groupBit = 1;
+const localBit = 2;
+
+/**
+ * Pods on this host.
+ *
+ *   link ──► addresses ──► owners are told          ──► answer
+ *                     ├──► addresses in the pod ──────►
+ *                     └──► maps, agent ───────────────►
+ */
+export class HostPodNetwork implements PodNetwork {
+  readonly #options: HostPodNetworkOptions;
+
+  constructor(options: HostPodNetworkOptions) {
+    this.#options = options;
+  }
+
+  async add(request: AttachmentRequest): Promise<Attachment> {
+    const { links, placements, dataPath, agent, log, nowMs } = this.#options;
+    const { key, netns } = request;
+    const startMs = nowMs();
+    const subnet = this.#subnetFor(request);
+    const mac = macFor(request.mac);
+    const fixed = request.addresses.map(fixedAddress);
+    const mtu = subnet.mtu ?? this.#options.mtu;
+    using namespace = new NetworkNamespace(netns);
+    const { hostIndex, podIndex, hostMac } = await existing(() =>
+      links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent === 'tcx' }),
+    );
+    const linkMs = nowMs();
+    const { placed, known } = placements.place({ subnetId: subnet.subnetId, ifindex: hostIndex, mac: mac.toHex(), fixed });
+    // What fails first is told; the other must not go unheard.
+    known.catch(() => undefined);
+    const endpoint = await placed;
+    const placedMs = nowMs();
+    dataPath.attachPod(hostIndex);
+    const { addresses, routes } = layoutOf(endpoint, subnet.prefixes);
+    await links.configure(
+      namespace,
+      podIndex,
+      addresses.map(({ octets, length }) => ({ address: octets, prefixLength: length })),
+      routes.map(({ destination, length, gateway }) => ({ destination: { address: destination, prefixLength: length }, gateway })),
+    );
+    const configuredMs = nowMs();
+    await known;
+    const attachment: Attachment = {
+      host: { name: links.find(key)?.name ?? '', mac: formatMac(hostMac), mtu },
+      container: { name: key.ifname, mac: formatMac(mac), mtu },
+      addresses: addresses.map(({ octets, length, gateway }) => ({
+        address: `${formatAddress(octets)}/${length}`,
+        gateway: gateway === undefined ? undefined : formatAddress(gateway),
+      })),
+      routes: routes.map(({ destination, length, gateway }) => ({
+        destination: `${formatAddress(destination)}/${length}`,
+        gateway: formatAddress(gateway),
+      })),
+      dns: undefined,
+    };
+    log.info('a pod was added', {
+      ...key,
+      pod: request.pod === undefined ? undefined : `${request.pod.namespace}/${request.pod.name}`,
+      vpc: subnet.vpc,
+      subnet: subnet.name,
+      addresses: attachment.addresses.map(({ address }) => address),
+      linkMs: rounded(linkMs - startMs),
+      addressMs: rounded(placedMs - linkMs),
+      podMs: rounded(configuredMs - placedMs),
+      ownersMs: rounded(nowMs() - configuredMs),
+    });
+    return attachment;
+  }
+
+  async delete(key: AttachmentKey): Promise<void> {
+    const { links, placements, dataPath, log } = this.#options;
+    const link = links.find(key);
+    if (link === undefined) return;
+    await placements.remove(link.index);
+    dataPath.forgetPod(link.index);
+    await links.remove(key);
+    log.info('a pod was deleted', { ...key });
+  }
+
+  async check(key: AttachmentKey, netns: string, attachment: Attachment): Promise<void> {
+    const { links, placements, dataPath } = this.#options;
+    const failed = (message: string): CniError => new CniError(cniCode.checkFailed, `${key.ifname} of this container: ${message}`);
+    const link = links.find(key);
+    if (link === undefined) throw failed('its end at the host is gone');
+    if (!link.up) throw failed('its end at the host is down');
+    if (!dataPath.isPodAttached(link.index)) throw failed('the agent is not attached');
+    if (placements.endpoint(link.index) === undefined) throw failed('the overlay does not know its addresses');
+    using namespace = new NetworkNamespace(netns);
+    const pod = links.read(namespace, key.ifname);
+    if (pod === undefined) throw failed('it is gone');
+    if (!pod.link.up) throw failed('it is down');
+    if (formatMac(pod.link.mac) !== attachment.container.mac) throw failed(`its MAC is ${formatMac(pod.link.mac)}`);
+    if (pod.link.mtu !== attachment.container.mtu) throw failed(`its MTU is ${pod.link.mtu}`);
+    const there = new Set(pod.addresses.map(({ address, prefixLength }) => `${addressText(address)}/${prefixLength}`));
+    for (const { address } of attachment.addresses) if (!there.has(address)) throw failed(`it lacks the address ${address}`);
+    await Promise.resolve();
+  }
+
+  status(): Promise<NetworkStatus> {
+    const obstacle = this.#options.placements.obstacle();
+    return Promise.resolve(obstacle === undefined ? { ready: true } : { ready: false, reason: obstacle.message, containers: 'unharmed' });
+  }
+
+  list(): Promise<readonly AttachmentKey[]> {
+    return Promise.resolve(this.#options.links.list().map(({ key }) => key));
+  }
+
+  /** The one that is named; when nothing is named, the only one. */
+  #subnetFor({ vpc, subnet }: AttachmentRequest): ConfiguredSubnet {
+    const subnets = this.#options.subnets();
+    const found = subnets.filter((candidate) => (vpc === undefined || candidate.vpc === vpc) && (subnet === undefined || candidate.name === subnet));
+    const [first] = found;
+    if (first !== undefined && found.length === 1) return first;
+    const what = `${vpc === undefined ? '' : `VPC ${vpc}, `}subnet ${subnet ?? '(none named)'}`;
+    throw new CniError(
+      cniCode.invalidConfig,
+      first === undefined ? `there is no ${what}` : `more than one subnet fits ${what}`,
+      `there are ${subnets.map((candidate) => `${candidate.vpc}/${candidate.name}`).join(', ')}`,
+    );
+  }
+}
+
+interface PodLayout {
+  readonly addresses: readonly { readonly octets: Uint8Array; readonly length: number; readonly gateway: Uint8Array | undefined }[];
+  readonly routes: readonly { readonly destination: Uint8Array; readonly length: 0; readonly gateway: Uint8Array }[];
+}
+
+/** What the pod gets: one address of each prefix of its subnet, and the way out through each gateway. */
+function layoutOf(endpoint: LocalEndpoint, prefixes: readonly SubnetPrefix[]): PodLayout {
+  const addresses = endpoint.addresses.map((address, at) => {
+    const octets = octetsOf(address);
+    const prefix = prefixes[at];
+    const gateway = prefix?.gateway === undefined ? undefined : octetsOf(prefix.gateway);
+    return { octets, length: (prefix?.length ?? 128) - (isIpv4(octets) ? 96 : 0), gateway };
+  });
+  const routes = addresses.flatMap(({ gateway }) => {
+    if (gateway === undefined) return [];
+    // All zeros, of the same family.
+    const destination = isIpv4(gateway) ? new Uint8Array(4) : new Uint8Array(16);
+    return [{ destination, length: 0 as const, gateway }];
+  });
+  return { addresses, routes };
+}
+
+function macFor(asked: string | undefined): Uint8Array<ArrayBuffer> {
+  if (asked !== undefined) {
+    const mac = parseMac(asked);
+    if (mac === undefined || ((mac[0] ?? 0) & groupBit) !== 0) throw new CniError(cniCode.invalidConfig, `${asked} is no MAC of an interface`);
+    return mac;
+  }
+  const mac = randomFillSync(new Uint8Array(6));
+  mac[0] = ((mac[0] ?? 0) | localBit) & ~groupBit;
+  return mac;
+}
+
+function fixedAddress(text: string): string {
+  const octets = parseAddress(text);
+  if (octets === undefined) throw new CniError(cniCode.invalidConfig, `${text} is no IP address`);
+  return octets.toHex();
+}
+
+/** The kernel's addresses have 4 octets for IPv4. */
+function addressText(address: Uint8Array): string {
+  return address.length === 4 ? address.join('.') : formatAddress(address);
+}
+
+/** An interface that is there already is a mistake of the runtime. */
+async function existing<T>(create: () => Promise<T>): Promise<T> {
+  try {
+    return await create();
+  } catch (error) {
+    if (!(error instanceof WeatherError) || error.code !== 'pod-link-exists') throw error;
+    throw new CniError(cniCode.attachmentExists, error.message, error.remedy ?? '', { cause: error });
+  }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
