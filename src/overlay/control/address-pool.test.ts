@@ -90,7 +90,7 @@ test('a large IPv6 subnet always has a block to ask for', () => {
     fc.property(fc.double({ min: 0, max: 0.999999, noNaN: true }), (random) => {
       const block = addresses.candidate(random, 0);
       assert.ok(block?.startsWith('fd00'));
-      addresses.refused(block, 1e9);
+      addresses.refused(block ?? '', 1e9);
     }),
     { numRuns: 200 },
   );

@@ -18,7 +18,7 @@ test('whatever the order of calls and however often they come, the newest genera
       const shuffled = made.map((call) => ({ call, key: order.next().value ?? 0 })).sort((a, b) => a.key - b.key);
       const directory = new Directory(usualDurations);
       for (const { call } of [...shuffled, ...shuffled]) {
-        if (call.isPut) directory.put(entry(call.generation, call.generation), 1, 0);
+        if (call.isPut) directory.put(entry(call.generation, call.generation), call.generation, 0);
         else directory.delete(7, entry(1, 1).address, call.generation, 0);
       }
       const deleted = Math.max(0, ...made.filter(({ isPut }) => !isPut).map(({ generation }) => generation));
@@ -59,6 +59,16 @@ test('the digest is that of the entries, whatever came and went', () => {
     ),
     { numRuns: 60 },
   );
+});
+
+test('of one host what it said last counts, also with an older generation', () => {
+  const directory = new Directory(usualDurations);
+  directory.put(entry(1, 5), 10, 0);
+  assert.equal(directory.put({ ...entry(1, 5), mac: '020000000009' }, 9, 0).isAccepted, false);
+  assert.equal(directory.put({ ...entry(1, 5), mac: '020000000009' }, 11, 0).isChanged, true);
+  assert.equal(directory.put(entry(1, 2), 12, 0).isChanged, true);
+  assert.equal(directory.get(7, entry(1, 1).address)?.generation, 2);
+  assert.equal(directory.put(entry(2, 2), 99, 0).isAccepted, false);
 });
 
 test('VNIs are apart', () => {

@@ -31,9 +31,10 @@ interface Bucket {
   readonly addresses: Set<AddressHex>;
 }
 
-interface Known extends DirectoryEntry {
+interface Known {
+  readonly entry: DirectoryEntry;
   /** Of the host's call that said so: older lists say nothing about it. */
-  readonly sequence: number;
+  sequence: number;
 }
 
 interface Grave {
@@ -55,7 +56,10 @@ export const directoryLimit = 253_952;
 /** Deleted entries that are remembered, at most. */
 const gravesLimit = 262_144;
 
-/** The entries that this host keeps as one of their owners. The newer generation wins, whatever comes first. */
+/**
+ * The entries that this host keeps as one of their owners. Of two hosts the newer generation wins, whatever comes first; of one host what it
+ * said last.
+ */
 export class Directory {
   readonly #durations: Durations;
   readonly #entries = new Map<string, Known>();
@@ -75,11 +79,11 @@ export class Directory {
   }
 
   get(vni: number, address: AddressHex): DirectoryEntry | undefined {
-    return this.#entries.get(keyOf(vni, address));
+    return this.#entries.get(keyOf(vni, address))?.entry;
   }
 
-  entries(): Iterable<DirectoryEntry> {
-    return this.#entries.values();
+  *entries(): Iterable<DirectoryEntry> {
+    for (const { entry } of this.#entries.values()) yield entry;
   }
 
   put(entry: DirectoryEntry, sequence: number, nowMs: number): DirectoryAnswer {
@@ -90,16 +94,17 @@ export class Directory {
     }
     const known = this.#entries.get(key);
     if (known !== undefined) {
-      const isSame = known.generation === entry.generation && known.hostId === entry.hostId;
-      if (isSame) {
-        if (sequence > known.sequence) this.#entries.set(key, { ...known, sequence });
-        return { isAccepted: true, isChanged: false, generation: known.generation };
+      const { generation, hostId } = known.entry;
+      if (hostId !== entry.hostId ? generation >= entry.generation : known.sequence > sequence) {
+        return { isAccepted: false, isChanged: false, generation };
       }
-      if (known.generation >= entry.generation) return { isAccepted: false, isChanged: false, generation: known.generation };
-      this.#leaveBucket(known);
+      // Of one host's words the last one counts.
+      known.sequence = sequence;
+      if (isSameEntry(known.entry, entry)) return { isAccepted: true, isChanged: false, generation };
+      this.#leaveBucket(known.entry);
     } else if (this.#entries.size >= directoryLimit) return { isAccepted: false, isChanged: false, generation: 0 };
     this.#graves.delete(key);
-    this.#entries.set(key, { ...entry, sequence });
+    this.#entries.set(key, { entry, sequence });
     this.#joinBucket(entry, nowMs);
     return { isAccepted: true, isChanged: true, generation: entry.generation };
   }
@@ -108,7 +113,9 @@ export class Directory {
   delete(vni: number, address: AddressHex, generation: number, nowMs: number): DirectoryAnswer {
     const key = keyOf(vni, address);
     const known = this.#entries.get(key);
-    if (known !== undefined && known.generation > generation) return { isAccepted: true, isChanged: false, generation: known.generation };
+    if (known !== undefined && known.entry.generation > generation) {
+      return { isAccepted: true, isChanged: false, generation: known.entry.generation };
+    }
     const grave = this.#graves.get(key);
     this.#graves.delete(key);
     if (this.#graves.size < gravesLimit) {
@@ -121,7 +128,7 @@ export class Directory {
     }
     if (known === undefined) return { isAccepted: true, isChanged: false, generation };
     this.#entries.delete(key);
-    this.#leaveBucket(known);
+    this.#leaveBucket(known.entry);
     return { isAccepted: true, isChanged: true, generation };
   }
 
@@ -130,7 +137,7 @@ export class Directory {
     const known = this.#entries.get(keyOf(vni, address));
     if (known === undefined) return false;
     this.#entries.delete(keyOf(vni, address));
-    this.#leaveBucket(known);
+    this.#leaveBucket(known.entry);
     return true;
   }
 
@@ -151,9 +158,20 @@ export class Directory {
     }
   }
 
-  /** VNIs of which this host has entries of another one. */
-  vnisOf(hostId: number): number[] {
-    return [...(this.#buckets.get(hostId)?.keys() ?? [])];
+  /** Hosts of which there are entries. */
+  hosts(): Iterable<number> {
+    return this.#buckets.keys();
+  }
+
+  entriesOf(hostId: number): DirectoryEntry[] {
+    const entries: DirectoryEntry[] = [];
+    for (const [vni, { addresses }] of this.#buckets.get(hostId) ?? []) {
+      for (const address of addresses) {
+        const known = this.#entries.get(keyOf(vni, address));
+        if (known !== undefined) entries.push(known.entry);
+      }
+    }
+    return entries;
   }
 
   /**
@@ -173,8 +191,8 @@ export class Directory {
     const missing: DirectoryEntry[] = [];
     for (const address of this.#buckets.get(list.hostId)?.get(list.vni)?.addresses ?? []) {
       if (address < list.from || (list.to !== undefined && address >= list.to) || named.has(address)) continue;
-      const entry = this.#entries.get(keyOf(list.vni, address));
-      if (entry !== undefined && entry.sequence < list.sequence) missing.push(entry);
+      const known = this.#entries.get(keyOf(list.vni, address));
+      if (known !== undefined && known.sequence < list.sequence) missing.push(known.entry);
     }
     return missing;
   }
@@ -224,6 +242,16 @@ export function digestOf(entries: Iterable<DirectoryEntry>): Digest {
 
 export function isSameDigest(left: Digest, right: Digest): boolean {
   return left.count === right.count && left.high === right.high && left.low === right.low;
+}
+
+function isSameEntry(left: DirectoryEntry, right: DirectoryEntry): boolean {
+  return (
+    left.hostId === right.hostId &&
+    left.generation === right.generation &&
+    left.mac === right.mac &&
+    left.identity === right.identity &&
+    left.flags === right.flags
+  );
 }
 
 function toggle(digest: { count: number; high: number; low: number }, entry: DirectoryEntry, count: 1 | -1): void {

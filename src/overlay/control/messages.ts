@@ -52,14 +52,15 @@ export interface HandoverCall {
   readonly newEpoch: number;
 }
 
-/** All entries of the caller that this owner should have, in a range of addresses; `to` = '' means to the end. */
+/** All entries of the caller that this owner should have, in a range of addresses. */
 export interface ListCall {
   readonly type: 'list';
   readonly id: number;
   readonly vni: number;
   readonly epoch: number;
   readonly from: AddressHex;
-  readonly to: AddressHex | '';
+  /** Not part of the range; '' = no end. */
+  readonly to: AddressHex;
   readonly sequence: number;
   readonly entries: readonly Omit<DirectoryEntry, 'hostId' | 'vni'>[];
 }
@@ -160,7 +161,7 @@ const vni = (value: unknown): number | undefined => numberOf(value, 0xffffff);
 const u16 = (value: unknown): number | undefined => numberOf(value, 0xffff);
 const count = (value: unknown): number | undefined => numberOf(value, Number.MAX_SAFE_INTEGER);
 const address = (value: unknown): AddressHex | undefined => hexOf(value, 32);
-const addressOrNone = (value: unknown): AddressHex | '' | undefined => (value === '' ? '' : address(value));
+const addressOrNone = (value: unknown): AddressHex | undefined => (value === '' ? '' : address(value));
 const block = (value: unknown): BlockHex | undefined => hexOf(value, 31);
 const mac = (value: unknown): string | undefined => hexOf(value, 12);
 function oneOf<T extends string>(...names: readonly T[]): (value: unknown) => T | undefined {

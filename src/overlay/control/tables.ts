@@ -16,6 +16,7 @@ export class Tables {
   readonly #made = new Map<string, OwnerTable>();
   readonly #subnetsOfVni = new Map<number, SubnetSpec[]>();
   readonly #subnetsOfTable = new Map<number, SubnetSpec>();
+  readonly #subnets = new Map<number, SubnetSpec>();
 
   /** `before`: the tables of the spec before, whose work is kept where it is the same. */
   constructor(spec: OverlaySpec, source: TableSource = ownerTable, before?: Tables) {
@@ -28,6 +29,7 @@ export class Tables {
       if (known === undefined) this.#subnetsOfVni.set(subnet.vni, [subnet]);
       else known.push(subnet);
       this.#subnetsOfTable.set(subnet.tableId, subnet);
+      this.#subnets.set(subnet.subnetId, subnet);
     }
     if (before === undefined) return;
     for (const [key, table] of before.#made) {
@@ -36,8 +38,12 @@ export class Tables {
     }
   }
 
-  get subnets(): readonly SubnetSpec[] {
-    return this.#spec.subnets;
+  get spec(): OverlaySpec {
+    return this.#spec;
+  }
+
+  subnet(subnetId: number): SubnetSpec | undefined {
+    return this.#subnets.get(subnetId);
   }
 
   subnetOfTable(tableId: number): SubnetSpec | undefined {
