@@ -8,7 +8,7 @@ export const maxOptions = 4;
 /** Octets of all options together: two of the largest. */
 export const maxOptionsBytes = 64;
 
-const optionHeaderBytes = 4;
+export const optionHeaderBytes = 4;
 const controlFlag = 0x80;
 const criticalFlag = 0x40;
 const criticalType = 0x80;
@@ -47,39 +47,50 @@ export function isCritical(option: GeneveOption): boolean {
   return (option.type & criticalType) !== 0;
 }
 
+/** A packet whose options are not looked into yet. */
+export interface GeneveHeader extends Omit<GenevePacket, 'options'> {
+  readonly options: Uint8Array;
+}
+
 /**
- * Undefined when the version is not 0, the protocol is not Ethernet, something is cut off, an option passes the end of
- * the options, or there are more than `maxOptions` or `maxOptionsBytes`. Bodies and payload are views of `octets`.
+ * Undefined when the version is not 0, the protocol is not Ethernet, something is cut off, or the options have more than
+ * `maxOptionsBytes`. Options and payload are views of `octets`.
  */
-export function decodeGeneve(octets: Uint8Array): GenevePacket | undefined {
+export function decodeGeneveHeader(octets: Uint8Array): GeneveHeader | undefined {
   if (octets.length < geneveHeaderBytes || octets[0]! >>> 6 !== 0) return undefined;
-  const optionsBytes = (octets[0]! & 0x3f) * 4;
   const protocol = readU16(octets, 2);
+  const payloadAt = geneveHeaderBytes + (octets[0]! & 0x3f) * 4;
   if (protocol !== etherType.transparentEthernet) return undefined;
-  if (optionsBytes > maxOptionsBytes || geneveHeaderBytes + optionsBytes > octets.length) return undefined;
-  const options = decodeOptions(octets.subarray(geneveHeaderBytes, geneveHeaderBytes + optionsBytes));
-  if (options === undefined) return undefined;
+  if (payloadAt > geneveHeaderBytes + maxOptionsBytes || payloadAt > octets.length) return undefined;
   return {
     control: (octets[1]! & controlFlag) !== 0,
     critical: (octets[1]! & criticalFlag) !== 0,
     protocol,
     vni: readU32(octets, 4) >>> 8,
-    options,
-    payload: octets.subarray(geneveHeaderBytes + optionsBytes),
+    options: octets.subarray(geneveHeaderBytes, payloadAt),
+    payload: octets.subarray(payloadAt),
   };
 }
 
-function decodeOptions(octets: Uint8Array): GeneveOption[] | undefined {
+/** As `decodeGeneveHeader`; also undefined when an option passes the end of the options, or there are more than `maxOptions`. */
+export function decodeGeneve(octets: Uint8Array): GenevePacket | undefined {
+  const header = decodeGeneveHeader(octets);
+  if (header === undefined) return undefined;
   const options: GeneveOption[] = [];
-  let rest = octets;
-  while (rest.length > 0) {
-    // The length is a number of words, so at least one word is left: the header of an option.
-    const end = optionHeaderBytes + (rest[3]! & 0x1f) * 4;
-    if (options.length === maxOptions || end > rest.length) return undefined;
-    options.push({ class: readU16(rest, 0), type: rest[2]!, body: rest.subarray(optionHeaderBytes, end) });
-    rest = rest.subarray(end);
+  for (let rest = header.options; rest.length > 0;) {
+    const option = options.length === maxOptions ? undefined : decodeOption(rest);
+    if (option === undefined) return undefined;
+    options.push(option);
+    rest = rest.subarray(optionHeaderBytes + option.body.length);
   }
-  return options;
+  return { ...header, options };
+}
+
+/** The first of `options`, which are not empty and whole words; undefined when it passes their end. */
+export function decodeOption(options: Uint8Array): GeneveOption | undefined {
+  const end = optionHeaderBytes + (options[3]! & 0x1f) * 4;
+  if (end > options.length) return undefined;
+  return { class: readU16(options, 0), type: options[2]!, body: options.subarray(optionHeaderBytes, end) };
 }
 
 export function encodeGeneve(packet: Omit<GenevePacket, 'critical'>): Uint8Array<ArrayBuffer> {

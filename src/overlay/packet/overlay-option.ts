@@ -6,8 +6,11 @@ import { readU16, readU32, writeU16, writeU32 } from './octets.ts';
 export const overlayOptionClass = 0xff76;
 export const overlayOptionType = { location: 0x01, moved: 0x82, forward: 0x83, route: 0x04 } as const;
 
-/** `destination`: speaks of the inner destination, not of the source. `final`: must not be sent back once more. */
-export const locationFlag = { destination: 1, final: 2 } as const;
+/**
+ * `destination`: speaks of the inner destination, not of the source. `final`: must not be sent back once more. `noPath`: the sender has
+ * no path to the inner destination, so it wants to be told.
+ */
+export const locationFlag = { destination: 1, final: 2, noPath: 4 } as const;
 
 /**
  * Where an endpoint lives. The endpoint is the inner packet's: source, sender of an ARP or target of an advertisement.
