@@ -4,6 +4,7 @@ import { addressText, macText } from '../kernel/netlink/ip-address.ts';
 import { createVeth } from '../kernel/netlink/link-message.ts';
 import { findLink } from '../kernel/netlink/find-link.ts';
 import { NetlinkSocket } from '../kernel/netlink/netlink-socket.ts';
+import { readOffloads } from '../kernel/netlink/offloads.ts';
 import { createNamedNamespace, deleteNamedNamespace, inNamespace } from '../kernel/netlink/network-namespace.ts';
 import { resolveNextHop } from '../kernel/netlink/next-hop.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
@@ -24,6 +25,7 @@ const descriptions = {
   address: 'That link has an IPv4 address',
   mtu: 'Packets of pods fit into packets of that link',
   nextHop: 'The way to the other hosts is known',
+  checksum: 'Checksums of packets are complete on that link',
   xdp: 'That link takes native XDP',
 } as const;
 
@@ -36,7 +38,8 @@ export interface UplinkOptions {
 
 /** The uplink, its address, its MTU, the way to another host, and XDP there. `attach` tries native XDP at a link and throws WeatherError. */
 export async function checkUplink({ uplink: name, peer }: UplinkOptions, attach: (ifindex: number) => void): Promise<HostCheck[]> {
-  using socket = new NetlinkSocket(loadSocketCalls());
+  const calls = loadSocketCalls();
+  using socket = new NetlinkSocket(calls);
   let uplink: Uplink;
   try {
     uplink = findUplink(socket, name);
@@ -51,6 +54,7 @@ export async function checkUplink({ uplink: name, peer }: UplinkOptions, attach:
     { code: 'uplink', description: descriptions.uplink, result: 'ok', since: null, seen: found, remedy: null },
     addressCheck(uplink),
     mtuCheck(uplink),
+    ...(link.kind === 'veth' ? [checksumCheck(link.name, readOffloads(calls, socket, link.name).transmitChecksum)] : []),
     await nextHopCheck(socket, uplink, peer),
     name === undefined
       ? skipped(
@@ -88,6 +92,14 @@ function mtuCheck({ link }: Uplink): HostCheck {
     return { ...check, result: 'warning', seen: `${seen}; a veth takes native XDP up to ${mostVethXdpMtu}`, remedy };
   }
   return { ...check, result: 'ok', seen, remedy: null };
+}
+
+/** A veth leaves checksums to nobody: XDP at its other end would take packets without one. */
+function checksumCheck(linkName: string, isLeftToDevice: boolean): HostCheck {
+  const check = { code: 'uplink-checksum', description: descriptions.checksum, since: null } as const;
+  if (!isLeftToDevice) return { ...check, result: 'ok', seen: 'they are made before a packet gets there', remedy: null };
+  const seen = `${linkName} is a veth, which makes none; the pods of the host at its other end throw away TCP and UDP`;
+  return { ...check, result: 'error', seen, remedy: `ethtool -K ${linkName} tx off` };
 }
 
 /** To the peer, or to the gateway in its place. */
