@@ -150,7 +150,7 @@ static size_t string_end(size_t at)
 
 /*
  * The text of a member of the configuration's outermost object. 1: it is in `value`; 0: there is none; -1: it does not
- * fit, or is no text without escapes. What is no JSON is the daemon's to judge.
+ * fit, or is no text of ASCII without escapes. What is no JSON is the daemon's to judge.
  */
 static int member(const char *name, char *value, size_t size)
 {
@@ -178,9 +178,11 @@ static int member(const char *name, char *value, size_t size)
 			return -1;
 		start = at + 1;
 		end = string_end(start);
-		if (end == config_length || end - start >= size || memchr(config + start, '\\', end - start) != NULL ||
-		    memchr(config + start, '\0', end - start) != NULL)
+		if (end == config_length || end - start >= size)
 			return -1;
+		for (size_t index = start; index < end; index++)
+			if (config[index] < 0x20 || config[index] > 0x7e || config[index] == '\\')
+				return -1;
 		memcpy(value, config + start, end - start);
 		value[end - start] = '\0';
 		return 1;
@@ -333,7 +335,7 @@ int main(void)
 	}
 	check_environment(command == NULL ? "" : command);
 	if (member("socket", path, sizeof path) < 0 || path[0] != '/')
-		fail(INVALID_CONFIG, "'socket' must be an absolute path of at most 107 octets without escapes", "");
+		fail(INVALID_CONFIG, "'socket' must be an absolute path of at most 107 letters of ASCII without escapes", "");
 	size_t length = make_request();
 	long last_ms = now_ms() + AWAY_LIMIT_MS;
 	for (int sends = 0; sends < SENDS_LIMIT;) {

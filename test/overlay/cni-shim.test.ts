@@ -83,9 +83,11 @@ test('a daemon that is away is told with code 11', { skip }, async () => {
 });
 
 test('the socket must be an absolute path that fits', { skip }, async () => {
-  for (const socket of ['', 'cni.sock', `/${'x'.repeat(107)}`, '/tmp/"', 5, null, {}]) {
+  for (const socket of ['', 'cni.sock', `/${'x'.repeat(107)}`, '/tmp/"', '/tmp/é', 5, null, {}]) {
     assert.equal(errorOf(await plugin.run(add, JSON.stringify({ socket }))).code, 7);
   }
+  // What the error repeats must be text for whoever reads it.
+  assert.equal(errorOf(await plugin.run(add, Buffer.from('{"socket":"/\xff"}', 'latin1'))).code, 7);
 });
 
 test('a configuration of more than 1 MiB is refused, also when only escapes make it too long', { skip }, async () => {
