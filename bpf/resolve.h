@@ -58,7 +58,8 @@ INLINE __u32 owner_slot(const struct endpoint_key *key) {
   return hash % OWNER_SLOTS;
 }
 
-INLINE struct owners *find_owners(struct subnet *subnet, const struct endpoint_key *key) {
+/* A function of its own, so that `struct owners` is in the object's BTF. */
+static __noinline struct owners *find_owners(struct subnet *subnet, const struct endpoint_key *key) {
   __u32 table_id = subnet->table_id;
   void *table = bpf_map_lookup_elem(&owner_tables, &table_id);
   if (!table) return 0;

@@ -296,6 +296,11 @@ INLINE int send_back(struct arrival *arrival, const struct endpoint *tombstone) 
   return send(arrival->context, arrival, &letter, &loc, SENT_BACK);
 }
 
+/* A function of its own, so that `struct relayed_event` is in the object's BTF. A full ring loses the event; there will be another. */
+static __noinline int report(struct relayed_event *event) {
+  return bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+}
+
 INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry, const struct endpoint_key *source,
                            const struct endpoint_key *destination) {
   struct relayed_event event = {
@@ -306,7 +311,7 @@ INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry
   };
   copy_address(event.source, source->address);
   copy_address(event.destination, destination->address);
-  bpf_ringbuf_output(&events, &event, sizeof(event), 0);
+  report(&event);
 }
 
 INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
