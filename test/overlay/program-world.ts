@@ -173,7 +173,7 @@ export class ProgramWorld {
   #ownersAreSet = false;
 
   constructor() {
-    execFileSync('bpf/build.sh', [this.#kernel.folder], { stdio: 'pipe' });
+    execFileSync('sh', ['bpf/build.sh', this.#kernel.folder], { stdio: 'pipe' });
     this.#object = this.#kernel.bpf.open(join(this.#kernel.folder, 'overlay.o'));
     this.#tables = new KernelTables(this.#kernel.bpf, this.#object);
     const { near, far } = this.#kernel.vethPair();

@@ -36,7 +36,7 @@ const skip = whySkip();
 function readTypes(): BtfType[] {
   const folder = mkdtempSync(join(tmpdir(), 'caravan-btf-'));
   try {
-    execFileSync('bpf/build.sh', [folder], { stdio: 'pipe' });
+    execFileSync('sh', ['bpf/build.sh', folder], { stdio: 'pipe' });
     const text = execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', join(folder, 'overlay.o')], {
       encoding: 'utf8',
       maxBuffer: 1 << 26,
@@ -82,7 +82,7 @@ test('records have the sizes and offsets of their structs, and reasons their num
 
 test('maps have the sizes and limits that the codecs say', { skip }, () => {
   using kernel = new TestKernel();
-  execFileSync('bpf/build.sh', [kernel.folder], { stdio: 'pipe' });
+  execFileSync('sh', ['bpf/build.sh', kernel.folder], { stdio: 'pipe' });
   const object = kernel.bpf.open(join(kernel.folder, 'overlay.o'));
   for (const { name, key, value, maxEntries } of Object.values(maps)) {
     const map = object.map(name);
