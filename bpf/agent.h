@@ -126,8 +126,8 @@ INLINE int agent_arp(struct frame *frame, struct order *order) {
   struct ethhdr *ethernet = frame->data;
   struct arp *arp = (void *)(ethernet + 1);
   if ((void *)(arp + 1) > frame->data_end) return MALFORMED;
-  if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_bytes != MAC_BYTES || arp->protocol_bytes != 4 ||
-      arp->operation != bpf_htons(ARP_REQUEST))
+  if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_bytes != MAC_BYTES ||
+      arp->protocol_bytes != 4 || arp->operation != bpf_htons(ARP_REQUEST))
     return ARP;
   if (!same_mac(arp->sender_mac, port->mac)) return SPOOFED_ADDRESS;
   __be32 sender, target;
@@ -159,15 +159,16 @@ INLINE int agent_neighbor(struct frame *frame, struct order *order, struct ipv6h
   struct neighbor *neighbor = (void *)(ip + 1);
   if (neighbor->type == ND_ROUTER_SOLICITATION) return MULTICAST;
   if (neighbor->type != ND_NEIGHBOR_SOLICITATION) return ARP;
-  if ((void *)neighbor + NEIGHBOR_MINIMUM_BYTES > frame->data_end || bpf_ntohs(ip->payload_len) < NEIGHBOR_MINIMUM_BYTES || neighbor->code ||
-      ip->hop_limit != 255)
+  if ((void *)neighbor + NEIGHBOR_MINIMUM_BYTES > frame->data_end || bpf_ntohs(ip->payload_len) < NEIGHBOR_MINIMUM_BYTES ||
+      neighbor->code || ip->hop_limit != 255)
     return MALFORMED;
   struct endpoint_key source = {.vni = port->vni};
   struct endpoint_key key = {.vni = port->vni};
   copy_address(source.address, (__u8 *)&ip->saddr);
   copy_address(key.address, neighbor->target);
   if (is_unspecified(source.address)) return DUPLICATE_PROBE;
-  if (!(port->flags & PORT_HAS_IPV6) || !(same_address(source.address, port->ipv6) || is_link_local(source.address))) return SPOOFED_ADDRESS;
+  if (!(port->flags & PORT_HAS_IPV6)) return SPOOFED_ADDRESS;
+  if (!same_address(source.address, port->ipv6) && !is_link_local(source.address)) return SPOOFED_ADDRESS;
   int how = resolve_neighbor(port, &key, true, &order->route);
   order->source_port = flow_port(port->ipv6, key.address, IPPROTO_ICMPV6, 0);
   if (how == ANSWERED) return ADVERTISE;
@@ -416,13 +417,13 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   case SENT_VIA_OWNER:
     return xdp ? encapsulate_xdp(context, port, &order, how) : encapsulate_tc(context, port, &order, how);
   case ANSWERED:
-    return answer(xdp, ifindex, port->vni, ANSWERED, bytes);
+    return redirect(xdp, ifindex, port->vni, ANSWERED, bytes);
   case REPORT_TOO_BIG_IPV4:
     how = xdp ? report_too_big_ipv4_xdp(context, port, bytes) : report_too_big_ipv4_tc(context, port, bytes);
-    return how ? drop(xdp, port->vni, how, bytes) : answer(xdp, ifindex, port->vni, TOO_BIG, bytes);
+    return how ? drop(xdp, port->vni, how, bytes) : redirect(xdp, ifindex, port->vni, TOO_BIG, bytes);
   case REPORT_TOO_BIG_IPV6:
     how = xdp ? report_too_big_ipv6_xdp(context, port, bytes) : report_too_big_ipv6_tc(context, port, bytes);
-    return how ? drop(xdp, port->vni, how, bytes) : answer(xdp, ifindex, port->vni, TOO_BIG, bytes);
+    return how ? drop(xdp, port->vni, how, bytes) : redirect(xdp, ifindex, port->vni, TOO_BIG, bytes);
   default:
     return drop(xdp, port->vni, how, bytes);
   }

@@ -7,15 +7,13 @@
 #include "geneve.h"
 #include "resolve.h"
 
-/* A field of a context that the verifier takes for a pointer. Written so that the compiler, which sees a number of 32 bits, does not move it
- * as one: the verifier would lose the pointer. */
-#define READ_POINTER(context, field)                                                             \
-  ({                                                                                             \
-    void *pointer;                                                                               \
-    asm volatile("%0 = *(u32 *)(%1 + %2)"                                                        \
-                 : "=r"(pointer)                                                                 \
-                 : "r"(context), "i"(__builtin_offsetof(__typeof__(*(context)), field))); \
-    pointer;                                                                                     \
+/* A field of a context that the verifier takes for a pointer. Written so that the compiler, which sees a number of 32 bits, does not move
+ * it as one: the verifier would lose the pointer. */
+#define READ_POINTER(context, field) \
+  ({ \
+    void *pointer; \
+    asm volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(pointer) : "r"(context), "i"(__builtin_offsetof(__typeof__(*(context)), field))); \
+    pointer; \
   })
 
 INLINE int drop(const bool xdp, __u32 vni, enum reason reason, __u32 bytes) {
@@ -36,7 +34,8 @@ INLINE int resize(void *context, const bool xdp, __u32 before, __u32 after) {
   return xdp ? bpf_xdp_adjust_tail(context, (int)after - (int)before) : bpf_skb_change_tail(context, after, 0);
 }
 
-/* To a link of this host; counts `reason`, or INTERNAL if XDP has no such device. */
+/* To a link of this host, also the one it came from: a veth does not wake the other end for XDP_TX unless there is a program. Counts
+ * `reason`, or INTERNAL if XDP has no such device. */
 INLINE int redirect(const bool xdp, __u32 ifindex, __u32 vni, enum reason reason, __u32 bytes) {
   if (!xdp) {
     count(vni, reason, bytes);
@@ -45,9 +44,4 @@ INLINE int redirect(const bool xdp, __u32 ifindex, __u32 vni, enum reason reason
   int verdict = bpf_redirect_map(&devices, ifindex, XDP_DROP);
   count(vni, verdict == XDP_REDIRECT ? reason : INTERNAL, bytes);
   return verdict;
-}
-
-/* Back to where the packet came from. A redirect in XDP too: a veth does not wake the other end for XDP_TX unless there is a program. */
-INLINE int answer(const bool xdp, __u32 ifindex, __u32 vni, enum reason reason, __u32 bytes) {
-  return redirect(xdp, ifindex, vni, reason, bytes);
 }

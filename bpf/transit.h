@@ -58,8 +58,10 @@ INLINE int read_options(struct arrival *arrival) {
   return at < end ? MALFORMED : 0;
 }
 
-/* Replaces the outer headers, with a LOC that says `loc` or, without it, a MOVED of generation 0, and sends the packet out of the uplink. */
-static __noinline int send(struct xdp_md *context, struct arrival *arrival, struct letter *letter, const struct lesson *loc, enum reason reason) {
+/* Replaces the outer headers, with a LOC that says `loc` or, without it, a MOVED of generation 0, and sends the packet out of the
+ * uplink. */
+static __noinline int send(struct xdp_md *context, struct arrival *arrival, struct letter *letter, const struct lesson *loc,
+                           enum reason reason) {
   struct envelope envelope = {};
   letter->vni = arrival->vni;
   letter->inner_bytes = arrival->inner_bytes;
@@ -107,7 +109,8 @@ INLINE int deliver(struct arrival *arrival, __u32 ifindex, const __u8 *mac) {
 
 /* LOC about `about` is believed if its host sent it, or an owner of `about`, or (of a packet on its way) an owner of `destination`. */
 INLINE void learn_loc(struct arrival *arrival, const struct endpoint_key *about, const struct endpoint_key *destination) {
-  bool trusted = arrival->loc.host_id == arrival->from || is_owner(arrival->from, about) || (destination && is_owner(arrival->from, destination));
+  __u32 from = arrival->from;
+  bool trusted = arrival->loc.host_id == from || is_owner(from, about) || (destination && is_owner(from, destination));
   if (!trusted || !learn(about, &arrival->loc)) count(arrival->vni, UNTRUSTED, arrival->bytes);
 }
 
