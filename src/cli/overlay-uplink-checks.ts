@@ -133,7 +133,11 @@ function xdpCheck({ link }: Uplink, attach: (ifindex: number) => void): HostChec
     attach(link.index);
   } catch (error) {
     const failure = failed('xdp-native-uplink', descriptions.xdp, error, 'warning');
-    return { ...failure, remedy: `${failure.remedy ?? ''} Generic XDP ("xdpMode: generic") works at any link, more slowly.`.trim() };
+    return {
+      ...failure,
+      remedy:
+        `${failure.remedy ?? ''} Generic XDP ("xdpMode: generic") needs nothing of a driver and is slower; it does not work at a veth.`.trim(),
+    };
   }
   const seen = `a program was attached to ${link.name} and taken off`;
   return { code: 'xdp-native-uplink', description: descriptions.xdp, result: 'ok', since: null, seen, remedy: null };
