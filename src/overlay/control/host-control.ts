@@ -1,21 +1,21 @@
 import type { WeatherError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import { endpointCodec, endpointKeyCodec, endpointKind, type Endpoint } from '../layout/endpoint.ts';
+import { endpointCodec, endpointKeyCodec, endpointKind } from '../layout/endpoint.ts';
 import type { RelayedEvent } from '../layout/event.ts';
 import { maps } from '../layout/maps.ts';
 import { hexOf, octetsOf, type AddressHex } from './address.ts';
+import { Announcer } from './announcer.ts';
 import { Calls } from './calls.ts';
+import { DataPathMaps } from './data-path-maps.ts';
 import type { DirectoryEntry } from './directory.ts';
 import { usualDurations, type Durations } from './durations.ts';
-import { addEndpoint, addPort, endpointWrite, localRecord, portDeletes, remoteRecord, specMaps } from './host-maps.ts';
-import type { LocalEndpoint, MapBuilder, SelfSpec } from './host-maps.ts';
+import type { LocalEndpoint, SelfSpec } from './host-maps.ts';
 import { LeaseGrantor } from './lease-grantor.ts';
 import { LeaseHolder } from './lease-holder.ts';
 import { LocalEndpoints, type AddRequest, type MoveTicket } from './local-endpoints.ts';
 import type { MessageRecord } from './messages.ts';
-import type { OwnerTable } from './owner-table.ts';
 import { OwnerRole } from './owner-role.ts';
-import { plan, planTables, type MapContents, type MapWrite } from './plan.ts';
+import type { MapContents, MapWrite } from './plan.ts';
 import { specLimits, type HostSpec, type OverlaySpec } from './spec.ts';
 import { Tables, type TableSource } from './tables.ts';
 
@@ -73,21 +73,17 @@ export class HostControl {
   readonly #grantor: LeaseGrantor;
   readonly #owner: OwnerRole;
   readonly #endpoints: LocalEndpoints;
+  readonly #announcer: Announcer;
+  readonly #maps: DataPathMaps;
   readonly #believedDead = new Set<number>();
   readonly #hosts = new Map<number, HostSpec>();
   #stored: readonly (readonly [key: string, value: unknown])[];
   #outputs: HostOutput[] = [];
   #tables: Tables | undefined;
-  #specMaps: MapBuilder = new Map();
-  /** Owner tables as the data path has them. */
-  #tablesInUse = new Map<number, OwnerTable>();
-  #swapAtMs = Infinity;
   #roundAtMs = Infinity;
   #sequence: number;
   #sequencesEnd: number;
   #lowestEpoch: number;
-  /** The maps are as they should be; from then on changes are told one by one. */
-  #isReconciled = false;
 
   constructor(options: HostControlOptions) {
     this.self = options.self;
@@ -106,7 +102,7 @@ export class HostControl {
     const { calls } = this;
     const store = (key: string, value: unknown): void => void this.#outputs.push({ kind: 'store', key, value });
     const nextSequence = (): number => this.#nextSequence();
-    const changed = (vni: number, address: AddressHex): void => this.#writeEndpoint(vni, address);
+    const changed = (vni: number, address: AddressHex): void => this.#maps.endpointChanged(vni, address);
     this.#grantor = new LeaseGrantor({ hostId, durations, calls, store });
     this.#owner = new OwnerRole({ hostId, durations, calls, changed });
     this.#holder = new LeaseHolder({
@@ -121,15 +117,24 @@ export class HostControl {
         if (endpoint !== undefined) this.#outputs.push({ kind: 'cut', endpoint });
       },
     });
+    this.#maps = new DataPathMaps({
+      self: options.self,
+      durations,
+      endpoints: () => this.#endpoints,
+      directory: this.#owner.directory,
+      isAlive: (otherId) => this.#isAlive(otherId),
+      write: (write) => this.#outputs.push({ kind: 'map', write }),
+    });
+    this.#announcer = new Announcer({ hostId, calls, nextSequence, endpoints: () => this.#endpoints.all() });
     this.#endpoints = new LocalEndpoints({
       hostId,
       durations,
       calls,
       holder: this.#holder,
-      nextSequence,
+      announcer: this.#announcer,
       store,
-      written: (endpoint) => this.#writePort(endpoint),
-      removed: (endpoint) => this.#removePort(endpoint),
+      written: (endpoint) => this.#maps.portWritten(endpoint),
+      removed: (endpoint) => this.#maps.portRemoved(endpoint),
       changed,
       placed: (requestId, endpoint) => this.#outputs.push({ kind: 'placed', requestId, endpoint }),
       done: (requestId, ticket) => this.#outputs.push({ kind: 'done', requestId, ticket }),
@@ -200,15 +205,15 @@ export class HostControl {
     this.#tables = tables;
     this.#grantor.setTables(tables, (hostId) => !this.#hosts.has(hostId));
     this.#owner.setTables(tables, nowMs);
+    this.#announcer.setTables(tables);
     this.#endpoints.setTables(tables);
     this.#holder.setTables(tables, nowMs);
-    if (before === undefined) this.#begin(nowMs);
-    this.#writeSpec();
-    this.#useTables(before === undefined || epoch === before.epoch ? nowMs : nowMs + this.#durations.graceMs, nowMs);
+    if (before === undefined) this.#begin(spec, nowMs);
+    this.#maps.setTables(tables, nowMs);
     if (before !== undefined) {
       const isNew = (owner: number, vni: number, address: AddressHex): boolean =>
         restarted.has(owner) || (epoch !== before.epoch && !before.ownersOf(vni, address).includes(owner));
-      if (restarted.size > 0 || epoch !== before.epoch) this.#endpoints.tellOwners(isNew, nowMs);
+      if (restarted.size > 0 || epoch !== before.epoch) this.#announcer.putAll(isNew, nowMs);
     }
     this.#flush(nowMs);
     return true;
@@ -218,7 +223,7 @@ export class HostControl {
   setHostAlive(hostId: number, isAlive: boolean, nowMs: number): void {
     if (isAlive ? !this.#believedDead.delete(hostId) : this.#believedDead.has(hostId) || !this.#hosts.has(hostId)) return;
     if (!isAlive) this.#believedDead.add(hostId);
-    this.#writeSpec();
+    this.#maps.hostsChanged();
     this.#flush(nowMs);
   }
 
@@ -275,12 +280,12 @@ export class HostControl {
     this.calls.handleTimeout(nowMs);
     this.#holder.handleTimeout(nowMs);
     this.#endpoints.handleTimeout(nowMs);
-    if (nowMs >= this.#swapAtMs) this.#useTables(nowMs, nowMs);
+    this.#maps.handleTimeout(nowMs);
     if (nowMs >= this.#roundAtMs) {
       this.#roundAtMs = nowMs + this.#durations.digestEveryMs;
       this.#grantor.sweep(nowMs);
       this.#owner.handleRound((hostId) => this.#isPart(hostId), nowMs);
-      this.#endpoints.sendDigests();
+      this.#announcer.sendDigests();
     }
     this.#flush(nowMs);
   }
@@ -290,7 +295,7 @@ export class HostControl {
       this.calls.nextDeadlineMs(),
       this.#holder.nextDeadlineMs(nowMs),
       this.#endpoints.nextDeadlineMs(nowMs),
-      this.#swapAtMs,
+      this.#maps.nextDeadlineMs(),
       this.#roundAtMs,
     );
   }
@@ -303,15 +308,7 @@ export class HostControl {
 
   /** All that the maps should hold. */
   desired(): MapContents {
-    const desired: MapBuilder = new Map([...this.#specMaps].map(([name, records]) => [name, new Map(records)]));
-    for (const { vni, address } of this.#endpoints.tombstones()) this.#addKnown(desired, vni, address);
-    for (const { vni, address } of this.#owner.directory.entries()) this.#addKnown(desired, vni, address);
-    for (const endpoint of this.#endpoints.all()) {
-      const subnet = this.#tables?.subnet(endpoint.subnetId);
-      if (subnet !== undefined) addPort(desired, endpoint, subnet);
-      for (const address of endpoint.addresses) this.#addKnown(desired, endpoint.vni, address);
-    }
-    return desired;
+    return this.#maps.desired();
   }
 
   /** Call it once, after the first `setSpec`, with a dump of the maps: what to write. What the maps know as owner is kept. */
@@ -320,14 +317,13 @@ export class HostControl {
       const { vni, address } = endpointKeyCodec.decode(octetsOf(keyHex));
       const { kind, hostId, generation, identity, flags, mac } = endpointCodec.decode(octetsOf(valueHex));
       const entry = { vni, address: hexOf(address), hostId, generation, identity, flags, mac: hexOf(mac) };
-      if (kind === endpointKind.directory && this.#isPart(hostId) && this.#owner.owns(vni, entry.address))
-        this.#owner.directory.put(entry, 0, nowMs);
+      const isOwned = kind === endpointKind.directory && this.#owner.owns(vni, entry.address) && this.#isPart(hostId);
+      if (isOwned) this.#owner.directory.put(entry, 0, nowMs);
     }
-    this.#isReconciled = true;
-    return [...plan(this.desired(), observed), ...planTables(this.#tablesInUse, new Map())];
+    return this.#maps.reconcile(observed);
   }
 
-  #begin(nowMs: number): void {
+  #begin(spec: OverlaySpec, nowMs: number): void {
     const stored = this.#stored;
     this.#stored = [];
     const isSameBoot = new Map(stored).get('boot') === this.#bootId;
@@ -342,7 +338,12 @@ export class HostControl {
         if (/^(?:endpoint|tombstone)\//.test(key)) this.#outputs.push({ kind: 'store', key, value: undefined });
       }
     }
-    this.#roundAtMs = nowMs + this.#random.number() * this.#durations.digestEveryMs;
+    // A machine that comes anew into an overlay that goes on is told first what it owns now.
+    const isJoining = !isSameBoot && (this.self.generation > 1 || spec.epochs.length > 1);
+    if (isJoining) this.#endpoints.waitUntil(nowMs + this.#durations.graceMs);
+    this.#roundAtMs = nowMs + this.#random.number() * (isSameBoot ? this.#durations.graceMs : this.#durations.digestEveryMs);
+    // Owners became others while this process was not there.
+    if (this.#lowestEpoch !== this.epoch) this.#announcer.putAll(() => true, nowMs);
   }
 
   #receive(from: number, record: MessageRecord, nowMs: number): void {
@@ -365,7 +366,7 @@ export class HostControl {
       case 'digest':
         return this.#owner.digest(from, record, nowMs);
       case 'ask':
-        return this.#endpoints.asked(from, record.vni, record.isList, nowMs);
+        return this.#announcer.asked(from, record.vni, record.isList, nowMs);
       case 'located':
         return this.#located(from, record);
       default:
@@ -404,22 +405,6 @@ export class HostControl {
     return { vni, address, hostId: this.self.hostId, generation, identity, flags, mac };
   }
 
-  /** What the data path is to know of an address: an endpoint here, else what this host knows as owner, else where it went. */
-  #record(vni: number, address: AddressHex): Endpoint | undefined {
-    const local = this.#endpoints.at(vni, address);
-    if (local !== undefined) return localRecord(this.self, local);
-    const entry = this.#owner.directory.get(vni, address);
-    // Its own host knows better: here it is not, or not any more.
-    if (entry !== undefined && entry.hostId !== this.self.hostId) return remoteRecord('directory', entry);
-    const tombstone = this.#endpoints.tombstoneAt(vni, address);
-    return tombstone === undefined ? undefined : remoteRecord('tombstone', tombstone);
-  }
-
-  #addKnown(builder: MapBuilder, vni: number, address: AddressHex): void {
-    const record = this.#record(vni, address);
-    if (record !== undefined) addEndpoint(builder, vni, address, record);
-  }
-
   #isAlive(hostId: number): boolean {
     return this.#hosts.get(hostId)?.alive === true && !this.#believedDead.has(hostId);
   }
@@ -428,52 +413,6 @@ export class HostControl {
   #isPart(hostId: number): boolean {
     const host = this.#hosts.get(hostId);
     return host !== undefined && (host.alive || this.#tables?.spec.epochs.at(-1)?.members.includes(hostId) === true);
-  }
-
-  #writeSpec(): void {
-    const tables = this.#tables;
-    if (tables === undefined) return;
-    const before = this.#specMaps;
-    this.#specMaps = specMaps(this.self, tables.spec, ({ hostId }) => this.#isAlive(hostId));
-    for (const write of plan(this.#specMaps, before)) this.#write(write);
-  }
-
-  /** Gives the data path the tables of this epoch at `atMs`: those that it has now until then, and the new ones at once. */
-  #useTables(atMs: number, nowMs: number): void {
-    const tables = this.#tables;
-    if (tables === undefined) return;
-    const isDue = nowMs >= atMs;
-    this.#swapAtMs = isDue ? (nowMs >= this.#swapAtMs ? Infinity : this.#swapAtMs) : Math.min(this.#swapAtMs, atMs);
-    const desired = new Map<number, OwnerTable>();
-    for (const { tableId } of tables.spec.subnets) {
-      const inUse = this.#tablesInUse.get(tableId);
-      const table = inUse !== undefined && this.#swapAtMs !== Infinity ? inUse : tables.table(tableId);
-      if (table !== undefined) desired.set(tableId, table);
-    }
-    for (const write of planTables(desired, this.#tablesInUse)) this.#write(write);
-    this.#tablesInUse = desired;
-  }
-
-  #writeEndpoint(vni: number, address: AddressHex): void {
-    this.#write(endpointWrite(vni, address, this.#record(vni, address)));
-  }
-
-  #writePort(endpoint: LocalEndpoint): void {
-    const subnet = this.#tables?.subnet(endpoint.subnetId);
-    if (subnet === undefined) return;
-    const builder: MapBuilder = new Map();
-    addPort(builder, endpoint, subnet);
-    for (const address of endpoint.addresses) this.#addKnown(builder, endpoint.vni, address);
-    for (const write of plan(builder, new Map())) this.#write(write);
-  }
-
-  #removePort(endpoint: LocalEndpoint): void {
-    for (const write of portDeletes(endpoint.ifindex)) this.#write(write);
-    for (const address of endpoint.addresses) this.#writeEndpoint(endpoint.vni, address);
-  }
-
-  #write(write: MapWrite): void {
-    if (this.#isReconciled) this.#outputs.push({ kind: 'map', write });
   }
 
   #nextSequence(): number {

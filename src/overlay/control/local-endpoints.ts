@@ -1,13 +1,12 @@
 import { WeatherError } from '../../base/errors.ts';
 import { isInPrefix, type AddressHex, type MacHex } from './address.ts';
 import type { AddressPool, Placement } from './address-pool.ts';
+import type { Announcer } from './announcer.ts';
 import type { Calls } from './calls.ts';
-import { digestOf, type Digest, type DirectoryEntry } from './directory.ts';
 import type { Durations } from './durations.ts';
 import type { LocalEndpoint, Tombstone } from './host-maps.ts';
-import { hexOf, listOf, numberOf, shapeOf, u32Of } from './json-reader.ts';
 import type { LeaseHolder } from './lease-holder.ts';
-import { messageLimits } from './messages.ts';
+import { parseStoredEndpoint, parseStoredTombstone } from './stored-endpoint.ts';
 import type { Tables } from './tables.ts';
 
 /** An endpoint that is to be placed here. */
@@ -35,7 +34,7 @@ export interface LocalEndpointsOptions {
   readonly durations: Durations;
   readonly calls: Calls;
   readonly holder: LeaseHolder;
-  readonly nextSequence: () => number;
+  readonly announcer: Announcer;
   readonly store: (key: string, value: unknown) => void;
   /** The endpoint is here with these addresses and this generation: its port and addresses are to be written. */
   readonly written: (endpoint: LocalEndpoint) => void;
@@ -48,6 +47,7 @@ export interface LocalEndpointsOptions {
   readonly failed: (requestId: number, error: WeatherError) => void;
 }
 
+/** A request whose addresses are not there yet. */
 interface Waiting {
   readonly request: AddRequest;
   readonly deadlineMs: number;
@@ -82,11 +82,9 @@ export class LocalEndpoints {
   /** Endpoints that go to another host, and until when they are served here at most. */
   readonly #leaving = new Map<number, number>();
   readonly #tombstones = new Map<string, Tombstone & { readonly vni: number; readonly address: AddressHex }>();
-  readonly #lists = new Set<string>();
   #tables: Tables | undefined;
   #tryAtMs = Infinity;
-  /** Entries of the endpoints by `owner/vni`; made when they are asked for. */
-  #entries: Map<string, DirectoryEntry[]> | undefined;
+  #notBeforeMs = -Infinity;
 
   constructor(options: LocalEndpointsOptions) {
     this.#options = options;
@@ -119,14 +117,18 @@ export class LocalEndpoints {
 
   setTables(tables: Tables): void {
     this.#tables = tables;
-    this.#entries = undefined;
+  }
+
+  /** No endpoint is placed before: the data path would ask owners, this host among them, that do not know yet. */
+  waitUntil(nowMs: number): void {
+    this.#notBeforeMs = nowMs;
   }
 
   /** A record of `store` of this boot; its leases have been restored before. */
   restore(key: string, value: unknown, nowMs: number): void {
     const [kind, first = '', second = ''] = key.split('/');
-    const endpoint = kind === 'endpoint' ? parseEndpoint(value, Number(first)) : undefined;
-    const tombstone = kind === 'tombstone' ? parseTombstone(value) : undefined;
+    const endpoint = kind === 'endpoint' ? parseStoredEndpoint(value, Number(first)) : undefined;
+    const tombstone = kind === 'tombstone' ? parseStoredTombstone(value) : undefined;
     if (tombstone !== undefined && nowMs < tombstone.untilMs) {
       this.#tombstones.set(`${first}/${second}`, { ...tombstone, vni: Number(first), address: second });
     }
@@ -173,7 +175,7 @@ export class LocalEndpoints {
       this.#options.failed(placing.requestId, new WeatherError('deleted', 'the endpoint was deleted before it was placed'));
     for (const address of endpoint.addresses) this.#options.holder.poolOf(endpoint.vni, address)?.free(address, nowMs);
     this.#remove(endpoint);
-    this.#tellDeleted(endpoint, nowMs);
+    this.#options.announcer.delete(endpoint, nowMs);
   }
 
   /** Addresses come whose endpoints have waited for them. */
@@ -243,50 +245,6 @@ export class LocalEndpoints {
     return endpoint;
   }
 
-  /** Tells the owners that `isNew` picks about the endpoints here: they have become owners, or have forgotten all. */
-  tellOwners(isNew: (owner: number, vni: number, address: AddressHex) => boolean, nowMs: number): void {
-    for (const endpoint of this.#endpoints.values()) {
-      for (const address of endpoint.addresses) {
-        for (const owner of this.#ownersOf(endpoint.vni, address))
-          if (isNew(owner, endpoint.vni, address)) this.#tell(owner, endpoint, address, nowMs);
-      }
-    }
-  }
-
-  /** Tells each owner the digest of what it should have of this host. */
-  sendDigests(): void {
-    for (const [key, entries] of this.#byOwner()) {
-      const [owner = '', vni = ''] = key.split('/');
-      this.#sendDigest(Number(owner), Number(vni), digestOf(entries));
-    }
-  }
-
-  /** An owner asks what it should have. */
-  asked(owner: number, vni: number, isList: boolean, nowMs: number): void {
-    const entries = this.#byOwner().get(`${owner}/${vni}`) ?? [];
-    if (!isList) {
-      this.#sendDigest(owner, vni, digestOf(entries));
-      return;
-    }
-    const key = `${owner}/${vni}`;
-    if (this.#lists.has(key) || this.#tables === undefined) return;
-    this.#lists.add(key);
-    const sorted = entries.toSorted((left, right) => (left.address < right.address ? -1 : 1));
-    const sequence = this.#options.nextSequence();
-    let waiting = 0;
-    for (let at = 0; at === 0 || at < sorted.length; at += messageLimits.entries) {
-      const page = sorted.slice(at, at + messageLimits.entries);
-      const from = at === 0 ? '0'.repeat(32) : sorted[at]!.address;
-      const to = sorted[at + messageLimits.entries]?.address ?? '';
-      const named = page.map(({ address, generation, identity, flags, mac }) => ({ address, generation, identity, flags, mac }));
-      waiting++;
-      this.#options.calls.call(owner, { type: 'list', vni, epoch: this.#tables.epoch, from, to, sequence, entries: named }, nowMs, () => {
-        waiting--;
-        if (waiting === 0) this.#lists.delete(key);
-      });
-    }
-  }
-
   handleTimeout(nowMs: number): void {
     if (nowMs >= this.#tryAtMs) this.placeWaiting(nowMs);
     for (const ifindex of this.#placing.keys()) this.#settle(ifindex, nowMs);
@@ -317,7 +275,7 @@ export class LocalEndpoints {
   #tryPlace({ request, ticket }: Waiting, nowMs: number): boolean {
     const { holder } = this.#options;
     const subnet = this.#tables?.subnet(request.subnetId);
-    if (subnet === undefined) return false;
+    if (subnet === undefined || nowMs < this.#notBeforeMs) return false;
     const pools = holder.poolsOf(subnet);
     const placements: Placement[] = [];
     for (const pool of pools) {
@@ -347,11 +305,11 @@ export class LocalEndpoints {
     this.#placing.set(ifindex, placing);
     placing.told.clear();
     for (const address of endpoint.addresses) {
-      const owners = this.#ownersOf(vni, address);
+      const owners = this.#options.announcer.ownersOf(vni, address);
       const told = { accepted: 0, waiting: owners.length };
       placing.told.set(address, told);
       for (const owner of owners) {
-        this.#tell(owner, endpoint, address, nowMs, (isAccepted, newest, answeredMs) => {
+        this.#options.announcer.put(owner, endpoint, address, nowMs, (isAccepted, newest, answeredMs) => {
           told.waiting--;
           if (isAccepted) told.accepted++;
           if (this.#placing.get(ifindex) !== placing || this.#endpoints.get(ifindex) !== endpoint) return;
@@ -399,65 +357,8 @@ export class LocalEndpoints {
     this.#options.failed(placing.requestId, error);
   }
 
-  #tell(
-    owner: number,
-    endpoint: LocalEndpoint,
-    address: AddressHex,
-    nowMs: number,
-    told?: (isAccepted: boolean, newest: number, nowMs: number) => void,
-  ): void {
-    const { vni, generation, identity, flags, mac } = endpoint;
-    const sequence = this.#options.nextSequence();
-    const epoch = this.#tables?.epoch ?? 0;
-    this.#options.calls.call(
-      owner,
-      { type: 'put', vni, address, generation, identity, flags, mac, sequence, epoch },
-      nowMs,
-      (answer, answeredMs) => {
-        if (answer?.type === 'putAnswer') told?.(answer.isAccepted, answer.generation, answeredMs);
-        else told?.(false, 0, answeredMs);
-      },
-    );
-  }
-
-  #tellDeleted(endpoint: LocalEndpoint, nowMs: number): void {
-    const { vni, generation } = endpoint;
-    for (const address of endpoint.addresses) {
-      for (const owner of this.#ownersOf(vni, address))
-        this.#options.calls.call(owner, { type: 'delete', vni, address, generation }, nowMs, () => {});
-    }
-  }
-
   #tellMoved(ticket: MoveTicket, { vni, addresses, generation }: LocalEndpoint, nowMs: number): void {
     for (const address of addresses) this.#options.calls.call(ticket.hostId, { type: 'moved', vni, address, generation }, nowMs, () => {});
-  }
-
-  #sendDigest(owner: number, vni: number, digest: Digest): void {
-    const { count, high, low } = digest;
-    this.#options.calls.notify(owner, { type: 'digest', vni, epoch: this.#tables?.epoch ?? 0, count, high, low });
-  }
-
-  /** Entries of the endpoints here by `owner/vni`. */
-  #byOwner(): Map<string, DirectoryEntry[]> {
-    if (this.#entries !== undefined) return this.#entries;
-    const byOwner = new Map<string, DirectoryEntry[]>();
-    for (const { vni, addresses, generation, identity, flags, mac } of this.#endpoints.values()) {
-      for (const address of addresses) {
-        const entry: DirectoryEntry = { vni, address, hostId: this.#options.hostId, generation, identity, flags, mac };
-        for (const owner of this.#ownersOf(vni, address)) {
-          const key = `${owner}/${vni}`;
-          const entries = byOwner.get(key);
-          if (entries === undefined) byOwner.set(key, [entry]);
-          else entries.push(entry);
-        }
-      }
-    }
-    this.#entries = byOwner;
-    return byOwner;
-  }
-
-  #ownersOf(vni: number, address: AddressHex): number[] {
-    return this.#tables?.ownersOf(vni, address) ?? [];
   }
 
   #write(endpoint: LocalEndpoint): void {
@@ -468,13 +369,13 @@ export class LocalEndpoints {
   }
 
   #insert(endpoint: LocalEndpoint): void {
-    this.#entries = undefined;
+    this.#options.announcer.changed();
     this.#endpoints.set(endpoint.ifindex, endpoint);
     for (const address of endpoint.addresses) this.#byAddress.set(keyOf(endpoint.vni, address), endpoint);
   }
 
   #remove(endpoint: LocalEndpoint): void {
-    this.#entries = undefined;
+    this.#options.announcer.changed();
     this.#endpoints.delete(endpoint.ifindex);
     this.#leaving.delete(endpoint.ifindex);
     this.#placing.delete(endpoint.ifindex);
@@ -490,26 +391,4 @@ export class LocalEndpoints {
 
 function keyOf(vni: number, address: AddressHex): string {
   return `${vni}/${address}`;
-}
-
-function parseEndpoint(value: unknown, ifindex: number): LocalEndpoint | undefined {
-  const stored = shapeOf<Omit<LocalEndpoint, 'ifindex'>>(value, {
-    subnetId: u32Of,
-    vni: (vni) => numberOf(vni, 0xffffff),
-    mac: (mac) => hexOf(mac, 12),
-    identity: u32Of,
-    flags: (flags) => numberOf(flags, 0xffff),
-    addresses: (addresses) => listOf(addresses, 2, (address) => hexOf(address, 32)),
-    generation: u32Of,
-  });
-  return stored === undefined ? undefined : { ifindex, ...stored };
-}
-
-function parseTombstone(value: unknown): Tombstone | undefined {
-  return shapeOf<Tombstone>(value, {
-    hostId: u32Of,
-    generation: u32Of,
-    mac: (mac) => hexOf(mac, 12),
-    untilMs: (untilMs) => numberOf(untilMs, Number.MAX_SAFE_INTEGER),
-  });
 }

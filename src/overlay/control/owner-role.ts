@@ -50,14 +50,15 @@ export class OwnerRole {
   }
 
   put(from: number, call: PutCall, nowMs: number): PutAnswer {
-    const { type, id, sequence, epoch, ...entry } = call;
+    const { id, sequence, epoch, vni, address, generation: given, identity, flags, mac } = call;
+    const entry = { vni, address, hostId: from, generation: given, identity, flags, mac };
     const tables = this.#tables;
     const isKnown = tables?.subnetOf(entry.vni, entry.address) !== undefined;
     // A caller that knows a newer epoch knows better who the owners are; what was wrong is forgotten in the next sweep.
     const isEarly = epoch > (tables?.epoch ?? 0);
     if (!isKnown || !(isEarly || this.owns(entry.vni, entry.address))) return { type: 'putAnswer', id, isAccepted: false, generation: 0 };
     if (isEarly) this.#sweepAtMs = Math.min(this.#sweepAtMs, nowMs + gracesUntilForgotten * this.#options.durations.graceMs);
-    const { isAccepted, isChanged, generation } = this.directory.put({ ...entry, hostId: from }, sequence, nowMs);
+    const { isAccepted, isChanged, generation } = this.directory.put(entry, sequence, nowMs);
     if (isChanged) this.#options.changed(entry.vni, entry.address);
     return { type: 'putAnswer', id, isAccepted, generation };
   }

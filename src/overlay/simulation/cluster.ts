@@ -61,6 +61,11 @@ export class Cluster {
     return this.#spec;
   }
 
+  /** The owner table of a subnet, as it is to be now. */
+  table(tableId: number): OwnerTable {
+    return this.#table(tableId, this.#epochs.at(-1)?.members ?? []);
+  }
+
   /** Hosts whose daemons run. */
   get running(): VirtualHost[] {
     return [...this.hosts.values()].filter(({ control }) => control !== undefined);

@@ -1,5 +1,5 @@
 import type { Random } from '../../base/random.ts';
-import { addressHex } from '../control/address.ts';
+import { addressBits, addressHex } from '../control/address.ts';
 import { usualDurations, type Durations } from '../control/durations.ts';
 import type { HostOutput } from '../control/host-control.ts';
 import type { LocalEndpoint } from '../control/host-maps.ts';
@@ -49,6 +49,8 @@ const betweenRequestsMs = 400;
 /** Faults are over: all calls end, all rounds are made, graves and tombstones go. */
 const quietMs = 200_000;
 const leaseCheckEveryMs = 500;
+/** In a subnet: few, so that hosts want the same blocks. */
+const addressesOfHost = 32;
 
 interface Asked {
   readonly host: VirtualHost;
@@ -84,7 +86,7 @@ class Simulation {
     this.#cluster = new Cluster({
       draws: this.#draws,
       hosts: options.hosts,
-      subnets: Array.from({ length: options.subnets }, (_, at) => subnet(at + 1)),
+      subnets: Array.from({ length: options.subnets }, (_, at) => tenantSubnet(at + 1, options.hosts * addressesOfHost)),
       durations: options.faults ? shortLease : usualDurations,
       hasMaps: options.hasMaps,
       textShare: options.hosts > 100 ? 0.02 : 1,
@@ -169,7 +171,7 @@ class Simulation {
     if (host?.control === undefined || chosen === undefined) return;
     const requestId = this.#ask(host, { isCounted });
     const isFixed = this.#options.faults && this.#draws.chance(0.1);
-    const fixed = isFixed ? [addressHex(`10.7.0.${192 + this.#draws.below(24)}`)] : [];
+    const fixed = isFixed ? [addressHex(`10.64.0.${192 + this.#draws.below(24)}`)] : [];
     const ifindex = ++this.#lastIfindex;
     const mac = this.#witness.mac(chosen.vni);
     host.control.add({ requestId, subnetId: chosen.subnetId, ifindex, mac, identity: 0, flags: 0, fixed }, host.nowMs);
@@ -244,21 +246,18 @@ class Simulation {
   }
 }
 
-function subnet(at: number): SubnetSpec {
+/** A tenant's subnet with at least so many addresses. All tenants have the same ones; every third has IPv6 addresses too. */
+export function tenantSubnet(number: number, addresses: number): SubnetSpec {
+  const length = addressBits - Math.max(9, Math.ceil(Math.log2(addresses)));
+  const fixed = { address: addressHex('10.64.0.192'), length: 122 };
+  const ipv4 = { address: addressHex('10.64.0.0'), length, gateway: addressHex('10.64.0.1'), fixed };
+  const ipv6 = { address: addressHex('fd07::'), length: 64, gateway: addressHex('fd07::1'), fixed: undefined };
   return {
-    subnetId: at,
-    vni: at,
-    tableId: at,
+    subnetId: number,
+    vni: number,
+    tableId: number,
     mtu: 1418,
-    prefixes: [
-      {
-        address: addressHex('10.7.0.0'),
-        length: at % 2 === 1 ? 112 : 118,
-        gateway: addressHex('10.7.0.1'),
-        fixed: { address: addressHex('10.7.0.192'), length: 122 },
-      },
-      ...(at % 3 === 0 ? [{ address: addressHex('fd07::'), length: 64, gateway: addressHex('fd07::1'), fixed: undefined }] : []),
-    ],
+    prefixes: number % 3 === 0 ? [ipv4, ipv6] : [ipv4],
     gatewayMac: '020000000001',
     createdEpoch: 1,
   };

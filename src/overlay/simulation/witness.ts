@@ -1,6 +1,10 @@
 import type { HostOutput } from '../control/host-control.ts';
 import type { LocalEndpoint } from '../control/host-maps.ts';
 import type { DirectoryEntry } from '../control/directory.ts';
+import { plan } from '../control/plan.ts';
+import { slotOf } from '../control/tables.ts';
+import { hostFlag } from '../layout/host.ts';
+import { maps, ownerTables } from '../layout/maps.ts';
 import type { Cluster } from './cluster.ts';
 import type { VirtualHost } from './virtual-host.ts';
 
@@ -61,6 +65,42 @@ export class Witness {
     else if (output.kind === 'path') this.resolved(output.entry.vni, output.entry.address, output.entry);
   }
 
+  /** What the data path of every host with endpoints would find out about every endpoint now: the first living owner of its tables knows it. */
+  checkOwners(cluster: Cluster): void {
+    const known = new Map<number, ReadonlyMap<string, number>>();
+    for (const { control, hostId } of cluster.running) {
+      known.set(hostId, new Map([...(control?.directory ?? [])].map(({ vni, address, generation }) => [`${vni}/${address}`, generation])));
+    }
+    const asking = cluster.running.filter(({ control }) => [...(control?.endpoints ?? [])].length > 0);
+    for (const home of cluster.running) {
+      for (const endpoint of home.control?.endpoints ?? []) {
+        for (const address of endpoint.addresses) for (const host of asking) this.#checkOwner(cluster, known, host, endpoint, address);
+      }
+    }
+  }
+
+  #checkOwner(
+    cluster: Cluster,
+    known: ReadonlyMap<number, ReadonlyMap<string, number>>,
+    host: VirtualHost,
+    { vni, subnetId, generation }: LocalEndpoint,
+    address: string,
+  ): void {
+    const table = host.maps.mapOfMaps(ownerTables.name).get(subnetId);
+    const slot = table?.[slotOf(vni, address)];
+    if (slot === undefined) return;
+    const { first, second } = ownerTables.value.decode(slot);
+    const isAlive = (hostId: number): boolean => {
+      const record = host.maps.map(maps.hosts.name).get(maps.hosts.key.encode({ index: hostId }));
+      return record !== undefined && (maps.hosts.value.decode(record).flags & hostFlag.alive) !== 0;
+    };
+    const ownerId = [first, second].find((hostId) => isAlive(hostId)) ?? 0;
+    // A host that is off without notice is what probes are for.
+    if (known.has(ownerId) && known.get(ownerId)?.get(`${vni}/${address}`) !== generation) {
+      this.violation(`${cluster.time.nowMs}: owner ${ownerId}, asked by host ${host.hostId}, does not know ${vni}/${address}`);
+    }
+  }
+
   /** No two leases overlap. */
   checkLeases(cluster: Cluster): void {
     const leased = new Map<string, { mask: number; hostId: number }[]>();
@@ -105,20 +145,19 @@ export class Witness {
       for (const [key, value] of known)
         if (!wanted.has(key)) this.violation(`owner ${host.hostId} knows ${key} at ${value}, which is not there`);
       if (host.control?.epoch !== cluster.spec.epochs.at(-1)?.epoch) this.violation(`host ${host.hostId} is in an old epoch`);
-      if (hasMaps) this.#checkMaps(host);
+      if (hasMaps) this.#checkMaps(cluster, host);
       this.#checkSizes(host);
     }
   }
 
-  #checkMaps(host: VirtualHost): void {
-    const { control } = host;
-    if (control === undefined) return;
-    const wrong = control.reconcile(host.dump(), host.nowMs).filter((write) => {
-      if (write.kind !== 'swap') return true;
-      const inUse = host.maps.mapOfMaps(write.map).get(write.index);
-      return write.values.some((value, slot) => inUse?.[slot]?.join() !== value.join());
-    });
+  #checkMaps(cluster: Cluster, host: VirtualHost): void {
+    const wrong = plan(host.control?.desired() ?? new Map(), host.dump());
     for (const write of wrong) this.violation(`the maps of host ${host.hostId} lack ${write.kind} in ${write.map}`);
+    for (const { tableId } of cluster.spec.subnets) {
+      const inUse = host.maps.mapOfMaps(ownerTables.name).get(tableId);
+      const isRight = cluster.table(tableId).every((owners, slot) => inUse?.[slot]?.join() === ownerTables.value.encode(owners).join());
+      if (!isRight) this.violation(`host ${host.hostId} has an old owner table ${tableId}`);
+    }
   }
 
   /** What lives for a time only is gone. */
