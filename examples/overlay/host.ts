@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
+import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import type { OverlayStatus } from '../../src/overlay-host/overlay-status.ts';
 import type { HostNamespace } from './network.ts';
 
 export interface HostOptions {
@@ -28,6 +30,7 @@ export function siteName(host: HostNamespace): string {
 export class DemoHost {
   readonly #options: HostOptions;
   readonly cniSocket: string;
+  readonly operatorSocket: string;
   readonly bpfFolder: string;
   readonly #folder: string;
   readonly #log: string;
@@ -37,6 +40,7 @@ export class DemoHost {
     this.#options = options;
     this.#folder = join(options.folder, siteName(options.namespace));
     this.cniSocket = join(this.#folder, 'cni.sock');
+    this.operatorSocket = join(this.#folder, 'operator.sock');
     this.bpfFolder = join(this.#folder, 'bpf');
     this.#log = join(this.#folder, 'daemon.log');
   }
@@ -47,6 +51,10 @@ export class DemoHost {
 
   get namespace(): string {
     return this.#options.namespace.namespace;
+  }
+
+  get hostId(): number {
+    return this.#options.namespace.number;
   }
 
   get #configuration(): string {
@@ -63,6 +71,7 @@ export class DemoHost {
       stateFolder: join(this.#folder, 'state'),
       bpfFolder: this.bpfFolder,
       cniSocket: this.cniSocket,
+      operatorSocket: this.operatorSocket,
       hosts: all.map((host) => ({ name: siteName(host), id: host.number, address: host.address, port: controlPort })),
       vpcs,
     };
@@ -76,6 +85,16 @@ export class DemoHost {
       if (child.exitCode !== null || waitedMs > startTimeoutMs) throw new Error(`${this.name} does not start:\n${this.log().slice(-2000)}`);
       await delay(20);
     }
+  }
+
+  async status(): Promise<OverlayStatus> {
+    return (await askDaemon(this.operatorSocket, { ask: 'status' })) as OverlayStatus;
+  }
+
+  /** Packets that the data path has counted, of one VNI. */
+  async counted(vni: number, reason: string): Promise<number> {
+    const { counters } = await this.status();
+    return counters.find((counter) => counter.vni === vni && counter.reason === reason)?.packets ?? 0;
   }
 
   log(): string {
@@ -96,14 +115,18 @@ export class DemoHost {
     await ended;
   }
 
-  /** Takes programs and maps out of the kernel. */
-  async remove(): Promise<void> {
+  /** Takes programs and maps out of the kernel; true when nothing is left. */
+  async remove(): Promise<boolean> {
     await this.stop();
-    const child = this.#spawn(['overlay', 'remove', '--config', this.#configuration], 'ignore');
-    await once(child, 'exit');
+    if (!existsSync(this.#configuration)) return true;
+    const output = openSync(this.#log, 'a');
+    const child = this.#spawn(['overlay', 'remove', '--config', this.#configuration], output);
+    closeSync(output);
+    const [status] = (await once(child, 'exit')) as [number | null];
+    return status === 0 && readdirSync(this.bpfFolder).length === 0;
   }
 
-  #spawn(parameters: readonly string[], output: number | 'ignore'): ChildProcess {
+  #spawn(parameters: readonly string[], output: number): ChildProcess {
     const { project } = this.#options;
     // nsenter becomes the program itself, so that signals reach it.
     return spawn('nsenter', [`--net=${pathOf(this.namespace)}`, process.execPath, join(project, 'src/cli/main.ts'), ...parameters], {

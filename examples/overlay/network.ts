@@ -3,7 +3,13 @@ import { promisify } from 'node:util';
 import { LinuxBpf } from '../../src/kernel/bpf/linux-bpf.ts';
 import { findLink } from '../../src/kernel/netlink/find-link.ts';
 import { NetlinkSocket } from '../../src/kernel/netlink/netlink-socket.ts';
-import { createNamedNamespace, deleteNamedNamespace, inNamespace, NetworkNamespace, pathOf } from '../../src/kernel/netlink/network-namespace.ts';
+import {
+  createNamedNamespace,
+  deleteNamedNamespace,
+  inNamespace,
+  NetworkNamespace,
+  pathOf,
+} from '../../src/kernel/netlink/network-namespace.ts';
 import { setOffload } from '../../src/kernel/netlink/offloads.ts';
 import { loadSocketCalls, type SocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 

@@ -13,7 +13,12 @@ export interface Pod {
   readonly subnet: string;
   /** Without prefix length; empty until it is added. */
   readonly address: string;
+  /** Empty when its subnet has none. */
+  readonly ipv6: string;
 }
+
+/** What is known before it is added. */
+export type NewPod = Omit<Pod, 'address' | 'ipv6'>;
 
 interface CniAnswer {
   readonly status: number;
@@ -28,19 +33,21 @@ export class Plugin {
   }
 
   /** Throws what the plugin says when it refuses. */
-  async add(pod: Omit<Pod, 'address'>, addresses: readonly string[] = []): Promise<Pod> {
-    const { status, text } = await this.call('ADD', pod, addresses.length === 0 ? {} : { runtimeConfig: { ips: addresses } });
+  async add(pod: NewPod, wanted: readonly string[] = []): Promise<Pod> {
+    const { status, text } = await this.call('ADD', pod, wanted.length === 0 ? {} : { runtimeConfig: { ips: wanted } });
     if (status !== 0) throw new Error(`ADD ${pod.name}: ${text}`);
     const { ips } = JSON.parse(text) as { ips: { address: string }[] };
-    return { ...pod, address: ips[0]?.address.split('/')[0] ?? '' };
+    const addresses = ips.map(({ address }) => address.split('/')[0] ?? '');
+    const find = (isIpv6: boolean): string => addresses.find((address) => address.includes(':') === isIpv6) ?? '';
+    return { ...pod, address: find(false), ipv6: find(true) };
   }
 
-  async delete(pod: Omit<Pod, 'address'>): Promise<void> {
+  async delete(pod: NewPod): Promise<void> {
     const { status, text } = await this.call('DEL', pod);
     if (status !== 0) throw new Error(`DEL ${pod.name}: ${text}`);
   }
 
-  async call(command: string, pod: Omit<Pod, 'address'>, more: object = {}): Promise<CniAnswer> {
+  async call(command: string, pod: NewPod, more: object = {}): Promise<CniAnswer> {
     const config = {
       cniVersion: '1.1.0',
       name: 'demo',

@@ -34,6 +34,8 @@ export interface OverlayConfiguration {
   /** Of a BPF file system, this host's own. */
   readonly bpfFolder: string;
   readonly cniSocket: string;
+  /** Where `van overlay status` and the like ask. */
+  readonly operatorSocket: string;
 }
 
 const defaultPort = 45_710;
@@ -66,6 +68,7 @@ export function parseConfiguration(text: string, file: string): OverlayConfigura
     stateFolder: path('stateFolder', `${defaultFolder}/state`),
     bpfFolder: path('bpfFolder', '/sys/fs/bpf/caravan'),
     cniSocket: path('cniSocket', '/run/caravan/cni.sock'),
+    operatorSocket: path('operatorSocket', '/run/caravan/overlay.sock'),
   };
   fields.refuseOthers();
   return configuration;

@@ -1,6 +1,6 @@
-import { addressHex, isInPrefix, type Prefix } from '../overlay/control/address.ts';
+import { hexOf, isInPrefix, octetsOf, type Prefix } from '../overlay/control/address.ts';
 import { specLimits, type SubnetPrefix } from '../overlay/control/spec.ts';
-import { isIpv4, parseAddress } from '../overlay/packet/address.ts';
+import { addressBytes, isIpv4, parseAddress } from '../overlay/packet/address.ts';
 import type { Fields } from './fields.ts';
 
 /** A subnet of a VPC. */
@@ -17,6 +17,8 @@ export interface ConfiguredSubnet {
 
 /** Bits of a 16-octet address before the four octets of an IPv4 address. */
 const mappedBits = 96;
+/** A subnet of IPv4 has room for two endpoints at least; an IPv6 one is a block at least. */
+const lengths = { ipv4: { least: 8, most: 29 }, ipv6: { least: 48, most: 124 } } as const;
 const leastMtu = 1280;
 const mostMtu = 65_535;
 
@@ -55,27 +57,35 @@ function readSubnet(fields: Fields, vpc: string, vni: number): ConfiguredSubnet 
   return subnet;
 }
 
-/** `10.0.0.0/24`; its first address is the gateway. */
+/** `10.0.0.0/24`, whose first address is the gateway; `fixedIpv4` is the part of it in which users choose addresses themselves. */
 function readPrefix(fields: Fields, family: 'ipv4' | 'ipv6'): SubnetPrefix[] {
-  const text = fields.text(family);
-  if (text === undefined) return [];
+  const prefix = parsePrefix(fields, family, family);
+  const fixedName = family === 'ipv4' ? 'fixedIpv4' : 'fixedIpv6';
+  const fixed = parsePrefix(fields, fixedName, family);
+  if (fixed !== undefined && (prefix === undefined || fixed.length <= prefix.length || !isInPrefix(fixed.address, prefix))) {
+    throw fields.wrong(fixedName, `must be a part of ${family}`);
+  }
+  if (prefix === undefined) return [];
+  const first = octetsOf(prefix.address);
+  first[addressBytes - 1] = (first[addressBytes - 1] ?? 0) + 1;
+  return [{ ...prefix, gateway: hexOf(first), fixed }];
+}
+
+function parsePrefix(fields: Fields, name: string, family: 'ipv4' | 'ipv6'): Prefix | undefined {
+  const text = fields.text(name);
+  if (text === undefined) return undefined;
   const [addressText = '', lengthText = ''] = text.split('/');
   const octets = parseAddress(addressText);
   const own = Number(lengthText);
-  const [least, most] = family === 'ipv4' ? [8, 29] : [48, 124];
+  const { least, most } = lengths[family];
   if (octets === undefined || isIpv4(octets) !== (family === 'ipv4') || !/^\d+$/.test(lengthText) || own < least || own > most) {
-    throw fields.wrong(family, `must be a prefix of ${family === 'ipv4' ? 'IPv4' : 'IPv6'} with a length from ${least} to ${most}`);
+    throw fields.wrong(name, `must be a prefix of ${family === 'ipv4' ? 'IPv4' : 'IPv6'} with a length from ${least} to ${most}`);
   }
   const length = family === 'ipv4' ? mappedBits + own : own;
-  const last = octets[15] ?? 0;
-  const firstAddress = octets.slice();
-  firstAddress[15] = last + 1;
-  const prefix: Prefix = { address: addressHex(addressText), length };
   // Bits behind the length would be silently lost otherwise.
-  const base = octets.slice();
-  for (let bit = length; bit < 128; bit++) base[bit >> 3] = (base[bit >> 3] ?? 0) & ~(0x80 >> (bit & 7));
-  if (base.toHex() !== prefix.address) throw fields.wrong(family, `${addressText} is not the first address of a /${own}`);
-  return [{ ...prefix, gateway: firstAddress.toHex(), fixed: undefined }];
+  const hasMore = octets.some((octet, at) => (octet & (0xff >> Math.min(8, Math.max(0, length - at * 8)))) !== 0);
+  if (hasMore) throw fields.wrong(name, `${addressText} is not the first address of a /${own}`);
+  return { address: hexOf(octets), length };
 }
 
 function doOverlap(one: ConfiguredSubnet, other: ConfiguredSubnet): boolean {

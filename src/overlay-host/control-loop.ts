@@ -78,9 +78,7 @@ export class ControlLoop implements Placements, Disposable {
 
   place({ subnetId, ifindex, mac, fixed }: PlacementRequest): Placement {
     const { control } = this.#options;
-    return this.#request((requestId) =>
-      control.add({ requestId, subnetId, ifindex, mac, identity: 0, flags: 0, fixed }, monotonicMs()),
-    );
+    return this.#request((requestId) => control.add({ requestId, subnetId, ifindex, mac, identity: 0, flags: 0, fixed }, monotonicMs()));
   }
 
   /** The endpoint of a link, with the addresses that it had at another host. */
@@ -89,9 +87,13 @@ export class ControlLoop implements Placements, Disposable {
   }
 
   /** The ticket for the other host; the endpoint is served here until that has it. */
-  moveOut(ifindex: number): Promise<MoveTicket | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<MoveTicket | undefined>();
-    const requestId = this.#newRequest({ placed: () => undefined, done: resolve, failed: reject });
+  moveOut(ifindex: number): Promise<MoveTicket> {
+    const { promise, resolve, reject } = Promise.withResolvers<MoveTicket>();
+    const done = (ticket: MoveTicket | undefined): void => {
+      if (ticket === undefined) reject(new WeatherError('no-ticket', 'the control gave no ticket'));
+      else resolve(ticket);
+    };
+    const requestId = this.#newRequest({ placed: () => undefined, done, failed: reject });
     this.#options.control.moveOut(requestId, ifindex, monotonicMs());
     this.act();
     return promise;

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { BpfLink, BpfObject } from '../overlay/kernel.ts';
 import { plannedMaps, recordsOf, type MapContents, type MapWrite } from '../overlay/control/plan.ts';
 import { settingsCodec, type Settings } from '../overlay/layout/settings.ts';
@@ -51,14 +51,14 @@ export class DataPath implements Disposable {
     for (const ifindex of this.attachedPods()) this.#update(podLinkName(ifindex), this.#agentProgram());
   }
 
-  /** Puts the agent at the root side of a pod's link. Throws WeatherError. */
-  attachPod(ifindex: number): void {
+  /** Puts the agent at the root side of a pod's link. Rejects with WeatherError. */
+  async attachPod(ifindex: number): Promise<void> {
     const { bpf, agent } = this.#options;
     // A pin that a link of the same number left, which is gone.
     this.forgetPod(ifindex);
-    this.#attach(podLinkName(ifindex), this.#agentProgram(), (program) =>
-      agent === 'tcx' ? bpf.attachTcxIngress(program, ifindex) : bpf.attachXdp(program, ifindex, 'native'),
-    );
+    const program = this.#object.program(this.#agentProgram());
+    const link = agent === 'tcx' ? await bpf.attachTcxIngressAway(program, ifindex) : bpf.attachXdp(program, ifindex, 'native');
+    this.#pin(link, podLinkName(ifindex));
   }
 
   /** The program goes with its link: only the pin is taken away, which waits for nothing. */
@@ -121,6 +121,7 @@ export class DataPath implements Disposable {
     this[Symbol.dispose]();
     for (const name of readdirSync(join(folder, mapsFolder))) removeIfThere(join(folder, mapsFolder, name));
     for (const name of [linksFolder, mapsFolder]) if (existsSync(join(folder, name))) rmdirSync(join(folder, name));
+    if (isMountPoint(folder)) bpf.unmountBpffs(folder);
   }
 
   [Symbol.dispose](): void {
@@ -133,11 +134,14 @@ export class DataPath implements Disposable {
 
   #attach(name: string, programName: string, attach: (program: ReturnType<BpfObject['program']>) => BpfLink): void {
     if (this.#update(name, programName)) return;
-    const link = attach(this.#object.program(programName));
+    this.#pin(attach(this.#object.program(programName)), name);
+  }
+
+  /** What is not pinned ends here. */
+  #pin(link: BpfLink, name: string): void {
     try {
       link.pin(join(this.#links, name));
     } finally {
-      // What is not pinned ends here.
       link.close();
     }
   }
@@ -149,6 +153,11 @@ export class DataPath implements Disposable {
     link.close();
     return true;
   }
+}
+
+/** One that was mounted for this host alone. */
+function isMountPoint(folder: string): boolean {
+  return statSync(folder).dev !== statSync(dirname(folder)).dev;
 }
 
 function podLinkName(ifindex: number): string {

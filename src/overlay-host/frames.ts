@@ -34,7 +34,8 @@ export class FrameReader {
       // Usually the whole frame is in one part.
       const head = first !== undefined && first.length >= lengthBytes ? first : this.#join();
       const length = new DataView(head.buffer, head.byteOffset, lengthBytes).getUint32(0);
-      if (length > this.#limitBytes) throw new ProtocolViolation('frame-length', `a frame of ${length} octets is longer than ${this.#limitBytes}`);
+      if (length > this.#limitBytes)
+        throw new ProtocolViolation('frame-length', `a frame of ${length} octets is longer than ${this.#limitBytes}`);
       if (this.#length < lengthBytes + length) return;
       const joined = this.#join();
       const text = new TextDecoder().decode(joined.subarray(lengthBytes, lengthBytes + length));

@@ -19,6 +19,8 @@ import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { overlaySpec, podMtu, withEpoch } from './overlay-spec.ts';
+import { openOperatorSocket, type Operations } from './operator-socket.ts';
+import { overlayStatus } from './overlay-status.ts';
 import { PeerMesh } from './peer-mesh.ts';
 import { PodLinks } from './pod-links.ts';
 import { HostPodNetwork } from './pod-network.ts';
@@ -114,9 +116,13 @@ export class OverlayHost implements AsyncDisposable {
       if (text !== told) {
         told = text;
         if (!control.setSpec(spec, monotonicMs())) {
-          throw new WeatherError('old-epoch', `the configuration is of epoch ${configuration.epoch}, this host has known ${control.epoch}`, {
-            remedy: 'give it the newest list of hosts',
-          });
+          throw new WeatherError(
+            'old-epoch',
+            `the configuration is of epoch ${configuration.epoch}, this host has known ${control.epoch}`,
+            {
+              remedy: 'give it the newest list of hosts',
+            },
+          );
         }
       }
       return others.every(({ address }) => hops.get(address) !== undefined);
@@ -192,6 +198,25 @@ export class OverlayHost implements AsyncDisposable {
     }
     await mkdir(dirname(configuration.cniSocket), { recursive: true, mode: 0o755 });
     stack.use(await openCniServer({ path: configuration.cniSocket, handle: (request) => service.handle(request), log: log.child('cni') }));
+    const operations: Operations = {
+      status: () =>
+        overlayStatus({
+          host: self.name,
+          generation,
+          uplink: { name: link.name, mtu: link.mtu },
+          connected: mesh.connectedHosts,
+          control,
+          dataPath,
+        }),
+      moveOut: async (key) => {
+        const found = links.find(key);
+        if (found === undefined) throw new WeatherError('no-endpoint', `this host has no ${key.ifname} of container ${key.containerId}`);
+        return loop.moveOut(found.index);
+      },
+      moveIn: (ticket) => network.expect(ticket),
+    };
+    await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
+    stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));
     log.info('the overlay is running', {
       host: self.name,
       hostId: self.hostId,

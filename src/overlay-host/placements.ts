@@ -1,6 +1,7 @@
 import type { WeatherError } from '../base/errors.ts';
 import type { AddressHex, MacHex } from '../overlay/control/address.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
+import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
 
 /** What a pod asks of the control. */
 export interface PlacementRequest {
@@ -23,6 +24,8 @@ export interface Placement {
 /** Endpoints as the pods' side sees the control. Failures are WeatherErrors. */
 export interface Placements {
   place(request: PlacementRequest): Placement;
+  /** The endpoint that was at another host, with the addresses that it had there. */
+  moveIn(ifindex: number, ticket: MoveTicket): Placement;
   /** Takes the endpoint of a link away; there may be none. */
   remove(ifindex: number): Promise<void>;
   endpoint(ifindex: number): LocalEndpoint | undefined;

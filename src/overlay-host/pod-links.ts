@@ -44,7 +44,10 @@ export class PodLinks implements AsyncDisposable {
   ): Promise<PodInterface> {
     const alias = aliasPrefix + keyText(key);
     if (alias.length > keyTextLimit) {
-      throw new CniError(cniCode.invalidEnvironment, `a container id and the name of its interface must have at most ${keyTextLimit} characters`);
+      throw new CniError(
+        cniCode.invalidEnvironment,
+        `a container id and the name of its interface must have at most ${keyTextLimit} characters`,
+      );
     }
     return createPodInterface(this.#calls, {
       hostName: hostNameOf(key),

@@ -7,8 +7,9 @@ import { cniCode, CniError } from '../overlay/cni/cni-error.ts';
 import type { Attachment, AttachmentRequest, NetworkStatus, PodNetwork } from '../overlay/cni/pod-network.ts';
 import { octetsOf } from '../overlay/control/address.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
+import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
 import type { SubnetPrefix } from '../overlay/control/spec.ts';
-import { formatAddress, formatMac, isIpv4, parseAddress, parseMac } from '../overlay/packet/address.ts';
+import { formatAddress, formatMac, isIpv4, mappedIpv4, parseAddress, parseMac } from '../overlay/packet/address.ts';
 import type { ConfiguredSubnet } from './configured-subnets.ts';
 import type { DataPath } from './data-path.ts';
 import type { PodLinks } from './pod-links.ts';
@@ -29,16 +30,21 @@ export interface HostPodNetworkOptions {
 /** The bits that say that a MAC is one interface's, and that no vendor gave it. */
 const groupBit = 1;
 const localBit = 2;
+/** Endpoints that are to come from other hosts, and how long they are waited for: as long as they are served there. */
+const ticketsLimit = 4096;
+const ticketMs = 45_000;
 
 /**
  * Pods on this host.
  *
- *   link ──► addresses ──► owners are told          ──► answer
- *                     ├──► addresses in the pod ──────►
- *                     └──► maps, agent ───────────────►
+ *   link ──► addresses, maps ──► owners are told       ──► answer
+ *        │                  └──► addresses in the pod ──►
+ *        └──► agent ───────────────────────────────────►
  */
 export class HostPodNetwork implements PodNetwork {
   readonly #options: HostPodNetworkOptions;
+  /** By the endpoint's first address and subnet. */
+  readonly #tickets = new Map<string, { readonly ticket: MoveTicket; readonly untilMs: number }>();
 
   constructor(options: HostPodNetworkOptions) {
     this.#options = options;
@@ -49,20 +55,25 @@ export class HostPodNetwork implements PodNetwork {
     const { key, netns } = request;
     const startMs = nowMs();
     const subnet = this.#subnetFor(request);
-    const mac = macFor(request.mac);
     const fixed = request.addresses.map(fixedAddress);
+    const ticket = this.#takeTicket(subnet.subnetId, fixed);
+    // Neighbours of an endpoint that moves know its MAC.
+    const mac = ticket === undefined ? macFor(request.mac) : octetsOf(ticket.endpoint.mac);
     const mtu = subnet.mtu ?? this.#options.mtu;
     using namespace = new NetworkNamespace(netns);
     const { hostIndex, podIndex, hostMac } = await existing(() =>
       links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent === 'tcx' }),
     );
     const linkMs = nowMs();
-    const { placed, known } = placements.place({ subnetId: subnet.subnetId, ifindex: hostIndex, mac: mac.toHex(), fixed });
-    // What fails first is told; the other must not go unheard.
-    known.catch(() => undefined);
+    const { placed, known } =
+      ticket === undefined
+        ? placements.place({ subnetId: subnet.subnetId, ifindex: hostIndex, mac: mac.toHex(), fixed })
+        : placements.moveIn(hostIndex, ticket);
+    const attached = dataPath.attachPod(hostIndex);
+    // What fails first is told; the others must not go unheard.
+    for (const promise of [known, attached]) promise.catch(() => undefined);
     const endpoint = await placed;
     const placedMs = nowMs();
-    dataPath.attachPod(hostIndex);
     const { addresses, routes } = layoutOf(endpoint, subnet.prefixes);
     await links.configure(
       namespace,
@@ -70,6 +81,7 @@ export class HostPodNetwork implements PodNetwork {
       addresses.map(({ octets, length }) => ({ address: octets, prefixLength: length })),
       routes.map(({ destination, length, gateway }) => ({ destination: { address: destination, prefixLength: length }, gateway })),
     );
+    await attached;
     const configuredMs = nowMs();
     await known;
     const attachment: Attachment = {
@@ -137,10 +149,32 @@ export class HostPodNetwork implements PodNetwork {
     return Promise.resolve(this.#options.links.list().map(({ key }) => key));
   }
 
+  /** The pod that is added with the addresses of the ticket is the one that was at the other host. Throws WeatherError. */
+  expect(ticket: MoveTicket): void {
+    const nowMs = this.#options.nowMs();
+    for (const [key, { untilMs }] of this.#tickets) if (nowMs >= untilMs) this.#tickets.delete(key);
+    if (this.#tickets.size >= ticketsLimit) throw new WeatherError('too-many-moves', `${ticketsLimit} pods are expected already`);
+    const { subnetId, addresses } = ticket.endpoint;
+    this.#tickets.set(ticketKey(subnetId, addresses[0]), { ticket, untilMs: nowMs + ticketMs });
+  }
+
+  #takeTicket(subnetId: number, fixed: readonly string[]): MoveTicket | undefined {
+    for (const address of fixed) {
+      const key = ticketKey(subnetId, address);
+      const found = this.#tickets.get(key);
+      if (found === undefined || this.#options.nowMs() >= found.untilMs) continue;
+      this.#tickets.delete(key);
+      return found.ticket;
+    }
+    return undefined;
+  }
+
   /** The one that is named; when nothing is named, the only one. */
   #subnetFor({ vpc, subnet }: AttachmentRequest): ConfiguredSubnet {
     const subnets = this.#options.subnets();
-    const found = subnets.filter((candidate) => (vpc === undefined || candidate.vpc === vpc) && (subnet === undefined || candidate.name === subnet));
+    const found = subnets.filter(
+      (candidate) => (vpc === undefined || candidate.vpc === vpc) && (subnet === undefined || candidate.name === subnet),
+    );
     const [first] = found;
     if (first !== undefined && found.length === 1) return first;
     const what = `${vpc === undefined ? '' : `VPC ${vpc}, `}subnet ${subnet ?? '(none named)'}`;
@@ -168,16 +202,21 @@ function layoutOf(endpoint: LocalEndpoint, prefixes: readonly SubnetPrefix[]): P
   const routes = addresses.flatMap(({ gateway }) => {
     if (gateway === undefined) return [];
     // All zeros, of the same family.
-    const destination = isIpv4(gateway) ? new Uint8Array(4) : new Uint8Array(16);
+    const destination = isIpv4(gateway) ? mappedIpv4(new Uint8Array(4)) : new Uint8Array(16);
     return [{ destination, length: 0 as const, gateway }];
   });
   return { addresses, routes };
 }
 
-function macFor(asked: string | undefined): Uint8Array<ArrayBuffer> {
+function ticketKey(subnetId: number, address: string | undefined): string {
+  return `${subnetId}/${address ?? ''}`;
+}
+
+function macFor(asked: string | undefined): Uint8Array {
   if (asked !== undefined) {
     const mac = parseMac(asked);
-    if (mac === undefined || ((mac[0] ?? 0) & groupBit) !== 0) throw new CniError(cniCode.invalidConfig, `${asked} is no MAC of an interface`);
+    if (mac === undefined || ((mac[0] ?? 0) & groupBit) !== 0)
+      throw new CniError(cniCode.invalidConfig, `${asked} is no MAC of an interface`);
     return mac;
   }
   const mac = randomFillSync(new Uint8Array(6));

@@ -3,7 +3,7 @@ import type { Bpf, BpfLink, BpfObject, BpfProgram } from '../../overlay/kernel.t
 import { OpenHandles } from '../ffi/open-handles.ts';
 import { mountBpffs, unmountBpffs } from './bpffs.ts';
 import { type Native, openNative } from './libbpf.ts';
-import { attachTcxIngress, attachXdp, openPinnedLink } from './linux-link.ts';
+import { attachTcxIngress, attachTcxIngressAway, attachXdp, openPinnedLink } from './linux-link.ts';
 import { LinuxObject } from './linux-object.ts';
 import { selfTest } from './self-test.ts';
 
@@ -31,6 +31,11 @@ export class LinuxBpf implements Bpf {
 
   attachTcxIngress(program: BpfProgram, ifindex: number): BpfLink {
     return attachTcxIngress(this.#native, this.#handles, program, ifindex);
+  }
+
+  /** As `attachTcxIngress`, with the kernel's work on another thread. The object of the program stays open until then. */
+  attachTcxIngressAway(program: BpfProgram, ifindex: number): Promise<BpfLink> {
+    return attachTcxIngressAway(this.#native, this.#handles, program, ifindex);
   }
 
   openPinnedLink(path: string): BpfLink | undefined {

@@ -101,9 +101,34 @@ function xdpRemedy(result: number): string | undefined {
 
 /** Attaches with BPF_LINK_CREATE; libbpf has a call of its own for that since 1.3. Throws WeatherError `bpf-attach`. */
 export function attachTcxIngress(native: Native, handles: OpenHandles, program: BpfProgram, ifindex: number): LinuxLink {
+  const link = native.libbpf.bpf_link_create(tcProgram(program), ifindex, attachTypes.tcxIngress, null);
+  return tcxLink(native, handles, program, ifindex, link);
+}
+
+/** The same on another thread: the kernel waits some milliseconds until no packet is in the hook any more. Nobody may close the object before. */
+export async function attachTcxIngressAway(native: Native, handles: OpenHandles, program: BpfProgram, ifindex: number): Promise<LinuxLink> {
+  const { async: create } = native.libbpf.bpf_link_create as unknown as { readonly async: CreateAway };
+  const link = await new Promise<number>((resolve, reject) => {
+    create(tcProgram(program), ifindex, attachTypes.tcxIngress, null, (error, result) => (error === null ? resolve(result) : reject(error)));
+  });
+  return tcxLink(native, handles, program, ifindex, link);
+}
+
+type CreateAway = (
+  programFd: number,
+  target: number,
+  attachType: number,
+  options: null,
+  done: (error: Error | null, result: number) => void,
+) => void;
+
+function tcProgram(program: BpfProgram): number {
   const { fd, type } = linuxProgram(program);
   assert(type === programTypes.tc, `${program.name} is no tc program`);
-  const link = native.libbpf.bpf_link_create(fd, ifindex, attachTypes.tcxIngress, null);
+  return fd;
+}
+
+function tcxLink(native: Native, handles: OpenHandles, program: BpfProgram, ifindex: number, link: number): LinuxLink {
   if (link < 0) {
     const remedy = link === -EINVAL ? 'tcx links need Linux 6.6: on an older kernel use XDP at the pods.' : undefined;
     throw kernelError('bpf-attach', `${program.name} cannot be attached to interface ${ifindex} at tcx ingress`, link, remedy);
