@@ -348,12 +348,47 @@ INLINE int agent_ipv4(struct frame *frame, struct order *order) {
   return route_ip(frame, order, &key, via_gateway);
 }
 
-INLINE int agent_ipv6(struct frame *frame, struct order *order) {
+/* The kernel of the receiver walks over extension headers, so a message of neighbour discovery must not hide behind them. 0, or the reason
+ * to drop. `end`: of the packet, in the frame. */
+INLINE int walk_extensions(void *context, const bool xdp, __u32 protocol, __u32 end) {
+  __u32 at = ETH_HLEN + sizeof(struct ipv6hdr);
+  for (int walked = 0; is_extension(protocol); walked++) {
+    __u8 head[8];
+    if (walked == MAX_EXTENSIONS || at + sizeof(head) > end || load(context, xdp, at, head, sizeof(head))) return MALFORMED;
+    /* The authentication header alone counts in words, less two. */
+    if (protocol == IPPROTO_FRAGMENT)
+      at += sizeof(head);
+    else
+      at += protocol == IPPROTO_AH ? (head[1] + 2) * 4 : (head[1] + 1) * 8;
+    if (at > end) return MALFORMED;
+    /* What follows continues another fragment: it is no header. */
+    if (protocol == IPPROTO_FRAGMENT && (head[2] << 8 | head[3]) & IPV6_FRAGMENT_OFFSET) return 0;
+    protocol = head[0];
+  }
+  __u8 type;
+  if (protocol != IPPROTO_ICMPV6 || at >= end || load(context, xdp, at, &type, sizeof(type))) return 0;
+  return type >= ND_ROUTER_SOLICITATION && type <= ND_REDIRECT ? ARP : 0;
+}
+
+static __noinline int walk_extensions_tc(struct __sk_buff *skb, __u32 protocol, __u32 end) {
+  return walk_extensions(skb, false, protocol, end);
+}
+
+static __noinline int walk_extensions_xdp(struct xdp_md *context, __u32 protocol, __u32 end) {
+  return walk_extensions(context, true, protocol, end);
+}
+
+INLINE int agent_ipv6(void *context, const bool xdp, struct frame *frame, struct order *order) {
   struct port *port = frame->port;
   struct ethhdr *ethernet = frame->data;
   struct ipv6hdr *ip = (void *)(ethernet + 1);
   if ((void *)(ip + 1) > frame->data_end || ip->version != 6) return MALFORMED;
   if (!frame->segmented_later && bpf_ntohs(ip->payload_len) > frame->bytes - ETH_HLEN - sizeof(*ip)) return MALFORMED;
+  if (is_extension(ip->nexthdr)) {
+    __u32 end = frame->segmented_later ? frame->bytes : ETH_HLEN + sizeof(*ip) + bpf_ntohs(ip->payload_len);
+    int hidden = xdp ? walk_extensions_xdp(context, ip->nexthdr, end) : walk_extensions_tc(context, ip->nexthdr, end);
+    if (hidden) return hidden;
+  }
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp6hdr *icmp = (void *)(ip + 1);
     if ((void *)(icmp + 1) > frame->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return MALFORMED;
@@ -381,7 +416,7 @@ INLINE int agent_ipv6(struct frame *frame, struct order *order) {
   return route_ip(frame, order, &key, via_gateway);
 }
 
-INLINE int decide(struct frame *frame, struct order *order, bool tagged) {
+INLINE int decide(void *context, const bool xdp, struct frame *frame, struct order *order, bool tagged) {
   struct ethhdr *ethernet = frame->data;
   if ((void *)(ethernet + 1) > frame->data_end) return MALFORMED;
   if (!same_mac(ethernet->h_source, frame->port->mac)) return SPOOFED_MAC;
@@ -392,7 +427,7 @@ INLINE int decide(struct frame *frame, struct order *order, bool tagged) {
   case bpf_htons(ETH_P_IP):
     return agent_ipv4(frame, order);
   case bpf_htons(ETH_P_IPV6):
-    return agent_ipv6(frame, order);
+    return agent_ipv6(context, xdp, frame, order);
   default:
     return ETHER_TYPE;
   }
@@ -404,7 +439,7 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   if (!port) return drop(xdp, 0, NO_PORT, bytes);
   frame->port = port;
   struct order order = {.bytes = bytes, .inner_bytes = bytes, .segmented_later = frame->segmented_later};
-  int how = decide(frame, &order, tagged);
+  int how = decide(context, xdp, frame, &order, tagged);
   if (how == ADVERTISE || how == SOLICIT) {
     bool advertise = how == ADVERTISE;
     how = xdp ? rewrite_neighbor_xdp(context, port, &order, advertise) : rewrite_neighbor_tc(context, port, &order, advertise);

@@ -66,6 +66,15 @@ struct neighbor {
   __u8 option_mac[MAC_BYTES];
 };
 
+/* Extension headers that are walked over: more than any sensible packet has. */
+#define MAX_EXTENSIONS 6
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+
+INLINE bool is_extension(__u32 protocol) {
+  return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_AH ||
+         protocol == IPPROTO_DSTOPTS;
+}
+
 /* Without the option: what a pod must send at least. */
 #define NEIGHBOR_MINIMUM_BYTES 24
 

@@ -83,11 +83,13 @@ struct lesson {
   __u8 mac[MAC_BYTES];
 };
 
-/* Makes a path of a lesson that is trusted; 0 if it is void, old, or about an endpoint of this host. */
+/* Makes a path of a lesson that is trusted; 0 if it is void, old, about an endpoint of this host, or leads to this host itself. */
 static __noinline int learn(const struct endpoint_key *key, const struct lesson *lesson) {
   struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
   if (endpoint && endpoint->kind == ENDPOINT_LOCAL) return 0;
   __u32 host_id = lesson->host_id;
+  struct settings *own = this_host();
+  if (!own || host_id == own->host_id) return 0;
   struct host *host = bpf_map_lookup_elem(&hosts, &host_id);
   if (!host || !(host->flags & HOST_KNOWN) || host->generation != lesson->host_generation) return 0;
   __u64 expires_ns = bpf_ktime_get_ns() + PATH_NS;

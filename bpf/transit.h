@@ -149,7 +149,7 @@ INLINE int send_answer(struct arrival *arrival, const struct lesson *entry) {
   return send(arrival->context, arrival, &letter, entry, ANSWERED);
 }
 
-/* ARP: a question to this host as owner, or the answer to a question of ours. */
+/* ARP: a question to this host as owner, or the answer of an owner to a question of ours. */
 INLINE int transit_arp(struct arrival *arrival) {
   struct ethhdr *ethernet = arrival->data + arrival->inner;
   struct arp *arp = (void *)(ethernet + 1);
@@ -177,6 +177,7 @@ INLINE int transit_arp(struct arrival *arrival) {
   if (arp->operation != bpf_htons(ARP_REPLY) || !arrival->has_loc || !endpoint) return discard(arrival, ARP);
   struct endpoint_key sender_key = {.vni = arrival->vni};
   map_ipv4(sender_key.address, sender);
+  if (!is_owner(arrival->from, &sender_key)) return discard(arrival, UNTRUSTED);
   learn_loc(arrival, &sender_key, 0);
   return deliver(arrival, endpoint->ifindex, endpoint->mac);
 }
@@ -216,6 +217,7 @@ INLINE int transit_neighbor(struct arrival *arrival, struct ethhdr *ethernet, st
   copy_address(asked.address, (__u8 *)&ip->daddr);
   struct endpoint *endpoint = find_local(&asked);
   if (!arrival->has_loc || !endpoint) return discard(arrival, ARP);
+  if (!is_owner(arrival->from, &target)) return discard(arrival, UNTRUSTED);
   learn_loc(arrival, &target, 0);
   return deliver(arrival, endpoint->ifindex, endpoint->mac);
 }
@@ -378,6 +380,23 @@ INLINE int transit_inner(struct arrival *arrival) {
   return transit_ip(arrival, &source, &destination);
 }
 
+/* A probe of another host: it goes back as it is. That proves that this program runs, whatever its daemon does. Checksums stay right. */
+INLINE int reflect(struct arrival *arrival, struct ethhdr *ethernet, struct iphdr *ip, struct udphdr *udp) {
+  /* Two hosts would send each other one packet for ever. */
+  if (udp->source == bpf_htons(GENEVE_PORT)) return discard(arrival, MALFORMED);
+  __u8 mac[MAC_BYTES];
+  copy_mac(mac, ethernet->h_dest);
+  copy_mac(ethernet->h_dest, ethernet->h_source);
+  copy_mac(ethernet->h_source, mac);
+  __be32 address = ip->daddr;
+  ip->daddr = ip->saddr;
+  ip->saddr = address;
+  udp->dest = udp->source;
+  udp->source = bpf_htons(GENEVE_PORT);
+  count(0, ANSWERED, arrival->bytes);
+  return XDP_TX;
+}
+
 INLINE int transit_packet(struct xdp_md *context) {
   struct arrival arrival = {
       .context = context,
@@ -407,6 +426,7 @@ INLINE int transit_packet(struct xdp_md *context) {
   __u32 udp_bytes = bpf_ntohs(udp->len);
   if ((void *)(geneve + 1) > arrival.data_end || total_bytes + ETH_HLEN > arrival.bytes || total_bytes != udp_bytes + sizeof(struct iphdr))
     return discard(&arrival, MALFORMED);
+  if (!(geneve->version_length >> 6) && geneve->flags & GENEVE_CONTROL) return reflect(&arrival, ethernet, ip, udp);
   __u32 option_bytes = (geneve->version_length & 0x3f) * 4;
   if (geneve->version_length >> 6 || geneve->protocol != bpf_htons(GENEVE_TRANSPARENT_ETHERNET) || option_bytes > MAX_OPTION_BYTES ||
       udp_bytes < sizeof(struct udphdr) + sizeof(struct geneve) + option_bytes)

@@ -7,7 +7,7 @@ import { arpOperation, decodeArp } from '../../src/overlay/packet/arp.ts';
 import { decodeEthernet, encodeEthernet, etherType } from '../../src/overlay/packet/ethernet.ts';
 import { decodeIcmp, icmpChecksumHolds, icmpFragmentationNeeded, icmpType, icmpv6Type } from '../../src/overlay/packet/icmp.ts';
 import { decodeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
-import { decodeIpv6 } from '../../src/overlay/packet/ipv6.ts';
+import { decodeIpv6, encodeIpv6, extensionHeader } from '../../src/overlay/packet/ipv6.ts';
 import { pseudoHeaderSum } from '../../src/overlay/packet/checksum.ts';
 import { decodeNeighbor, encodeNeighbor, neighborFlag } from '../../src/overlay/packet/neighbor-discovery.ts';
 import { skipWithoutKernel } from '../../src/kernel/bpf/test-kernel.ts';
@@ -59,6 +59,24 @@ const linkLocal = address('fe80::11');
 const routerSolicitation = { type: icmpv6Type.routerSolicitation, code: 0, rest: 0, body: new Uint8Array(8) };
 const truncated = (frame: Uint8Array, bytes: number): Uint8Array => frame.slice(0, bytes);
 
+/** The frame's IPv6 packet with so many headers of options for the destination in front of what it holds. */
+function behindOptions(frame: Uint8Array, headers: number): Uint8Array {
+  const { destination, source, type, payload } = ethernetOf(frame);
+  const packet = decodeIpv6(payload)!;
+  let { nextHeader, payload: rest } = packet;
+  for (let count = 0; count < headers; count++) {
+    rest = Uint8Array.of(nextHeader, 0, 1, 4, 0, 0, 0, 0, ...rest);
+    nextHeader = extensionHeader.destinationOptions;
+  }
+  return encodeEthernet({ destination, source, type, payload: encodeIpv6({ ...packet, nextHeader, payload: rest }) });
+}
+
+const advertisement = icmpv6Frame(
+  encodeNeighbor({ kind: 'advertisement', flags: 0, target: remote.ipv6, linkLayerAddress: pod.mac }),
+  pod.ipv6,
+  remote.ipv6,
+);
+
 interface Drop {
   readonly name: string;
   readonly reason: Reason;
@@ -107,14 +125,13 @@ const drops: readonly Drop[] = [
       64,
     ),
   },
+  { name: 'a neighbour advertisement', reason: 'arp', frame: advertisement },
+  { name: 'a neighbour advertisement behind an extension header', reason: 'arp', frame: behindOptions(advertisement, 1) },
+  { name: 'a neighbour advertisement behind six of them', reason: 'arp', frame: behindOptions(advertisement, 6) },
   {
-    name: 'a neighbour advertisement',
-    reason: 'arp',
-    frame: icmpv6Frame(
-      encodeNeighbor({ kind: 'advertisement', flags: 0, target: remote.ipv6, linkLayerAddress: pod.mac }),
-      pod.ipv6,
-      remote.ipv6,
-    ),
+    name: 'a packet with seven extension headers',
+    reason: 'malformed',
+    frame: behindOptions(udpFrame({ source: pod.ipv6, destination: remote.ipv6 }), 7),
   },
   {
     name: 'a router advertisement',

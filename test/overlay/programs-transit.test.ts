@@ -93,7 +93,22 @@ const arpReply = (changes: TunnelChanges = {}): Uint8Array =>
   );
 
 /* Octets of the outer headers. */
-const at = { ipLength: 16, fragment: 20, protocol: 23, udpPort: 36, udpLength: 38, version: 42, geneveProtocol: 44, option: 50 } as const;
+const at = {
+  fragment: 20,
+  protocol: 23,
+  sourceAddress: 26,
+  destinationAddress: 30,
+  sourcePort: 34,
+  udpPort: 36,
+  udpLength: 38,
+  version: 42,
+  control: 43,
+  geneveProtocol: 44,
+  option: 50,
+} as const;
+
+/** As a host sends it to learn whether the other's transit runs. */
+const probe = (changes: TunnelChanges = {}): Uint8Array => changed(tunnelFrame(new Uint8Array(16).fill(0x70), changes), at.control, 0x80);
 
 for (const [name, frame] of [
   ['for another port', forPod({ port: 4789 })],
@@ -162,7 +177,29 @@ const drops: readonly Drop[] = [
   { name: 'an inner frame that is cut off', reason: 'malformed', frame: tunnelFrame(new Uint8Array(10)) },
   { name: 'an inner packet that is cut off', reason: 'malformed', frame: tunnelFrame(udpFrame({ destination: pod.ipv4 }).slice(0, 30)) },
   { name: 'a question about what nobody has', reason: 'noEndpoint', frame: tunnelFrame(arpFrame(owned.nobody)) },
+  { name: 'a probe of a host that is none of ours', reason: 'unknownSource', frame: probe({ from: 9 }), countedVni: 0 },
+  {
+    name: 'a probe that its answer would make a probe again',
+    reason: 'malformed',
+    frame: changed(probe(), at.sourcePort, 0x17, 0xc1),
+    countedVni: 0,
+  },
+  { name: 'a probe of another version', reason: 'malformed', frame: changed(probe(), at.version, 0x40), countedVni: 0 },
+  { name: 'a probe that is cut off', reason: 'malformed', frame: probe().slice(0, 46), countedVni: 0 },
   { name: 'an ARP answer without a location', reason: 'arp', frame: arpReply() },
+  { name: 'an ARP answer of a host that does not own it', reason: 'untrusted', frame: arpReply({ from: 4, options: [location()] }) },
+  {
+    name: 'a neighbour advertisement of a host that does not own it',
+    reason: 'untrusted',
+    frame: tunnelFrame(
+      icmpv6Frame(
+        encodeNeighbor({ kind: 'advertisement', flags: 0, target: remote.ipv6, linkLayerAddress: remote.mac }),
+        remote.ipv6,
+        pod.ipv6,
+      ),
+      { from: 4, options: [location()] },
+    ),
+  },
   {
     name: 'an ARP answer for nobody here',
     reason: 'arp',
@@ -228,6 +265,20 @@ test('transit drops what it must, and says why', { skip }, async (context) => {
       assert.deepEqual(outcome.counts, [`${countedVni === undefined ? '' : `${countedVni} `}${reason} 1 ${frame.length}`]);
       assert.equal(outcome.verdict, verdicts.drop);
     });
+  }
+});
+
+test('transit sends a probe back as it is, whatever its VNI, with the ends swapped', { skip }, () => {
+  for (const frame of [probe(), probe({ from: 4, vni: 0 }), probe({ timeToLive: 1, options: [unknownOption(0x81)] })]) {
+    const outcome = run(frame);
+    assert.deepEqual(outcome.counts, [`0 answered 1 ${frame.length}`]);
+    assert.equal(outcome.verdict, verdicts.transmit);
+    const { sourceAddress, destinationAddress, sourcePort, udpPort, udpLength } = at;
+    const wanted = frame.slice();
+    wanted.set([...frame.subarray(6, 12), ...frame.subarray(0, 6)], 0);
+    wanted.set([...frame.subarray(destinationAddress, sourcePort), ...frame.subarray(sourceAddress, destinationAddress)], sourceAddress);
+    wanted.set([...frame.subarray(udpPort, udpLength), ...frame.subarray(sourcePort, udpPort)], sourcePort);
+    assert.deepEqual(outcome.frame, wanted);
   }
 });
 
