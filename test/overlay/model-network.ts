@@ -106,9 +106,12 @@ export class ModelNetwork {
     for (const { hosts } of this.#hosts.values()) hosts.set(hostId, { ...hosts.get(hostId)!, ...change });
   }
 
-  send(pod: Pod, frame: Uint8Array, segmentedLater = false): Walk {
+  send(pod: Pod, frame: Uint8Array, segmentBytes?: number): Walk {
     const tables = this.host(pod.hostId);
-    return this.#walk(pod.hostId, agent(tables, { ifindex: pod.ifindex, frame, segmentedLater }, this.nowNs));
+    return this.#walk(
+      pod.hostId,
+      agent(tables, { ifindex: pod.ifindex, frame, ...(segmentBytes === undefined ? {} : { segmentBytes }) }, this.nowNs),
+    );
   }
 
   /** A packet that comes to a host from the underlay. */

@@ -1,4 +1,4 @@
-import { localEndpoint, type Tables } from '../../src/overlay/model/tables.ts';
+import { endpointName, localEndpoint, type Tables } from '../../src/overlay/model/tables.ts';
 import { mappedIpv4 } from '../../src/overlay/packet/address.ts';
 import { encodeArp } from '../../src/overlay/packet/arp.ts';
 import { pseudoHeaderSum } from '../../src/overlay/packet/checksum.ts';
@@ -9,7 +9,14 @@ import { encodeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { encodeExtension, encodeFragment, encodeIpv6, extensionHeader } from '../../src/overlay/packet/ipv6.ts';
 import { solicitedNodeGroup } from '../../src/overlay/packet/neighbor-discovery.ts';
 import { joinOctets } from '../../src/overlay/packet/octets.ts';
-import { encodeForward, encodeLocation, encodeMoved, encodeRoute, overlayOptionClass } from '../../src/overlay/packet/overlay-option.ts';
+import {
+  encodeForward,
+  encodeLocation,
+  encodeMoved,
+  encodeRoute,
+  locationFlag,
+  overlayOptionClass,
+} from '../../src/overlay/packet/overlay-option.ts';
 import { encodeTcp } from '../../src/overlay/packet/tcp.ts';
 import { encodeUdp } from '../../src/overlay/packet/udp.ts';
 import type { SeededRandom } from '../../src/sim/seeded-random.ts';
@@ -54,9 +61,9 @@ export function randomPodFrame(random: SeededRandom, tables: Tables): Uint8Array
 export function randomUnderlayFrame(random: SeededRandom, tables: Tables): Uint8Array {
   const { vni, sender, sourceHostId, options } = random.chance(0.25) ? returned(random, tables) : fromElsewhere(random, tables);
   const inner = randomFrame(random, sender, 0.02);
-  const geneve = encodeGeneve({ control: random.chance(0.02), protocol: 0x6558, vni, options, payload: damaged(random, inner) });
+  const geneve = encodeGeneve({ control: random.chance(0.03), protocol: 0x6558, vni, options, payload: damaged(random, inner) });
   const udp = encodeUdp({
-    sourcePort: 49152 + random.below(16384),
+    sourcePort: random.chance(0.97) ? 49152 + random.below(16384) : 6081,
     destinationPort: random.chance(0.98) ? 6081 : random.below(0x10000),
     checksum: random.chance(0.8) ? 0 : random.below(0x10000),
     payload: geneve,
@@ -93,9 +100,17 @@ interface Underlay {
 function fromElsewhere(random: SeededRandom, tables: Tables): Underlay {
   const vni = random.chance(0.96) ? random.pick(vnis) : random.below(0x1000000);
   const ipv4 = random.pick(ipv4Pool);
+  const ipv6 = random.pick(ipv6Pool);
+  const sender = { mac: endpointMac(ipv4), ipv4, ipv6 };
+  const known = tables.paths.get(endpointName({ vni, address: random.pick([ipv4, ipv6]) }));
+  if (known !== undefined && random.chance(0.3)) {
+    // What is known already is told again.
+    const flags = random.pick([0, locationFlag.noPath]);
+    return { vni, sender, sourceHostId: known.hostId & 7, options: [encodeLocation({ ...known, flags, mac: octets(random, 6) })] };
+  }
   const sourceHostId = random.pick(otherHostIds);
   const options = Array.from({ length: random.pick([0, 0, 1, 1, 1, 1, 1, 1, 2, 3]) }, () => randomOption(random, tables, sourceHostId));
-  return { vni, sender: { mac: endpointMac(ipv4), ipv4, ipv6: random.pick(ipv6Pool) }, sourceHostId, options };
+  return { vni, sender, sourceHostId, options };
 }
 
 /** A packet of one of ours that another host did not want. */
@@ -116,9 +131,9 @@ function returned(random: SeededRandom, tables: Tables): Underlay {
 function randomLocation(random: SeededRandom, tables: Tables, sourceHostId: number, flags: number): GeneveOption {
   const hostId = random.chance(0.5)
     ? sourceHostId
-    : random.chance(0.9)
+    : random.chance(0.85)
       ? random.pick(otherHostIds)
-      : random.pick([0, 1, 4095, 4096, 0xffffffff]);
+      : random.pick([0, 1, 1, 1, 4095, 4096, 0xffffffff]);
   return encodeLocation({
     hostId,
     hostGeneration: random.chance(0.85) ? (tables.hosts.get(hostId)?.generation ?? 0) : random.below(4),
@@ -222,14 +237,22 @@ function ipv6Packet(random: SeededRandom, sender: Sender, wrong: number): Uint8A
   const protocol = random.pick([ipProtocol.udp, ipProtocol.tcp, ipProtocol.icmpv6, 132, 59]);
   let nextHeader: number = protocol;
   let payload = transport(random, protocol);
-  while (random.chance(0.15)) {
+  // One extension header often has more.
+  let more = 0.15;
+  while (random.chance(more)) {
+    more = 0.5;
     if (random.chance(0.4)) {
       const fragment = { offsetBytes: random.below(20) * 8, more: random.chance(0.5), identification: 1 };
       payload = joinOctets(encodeFragment(nextHeader, fragment), payload);
       nextHeader = extensionHeader.fragment;
     } else {
       payload = joinOctets(encodeExtension(nextHeader, octets(random, 6 + random.below(20))), payload);
-      nextHeader = random.pick([extensionHeader.hopByHop, extensionHeader.routing, extensionHeader.destinationOptions]);
+      nextHeader = random.pick([
+        extensionHeader.hopByHop,
+        extensionHeader.routing,
+        extensionHeader.authentication,
+        extensionHeader.destinationOptions,
+      ]);
     }
   }
   return encodeIpv6({
@@ -249,7 +272,10 @@ function transport(random: SeededRandom, protocol: number): Uint8Array<ArrayBuff
   const destinationPort = random.below(0x10000);
   if (protocol === ipProtocol.udp) return encodeUdp({ sourcePort, destinationPort, checksum: random.below(0x10000), payload });
   if (protocol === ipProtocol.icmp || protocol === ipProtocol.icmpv6) {
-    return encodeIcmp({ type: random.pick([0, 3, 8, 128, 129]), code: 0, rest: random.below(0xffffffff), body: payload }, 0);
+    return encodeIcmp(
+      { type: random.pick([0, 3, 8, 128, 129, 133, 135, 136, 137]), code: 0, rest: random.below(0xffffffff), body: payload },
+      0,
+    );
   }
   if (protocol !== ipProtocol.tcp) return octets(random, random.below(60));
   const fields = { sequence: 1, acknowledgment: 2, flags: 16, window: 3, checksum: random.below(0x10000), urgentPointer: 0 };

@@ -8,9 +8,9 @@ import { decodeEthernet, encodeEthernet, etherType } from '../packet/ethernet.ts
 import { decodeGeneve } from '../packet/geneve.ts';
 import { decodeIcmp, encodeIcmp, icmpChecksumHolds, icmpv6Type } from '../packet/icmp.ts';
 import { decodeIpv4, ipProtocol } from '../packet/ipv4.ts';
-import { decodeIpv6, encodeIpv6 } from '../packet/ipv6.ts';
+import { decodeIpv6, encodeExtension, encodeFragment, encodeIpv6, extensionHeader, maxExtensionHeaders } from '../packet/ipv6.ts';
 import { decodeNeighbor, encodeNeighbor, solicitedNodeGroup } from '../packet/neighbor-discovery.ts';
-import { readU16 } from '../packet/octets.ts';
+import { joinOctets, readU16 } from '../packet/octets.ts';
 import { decodeOverlayOption, type OverlayOption } from '../packet/overlay-option.ts';
 import { agent } from './agent.ts';
 
@@ -172,7 +172,9 @@ test('a packet that is too big is answered with the MTU, or dropped when it may 
   const { net, a, b } = network();
   const fits = mtu - 28;
   assert.equal(net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits })).delivered?.hostId, 2);
-  assert.equal(net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits + 1 }), true).delivered?.hostId, 2, 'segments are smaller');
+  const long = udpFrame(a, b.ipv4, { payloadBytes: 10 * fits });
+  assert.equal(net.send(a, long, fits).delivered?.hostId, 2, 'segments are smaller');
+  assert.deepEqual(net.send(a, long, fits + 1).steps, ['1 tooBig']);
   const cut = net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits + 1, dontFragment: false }));
   assert.deepEqual([cut.steps, cut.delivered], [['1 tooBig'], undefined]);
 
@@ -247,6 +249,32 @@ test('ARP and ND are answered here for the gateway, for pods of this host and fo
   assert.equal(arpAnswer(b.ipv4), `1 answered ${hex(b.mac)}`);
   assert.equal(ndAnswer(b.ipv6), `1 sentViaOwner, 3 answered, 1 delivered ${hex(b.mac)}`);
   assert.equal(ndAnswer(b.ipv6), `1 answered ${hex(b.mac)}`);
+});
+
+test('a message of neighbour discovery cannot hide behind extension headers', () => {
+  const { net, a, b } = network();
+  const send = (nextHeader: number, payload: Uint8Array): readonly string[] => {
+    const fields = { trafficClass: 0, flowLabel: 0, nextHeader, hopLimit: 255, source: a.ipv6, destination: b.ipv6 };
+    const packet = encodeIpv6({ ...fields, payload });
+    return net.send(a, encodeEthernet({ destination: b.mac, source: a.mac, type: etherType.ipv6, payload: packet })).steps.slice(0, 1);
+  };
+  const advertisement = Uint8Array.of(icmpv6Type.neighborAdvertisement, 0, 0, 0, 0x20, 0, 0, 0, ...a.ipv6);
+  const { hopByHop, destinationOptions, fragment } = extensionHeader;
+  const options = (nextHeader: number, next: Uint8Array): Uint8Array => joinOctets(encodeExtension(nextHeader, new Uint8Array(6)), next);
+  const piece = (offsetBytes: number, next: Uint8Array): Uint8Array =>
+    joinOctets(encodeFragment(ipProtocol.icmpv6, { offsetBytes, more: true, identification: 1 }), next);
+  assert.deepEqual(send(ipProtocol.icmpv6, advertisement), ['1 arp']);
+  assert.deepEqual(send(hopByHop, options(ipProtocol.icmpv6, advertisement)), ['1 arp']);
+  assert.deepEqual(send(hopByHop, options(destinationOptions, options(ipProtocol.icmpv6, advertisement))), ['1 arp']);
+  assert.deepEqual(send(fragment, piece(0, advertisement)), ['1 arp']);
+  assert.deepEqual(send(fragment, piece(64, advertisement)), ['1 sentViaOwner'], 'the octets of a later fragment are no header');
+  assert.deepEqual(send(hopByHop, options(ipProtocol.icmpv6, Uint8Array.of(icmpv6Type.echoRequest))), ['1 sentViaOwner']);
+  assert.deepEqual(send(hopByHop, new Uint8Array(7)), ['1 malformed']);
+  let chain: Uint8Array = advertisement;
+  for (let headers = 0; headers < maxExtensionHeaders; headers++)
+    chain = options(headers === 0 ? ipProtocol.icmpv6 : destinationOptions, chain);
+  assert.deepEqual(send(destinationOptions, chain), ['1 arp']);
+  assert.deepEqual(send(destinationOptions, options(destinationOptions, chain)), ['1 malformed']);
 });
 
 test('an owner answers its own pods from its directory, and sends their packets direct', () => {

@@ -17,16 +17,20 @@ import { updatedChecksum } from '../packet/checksum.ts';
 import { decodeEthernet, ethernetHeaderBytes, etherType, type EthernetFrame } from '../packet/ethernet.ts';
 import type { GeneveOption } from '../packet/geneve.ts';
 import { icmpv6Type } from '../packet/icmp.ts';
-import type { Ipv6Packet } from '../packet/ipv6.ts';
+import { ipProtocol, ipv4HeaderBytes } from '../packet/ipv4.ts';
+import { ipv6HeaderBytes, upperLayer, type Ipv6Packet } from '../packet/ipv6.ts';
 import { neighborHopLimit } from '../packet/neighbor-discovery.ts';
 import { readU16, sameOctets, writeU16 } from '../packet/octets.ts';
+import { tcpHeaderBytes } from '../packet/tcp.ts';
+import { udpHeaderBytes } from '../packet/udp.ts';
 import { encodeLocation, locationFlag } from '../packet/overlay-option.ts';
 import { flowPort, flowPortOfIp } from './flow-port.ts';
-import { ipOf, isForNoEndpoint, isLinkLocalIpv6, isUnspecified, type IpPacket } from './ip.ts';
+import { ipOf, isForNoEndpoint, withFrameLength, isLinkLocalIpv6, isUnspecified, type IpPacket } from './ip.ts';
 import {
   arpOf,
   arpQuestion,
   discoveryOf,
+  isDiscovery,
   isShortIcmpv6,
   neighborFrame,
   solicitationQuestion,
@@ -50,8 +54,8 @@ export interface PodFrame {
   readonly frame: Uint8Array;
   /** Where the program is attached. XDP can redirect to `devices` only. */
   readonly hook?: 'tc' | 'xdp';
-  /** A packet that will be segmented later: it has no size of its own yet. */
-  readonly segmentedLater?: boolean;
+  /** Of a packet that will be cut into segments later: the payload of each. */
+  readonly segmentBytes?: number;
 }
 
 interface PodPort extends Port {
@@ -59,7 +63,7 @@ interface PodPort extends Port {
 }
 
 /** What the agent makes of a pod's frame; `nowNs` on the kernel's monotonic clock. */
-export function agent(tables: Tables, { ifindex, frame, hook = 'tc', segmentedLater = false }: PodFrame, nowNs: bigint): Outcome {
+export function agent(tables: Tables, { ifindex, frame, hook = 'tc', segmentBytes }: PodFrame, nowNs: bigint): Outcome {
   const run = new Run(tables, frame, nowNs, hook === 'xdp');
   const record = tables.ports.get(ifindex);
   if (record === undefined) return run.drop('noPort');
@@ -70,11 +74,13 @@ export function agent(tables: Tables, { ifindex, frame, hook = 'tc', segmentedLa
   if (!sameOctets(ethernet.source, port.mac)) return run.drop('spoofedMac');
   if (ethernet.type === etherType.arp) return arp(run, port, ethernet);
   if (ethernet.type !== etherType.ipv4 && ethernet.type !== etherType.ipv6) return run.drop('etherType');
-  const ip = ipOf(ethernet);
+  const ip = ipOf(segmentBytes === undefined ? ethernet : withFrameLength(ethernet));
   if (ip === undefined) return run.drop('malformed');
   if (ip.family === 6 && isShortIcmpv6(ip.packet)) return run.drop('malformed');
+  const hidden = ip.family === 6 ? hiddenDiscovery(ip.packet) : undefined;
+  if (hidden !== undefined) return run.drop(hidden);
   const discovery = ip.family === 6 ? neighborDiscovery(run, port, ethernet, ip.packet) : undefined;
-  return discovery ?? new Sending(run, port, ethernet, ip, segmentedLater).send();
+  return discovery ?? new Sending(run, port, ethernet, ip, segmentBytes).send();
 }
 
 function arp(run: Run, port: PodPort, ethernet: EthernetFrame): Outcome {
@@ -88,6 +94,19 @@ function arp(run: Run, port: PodPort, ethernet: EthernetFrame): Outcome {
   const gateway = subnetOf(tables, run.key(port.ipv4))?.gatewayIpv4;
   const sourcePort = flowPort(request.senderAddress, request.targetAddress, 0);
   return resolve(run, port, arpQuestion(run.frame, request), gateway, run.frame, sourcePort);
+}
+
+/**
+ * Why a packet with extension headers is dropped: the kernel of its receiver walks over them, too, so a message of neighbour discovery
+ * must not hide behind them.
+ */
+function hiddenDiscovery(packet: Ipv6Packet): Reason | undefined {
+  const upper = upperLayer(packet);
+  if (upper === undefined) return 'malformed';
+  const type = upper.payload[0];
+  if (upper.payload === packet.payload || upper.protocol !== ipProtocol.icmpv6 || type === undefined) return undefined;
+  if (upper.fragment !== undefined && upper.fragment.offsetBytes > 0) return undefined;
+  return isDiscovery(type) ? 'arp' : undefined;
 }
 
 /** Undefined when the packet is not of neighbour discovery. */
@@ -150,15 +169,15 @@ class Sending {
   readonly #port: PodPort;
   readonly #ethernet: EthernetFrame;
   readonly #ip: IpPacket;
-  readonly #segmentedLater: boolean;
+  readonly #segmentBytes: number | undefined;
   readonly #viaGateway: boolean;
 
-  constructor(run: Run, port: PodPort, ethernet: EthernetFrame, ip: IpPacket, segmentedLater: boolean) {
+  constructor(run: Run, port: PodPort, ethernet: EthernetFrame, ip: IpPacket, segmentBytes: number | undefined) {
     this.#run = run;
     this.#port = port;
     this.#ethernet = ethernet;
     this.#ip = ip;
-    this.#segmentedLater = segmentedLater;
+    this.#segmentBytes = segmentBytes;
     this.#viaGateway = sameOctets(ethernet.destination, port.gatewayMac);
   }
 
@@ -168,12 +187,21 @@ class Sending {
     const ip = this.#ip;
     if (isForNoEndpoint(ip)) return run.drop('multicast');
     if (!isOfPort(port, ip.family, ip.source)) return run.drop('spoofedAddress');
-    if (this.#ethernet.payload.length > port.mtu && !this.#segmentedLater) {
+    if (this.#longestBytes() > port.mtu) {
       const answer = tooBigAnswer(run, port, ip);
       return answer === undefined ? run.drop('tooBig') : run.redirect(port.ifindex, answer, 'tooBig');
     }
     if (this.#viaGateway && ip.timeToLive <= 1) return run.drop('ttl');
     return this.#toEndpoint(run.key(ip.destination));
+  }
+
+  /** Of the packet, or of its segments when it will be cut. */
+  #longestBytes(): number {
+    const ip = this.#ip;
+    if (this.#segmentBytes === undefined) return this.#ethernet.payload.length;
+    const headerBytes = ip.family === 4 ? ipv4HeaderBytes + ip.packet.options.length : ipv6HeaderBytes;
+    const protocol = ip.family === 4 ? ip.packet.protocol : ip.packet.nextHeader;
+    return headerBytes + (protocol === ipProtocol.tcp ? tcpHeaderBytes : udpHeaderBytes) + this.#segmentBytes;
   }
 
   #toEndpoint(key: EndpointKey): Outcome {
@@ -189,7 +217,7 @@ class Sending {
   }
 
   #direct(key: EndpointKey, path: Path): Outcome {
-    const tell = path.told < maxTold && !this.#segmentedLater;
+    const tell = path.told < maxTold && this.#segmentBytes === undefined;
     if (tell) this.#run.writePath(key, { ...path, told: path.told + 1 });
     return this.#tunnel(path.hostId, this.#inner(path.mac), tell ? [this.#location(0)] : [], 'sentDirect');
   }

@@ -1,6 +1,7 @@
 import { etherType, type EthernetFrame } from '../packet/ethernet.ts';
-import { decodeIpv4, type Ipv4Packet } from '../packet/ipv4.ts';
-import { decodeIpv6, type Ipv6Packet } from '../packet/ipv6.ts';
+import { decodeIpv4, ipv4HeaderBytes, type Ipv4Packet } from '../packet/ipv4.ts';
+import { decodeIpv6, ipv6HeaderBytes, type Ipv6Packet } from '../packet/ipv6.ts';
+import { writeU16 } from '../packet/octets.ts';
 
 /** An IP packet of either family. */
 export type IpPacket =
@@ -29,6 +30,18 @@ export function ipOf(frame: EthernetFrame): IpPacket | undefined {
   const packet = decodeIpv6(frame.payload);
   if (packet === undefined) return undefined;
   return { family: 6, source: packet.source, destination: packet.destination, timeToLive: packet.hopLimit, packet };
+}
+
+/**
+ * A packet that will be cut into segments, with the length that it has: the one in its header may not be right yet, and cannot be when it
+ * is beyond 16 bits.
+ */
+export function withFrameLength(frame: EthernetFrame): EthernetFrame {
+  const payload = frame.payload.slice();
+  if (frame.type === etherType.ipv4 && payload.length >= ipv4HeaderBytes) writeU16(payload, 2, Math.min(payload.length, 0xffff));
+  if (frame.type === etherType.ipv6 && payload.length >= ipv6HeaderBytes)
+    writeU16(payload, 4, Math.min(payload.length - ipv6HeaderBytes, 0xffff));
+  return { ...frame, payload };
 }
 
 /** Destinations that no endpoint has: multicast, broadcast, link-local and unspecified. */

@@ -53,10 +53,14 @@ export function isShortIcmpv6(packet: Ipv6Packet): boolean {
   return packet.nextHeader === ipProtocol.icmpv6 && packet.payload.length < icmpHeaderBytes;
 }
 
+export function isDiscovery(type: number): boolean {
+  return type >= icmpv6Type.routerSolicitation && type <= icmpv6Type.redirect;
+}
+
 /** The ICMPv6 message of a packet, if it is of neighbour discovery: types 133 to 137 directly behind the IPv6 header. */
 export function discoveryOf(packet: Ipv6Packet): { readonly type: number; readonly message: IcmpMessage } | undefined {
   const message = packet.nextHeader === ipProtocol.icmpv6 ? decodeIcmp(packet.payload) : undefined;
-  if (message === undefined || message.type < icmpv6Type.routerSolicitation || message.type > icmpv6Type.redirect) return undefined;
+  if (message === undefined || !isDiscovery(message.type)) return undefined;
   return { type: message.type, message };
 }
 

@@ -15,7 +15,7 @@ import { ipProtocol, ipv4HeaderBytes } from '../packet/ipv4.ts';
 import { readU16, sameOctets } from '../packet/octets.ts';
 import { decodeOverlayOption, overlayOptionType, type Location, type Moved } from '../packet/overlay-option.ts';
 import { udpHeaderBytes } from '../packet/udp.ts';
-import type { OuterAddresses } from './tunnel.ts';
+import { withMacs, type OuterAddresses } from './tunnel.ts';
 
 const udpAt = ethernetHeaderBytes + ipv4HeaderBytes;
 const geneveAt = udpAt + udpHeaderBytes;
@@ -23,6 +23,8 @@ const geneveAt = udpAt + udpHeaderBytes;
 const plainIpv4 = 0x45;
 /** The fragment offset and the flag that more follow. */
 const fragmentBits = 0x3fff;
+/** Of Geneve's second octet: a packet about the tunnel itself. */
+const controlBit = 0x80;
 
 /** The outer headers of a packet of the overlay, not looked into yet. */
 export interface Outer {
@@ -55,13 +57,38 @@ export interface Arrived {
   readonly trailer: Uint8Array;
 }
 
+/** Whether the IP and UDP lengths agree, fit into the frame and hold a Geneve header. */
+function hasRightLengths({ frame }: Outer): boolean {
+  const totalBytes = readU16(frame, ethernetHeaderBytes + 2);
+  if (totalBytes > frame.length - ethernetHeaderBytes || totalBytes < ipv4HeaderBytes + udpHeaderBytes + geneveHeaderBytes) return false;
+  return readU16(frame, udpAt + 4) === totalBytes - ipv4HeaderBytes;
+}
+
+/** A probe of another host: version 0 and the control bit. It goes back as it is, whatever the daemon of this host does. */
+export function isProbe(outer: Outer): boolean {
+  return hasRightLengths(outer) && outer.frame[geneveAt]! >>> 6 === 0 && (outer.frame[geneveAt + 1]! & controlBit) !== 0;
+}
+
+/** From the port of the overlay itself, two hosts would send each other one probe for ever. */
+export function isReflectable({ frame }: Outer): boolean {
+  return readU16(frame, udpAt) !== genevePort;
+}
+
+/** With MACs, addresses and ports swapped; the checksums stay right. */
+export function reflected(frame: Uint8Array): Uint8Array<ArrayBuffer> {
+  const changed = withMacs(frame, frame.subarray(6, 12), frame.subarray(0, 6));
+  changed.copyWithin(ethernetHeaderBytes + 12, ethernetHeaderBytes + 16, udpAt);
+  changed.set(frame.subarray(ethernetHeaderBytes + 12, ethernetHeaderBytes + 16), ethernetHeaderBytes + 16);
+  changed.copyWithin(udpAt, udpAt + 2, udpAt + 4);
+  changed.set(frame.subarray(udpAt, udpAt + 2), udpAt + 2);
+  return changed;
+}
+
 /** What is in the tunnel, or why it cannot be taken. */
 export function tunnelOf(outer: Outer, sourceHostId: number): Arrived | Reason {
   const { frame, source, destination } = outer;
+  if (!hasRightLengths(outer)) return 'malformed';
   const totalBytes = readU16(frame, ethernetHeaderBytes + 2);
-  if (totalBytes > frame.length - ethernetHeaderBytes || totalBytes < ipv4HeaderBytes + udpHeaderBytes + geneveHeaderBytes)
-    return 'malformed';
-  if (readU16(frame, udpAt + 4) !== totalBytes - ipv4HeaderBytes) return 'malformed';
   const geneve = decodeGeneveHeader(frame.subarray(geneveAt, ethernetHeaderBytes + totalBytes));
   if (geneve === undefined) return 'malformed';
   const options = readOptions(geneve.options);

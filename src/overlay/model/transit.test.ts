@@ -14,9 +14,12 @@ import {
 import { endpointKind } from '../layout/endpoint.ts';
 import { hostFlag } from '../layout/host.ts';
 import { arpOperation, encodeArp } from '../packet/arp.ts';
+import { internetChecksum } from '../packet/checksum.ts';
 import { decodeEthernet, encodeEthernet, etherType } from '../packet/ethernet.ts';
-import type { GeneveOption } from '../packet/geneve.ts';
+import { genevePort, type GeneveOption } from '../packet/geneve.ts';
+import { decodeIpv4 } from '../packet/ipv4.ts';
 import { encodeForward, encodeLocation, encodeMoved, encodeRoute, locationFlag, overlayOptionClass } from '../packet/overlay-option.ts';
+import { decodeUdp } from '../packet/udp.ts';
 import { endpointName } from './tables.ts';
 import { transit } from './transit.ts';
 import { encapsulate } from './tunnel.ts';
@@ -291,6 +294,28 @@ test('directories that contradict each other make no loop', () => {
   assert.deepEqual(net.send(a, udpFrame(a, b.ipv4)).steps, ['1 sentViaOwner', '3 noEndpoint']);
 });
 
+test('a probe is sent back as it is, whatever is in it', () => {
+  const { net, a, b } = network();
+  const probe = changed(outerPacket({ from: 1, to: 2, vni: 0 }, udpFrame(a, b.ipv4).subarray(0, 16)), 43, 0x80);
+  const outcome = transit(net.host(2), probe, net.nowNs);
+  assert.deepEqual([outcome.verdict.kind, outcome.counts], ['transmit', [{ vni: 0, reason: 'answered' }]]);
+  const there = decodeEthernet(probe)!;
+  const back = decodeEthernet(outcome.frame)!;
+  assert.deepEqual([back.destination, back.source], [there.source, there.destination]);
+  const ip = decodeIpv4(back.payload)!;
+  assert.deepEqual([ip.source, ip.destination, internetChecksum(back.payload.subarray(0, 20))], [hostAddress(2), hostAddress(1), 0]);
+  const datagram = decodeUdp(ip.payload)!;
+  assert.deepEqual([datagram.sourcePort, datagram.destinationPort], [genevePort, 50000]);
+  assert.deepEqual(datagram.payload, probe.subarray(42));
+  for (const [reason, packet] of [
+    ['unknownSource', changed(probe, 29, 77)],
+    ['malformed', changed(probe, 34, genevePort >> 8, genevePort & 255)],
+    ['malformed', probe.subarray(0, 49)],
+  ] as const) {
+    assert.deepEqual(net.arrive(2, packet).steps, [`2 ${reason}`]);
+  }
+});
+
 test('an ARP answer is taken with its option, for a pod of this host', () => {
   const { net, a, b } = network();
   const reply = (to: Pod, operation: number = arpOperation.reply): Uint8Array => {
@@ -299,6 +324,8 @@ test('an ARP answer is taken with its option, for a pod of this host', () => {
   };
   const arrive = (inner: Uint8Array, ...options: readonly GeneveOption[]): readonly string[] =>
     net.arrive(1, outerPacket({ from: 3, to: 1, options }, inner)).steps;
+  const forged = outerPacket({ from: 5, to: 1, options: [location(5, 9)] }, reply(a));
+  assert.deepEqual(net.arrive(1, forged).steps, ['1 untrusted'], 'only owners are asked');
   assert.deepEqual(arrive(reply(a)), ['1 arp']);
   assert.deepEqual(arrive(reply(b), location(2, 1)), ['1 arp']);
   assert.deepEqual(arrive(reply(a, 3), location(2, 1)), ['1 arp']);

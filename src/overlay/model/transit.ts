@@ -30,7 +30,7 @@ import {
   solicitationQuestion,
   type NeighborQuestion,
 } from './neighbor.ts';
-import { outerOf, tunnelOf, type Arrived } from './outer.ts';
+import { isProbe, isReflectable, outerOf, reflected, tunnelOf, type Arrived } from './outer.ts';
 import { findOwner } from './owner.ts';
 import { Run, type Outcome } from './run.ts';
 import { aliveHost, endpointOf, isOwner, isValid, knownHost, localEndpoint, subnetOf, type Tables } from './tables.ts';
@@ -43,6 +43,7 @@ export function transit(tables: Tables, frame: Uint8Array, nowNs: bigint): Outco
   if (outer === undefined) return run.pass();
   const sourceHostId = tables.hostIds.get(formatAddress(outer.source));
   if (sourceHostId === undefined) return run.drop('unknownSource');
+  if (isProbe(outer)) return isReflectable(outer) ? run.transmit(reflected(frame), 'answered') : run.drop('malformed');
   const arrived = tunnelOf(outer, sourceHostId);
   if (typeof arrived === 'string') return run.drop(arrived);
   run.vni = arrived.vni;
@@ -114,12 +115,13 @@ class Transit {
     return run.transmit(joinOctets(encapsulate(tunnel, swapped, question.answer(entry.mac)), trailer), 'answered');
   }
 
-  /** An answer about the endpoint `about` to one of ours. */
+  /** An answer about the endpoint `about` to one of ours: only owners are asked. */
   #deliverAnswer(about: Uint8Array, asker: Uint8Array): Outcome {
     const run = this.#run;
     if (this.#location === undefined) return run.drop('arp');
     const endpoint = localEndpoint(run.tables, run.key(asker));
     if (endpoint === undefined) return run.drop('arp');
+    if (!isOwner(run.tables, run.key(about), this.#arrived.sourceHostId)) return run.drop('untrusted');
     learnSource(run, run.key(about), this.#location, this.#arrived.sourceHostId, undefined);
     return this.#deliver(endpoint);
   }
