@@ -75,11 +75,16 @@ let machine: { kernel: TestKernel; object: BpfObject; devices: readonly number[]
 function prepared(): { kernel: TestKernel; object: BpfObject; devices: readonly number[] } {
   if (machine !== undefined) return machine;
   const kernel = new TestKernel();
-  execFileSync(join(projectFolder, 'bpf/build.sh'), [kernel.folder], { stdio: 'pipe' });
-  const object = kernel.bpf.open(join(kernel.folder, 'overlay.o'));
-  const devices = [...[kernel.vethPair(), kernel.vethPair()].flatMap(({ near, far }) => [near, far]), podIfindex];
-  machine = { kernel, object, devices };
-  return machine;
+  try {
+    execFileSync('sh', [join(projectFolder, 'bpf/build.sh'), kernel.folder], { stdio: 'pipe' });
+    const object = kernel.bpf.open(join(kernel.folder, 'overlay.o'));
+    const devices = [...[kernel.vethPair(), kernel.vethPair()].flatMap(({ near, far }) => [near, far]), podIfindex];
+    machine = { kernel, object, devices };
+    return machine;
+  } catch (error) {
+    kernel[Symbol.dispose]();
+    throw error;
+  }
 }
 
 after(() => machine?.kernel[Symbol.dispose]());
