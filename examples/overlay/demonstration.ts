@@ -4,11 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import { DemoHost, siteName } from './host.ts';
-import { DemoNetwork } from './network.ts';
+import { DemoNetwork, ip } from './network.ts';
 import { firstOwner } from './owners.ts';
 import { Pinger } from './ping.ts';
 import { Plugin, type Pod } from './pod.ts';
 import { PodSockets } from './pod-socket.ts';
+import { objectFileOf, pluginOf } from './requirements.ts';
 import { quantile, Results } from './results.ts';
 import { makeTrust } from './trust.ts';
 
@@ -29,6 +30,8 @@ const vpcs = [red, blue].map(({ name, vni, front }) => ({
 const inARow = 40;
 const steadyMs = 5;
 const reachTimeoutMs = 5000;
+/** Three probes, and what a busy machine adds. */
+const recoveryLimitMs = 1000;
 
 /** One run: what it made, and what it shows. */
 export class Demonstration implements AsyncDisposable {
@@ -45,17 +48,18 @@ export class Demonstration implements AsyncDisposable {
 
   constructor(options: {
     readonly folder: string;
+    /** This project's folder. */
     readonly project: string;
+    /** Of the names of all namespaces. */
     readonly prefix: string;
-    readonly objectFile: string;
     readonly print: (line: string) => void;
   }) {
     this.#folder = options.folder;
     this.#project = options.project;
     this.#print = options.print;
     this.results = new Results(options.print);
-    this.#plugin = new Plugin(options.project);
-    this.#network = new DemoNetwork(options.prefix, options.objectFile);
+    this.#plugin = new Plugin(pluginOf(options.project));
+    this.#network = new DemoNetwork(options.prefix, objectFileOf(options.project));
   }
 
   async run(): Promise<void> {
@@ -64,6 +68,7 @@ export class Demonstration implements AsyncDisposable {
     await this.#direct();
     await this.#inARow(client);
     await this.#move(client);
+    await this.#ownerKilled(client, server);
     await this.#daemonKilled(client, server);
     await this.#cleanUp();
   }
@@ -248,6 +253,47 @@ export class Demonstration implements AsyncDisposable {
       pinger.lost <= 10 && pinger.longestSilenceMs < 500,
       `${pinger.lost} of ${pinger.sent} lost, longest silence ${pinger.longestSilenceMs.toFixed(1)} ms`,
     );
+  }
+
+  /** A host goes off the network: the traffic of two others, both of whose addresses it owns, and what they ask about first. */
+  async #ownerKilled(client: Pod, server: Pod): Promise<void> {
+    this.#print('\nA host dies that owns addresses of others');
+    const dead = this.#host(3);
+    const owned = this.#pods.filter(
+      ({ subnet, host, address }) => subnet === 'many' && host.hostId === 1 && firstOwner(red.vni, red.front + 2, members, address) === 3,
+    );
+    const [first, second] = owned;
+    if (first === undefined || second === undefined) {
+      this.results.expect('there are addresses that the host owns', false, `${owned.length} of ${this.#pods.length}`);
+      return;
+    }
+    const direct = await this.#pinger(client, server.address);
+    await direct.reach(reachTimeoutMs);
+    {
+      using _traffic = direct.steadily(steadyMs);
+      await sleep(200);
+      await ip(dead.namespace, 'link set u down');
+      const killedMs = performance.now();
+      // Never spoken to from there: each packet goes by the owner, until the way is known.
+      const reached = await (await this.#pinger(server, first.address)).reach(reachTimeoutMs);
+      const recoveryMs = performance.now() - killedMs;
+      this.results.figure('ownerRecoveryMs', recoveryMs);
+      this.results.expect(
+        'the second owner is asked soon',
+        reached && recoveryMs < recoveryLimitMs,
+        reached ? `answered ${recoveryMs.toFixed(0)} ms after the first owner died` : 'no answer',
+      );
+      await this.#expectReached('and at once from then on', server, second.address);
+      await sleep(300);
+    }
+    await sleep(100);
+    this.results.figure('ownerKilledLost', direct.lost);
+    this.results.expect('traffic on direct paths does not notice', direct.lost === 0, `${direct.lost} of ${direct.sent} lost`);
+
+    await ip(dead.namespace, 'link set u up');
+    const back = this.#pods.find(({ vpc, subnet, host }) => vpc === 'red' && subnet === 'many' && host.hostId === 3);
+    if (back !== undefined) await this.#expectReached('its own pods are reached when it is back', client, back.address);
+    await within(reachTimeoutMs, async () => (await dead.status()).connected.length === hostCount - 1);
   }
 
   async #daemonKilled(client: Pod, server: Pod): Promise<void> {

@@ -20,7 +20,6 @@ const usage = `Usage: npm run demo:overlay [-- --check]
 const notShown: readonly string[] = [
   'services (scaled endpoints): the data path has none yet',
   'policies with connection tracking, egress and DNS of a VPC, peering of VPCs',
-  'an owner that dies: hosts find out about each other only by their connections until probes are in the data path',
   'bulk traffic: see the figures in docs/overlay.md',
 ];
 const timeoutMs = 150_000;
@@ -33,8 +32,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const print = (line: string): void => void process.stderr.write(`${line}\n`);
-  const objectFile = join(project, 'bpf/dist/overlay.o');
-  const reason = obstacle(objectFile, join(project, 'cni/dist/caravan-cni'));
+  const reason = obstacle(project);
   if (reason !== undefined) {
     print(`The demo of the overlay is skipped: ${reason}`);
     if (values.check) process.stdout.write(`${JSON.stringify({ skipped: reason })}\n`);
@@ -42,7 +40,7 @@ async function main(): Promise<number> {
   }
   const folder = await mkdtemp(join(tmpdir(), 'caravan-overlay-'));
   const startMs = performance.now();
-  const demonstration = new Demonstration({ folder, project, prefix: `cvn${process.pid}`, objectFile, print });
+  const demonstration = new Demonstration({ folder, project, prefix: `cvn${process.pid}`, print });
   let failure: string | undefined;
   try {
     await Promise.race([demonstration.run(), timeout()]);

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 import type { DemoHost } from './host.ts';
 
@@ -28,8 +27,8 @@ interface CniAnswer {
 export class Plugin {
   readonly #program: string;
 
-  constructor(project: string) {
-    this.#program = join(project, 'cni/dist/caravan-cni');
+  constructor(program: string) {
+    this.#program = program;
   }
 
   /** Throws what the plugin says when it refuses. */

@@ -95,9 +95,9 @@ export class AppendLog implements AsyncDisposable {
         await this.#file.datasync();
         this.#sizeBytes += bytesWritten;
         for (const { resolve } of waiting) resolve();
-        // The callers of these lines note them in memory first, in their own continuations.
+        // The callers of these lines note them in memory first, in their own continuations. What waits now is written behind the shortest form.
         await new Promise(setImmediate);
-        if (this.#sizeBytes >= this.#compactAtBytes && this.#waiting.length === 0) await this.#compact();
+        if (this.#sizeBytes >= this.#compactAtBytes) await this.#compact();
       } catch (cause) {
         this.#failure = writeFailure(this.#path, cause);
         for (const { reject } of waiting) reject(this.#failure);

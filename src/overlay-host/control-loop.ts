@@ -6,6 +6,7 @@ import type { HostControl, HostOutput } from '../overlay/control/host-control.ts
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
 import { formatMessage, parseMessage, type MessageRecord } from '../overlay/control/messages.ts';
+import { plan, type MapWrite } from '../overlay/control/plan.ts';
 import { endpointKeyCodec } from '../overlay/layout/endpoint.ts';
 import { maps } from '../overlay/layout/maps.ts';
 import { pathCodec } from '../overlay/layout/path.ts';
@@ -21,7 +22,7 @@ export interface ControlLoopOptions {
   readonly send: (to: number, text: string) => void;
   /** The lease of an endpoint's address is over. */
   readonly cut: (endpoint: LocalEndpoint) => void;
-  /** The disk fails, or a map: the daemon cannot go on. */
+  /** The disk fails: the daemon cannot go on. */
   readonly failed: (error: Error) => void;
   readonly log: Logger;
 }
@@ -36,6 +37,8 @@ interface Pending {
 const eventsAtATime = 256;
 const eventsEveryMs = 50;
 const longestSleepMs = 1000;
+/** Maps are compared as a whole then, which takes its time. */
+const repairAfterMs = 5000;
 /** As long as the data path itself believes in a path. */
 const pathNs = 30_000_000_000n;
 
@@ -46,6 +49,7 @@ export class ControlLoop implements Placements, Disposable {
   #lastRequest = 0;
   #timer: NodeJS.Timeout | undefined;
   #events: NodeJS.Timeout | undefined;
+  #repair: NodeJS.Timeout | undefined;
   /** Messages that wait for the disk, in their order; undefined when none does. */
   #sending: Promise<void> | undefined;
   #isClosed = false;
@@ -141,6 +145,7 @@ export class ControlLoop implements Placements, Disposable {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     clearInterval(this.#events);
+    clearTimeout(this.#repair);
     for (const { failed } of this.#pending.values()) failed(new WeatherError('stopping', 'the daemon is stopping'));
     this.#pending.clear();
   }
@@ -171,14 +176,14 @@ export class ControlLoop implements Placements, Disposable {
   }
 
   #do(output: HostOutput): void {
-    const { store, dataPath, cut, log } = this.#options;
+    const { store, cut, log } = this.#options;
     switch (output.kind) {
       case 'store':
         store.set(output.key, output.value);
         this.#sending = this.#afterSaving();
         return;
       case 'map':
-        dataPath.apply([output.write]);
+        this.#write(output.write);
         return;
       case 'send':
         this.#send(output.to, output.records);
@@ -204,6 +209,24 @@ export class ControlLoop implements Placements, Disposable {
       case 'resolved':
         return;
     }
+  }
+
+  /** A map that is full, or a link that is gone already: what is missing is written when it can be. */
+  #write(write: MapWrite): void {
+    const { dataPath, log } = this.#options;
+    try {
+      dataPath.apply([write]);
+    } catch (error) {
+      if (!(error instanceof WeatherError)) throw error;
+      log.warn('a map of the data path could not be written', { map: write.map, reason: error.message });
+      this.#repair ??= setTimeout(() => this.#repairMaps(), repairAfterMs);
+    }
+  }
+
+  #repairMaps(): void {
+    const { control, dataPath } = this.#options;
+    this.#repair = undefined;
+    for (const write of plan(control.desired(), dataPath.contents())) this.#write(write);
   }
 
   /** What is sent from now on waits for what has been stored until now. */

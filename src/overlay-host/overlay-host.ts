@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { WeatherError } from '../base/errors.ts';
@@ -17,6 +18,7 @@ import { openCniServer } from './cni-server.ts';
 import type { OverlayConfiguration } from './configuration.ts';
 import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path.ts';
+import { HostProbes } from './host-probes.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { overlaySpec, podMtu, withEpoch } from './overlay-spec.ts';
 import { openOperatorSocket, type Operations } from './operator-socket.ts';
@@ -175,6 +177,20 @@ export class OverlayHost implements AsyncDisposable {
         loop.act();
         return isComplete ? nextHopsEveryMs : missingHopsEveryMs;
       }, failed),
+    );
+
+    stack.use(
+      await HostProbes.open({
+        address: self.address,
+        hosts: configuration.hosts.filter(({ hostId }) => hostId !== self.hostId),
+        token: randomInt(0x1_0000_0000),
+        log: log.child('probes'),
+        nowMs: monotonicMs,
+        changed: (hostId, isAlive) => {
+          control.setHostAlive(hostId, isAlive, monotonicMs());
+          loop.act();
+        },
+      }),
     );
 
     const journal = stack.use(await AttachmentFile.open(stateFolder));

@@ -4,7 +4,7 @@ import { decodeLink, dumpLinks, type Link } from '../kernel/netlink/link-message
 import { findLink } from '../kernel/netlink/find-link.ts';
 import { LinkRemover } from '../kernel/netlink/link-remover.ts';
 import { NetlinkSocket } from '../kernel/netlink/netlink-socket.ts';
-import { NetworkNamespace } from '../kernel/netlink/network-namespace.ts';
+import type { NetworkNamespace } from '../kernel/netlink/network-namespace.ts';
 import { createPodInterface, readPodInterface, type PodInterface, type PodInterfaceState } from '../kernel/netlink/pod-interface.ts';
 import { addRoute, type Route } from '../kernel/netlink/route-message.ts';
 import type { SocketCalls } from '../kernel/netlink/socket-calls.ts';

@@ -12,7 +12,7 @@ import type { SubnetPrefix } from '../overlay/control/spec.ts';
 import { formatAddress, formatMac, isIpv4, mappedIpv4, parseAddress, parseMac } from '../overlay/packet/address.ts';
 import type { ConfiguredSubnet } from './configured-subnets.ts';
 import type { DataPath } from './data-path.ts';
-import type { PodLinks } from './pod-links.ts';
+import { hostNameOf, type PodLinks } from './pod-links.ts';
 import type { Placements } from './placements.ts';
 
 export interface HostPodNetworkOptions {
@@ -85,7 +85,7 @@ export class HostPodNetwork implements PodNetwork {
     const configuredMs = nowMs();
     await known;
     const attachment: Attachment = {
-      host: { name: links.find(key)?.name ?? '', mac: formatMac(hostMac), mtu },
+      host: { name: hostNameOf(key), mac: formatMac(hostMac), mtu },
       container: { name: key.ifname, mac: formatMac(mac), mtu },
       addresses: addresses.map(({ octets, length, gateway }) => ({
         address: `${formatAddress(octets)}/${length}`,
@@ -137,7 +137,6 @@ export class HostPodNetwork implements PodNetwork {
     if (pod.link.mtu !== attachment.container.mtu) throw failed(`its MTU is ${pod.link.mtu}`);
     const there = new Set(pod.addresses.map(({ address, prefixLength }) => `${addressText(address)}/${prefixLength}`));
     for (const { address } of attachment.addresses) if (!there.has(address)) throw failed(`it lacks the address ${address}`);
-    await Promise.resolve();
   }
 
   status(): Promise<NetworkStatus> {

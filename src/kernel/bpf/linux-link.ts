@@ -109,7 +109,9 @@ export function attachTcxIngress(native: Native, handles: OpenHandles, program: 
 export async function attachTcxIngressAway(native: Native, handles: OpenHandles, program: BpfProgram, ifindex: number): Promise<LinuxLink> {
   const { async: create } = native.libbpf.bpf_link_create as unknown as { readonly async: CreateAway };
   const link = await new Promise<number>((resolve, reject) => {
-    create(tcProgram(program), ifindex, attachTypes.tcxIngress, null, (error, result) => (error === null ? resolve(result) : reject(error)));
+    create(tcProgram(program), ifindex, attachTypes.tcxIngress, null, (error, result) =>
+      error === null ? resolve(result) : reject(error),
+    );
   });
   return tcxLink(native, handles, program, ifindex, link);
 }
