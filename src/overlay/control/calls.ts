@@ -1,5 +1,5 @@
 import type { Durations } from './durations.ts';
-import { messageLimits, type AnswerRecord, type CallRecord, type MessageRecord, type NoticeRecord } from './messages.ts';
+import { messageLimits, weightOf, type AnswerRecord, type CallRecord, type MessageRecord, type NoticeRecord } from './messages.ts';
 
 /** Gets the answer, or undefined when there is none after `callTimeoutMs` or the call could not be made. */
 export type Answered = (answer: AnswerRecord | undefined, nowMs: number) => void;
@@ -106,8 +106,18 @@ export class Calls {
   take(): Outgoing[] {
     const outgoing: Outgoing[] = [];
     for (const [to, records] of this.#queued) {
-      for (let at = 0; at < records.length; at += messageLimits.records)
-        outgoing.push({ to, records: records.slice(at, at + messageLimits.records) });
+      let packed: MessageRecord[] = [];
+      let weight = 0;
+      for (const record of records) {
+        if (packed.length > 0 && (packed.length >= messageLimits.records || weight + weightOf(record) > messageLimits.bytes)) {
+          outgoing.push({ to, records: packed });
+          packed = [];
+          weight = 0;
+        }
+        packed.push(record);
+        weight += weightOf(record);
+      }
+      outgoing.push({ to, records: packed });
     }
     this.#queued.clear();
     return outgoing;

@@ -146,7 +146,7 @@ export type NoticeRecord = DigestNotice | AskNotice | LocatedNotice;
 export type AnswerRecord = PutAnswer | GetAnswer | LeaseCallAnswer | HandoverAnswer | DoneAnswer;
 export type MessageRecord = CallRecord | NoticeRecord | AnswerRecord;
 
-/** Of one message: 64 records with the longest list fill about 1 MiB. */
+/** Of one message. */
 export const messageLimits = {
   records: 64,
   /** Octets of JSON. */
@@ -154,8 +154,13 @@ export const messageLimits = {
   /** Entries of one list. */
   entries: 256,
   /** Blocks of a slot that are handed over: a grantor has 2 / n of the blocks in use, and 1 / 251 of those are in one slot. */
-  blocks: 1024,
+  blocks: 256,
 } as const;
+
+/** Text of a record without lists, of an entry, and of a block whose 16 addresses have 16 holders. */
+const recordBytes = 512;
+const entryBytes = 192;
+const blockBytes = 3840;
 
 const vni = (value: unknown): number | undefined => numberOf(value, 0xffffff);
 const u16 = (value: unknown): number | undefined => numberOf(value, 0xffff);
@@ -225,6 +230,13 @@ const shapes: Shapes = {
   },
   done: { type: oneOf('done'), id },
 };
+
+/** At most so many octets of text is a record; what goes into one message is packed by it. */
+export function weightOf(record: MessageRecord): number {
+  if (record.type === 'list') return recordBytes + record.entries.length * entryBytes;
+  if (record.type === 'handoverAnswer') return recordBytes + record.blocks.length * blockBytes;
+  return recordBytes;
+}
 
 /** A stored or received record of a block. */
 export function parseBlockRecord(value: unknown): BlockRecord | undefined {
