@@ -241,7 +241,6 @@ INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source
   struct route route = {};
   int how = resolve(destination, &route, 0);
   if (how == DELIVERED) return deliver(arrival, route.ifindex, route.mac);
-  if (!arrival->has_moved && how == SENT_VIA_OWNER) return discard(arrival, UNTRUSTED);
   if (how != SENT_DIRECT && how != SENT_VIA_OWNER) return discard(arrival, how);
   struct settings *own = this_host();
   struct letter letter = {};
@@ -283,21 +282,21 @@ INLINE int send_on(struct arrival *arrival, __u32 host_id) {
   return XDP_TX;
 }
 
-/* Back to the host it came from, which has an old path. */
-INLINE int send_back(struct arrival *arrival, const struct endpoint *tombstone) {
+/* Back to the host it came from, which has an old path, with what `entry` says, if anything. */
+INLINE int send_back(struct arrival *arrival, const struct endpoint *entry) {
   if (arrival->ttl <= 1) return discard(arrival, LOOP);
   struct letter letter = {};
   if (!address_letter(arrival, &letter, arrival->from)) return discard(arrival, INTERNAL);
-  if (!tombstone) return send(arrival->context, arrival, &letter, 0, SENT_BACK);
-  struct host *host = find_host(tombstone->host_id);
+  if (!entry) return send(arrival->context, arrival, &letter, 0, SENT_BACK);
+  struct host *host = find_host(entry->host_id);
   if (!host) return discard(arrival, NO_ENDPOINT);
   struct lesson loc = {
-      .host_id = tombstone->host_id,
+      .host_id = entry->host_id,
       .host_generation = host->generation,
-      .endpoint_generation = tombstone->generation,
+      .endpoint_generation = entry->generation,
       .flags = LOC_OF_DESTINATION,
   };
-  copy_mac(loc.mac, tombstone->mac);
+  copy_mac(loc.mac, entry->mac);
   return send(arrival->context, arrival, &letter, &loc, SENT_BACK);
 }
 
@@ -331,13 +330,15 @@ INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source
   struct settings *own = this_host();
   if (!own) return discard(arrival, INTERNAL);
   if (endpoint && endpoint->host_id == own->host_id) return discard(arrival, LOOP);
+  /* An owner that has relayed the packet could do nothing with it. */
+  bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
   if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {
     if (endpoint->host_id == arrival->from) return discard(arrival, LOOP);
+    /* A sender that does not ask has an old path to this host: one packet that is sent back corrects it. */
+    if (!last && !(arrival->has_loc && arrival->loc.flags & LOC_NO_PATH)) return send_back(arrival, endpoint);
     if (arrival->ttl > 1 && find_host(endpoint->host_id)) report_relayed(arrival, endpoint, source, destination);
     return send_on(arrival, endpoint->host_id);
   }
-  /* An owner that has relayed the packet could do nothing with it. */
-  bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
   if (endpoint) return last ? send_on(arrival, endpoint->host_id) : send_back(arrival, endpoint);
   struct owners *owners = find_owners(subnet, destination);
   bool owned = owners && (owners->first == own->host_id || owners->second == own->host_id);

@@ -182,7 +182,8 @@ test('the owner relays the first packet only: the answer is direct, and so is wh
   assert.equal(steps(a, b), '1 sentViaOwner, 3 relayed, 2 delivered');
   assert.equal(steps(b, a), '2 sentDirect, 1 delivered');
   assert.equal(steps(a, b), '1 sentDirect, 2 delivered');
-  const event = transit(net.host(3), outerPacket({ from: 1, to: 3 }, udpFrame(a, b.ipv4)), net.nowNs).events;
+  const options = [location(1, 1, locationFlag.noPath)];
+  const event = transit(net.host(3), outerPacket({ from: 1, to: 3, options }, udpFrame(a, b.ipv4)), net.nowNs).events;
   assert.deepEqual(event, [{ vni: 7, sourceHostId: 1, hostId: 2, generation: 1, source: a.ipv4, destination: b.ipv4 }]);
 });
 
@@ -215,6 +216,34 @@ test('a stale packet that meets a tombstone is sent back, corrects the path and 
   assert.equal(final.delivered?.hostId, 5);
   // What an owner relayed is not sent back to it: it could do nothing with it.
   assert.equal(net.arrive(2, outerPacket({ from: 3, to: 2, options: [location(1, 1)] }, frame)).delivered?.hostId, 5);
+});
+
+test('a stale packet that meets the directory of an owner corrects the path at once', () => {
+  const { net, a } = network();
+  // Its old host is one of its owners, and knows where it is as such.
+  const b = net.place(7, 3, 0, 9);
+  net.send(a, udpFrame(a, b.ipv4));
+  net.send(b, udpFrame(b, a.ipv4));
+  assert.deepEqual(net.send(a, udpFrame(a, b.ipv4)).steps, ['1 sentDirect', '3 delivered']);
+  const moved = net.place(7, 5, 0, 9, 2);
+  const frame = udpFrame(a, b.ipv4);
+  const first = net.send(a, frame);
+  assert.deepEqual(first.steps, ['1 sentDirect', '3 sentBack', '1 sentDirect', '5 delivered']);
+  assert.deepEqual([...decodeEthernet(first.delivered!.frame)!.destination], [...moved.mac]);
+  assert.deepEqual(net.send(a, frame).steps, ['1 sentDirect', '5 delivered']);
+  // Host 1 does not know that host 5 has started anew: no path can be learnt, but nothing is lost.
+  net.changeHost(5, { generation: 2 });
+  net.host(1).hosts.set(5, { ...net.host(1).hosts.get(5)!, generation: 3 });
+  net.host(1).paths.set(endpointName({ vni: 7, address: b.ipv4 }), {
+    hostId: 3,
+    hostGeneration: 1,
+    endpointGeneration: 1,
+    told: 3,
+    expiresNs: net.nowNs + 1n,
+    mac: b.mac,
+    previousHostId: 0,
+  });
+  assert.deepEqual(net.send(a, frame).steps, ['1 sentDirect', '3 sentBack', '1 sentDirect', '3 relayed', '5 delivered']);
 });
 
 test('without a tombstone the packet says so, the path is void and the owner is asked', () => {

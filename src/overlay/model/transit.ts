@@ -154,6 +154,8 @@ class Transit {
     const run = this.#run;
     const { sourceHostId } = this.#arrived;
     if (entry.hostId === run.tables.settings.hostId || entry.hostId === sourceHostId) return run.drop('loop');
+    // A sender that does not ask has an old path to this host: one packet that is sent back corrects it.
+    if (!this.#isFinal() && !this.#asks()) return this.#sendBack(entry);
     const sent = this.#sendOn(entry.hostId);
     if (sent.verdict.kind === 'transmit') {
       const { vni } = run;
@@ -167,16 +169,17 @@ class Transit {
   #follow(tombstone: Endpoint): Outcome {
     const run = this.#run;
     if (tombstone.hostId === run.tables.settings.hostId) return run.drop('loop');
-    if (this.#isFinal()) return this.#sendOn(tombstone.hostId);
+    return this.#isFinal() ? this.#sendOn(tombstone.hostId) : this.#sendBack(tombstone);
+  }
+
+  /** To the sender, with the place where the endpoint is. */
+  #sendBack(entry: Endpoint): Outcome {
+    const run = this.#run;
     if (!this.#mayLiveOn()) return run.drop('loop');
-    const host = aliveHost(run.tables, tombstone.hostId);
+    const host = aliveHost(run.tables, entry.hostId);
     if (host === undefined) return run.drop('noEndpoint');
-    return this.#send(
-      this.#arrived.sourceHostId,
-      this.#arrived.inner,
-      this.#locationOf(tombstone, host.generation, locationFlag.destination),
-      'sentBack',
-    );
+    const place = this.#locationOf(entry, host.generation, locationFlag.destination);
+    return this.#send(this.#arrived.sourceHostId, this.#arrived.inner, place, 'sentBack');
   }
 
   #notHere(destination: EndpointKey): Outcome {
@@ -191,6 +194,11 @@ class Transit {
     const location = this.#location;
     if (location === undefined) return false;
     return (location.flags & locationFlag.final) !== 0 || location.hostId !== this.#arrived.sourceHostId;
+  }
+
+  /** Whether the sender has no path: it sent the packet here because this host owns the address. */
+  #asks(): boolean {
+    return this.#location !== undefined && (this.#location.flags & locationFlag.noPath) !== 0;
   }
 
   /** A packet of ours that was sent back: corrects the path and sends it again, once, along what is known now. */
@@ -226,8 +234,6 @@ class Transit {
     const owner = findOwner(run, destination);
     if (typeof owner === 'string') return run.drop(owner);
     if (owner.path !== undefined) return this.#againDirect(endpoint, owner.path);
-    // A host that knows better must have said something that can be believed.
-    if (this.#moved === undefined) return run.drop('untrusted');
     const option = this.#ownLocation(endpoint, locationFlag.final | locationFlag.noPath);
     return this.#send(owner.hostId, this.#arrived.inner, option, 'sentViaOwner');
   }
