@@ -12,6 +12,7 @@ import { check } from './check.ts';
 import { bulk, datagrams } from './loads/bulk.ts';
 import { firstPacket, roundTrips } from './loads/round-trips.ts';
 import type { Load, LoadContext, Sample } from './loads/load.ts';
+import { machineUsage } from './machine-usage.ts';
 import { Network } from './network.ts';
 import { podMtu, underlayMtu } from './sizes.ts';
 import { matches, parseOptions, usage, type Options } from './options.ts';
@@ -64,6 +65,8 @@ async function attempt<T>(failures: string[], what: string, signal: AbortSignal,
 
 async function runAll(options: Options, context: LoadContext, network: Network): Promise<number> {
   const failures: string[] = [];
+  const startedMs = performance.now();
+  const { stolenSeconds } = machineUsage();
   const { signal } = context;
   const isChosen = (name: string): boolean => options.only.length === 0 || options.only.some((pattern) => matches(name, pattern));
   const chosenLoads = loads.filter(({ name }) => isChosen(name));
@@ -103,9 +106,15 @@ async function runAll(options: Options, context: LoadContext, network: Network):
   }
   const packetTimes = isChosen(packetLoad) ? measurePacketTimes(network.bpf) : [];
   if (packetTimes.length > 0) process.stdout.write(`${formatPacketTimes(packetTimes)}\n\n`);
+  const stolenPercent =
+    ((machineUsage().stolenSeconds - stolenSeconds) * 100_000) / (performance.now() - startedMs) / availableParallelism();
+  process.stdout.write(`Stolen by other machines: ${stolenPercent.toFixed(1)} % of the CPU time of this run.\n`);
   if (options.jsonFile !== undefined) {
     const measurements = results.map(({ load, samples }) => ({ load: load.name, samples: Object.fromEntries(samples) }));
-    await writeFile(options.jsonFile, `${JSON.stringify({ heading, options, measurements, packetTimes, failures }, undefined, 2)}\n`);
+    await writeFile(
+      options.jsonFile,
+      `${JSON.stringify({ heading, options, measurements, packetTimes, stolenPercent, failures }, undefined, 2)}\n`,
+    );
   }
   if (failures.length > 0) process.stdout.write(`Failed:\n${failures.map((failure) => `- ${failure}\n`).join('')}`);
   return failures.length > 0 ? 1 : 0;

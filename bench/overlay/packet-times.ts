@@ -15,7 +15,7 @@ import { addEndpoint, addHost, addPort, addSubnet, generation, setHost, vni } fr
 
 /** Single runs of each program: a program changes its packet, so that a packet cannot be run twice. */
 const runs = 20_000;
-const endpointCounts = [1, 100_000] as const;
+const endpointCounts = [1, 1000, 100_000] as const;
 /** As many as the map of paths may hold without forgetting. */
 const maximumPaths = 50_000;
 /** Long enough for any run. */
@@ -75,7 +75,7 @@ function tunnelFrame(inner: Uint8Array): Uint8Array {
 function fill(object: BpfObject, endpoints: number): void {
   setHost(object, { id: here, address: hostAddressOf(here), mac: hostMacOf(here), uplink: loopback });
   for (const id of [here, there, 3]) addHost(object, { id, address: hostAddressOf(id), mac: hostMacOf(id) });
-  addSubnet(object, [here, there]);
+  addSubnet(object, () => ({ first: here, second: there }));
   addPort(object, loopback, { address: localAddress, mac: localMac, mtu: podMtu });
   addEndpoint(object, { address: localAddress, mac: localMac, hostId: here, ifindex: loopback });
   object.map(maps.devices.name).put(maps.devices.key.encode({ index: loopback }), maps.devices.value.encode({ index: loopback }));

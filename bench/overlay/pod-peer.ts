@@ -117,8 +117,18 @@ async function datagrams(address: string): Promise<void> {
   socket.close();
 }
 
+async function run(mode: string, address: string, amount: number): Promise<void> {
+  if (mode === 'serve') await serve(address);
+  else if (mode === 'verify') await verify(address, amount);
+  else if (mode === 'round-trips') await roundTrips(address, amount);
+  else await datagrams(address);
+}
+
 const [mode, address, amount] = process.argv.slice(2) as [string, string, string];
-if (mode === 'serve') await serve(address);
-else if (mode === 'verify') await verify(address, Number(amount));
-else if (mode === 'round-trips') await roundTrips(address, Number(amount));
-else await datagrams(address);
+try {
+  await run(mode, address, Number(amount));
+} catch (error) {
+  // Whoever started it shows this line.
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+}

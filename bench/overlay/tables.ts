@@ -3,6 +3,7 @@ import type { BpfObject } from '../../src/overlay/kernel.ts';
 import { endpointKind } from '../../src/overlay/layout/endpoint.ts';
 import { hostFlag } from '../../src/overlay/layout/host.ts';
 import { maps, ownerTables, type MapLayout } from '../../src/overlay/layout/maps.ts';
+import type { Owners } from '../../src/overlay/layout/owners.ts';
 import { portFlag } from '../../src/overlay/layout/port.ts';
 import { mappedIpv4 } from '../../src/overlay/packet/address.ts';
 import { podMtu, underlayMtu } from './sizes.ts';
@@ -38,12 +39,12 @@ export function addHost(object: BpfObject, { id, address, mac }: HostEntry): voi
   put(object, maps.hostIds, { address }, { index: id });
 }
 
-/** 10.0.0.0/8, owned by these two hosts. */
-export function addSubnet(object: BpfObject, [first, second]: readonly [number, number]): void {
+/** 10.0.0.0/8, with these owners of each slot. */
+export function addSubnet(object: BpfObject, ownersOf: (slot: number) => Owners): void {
   const { slots, value } = ownerTables;
   object.mapOfMaps(ownerTables.name).swap(
     subnetId,
-    Array.from({ length: slots }, () => value.encode({ first, second })),
+    Array.from({ length: slots }, (_, slot) => value.encode(ownersOf(slot))),
   );
   const subnet = { subnetId, tableId: subnetId, mtu: podMtu, flags: 0, gatewayIpv4: none, gatewayIpv6: none, gatewayMac };
   put(object, maps.subnets, { prefixLength: subnetPrefixBits, vni, address: subnetPrefix }, subnet);

@@ -1,5 +1,5 @@
 import { inside } from '../network.ts';
-import { busySeconds } from '../machine-usage.ts';
+import { machineUsage } from '../machine-usage.ts';
 import type { Path } from '../paths/path.ts';
 import { server, startServer, type Distance, type Load, type LoadContext, type Sample } from './load.ts';
 
@@ -25,13 +25,13 @@ async function run(path: Path, distance: Distance, parameters: readonly string[]
     'Server listening',
   );
   try {
-    const before = busySeconds();
+    const before = machineUsage().busySeconds;
     const command = ['iperf3', '--client', to.address, '--time', String(context.seconds), '--json', ...parameters];
     const output = await context.processes.run('iperf3', [...inside(path.near.place), ...command], {
       timeoutMs: context.seconds * 1000 + graceMs,
       signal: context.signal,
     });
-    return [(JSON.parse(output) as Report).end, busySeconds() - before];
+    return [(JSON.parse(output) as Report).end, machineUsage().busySeconds - before];
   } finally {
     await context.processes.stop(started);
   }

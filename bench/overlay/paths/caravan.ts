@@ -6,11 +6,12 @@ import { setOffload } from '../../../src/kernel/netlink/offloads.ts';
 import { createPodInterface } from '../../../src/kernel/netlink/pod-interface.ts';
 import type { BpfObject } from '../../../src/overlay/kernel.ts';
 import { maps } from '../../../src/overlay/layout/maps.ts';
+import { ownerSlot } from '../../../src/overlay/layout/owners.ts';
 import { parseAddress, parseMac } from '../../../src/overlay/packet/address.ts';
 import { configure, type Network, type Place } from '../network.ts';
 import { podMtu } from '../sizes.ts';
 import { addEndpoint, addHost, addPort, addSubnet, setHost, vni } from '../tables.ts';
-import { buildHosts, hostAddress, podPlans, type Path, type PathKind, type Pod } from './path.ts';
+import { buildHosts, hostAddress, podPlans, type Path, type PathKind, type Pod, type PodPlan } from './path.ts';
 
 export const objectFile: string = fileURLToPath(new URL('../../../bpf/dist/overlay.o', import.meta.url));
 
@@ -25,6 +26,9 @@ function addressOf(text: string): Uint8Array {
 function macOf(text: string): Uint8Array {
   return parseMac(text) as Uint8Array;
 }
+
+/** Each host owns its own pods: whoever asks for a pod of the other host asks across the wire. */
+const farSlot = ownerSlot({ vni, address: addressOf((podPlans[2] as PodPlan).address) });
 
 interface Host {
   readonly id: 1 | 2;
@@ -55,7 +59,7 @@ async function build(network: Network, name: string, agent: 'tcx' | 'xdp'): Prom
     const uplink = network.link(place, 'u').index;
     setHost(object, { id, uplink, address: addressOf(hostAddress(id)), mac: network.link(place, 'u').mac });
     for (const other of uplinks) addHost(object, { id: other.id, address: other.address, mac: other.link.mac });
-    addSubnet(object, [1, 2]);
+    addSubnet(object, (slot) => (slot === farSlot ? { first: 2, second: 1 } : { first: 1, second: 2 }));
     inNamespace(calls, place.namespace, () => {
       object.map(maps.devices.name).put(maps.devices.key.encode({ index: uplink }), maps.devices.value.encode({ index: uplink }));
       return bpf.attachXdp(object.program('transit'), uplink, 'native');
