@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import type { OverlayStatus } from '../../src/overlay-host/overlay-status.ts';
+import type { AgentMode } from '../../src/overlay-host/pod-agents.ts';
 import type { HostNamespace } from './network.ts';
 
 export interface HostOptions {
@@ -17,6 +18,8 @@ export interface HostOptions {
   /** Of this project: where `van` is. */
   readonly project: string;
   readonly vpcs: readonly object[];
+  /** How frames of pods are taken; the daemon's default when absent. */
+  readonly agent?: AgentMode;
 }
 
 const startTimeoutMs = 20_000;
@@ -62,7 +65,7 @@ export class DemoHost {
   }
 
   async start(): Promise<void> {
-    const { namespace, all, folder, vpcs } = this.#options;
+    const { namespace, all, folder, vpcs, agent } = this.#options;
     await mkdir(this.#folder, { recursive: true });
     const configuration = {
       host: this.name,
@@ -74,6 +77,7 @@ export class DemoHost {
       operatorSocket: this.operatorSocket,
       hosts: all.map((host) => ({ name: siteName(host), id: host.number, address: host.address, port: controlPort })),
       vpcs,
+      ...(agent === undefined ? {} : { agent }),
     };
     await writeFile(this.#configuration, stringify(configuration));
     const before = this.log().length;

@@ -22,7 +22,7 @@ test('a configuration with what is usual left out', () => {
     configuration.hosts.map(({ port }) => port),
     [45_710, 1234],
   );
-  assert.equal(configuration.agent, 'tcx');
+  assert.equal(configuration.agent, 'tc');
   assert.equal(configuration.stateFolder, '/etc/caravan/state');
   const [ipv4, ipv6] = configuration.subnets[0]?.prefixes ?? [];
   assert.deepEqual(ipv4, { address: addressHex('10.0.0.0'), length: 120, gateway: addressHex('10.0.0.1'), fixed: undefined });
@@ -41,7 +41,7 @@ for (const [what, more, where] of [
   ['two hosts of one address', { hosts: [...hosts, { name: 'three', id: 3, address: '192.0.2.1' }] }, /two of them have 192\.0\.2\.1/],
   ['a host id out of range', { hosts: [{ name: 'one', id: 4096, address: '192.0.2.1' }] }, /hosts\[0\]: id: must be a whole number/],
   ['a member that is not known', { uplnk: 'eth0' }, /uplnk: is not known/],
-  ['a choice that there is not', { agent: 'tc' }, /agent: must be tcx or xdp/],
+  ['a choice that there is not', { agent: 'ebpf' }, /agent: must be tc or tcx or xdp/],
   ['a VNI of more than 24 bits', { vpcs: [{ name: 'red', vni: 0x1000000 }] }, /vni: must be/],
   ['bits behind the prefix', vpc([{ ...subnet, ipv4: '10.0.0.1/24' }]), /10\.0\.0\.1 is not the first address of a \/24/],
   ['a prefix that is too long', vpc([{ ...subnet, ipv4: '10.0.0.0/30' }]), /ipv4: must be a prefix of IPv4/],

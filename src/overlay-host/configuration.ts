@@ -5,6 +5,7 @@ import { parseAddress } from '../overlay/packet/address.ts';
 import { specLimits } from '../overlay/control/spec.ts';
 import { readSubnets, type ConfiguredSubnet } from './configured-subnets.ts';
 import { Fields } from './fields.ts';
+import type { AgentMode } from './pod-agents.ts';
 
 /** A host of the overlay, as all of them have it in their configurations. */
 export interface ConfiguredHost {
@@ -28,7 +29,7 @@ export interface OverlayConfiguration {
   readonly uplink: string | undefined;
   readonly xdpMode: 'native' | 'generic';
   /** How the pods' frames are taken. */
-  readonly agent: 'tcx' | 'xdp';
+  readonly agent: AgentMode;
   readonly trustFolder: string;
   readonly stateFolder: string;
   /** Of a BPF file system, this host's own. */
@@ -63,7 +64,7 @@ export function parseConfiguration(text: string, file: string): OverlayConfigura
     epoch: fields.number('epoch', 1, 0xffffffff) ?? 1,
     uplink: fields.text('uplink'),
     xdpMode: fields.choice('xdpMode', ['native', 'generic']) ?? 'native',
-    agent: fields.choice('agent', ['tcx', 'xdp']) ?? 'tcx',
+    agent: fields.choice('agent', ['tc', 'tcx', 'xdp']) ?? 'tc',
     trustFolder: path('trustFolder', `${defaultFolder}/trust`),
     stateFolder: path('stateFolder', `${defaultFolder}/state`),
     bpfFolder: path('bpfFolder', '/sys/fs/bpf/caravan'),

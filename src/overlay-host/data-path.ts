@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
+import { readdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { BpfLink, BpfObject } from '../overlay/kernel.ts';
+import type { BpfObject } from '../overlay/kernel.ts';
 import { plannedMaps, recordsOf, type MapContents, type MapWrite } from '../overlay/control/plan.ts';
 import { settingsCodec, type Settings } from '../overlay/layout/settings.ts';
 import { events, maps } from '../overlay/layout/maps.ts';
@@ -8,33 +8,40 @@ import { indexCodec } from '../overlay/layout/index-key.ts';
 import { relayedEventCodec, type RelayedEvent } from '../overlay/layout/event.ts';
 import { sumCounters, counterKeyCodec, type Counter, type CounterKey } from '../overlay/layout/counter.ts';
 import type { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
+import type { SocketCalls } from '../kernel/netlink/socket-calls.ts';
+import { PinnedLinks, removePin } from './pinned-links.ts';
+import { PodAgents, type AgentMode } from './pod-agents.ts';
 
 export interface DataPathOptions {
   readonly bpf: LinuxBpf;
+  readonly calls: SocketCalls;
   readonly objectFile: string;
   /** Of a BPF file system; one is mounted there when there is none. */
   readonly folder: string;
-  readonly agent: 'tcx' | 'xdp';
+  readonly agent: AgentMode;
 }
 
 const mapsFolder = 'maps';
 const linksFolder = 'links';
-const transitLink = 'transit';
-const podLinkPrefix = 'pod_';
+/** Of the program and of its pin. */
+const transitName = 'transit';
 
 /** The programs and maps of this host in the kernel: all pinned, so that they go on without this process. */
 export class DataPath implements Disposable {
   readonly #options: DataPathOptions;
   readonly #object: BpfObject;
-  readonly #links: string;
+  readonly #links: PinnedLinks;
+  readonly agents: PodAgents;
 
   /** Opens what is pinned, or loads it anew. Throws WeatherError. */
   constructor(options: DataPathOptions) {
-    const { bpf, objectFile, folder } = options;
+    const { bpf, calls, objectFile, folder, agent } = options;
     this.#options = options;
-    this.#links = join(folder, linksFolder);
+    this.#links = new PinnedLinks(bpf, join(folder, linksFolder));
     bpf.mountBpffs(folder);
-    this.#object = bpf.open(objectFile, { pinFolder: join(folder, mapsFolder) });
+    const object = bpf.open(objectFile, { pinFolder: join(folder, mapsFolder) });
+    this.#object = object;
+    this.agents = new PodAgents({ bpf, calls, links: this.#links, mode: agent, program: (name) => object.program(name) });
   }
 
   /** What was set before this process; undefined when the maps are new. */
@@ -44,41 +51,12 @@ export class DataPath implements Disposable {
     return settings?.hostId === 0 ? undefined : settings;
   }
 
-  /** Attaches the programs of this object wherever one of another life is attached; what is attached stays so without a gap. */
-  adopt(uplinkIfindex: number, mode: 'native' | 'generic'): void {
+  /** Attaches the programs of this object, also where one of another life is attached: there without a gap. `pods`: links that are there. */
+  adopt(uplinkIfindex: number, mode: 'native' | 'generic', pods: readonly number[]): void {
     const { bpf } = this.#options;
-    this.#attach(transitLink, 'transit', (program) => bpf.attachXdp(program, uplinkIfindex, mode));
-    for (const ifindex of this.attachedPods()) this.#update(podLinkName(ifindex), this.#agentProgram());
-  }
-
-  /** Puts the agent at the root side of a pod's link. Rejects with WeatherError. */
-  async attachPod(ifindex: number): Promise<void> {
-    const { bpf, agent } = this.#options;
-    // A pin that a link of the same number left, which is gone.
-    this.forgetPod(ifindex);
-    const program = this.#object.program(this.#agentProgram());
-    const link = agent === 'tcx' ? await bpf.attachTcxIngressAway(program, ifindex) : bpf.attachXdp(program, ifindex, 'native');
-    this.#pin(link, podLinkName(ifindex));
-  }
-
-  /** The program goes with its link: only the pin is taken away, which waits for nothing. */
-  forgetPod(ifindex: number): void {
-    removeIfThere(join(this.#links, podLinkName(ifindex)));
-  }
-
-  /** Whether the agent is attached there. */
-  isPodAttached(ifindex: number): boolean {
-    const link = this.#options.bpf.openPinnedLink(join(this.#links, podLinkName(ifindex)));
-    link?.close();
-    return link !== undefined;
-  }
-
-  /** Links with a pin, whether they still exist or not. */
-  attachedPods(): number[] {
-    if (!existsSync(this.#links)) return [];
-    return readdirSync(this.#links)
-      .filter((name) => name.startsWith(podLinkPrefix))
-      .map((name) => Number(name.slice(podLinkPrefix.length)));
+    const program = this.#object.program(transitName);
+    if (!this.#links.update(transitName, program)) this.#links.pin(bpf.attachXdp(program, uplinkIfindex, mode), transitName);
+    this.agents.adopt(pods);
   }
 
   apply(writes: readonly MapWrite[]): void {
@@ -114,60 +92,19 @@ export class DataPath implements Disposable {
   /** Takes everything out of the kernel that belongs to this host: traffic ends. */
   remove(): void {
     const { bpf, folder } = this.#options;
-    for (const name of existsSync(this.#links) ? readdirSync(this.#links) : []) {
-      bpf.openPinnedLink(join(this.#links, name))?.detach();
-      removeIfThere(join(this.#links, name));
-    }
+    this.#links.detachAll();
     this[Symbol.dispose]();
-    for (const name of readdirSync(join(folder, mapsFolder))) removeIfThere(join(folder, mapsFolder, name));
-    for (const name of [linksFolder, mapsFolder]) if (existsSync(join(folder, name))) rmdirSync(join(folder, name));
+    for (const name of readdirSync(join(folder, mapsFolder))) removePin(join(folder, mapsFolder, name));
+    rmdirSync(join(folder, mapsFolder));
     if (isMountPoint(folder)) bpf.unmountBpffs(folder);
   }
 
   [Symbol.dispose](): void {
     this.#object.close();
   }
-
-  #agentProgram(): string {
-    return this.#options.agent === 'tcx' ? 'agent_tc' : 'agent_xdp';
-  }
-
-  #attach(name: string, programName: string, attach: (program: ReturnType<BpfObject['program']>) => BpfLink): void {
-    if (this.#update(name, programName)) return;
-    this.#pin(attach(this.#object.program(programName)), name);
-  }
-
-  /** What is not pinned ends here. */
-  #pin(link: BpfLink, name: string): void {
-    try {
-      link.pin(join(this.#links, name));
-    } finally {
-      link.close();
-    }
-  }
-
-  #update(name: string, programName: string): boolean {
-    const link = this.#options.bpf.openPinnedLink(join(this.#links, name));
-    if (link === undefined) return false;
-    link.update(this.#object.program(programName));
-    link.close();
-    return true;
-  }
 }
 
 /** One that was mounted for this host alone. */
 function isMountPoint(folder: string): boolean {
   return statSync(folder).dev !== statSync(dirname(folder)).dev;
-}
-
-function podLinkName(ifindex: number): string {
-  return `${podLinkPrefix}${ifindex}`;
-}
-
-function removeIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
 }

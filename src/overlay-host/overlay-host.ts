@@ -73,7 +73,7 @@ export class OverlayHost implements AsyncDisposable {
     const { link } = underlay.uplink;
 
     const bpf = stack.adopt(new LinuxBpf(), (opened) => opened.close());
-    const dataPath = stack.use(new DataPath({ bpf, objectFile, folder: bpfFolder, agent }));
+    const dataPath = stack.use(new DataPath({ bpf, calls, objectFile, folder: bpfFolder, agent }));
     const found = dataPath.settings();
     if (found !== undefined && found.hostId !== self.hostId) {
       throw new WeatherError('other-host', `${bpfFolder} has the maps of host ${found.hostId}, not of ${self.hostId}`, {
@@ -132,11 +132,10 @@ export class OverlayHost implements AsyncDisposable {
     refreshSpec();
 
     const links = stack.use(new PodLinks(calls));
-    const indexes = new Set(links.list().map(({ link: { index } }) => index));
-    for (const { ifindex } of control.endpoints) if (!indexes.has(ifindex)) control.delete(ifindex, monotonicMs());
+    const indexes = links.list().map(({ link: { index } }) => index);
+    for (const { ifindex } of control.endpoints) if (!indexes.includes(ifindex)) control.delete(ifindex, monotonicMs());
     dataPath.apply(control.reconcile(dataPath.contents(), monotonicMs()));
-    dataPath.adopt(link.index, configuration.xdpMode);
-    for (const ifindex of dataPath.attachedPods()) if (!indexes.has(ifindex)) dataPath.forgetPod(ifindex);
+    dataPath.adopt(link.index, configuration.xdpMode, indexes);
 
     const loop: ControlLoop = new ControlLoop({
       control,
@@ -146,7 +145,7 @@ export class OverlayHost implements AsyncDisposable {
       log: log.child('control'),
       send: (to, text) => mesh.send(to, text),
       cut: ({ ifindex }) => {
-        dataPath.forgetPod(ifindex);
+        dataPath.agents.forget(ifindex);
         const cut = links.list().find((candidate) => candidate.link.index === ifindex);
         if (cut !== undefined) links.remove(cut.key).catch((error: Error) => log.warn(error.message));
       },

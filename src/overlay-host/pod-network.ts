@@ -12,6 +12,7 @@ import type { SubnetPrefix } from '../overlay/control/spec.ts';
 import { formatAddress, formatMac, isIpv4, mappedIpv4, parseAddress, parseMac } from '../overlay/packet/address.ts';
 import type { ConfiguredSubnet } from './configured-subnets.ts';
 import type { DataPath } from './data-path.ts';
+import type { AgentMode } from './pod-agents.ts';
 import { hostNameOf, type PodLinks } from './pod-links.ts';
 import type { Placements } from './placements.ts';
 
@@ -22,7 +23,7 @@ export interface HostPodNetworkOptions {
   readonly subnets: () => readonly ConfiguredSubnet[];
   /** Of pods where their subnet says nothing, in octets. */
   readonly mtu: number;
-  readonly agent: 'tcx' | 'xdp';
+  readonly agent: AgentMode;
   readonly log: Logger;
   readonly nowMs: () => number;
 }
@@ -62,14 +63,14 @@ export class HostPodNetwork implements PodNetwork {
     const mtu = subnet.mtu ?? this.#options.mtu;
     using namespace = new NetworkNamespace(netns);
     const { hostIndex, podIndex, hostMac } = await existing(() =>
-      links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent === 'tcx' }),
+      links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent !== 'xdp' }),
     );
     const linkMs = nowMs();
     const { placed, known } =
       ticket === undefined
         ? placements.place({ subnetId: subnet.subnetId, ifindex: hostIndex, mac: mac.toHex(), fixed })
         : placements.moveIn(hostIndex, ticket);
-    const attached = dataPath.attachPod(hostIndex);
+    const attached = dataPath.agents.attach(hostIndex);
     // What fails first is told; the others must not go unheard.
     for (const promise of [known, attached]) promise.catch(() => undefined);
     const endpoint = await placed;
@@ -116,7 +117,7 @@ export class HostPodNetwork implements PodNetwork {
     const link = links.find(key);
     if (link === undefined) return;
     await placements.remove(link.index);
-    dataPath.forgetPod(link.index);
+    dataPath.agents.forget(link.index);
     await links.remove(key);
     log.info('a pod was deleted', { ...key });
   }
@@ -127,7 +128,7 @@ export class HostPodNetwork implements PodNetwork {
     const link = links.find(key);
     if (link === undefined) throw failed('its end at the host is gone');
     if (!link.up) throw failed('its end at the host is down');
-    if (!dataPath.isPodAttached(link.index)) throw failed('the agent is not attached');
+    if (!dataPath.agents.isAttached(link.index)) throw failed('the agent is not attached');
     if (placements.endpoint(link.index) === undefined) throw failed('the overlay does not know its addresses');
     using namespace = new NetworkNamespace(netns);
     const pod = links.read(namespace, key.ifname);

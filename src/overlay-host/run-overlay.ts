@@ -39,12 +39,13 @@ export async function runOverlay(configuration: OverlayConfiguration, log: Logge
 
 /** Takes the overlay off this host: programs, maps and the pods' links. The daemon must not run. */
 export async function removeOverlay(configuration: OverlayConfiguration, log: Logger): Promise<void> {
-  await using links = new PodLinks(loadSocketCalls());
+  const calls = loadSocketCalls();
+  await using links = new PodLinks(calls);
   const found = links.list();
   await Promise.all(found.map(({ key }) => links.remove(key)));
   const bpf = new LinuxBpf();
   try {
-    new DataPath({ bpf, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();
+    new DataPath({ bpf, calls, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();
   } finally {
     bpf.close();
   }

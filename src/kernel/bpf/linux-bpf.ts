@@ -5,6 +5,7 @@ import { mountBpffs, unmountBpffs } from './bpffs.ts';
 import { type Native, openNative } from './libbpf.ts';
 import { attachTcxIngress, attachTcxIngressAway, attachXdp, openPinnedLink } from './linux-link.ts';
 import { LinuxObject } from './linux-object.ts';
+import { LinuxProgram } from './linux-program.ts';
 import { selfTest } from './self-test.ts';
 
 /**
@@ -36,6 +37,12 @@ export class LinuxBpf implements Bpf {
   /** As `attachTcxIngress`, with the kernel's work on another thread. The object of the program stays open until then. */
   attachTcxIngressAway(program: BpfProgram, ifindex: number): Promise<BpfLink> {
     return attachTcxIngressAway(this.#native, this.#handles, program, ifindex);
+  }
+
+  /** For rtnetlink. It belongs to the program's object. */
+  programDescriptor(program: BpfProgram): number {
+    assert(program instanceof LinuxProgram, `${program.name} was not loaded by this kernel`);
+    return program.fd;
   }
 
   openPinnedLink(path: string): BpfLink | undefined {
