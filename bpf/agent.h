@@ -117,7 +117,7 @@ INLINE int resolve_neighbor(const struct port *port, const struct endpoint_key *
     copy_mac(route->mac, port->gateway_mac);
     return ANSWERED;
   }
-  int how = resolve(key, route, 0);
+  int how = resolve(key, route, 0, 0);
   return how == DELIVERED || how == SENT_DIRECT ? ANSWERED : how;
 }
 
@@ -308,7 +308,7 @@ INLINE bool is_too_big(const struct frame *frame, __u32 header_bytes, __u32 prot
 /* Finds the way and writes the MACs of the frame as it shall arrive. */
 INLINE int route_ip(struct frame *frame, struct order *order, const struct endpoint_key *key, bool via_gateway) {
   struct ethhdr *ethernet = frame->data;
-  int how = resolve(key, &order->route, !frame->segmented_later);
+  int how = resolve(key, &order->route, !frame->segmented_later, 0);
   if (via_gateway) copy_mac(ethernet->h_source, frame->port->gateway_mac);
   if (how == DELIVERED || how == SENT_DIRECT) copy_mac(ethernet->h_dest, order->route.mac);
   return how;

@@ -124,8 +124,15 @@ struct route {
   __u8 reserved[2];
 };
 
-/* DELIVERED for a local endpoint, SENT_DIRECT, SENT_VIA_OWNER, or the reason to drop. With `may_tell` a path's tellings are counted. */
-static __noinline int resolve(const struct endpoint_key *key, struct route *route, __u32 may_tell) {
+/* Whether an owner can be asked: another host if it is alive and did not say already that it has no entry, this one if it has one. If it
+ * has not, the other one may: an entry comes and goes at different times. */
+INLINE bool can_answer(__u32 owner, __u32 own_id, bool has_entry, __u32 denied_by) {
+  return owner == own_id ? has_entry : owner != denied_by && find_host(owner);
+}
+
+/* DELIVERED for a local endpoint, SENT_DIRECT, SENT_VIA_OWNER, or the reason to drop. With `may_tell` a path's tellings are counted.
+ * `denied_by`: a host that said it does not have the endpoint, or 0. */
+static __noinline int resolve(const struct endpoint_key *key, struct route *route, __u32 may_tell, __u32 denied_by) {
   struct settings *own = this_host();
   if (!own) return INTERNAL;
   struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
@@ -140,15 +147,19 @@ static __noinline int resolve(const struct endpoint_key *key, struct route *rout
     if (!subnet) return NO_ROUTE;
     struct owners *owners = find_owners(subnet, key);
     if (!owners) return NO_OWNER;
-    __u32 owner = owners->first;
-    if (owner != own->host_id && !find_host(owner)) owner = owners->second;
+    bool has_entry = endpoint && endpoint->kind == ENDPOINT_DIRECTORY;
+    __u32 first = owners->first, second = owners->second;
+    __u32 owner = can_answer(first, own->host_id, has_entry, denied_by) ? first : second;
+    if (owner == second && !can_answer(second, own->host_id, has_entry, denied_by)) {
+      bool denied = first == own->host_id || second == own->host_id || (denied_by && (first == denied_by || second == denied_by));
+      return denied ? NO_ENDPOINT : NO_OWNER;
+    }
     if (owner != own->host_id) {
-      if (!find_host(owner)) return NO_OWNER;
       route->host_id = owner;
       route->tell = 1;
       return SENT_VIA_OWNER;
     }
-    if (!endpoint || endpoint->kind != ENDPOINT_DIRECTORY) return NO_ENDPOINT;
+    if (!endpoint) return INTERNAL;
     if (endpoint->host_id == own->host_id) return LOOP;
     struct host *host = find_host(endpoint->host_id);
     if (!host) return NO_ENDPOINT;

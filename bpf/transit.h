@@ -239,7 +239,7 @@ INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source
     learn(destination, &arrival->loc);
   }
   struct route route = {};
-  int how = resolve(destination, &route, 0);
+  int how = resolve(destination, &route, 0, arrival->has_moved ? arrival->from : 0);
   if (how == DELIVERED) return deliver(arrival, route.ifindex, route.mac);
   if (how != SENT_DIRECT && how != SENT_VIA_OWNER) return discard(arrival, how);
   struct settings *own = this_host();
@@ -309,7 +309,7 @@ INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry
                            const struct endpoint_key *destination) {
   struct relayed_event event = {
       .vni = arrival->vni,
-      .source_host_id = arrival->from,
+      .source_host_id = arrival->loc.host_id,
       .host_id = entry->host_id,
       .generation = entry->generation,
   };
@@ -330,20 +330,31 @@ INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source
   struct settings *own = this_host();
   if (!own) return discard(arrival, INTERNAL);
   if (endpoint && endpoint->host_id == own->host_id) return discard(arrival, LOOP);
-  /* An owner that has relayed the packet could do nothing with it. */
+  /* Nothing may be sent back of what an owner has relayed: it could do nothing with it. */
   bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
+  /* A sender that does not ask has an old path to this host: one packet that is sent back corrects it. */
+  bool asks = arrival->has_loc && arrival->loc.flags & LOC_NO_PATH;
   if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {
     if (endpoint->host_id == arrival->from) return discard(arrival, LOOP);
-    /* A sender that does not ask has an old path to this host: one packet that is sent back corrects it. */
-    if (!last && !(arrival->has_loc && arrival->loc.flags & LOC_NO_PATH)) return send_back(arrival, endpoint);
-    if (arrival->ttl > 1 && find_host(endpoint->host_id)) report_relayed(arrival, endpoint, source, destination);
+    if (!last && !asks) return send_back(arrival, endpoint);
+    if (arrival->ttl > 1 && find_host(endpoint->host_id) && arrival->loc.host_id != own->host_id)
+      report_relayed(arrival, endpoint, source, destination);
     return send_on(arrival, endpoint->host_id);
   }
   if (endpoint) return last ? send_on(arrival, endpoint->host_id) : send_back(arrival, endpoint);
+  if (last) return discard(arrival, NO_ENDPOINT);
   struct owners *owners = find_owners(subnet, destination);
-  bool owned = owners && (owners->first == own->host_id || owners->second == own->host_id);
-  if (owned || last) return discard(arrival, NO_ENDPOINT);
-  return send_back(arrival, 0);
+  __u32 other = 0;
+  if (owners && owners->first == own->host_id)
+    other = owners->second;
+  else if (owners && owners->second == own->host_id)
+    other = owners->first;
+  else
+    return send_back(arrival, 0);
+  /* This host should know and does not: the other owner may. That one sees by the LOC that the packet was relayed. */
+  if (other == own->host_id || !find_host(other)) return discard(arrival, NO_ENDPOINT);
+  if (!asks) return send_back(arrival, 0);
+  return other == arrival->from ? discard(arrival, NO_ENDPOINT) : send_on(arrival, other);
 }
 
 INLINE int transit_inner(struct arrival *arrival) {

@@ -50,6 +50,11 @@ export const moved = { mac: podMac(41), ipv4: address('10.0.0.41') };
 /** In a subnet whose only owner is dead. */
 export const orphan = address('10.0.2.9');
 
+/** The hosts, but one of them is dead. */
+export function withDead(tables: Tables, hostId: number): Partial<Tables> {
+  return { hosts: new Map(tables.hosts).set(hostId, { ...tables.hosts.get(hostId)!, flags: hostFlag.known }) };
+}
+
 /** 30 s, as the programs have it. */
 export const pathLifetimeNs = 30_000_000_000n;
 

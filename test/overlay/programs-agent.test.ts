@@ -35,6 +35,7 @@ import {
   remote,
   solicitationFrame,
   udpFrame,
+  withDead,
   type Outcome,
 } from './program-world.ts';
 
@@ -77,6 +78,8 @@ const advertisement = icmpv6Frame(
   remote.ipv6,
 );
 
+const otherOwnerDead: Partial<Tables> = world === undefined ? {} : withDead(world.tables, 2);
+
 interface Drop {
   readonly name: string;
   readonly reason: Reason;
@@ -107,7 +110,12 @@ const drops: readonly Drop[] = [
   { name: 'an ARP probe', reason: 'duplicateProbe', frame: arpFrame(remote.ipv4, { sender: address('0.0.0.0') }) },
   { name: 'an ARP request in another’s name', reason: 'spoofedAddress', frame: arpFrame(remote.ipv4, { sender: neighbour.ipv4 }) },
   { name: 'an ARP request for what no subnet has', reason: 'noRoute', frame: arpFrame(address('172.16.0.1')) },
-  { name: 'an ARP request for an address that this host owns and nobody has', reason: 'noEndpoint', frame: arpFrame(owned.nobody) },
+  {
+    name: 'an ARP request for an address that this host owns and does not know, with a dead host',
+    reason: 'noEndpoint',
+    frame: arpFrame(owned.nobody),
+    changes: otherOwnerDead,
+  },
   { name: 'an ARP request whose owner is dead', reason: 'noOwner', frame: arpFrame(orphan) },
   { name: 'a duplicate probe of IPv6', reason: 'duplicateProbe', frame: solicitationFrame(remote.ipv6, address('::')) },
   {
@@ -170,7 +178,12 @@ const drops: readonly Drop[] = [
   },
   { name: 'a packet to what no subnet has', reason: 'noRoute', frame: routed({ destination: address('172.16.0.1') }) },
   { name: 'a packet whose owner is dead', reason: 'noOwner', frame: routed({ destination: orphan }) },
-  { name: 'a packet to an address that this host owns and nobody has', reason: 'noEndpoint', frame: routed({ destination: owned.nobody }) },
+  {
+    name: 'a packet to an address that this host owns and does not know, with a dead host',
+    reason: 'noEndpoint',
+    frame: routed({ destination: owned.nobody }),
+    changes: otherOwnerDead,
+  },
   {
     name: 'a packet to an endpoint whose host is dead, by this host as owner',
     reason: 'noEndpoint',
@@ -323,6 +336,17 @@ for (const { program, drop, redirect } of hooks) {
     const portOf = (frame: Uint8Array): number => open(run(frame, withPath()).frame).sourcePort;
     assert.equal(portOf(udpFrame()), portOf(udpFrame({ payloadBytes: 100 })));
     assert.notEqual(portOf(udpFrame()), portOf(udpFrame({ source: pod.ipv6, destination: remote.ipv6 })));
+  });
+
+  test(`${program} asks the other owner about an address that this host owns and does not know`, { skip }, () => {
+    const frame = routed({ destination: owned.nobody });
+    const outcome = run(frame);
+    expectCount(outcome, 'sentViaOwner', frame);
+    const sent = open(outcome.frame);
+    assert.deepEqual(sent.to, hostAddress(2));
+    assert.equal(sent.options[0]?.kind === 'location' && sent.options[0].flags, 4);
+    const question = arpFrame(owned.nobody);
+    assert.deepEqual(open(run(question).frame).to, hostAddress(2));
   });
 
   for (const [name, changes] of [

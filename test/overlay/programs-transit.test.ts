@@ -38,6 +38,7 @@ import {
   tunnelFrame,
   udpFrame,
   vni,
+  withDead,
   type Outcome,
   type TunnelChanges,
 } from './program-world.ts';
@@ -123,6 +124,8 @@ for (const [name, frame] of [
     assert.deepEqual(outcome.frame, frame);
   });
 }
+
+const otherOwnerDead: Partial<Tables> = world === undefined ? {} : withDead(world.tables, 2);
 
 interface Drop {
   readonly name: string;
@@ -235,7 +238,28 @@ const drops: readonly Drop[] = [
     frame: back({ from: 4, options: [encodeMoved({ endpointGeneration: 0 })] }),
     changes: paths([remote.ipv4, pathTo(2, 21)]),
   },
-  { name: 'an address that this host owns and nobody has', reason: 'noEndpoint', frame: forPod({}, owned.nobody) },
+  {
+    name: 'an address that neither owner knows',
+    reason: 'noEndpoint',
+    frame: forPod({ options: [location({ flags: flag.noPath })] }, owned.nobody),
+  },
+  {
+    name: 'an address that this host owns and does not know, with a dead host',
+    reason: 'noEndpoint',
+    frame: forPod({ from: 3, options: [location({ hostId: 3, hostGeneration: hostGeneration(3), flags: flag.noPath })] }, owned.nobody),
+    changes: otherOwnerDead,
+  },
+  {
+    name: 'an address that this host owns and does not know, of a sender with an old path, with a dead host',
+    reason: 'noEndpoint',
+    frame: forPod({ from: 3 }, owned.nobody),
+    changes: otherOwnerDead,
+  },
+  {
+    name: 'an address that this host owns and does not know, for the second time',
+    reason: 'noEndpoint',
+    frame: forPod({ from: 3, options: [location({ hostId: 3, flags: flag.final + flag.noPath })] }, owned.nobody),
+  },
   { name: 'a last bounce to nobody', reason: 'noEndpoint', frame: forPod({ options: [location({ flags: flag.final })] }, remote.ipv4) },
   {
     name: 'a relayed packet to nobody',
@@ -476,6 +500,32 @@ for (const [name, changes] of [
   });
 }
 
+test('transit as owner sends a question that it cannot answer on to the other owner, once', { skip }, () => {
+  const option = location({ hostId: 3, hostGeneration: hostGeneration(3), flags: flag.noPath });
+  const frame = forPod({ from: 3, options: [option] }, owned.nobody);
+  const outcome = run(frame);
+  expectOutcome(outcome, 'transmit', ['relayed'], frame);
+  const sent = open(outcome.frame);
+  assert.deepEqual([sent.to, sent.timeToLive, sent.options], [hostAddress(2), 3, open(frame).options]);
+  assert.deepEqual(outcome.events, []);
+  // The other one gets it from this host with the LOC of host 3, and drops what it does not know either.
+  const relayed = forPod({ from: 2, options: [option] }, owned.nobody);
+  expectOutcome(run(relayed), 'drop', ['noEndpoint'], relayed);
+  // What it does know it sends on; the way is told to host 3, not to the owner between.
+  const known = forPod({ from: 2, options: [location({ hostId: 4, hostGeneration: hostGeneration(4), flags: flag.noPath })] }, owned.ipv4);
+  const on = run(known);
+  expectOutcome(on, 'transmit', ['relayed'], known);
+  assert.equal(on.events[0]?.sourceHostId, 4);
+});
+
+test('transit as owner without the entry sends a packet of a sender with an old path back as moved', { skip }, () => {
+  const frame = forPod({ from: 3 }, owned.nobody);
+  const outcome = run(frame);
+  expectOutcome(outcome, 'transmit', ['sentBack'], frame);
+  const sent = open(outcome.frame);
+  assert.deepEqual([sent.to, sent.options], [hostAddress(3), [{ kind: 'moved', endpointGeneration: 0 }]]);
+});
+
 test('transit sends a packet for what it does not know back as moved', { skip }, () => {
   const frame = forPod({}, remote.ipv4);
   const outcome = run(frame);
@@ -525,14 +575,22 @@ test('a packet of ours that comes back with a place that is not known is sent to
   assert.equal(outcome.paths.size, 0);
 });
 
-test('a packet of ours that comes back as moved is sent to the owner, and the path is void', { skip }, () => {
+test('a packet of ours that comes back as moved is sent to an owner, not to who denied it, and the path is void', { skip }, () => {
+  for (const [from, owner] of [
+    [4, 2],
+    [3, 2],
+    [2, 3],
+  ] as const) {
+    const frame = back({ from, options: [encodeMoved({ endpointGeneration: 0 })] });
+    const outcome = run(frame, paths([remote.ipv4, pathTo(from, 21)]));
+    expectOutcome(outcome, 'transmit', ['sentViaOwner'], frame);
+    const sent = open(outcome.frame);
+    assert.equal(sent.options[0]?.kind === 'location' && sent.options[0].flags, flag.final | flag.noPath);
+    assert.deepEqual(sent.to, hostAddress(owner));
+    assert.equal(outcome.paths.get(keyName(remote.ipv4))?.expiresNs, 0n);
+  }
   const frame = back({ options: [encodeMoved({ endpointGeneration: 0 })] });
-  const outcome = run(frame, paths([remote.ipv4, pathTo(2, 21)]));
-  expectOutcome(outcome, 'transmit', ['sentViaOwner'], frame);
-  const sent = open(outcome.frame);
-  assert.equal(sent.options[0]?.kind === 'location' && sent.options[0].flags, flag.final | flag.noPath);
-  assert.deepEqual(sent.to, hostAddress(2));
-  assert.equal(outcome.paths.get(keyName(remote.ipv4))?.expiresNs, 0n);
+  expectOutcome(run(frame, withDead(world!.tables, 3)), 'drop', ['noEndpoint'], frame);
 });
 
 test('a packet that comes back from an old place does not void the new path', { skip }, () => {

@@ -283,6 +283,9 @@ test('an owner answers its own pods from its directory, and sends their packets 
   assert.deepEqual(net.send(c, arpRequest(c, b.ipv4)).steps, ['3 answered']);
   assert.deepEqual(net.send(c, udpFrame(c, b.ipv4)).steps, ['3 sentDirect', '2 delivered']);
   assert.deepEqual(net.send(c, udpFrame(c, b.ipv6)).steps, ['3 sentDirect', '2 delivered']);
+  // The other owner might know.
+  assert.deepEqual(net.send(c, udpFrame(c, address('10.0.0.77'))).steps, ['3 sentViaOwner', '4 noEndpoint']);
+  net.changeHost(4, { flags: hostFlag.known });
   assert.deepEqual(net.send(c, udpFrame(c, address('10.0.0.77'))).steps, ['3 noEndpoint']);
 });
 

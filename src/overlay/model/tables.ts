@@ -89,12 +89,6 @@ export function isOwner(tables: Tables, key: EndpointKey, hostId: number): boole
   return hostId !== 0 && (owners.first === hostId || owners.second === hostId);
 }
 
-/** The owner to ask: the first that is alive. This host always is. */
-export function ownerToAsk(tables: Tables, key: EndpointKey): number | undefined {
-  const owners = ownersOf(tables, key);
-  return [owners.first, owners.second].find((hostId) => hostId === tables.settings.hostId || aliveHost(tables, hostId) !== undefined);
-}
-
 /** Whether packets may take the path now. */
 export function isValid(tables: Tables, path: Path, nowNs: bigint): boolean {
   const host = aliveHost(tables, path.hostId);

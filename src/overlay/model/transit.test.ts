@@ -246,6 +246,35 @@ test('a stale packet that meets the directory of an owner corrects the path at o
   assert.deepEqual(net.send(a, frame).steps, ['1 sentDirect', '3 sentBack', '1 sentDirect', '3 relayed', '5 delivered']);
 });
 
+test('an owner that lost the entry costs no packet: the other one is asked', () => {
+  const { net, a } = network();
+  const name = (pod: Pod): string => endpointName({ vni: 7, address: pod.ipv4 });
+  const b = net.place(7, 3, 0, 9);
+  net.send(a, udpFrame(a, b.ipv4));
+  net.send(b, udpFrame(b, a.ipv4));
+  // Moved from an owner that keeps neither tombstone nor entry.
+  const moved = net.place(7, 5, 0, 9, 2);
+  net.host(3).endpoints.delete(name(b));
+  const frame = udpFrame(a, b.ipv4);
+  assert.deepEqual(net.send(a, frame).steps, ['1 sentDirect', '3 sentBack', '1 sentViaOwner', '4 relayed', '5 delivered']);
+  // Who has no path yet asks that owner first.
+  const c = net.place(7, 2, 0, 10);
+  const asked = net.send(c, udpFrame(c, b.ipv4));
+  assert.deepEqual(asked.steps, ['2 sentViaOwner', '3 relayed', '4 relayed', '5 delivered']);
+  assert.deepEqual(net.send(moved, udpFrame(moved, c.ipv4)).steps, ['5 sentDirect', '2 delivered'], 'learnt from what owners relayed');
+  assert.deepEqual(net.send(c, udpFrame(c, b.ipv4)).steps, ['2 sentDirect', '5 delivered']);
+  // A pod of that owner, and one of the other.
+  const near = net.place(7, 3, 0, 11);
+  assert.deepEqual(net.send(near, udpFrame(near, b.ipv4)).steps, ['3 sentViaOwner', '4 relayed', '5 delivered']);
+  const stale = net.place(7, 4, 0, 12);
+  net.host(4).paths.set(name(b), { ...net.host(1).paths.get(name(b))!, hostId: 3, expiresNs: net.nowNs + 1n, told: 9 });
+  assert.deepEqual(net.send(stale, udpFrame(stale, b.ipv4)).steps, ['4 sentDirect', '3 sentBack', '4 sentDirect', '5 delivered']);
+  // Neither knows it.
+  net.host(4).endpoints.delete(name(b));
+  net.host(2).paths.clear();
+  assert.deepEqual(net.send(c, udpFrame(c, b.ipv4)).steps, ['2 sentViaOwner', '3 relayed', '4 noEndpoint']);
+});
+
 test('without a tombstone the packet says so, the path is void and the owner is asked', () => {
   const { net, a, b } = network();
   net.send(a, udpFrame(a, b.ipv4));
@@ -275,7 +304,7 @@ test('a pod that moved to the host of its peer gets what comes back', () => {
 test('an endpoint that nobody knows is no endpoint; a packet is sent back at most once', () => {
   const { net, a } = network();
   const nobody = address('10.0.0.77');
-  assert.deepEqual(net.send(a, udpFrame(a, nobody)).steps, ['1 sentViaOwner', '3 noEndpoint']);
+  assert.deepEqual(net.send(a, udpFrame(a, nobody)).steps, ['1 sentViaOwner', '3 relayed', '4 noEndpoint']);
   const path = {
     hostId: 2,
     hostGeneration: 1,

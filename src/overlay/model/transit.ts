@@ -33,7 +33,7 @@ import {
 import { isProbe, isReflectable, outerOf, reflected, tunnelOf, type Arrived } from './outer.ts';
 import { findOwner } from './owner.ts';
 import { Run, type Outcome } from './run.ts';
-import { aliveHost, endpointOf, isOwner, isValid, knownHost, localEndpoint, subnetOf, type Tables } from './tables.ts';
+import { aliveHost, endpointOf, isOwner, isValid, knownHost, localEndpoint, ownersOf, subnetOf, type Tables } from './tables.ts';
 import { addressesTo, encapsulate, firstOuterTtl, readdressed, withMacs, type OuterAddresses } from './tunnel.ts';
 
 /** What transit makes of a packet from the underlay; `nowNs` on the kernel's monotonic clock. */
@@ -157,10 +157,12 @@ class Transit {
     // A sender that does not ask has an old path to this host: one packet that is sent back corrects it.
     if (!this.#isFinal() && !this.#asks()) return this.#sendBack(entry);
     const sent = this.#sendOn(entry.hostId);
-    if (sent.verdict.kind === 'transmit') {
+    // Its LOC names the sender, also when another owner relayed it.
+    const sender = this.#location!.hostId;
+    if (sent.verdict.kind === 'transmit' && sender !== run.tables.settings.hostId) {
       const { vni } = run;
       const { hostId, generation } = entry;
-      run.tell({ vni, sourceHostId, hostId, generation, source: source.address, destination: destination.address });
+      run.tell({ vni, sourceHostId: sender, hostId, generation, source: source.address, destination: destination.address });
     }
     return sent;
   }
@@ -184,8 +186,20 @@ class Transit {
 
   #notHere(destination: EndpointKey): Outcome {
     const run = this.#run;
-    if (isOwner(run.tables, destination, run.tables.settings.hostId) || this.#isFinal()) return run.drop('noEndpoint');
-    if (!this.#mayLiveOn()) return run.drop('loop');
+    const { tables } = run;
+    if (this.#isFinal()) return run.drop('noEndpoint');
+    const ownId = tables.settings.hostId;
+    if (!isOwner(tables, destination, ownId)) return this.#sendBackAsMoved();
+    // This host should know and does not: the other owner may. That one sees by the LOC that the packet was relayed.
+    const { first, second } = ownersOf(tables, destination);
+    const other = first === ownId ? second : first;
+    if (other === ownId || aliveHost(tables, other) === undefined) return run.drop('noEndpoint');
+    if (!this.#asks()) return this.#sendBackAsMoved();
+    return other === this.#arrived.sourceHostId ? run.drop('noEndpoint') : this.#sendOn(other);
+  }
+
+  #sendBackAsMoved(): Outcome {
+    if (!this.#mayLiveOn()) return this.#run.drop('loop');
     return this.#send(this.#arrived.sourceHostId, this.#arrived.inner, encodeMoved({ endpointGeneration: 0 }), 'sentBack');
   }
 
@@ -231,7 +245,7 @@ class Transit {
     if (here !== undefined) return this.#deliver(here);
     const known = run.path(destination);
     if (known !== undefined && isValid(run.tables, known, run.nowNs)) return this.#againDirect(endpoint, known);
-    const owner = findOwner(run, destination);
+    const owner = findOwner(run, destination, this.#moved === undefined ? 0 : this.#arrived.sourceHostId);
     if (typeof owner === 'string') return run.drop(owner);
     if (owner.path !== undefined) return this.#againDirect(endpoint, owner.path);
     const option = this.#ownLocation(endpoint, locationFlag.final | locationFlag.noPath);
