@@ -285,7 +285,9 @@ export class LeaseHolder {
         waiting--;
         if (answer?.type !== 'leaseAnswer' || answer.outcome === 'later') refusing.push(to);
         if (waiting > 0) return;
-        if (refusing.length === 0 || tries <= 1) done?.(refusing.length === 0, answeredMs);
+        // What has been leased anew meanwhile is not given back.
+        const isHeld = ((pool.blocks.get(block)?.mask ?? 0) & mask) !== 0;
+        if (refusing.length === 0 || tries <= 1 || isHeld) done?.(refusing.length === 0, answeredMs);
         else this.#release(pool, block, mask, done, answeredMs, grantors === undefined ? undefined : refusing, tries - 1);
       });
     }

@@ -12,6 +12,7 @@ export class Faults {
   readonly #draws: Draws;
   readonly #longestPartitionMs: number;
   #isOver = false;
+  #lastHostId = 0;
   readonly counts: Record<string, number> = {};
 
   /** `longestPartitionMs`: longer than a lease, so that some run out. */
@@ -131,7 +132,9 @@ export class Faults {
 
   #join(): void {
     this.#count('join');
-    this.#cluster.addHost(Math.max(0, ...this.#cluster.hosts.keys()) + 1 + (this.counts['remove'] ?? 0));
+    // A host id is never given to another machine.
+    this.#lastHostId = Math.max(this.#lastHostId, ...this.#cluster.hosts.keys()) + 1;
+    this.#cluster.addHost(this.#lastHostId);
     this.#cluster.publish();
   }
 
