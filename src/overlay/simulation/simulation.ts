@@ -86,7 +86,9 @@ class Simulation {
     this.#cluster = new Cluster({
       draws: this.#draws,
       hosts: options.hosts,
-      subnets: Array.from({ length: options.subnets }, (_, at) => tenantSubnet(at + 1, options.hosts * addressesOfHost + options.standing * 2)),
+      subnets: Array.from({ length: options.subnets }, (_, at) =>
+        tenantSubnet(at + 1, options.hosts * addressesOfHost + options.standing * 2),
+      ),
       durations: options.faults ? shortLease : usualDurations,
       hasMaps: options.hasMaps,
       textShare: options.hosts > 100 ? 0.02 : 1,
