@@ -15,7 +15,7 @@ export const command: Command = {
     'The pod that the CNI plugin then adds here with the addresses of the ticket, within 45 seconds, is the one that was at the other host.',
   examples: [{ line: 'van overlay move-in ticket.json --config overlay.yaml', meaning: 'A pod is about to come' }],
   async run(call) {
-    const { operatorSocket } = await readConfiguration(neededConfiguration(call));
+    const { operatorSocket } = readConfiguration(neededConfiguration(call));
     const file = call.parameter('FILE');
     let ticket: unknown;
     try {

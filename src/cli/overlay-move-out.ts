@@ -14,7 +14,7 @@ export const command: Command = {
     'host has it, for 45 seconds at most; from then on packets that still come here are sent on.',
   examples: [{ line: 'van overlay move-out 4f1c eth0 --config overlay.yaml > ticket.json', meaning: 'A pod is about to be moved' }],
   async run(call) {
-    const { operatorSocket } = await readConfiguration(neededConfiguration(call));
+    const { operatorSocket } = readConfiguration(neededConfiguration(call));
     const ticket = await askDaemon(operatorSocket, {
       ask: 'moveOut',
       containerId: call.parameter('CONTAINER'),

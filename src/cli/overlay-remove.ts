@@ -12,7 +12,7 @@ export const command: Command = {
     'keeps on the disk stays.',
   examples: [{ line: 'van overlay remove --config overlay.yaml', meaning: 'Take the overlay off this host' }],
   async run(call) {
-    const configuration = await readConfiguration(neededConfiguration(call));
+    const configuration = readConfiguration(neededConfiguration(call));
     const log = lineLogger((line) => call.shell.writeError(line), 'info', processClock.wallMs);
     await removeOverlay(configuration, log);
     return 0;

@@ -20,7 +20,7 @@ export const command: Command = {
   examples: [{ line: 'van overlay run --config overlay.yaml', meaning: 'Run the overlay on this host' }],
   async run(call) {
     const logLevel = parseChoice(call.text('log-level') ?? 'info', '--log-level', logLevels);
-    const configuration = await readConfiguration(neededConfiguration(call));
+    const configuration = readConfiguration(neededConfiguration(call));
     return runOverlay(
       configuration,
       lineLogger((line) => call.shell.writeError(line), logLevel, processClock.wallMs),

@@ -14,7 +14,7 @@ export const command: Command = {
     'way the others went; VNI 0 where it was not known.',
   examples: [{ line: 'van overlay status --config overlay.yaml', meaning: 'What is on this host, and what its data path did' }],
   async run(call) {
-    const { operatorSocket } = await readConfiguration(neededConfiguration(call));
+    const { operatorSocket } = readConfiguration(neededConfiguration(call));
     const status = (await askDaemon(operatorSocket, { ask: 'status' })) as OverlayStatus;
     await printResult(call, status, () => formatStatus(status));
     return 0;

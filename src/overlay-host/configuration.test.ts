@@ -12,8 +12,23 @@ const hosts = [
 const subnet = { name: 'front', id: 1, ipv4: '10.0.0.0/24' };
 
 function parse(more: object): ReturnType<typeof parseConfiguration> {
-  return parseConfiguration(stringify({ host: 'one', hosts, ...more }), '/etc/caravan/overlay.yaml');
+  return parseConfiguration(stringify({ host: 'one', hosts, ...more }), '/etc/caravan/overlay.yaml', (path) => {
+    assert.equal(path, '/etc/caravan/tenants.yaml');
+    return tenants;
+  });
 }
+
+const tenants = `
+apiVersion: caravan.dev/v1alpha1
+kind: VPC
+metadata: { name: green }
+spec: { vni: 9, prefixes: [10.0.0.0/8] }
+---
+apiVersion: caravan.dev/v1alpha1
+kind: Subnet
+metadata: { name: front, annotations: { caravan.dev/subnet-id: "5" } }
+spec: { vpc: green, prefixes: [10.0.0.0/24], fixed: [10.0.0.128/25] }
+`;
 
 test('a configuration with what is usual left out', () => {
   const configuration = parse({ vpcs: [{ name: 'red', vni: 7, subnets: [{ ...subnet, ipv6: 'fd00::/64' }] }], stateFolder: 'state' });
@@ -32,6 +47,19 @@ test('a configuration with what is usual left out', () => {
 test('the part of a subnet in which users choose addresses', () => {
   const { subnets } = parse({ vpcs: [{ name: 'red', vni: 7, subnets: [{ ...subnet, fixedIpv4: '10.0.0.128/25' }] }] });
   assert.deepEqual(subnets[0]?.prefixes[0]?.fixed, { address: addressHex('10.0.0.128'), length: 121 });
+});
+
+test('VPCs and subnets from resources, beside those of the configuration', () => {
+  const { subnets } = parse({ resources: 'tenants.yaml', vpcs: [{ name: 'red', vni: 7, subnets: [subnet] }] });
+  assert.deepEqual(
+    subnets.map(({ vpc: name, vni, subnetId }) => [name, vni, subnetId]),
+    [
+      ['red', 7, 1],
+      ['green', 9, 5],
+    ],
+  );
+  assert.deepEqual(subnets[1]?.prefixes[0]?.fixed, { address: addressHex('10.0.0.128'), length: 121 });
+  assert.throws(() => parse({ resources: 'tenants.yaml', vpcs: [{ name: 'red', vni: 9, subnets: [subnet] }] }), /the same VNI/);
 });
 
 const vpc = (subnets: readonly object[], more: object = {}): object => ({ vpcs: [{ name: 'red', vni: 7, subnets, ...more }] });

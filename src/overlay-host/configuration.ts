@@ -3,9 +3,10 @@ import { parse } from 'yaml';
 import { InputError } from '../base/errors.ts';
 import { parseAddress } from '../overlay/packet/address.ts';
 import { specLimits } from '../overlay/control/spec.ts';
-import { readSubnets, type ConfiguredSubnet } from './configured-subnets.ts';
+import { checkSubnets, readSubnets, type ConfiguredSubnet } from './configured-subnets.ts';
 import { Fields } from './fields.ts';
 import type { AgentMode } from './pod-agents.ts';
+import { resourceSubnets } from './resource-subnets.ts';
 
 /** A host of the overlay, as all of them have it in their configurations. */
 export interface ConfiguredHost {
@@ -42,8 +43,11 @@ export interface OverlayConfiguration {
 const defaultPort = 45_710;
 const defaultFolder = '/var/lib/caravan/overlay';
 
-/** Reads a configuration. Paths in it are relative to the folder of `file`. Throws InputError. */
-export function parseConfiguration(text: string, file: string): OverlayConfiguration {
+/**
+ * Reads a configuration. Paths in it are relative to the folder of `file`. `readFile`: the text of a file that it names. Throws InputError, and
+ * what `readFile` does.
+ */
+export function parseConfiguration(text: string, file: string, readFile: (path: string) => string): OverlayConfiguration {
   let document: unknown;
   try {
     document = parse(text);
@@ -57,10 +61,14 @@ export function parseConfiguration(text: string, file: string): OverlayConfigura
   const self = hosts.find((host) => host.name === name);
   if (self === undefined) throw fields.wrong('host', `${name} is not in hosts`);
   refuseTwins(fields, hosts);
+  const resources = fields.text('resources');
+  const resourceFile = resources === undefined ? undefined : resolve(dirname(file), resources);
+  const subnets = [...readSubnets(fields), ...(resourceFile === undefined ? [] : resourceSubnets(readFile(resourceFile), resourceFile))];
+  checkSubnets(subnets, file);
   const configuration: OverlayConfiguration = {
     self,
     hosts,
-    subnets: readSubnets(fields),
+    subnets,
     epoch: fields.number('epoch', 1, 0xffffffff) ?? 1,
     uplink: fields.text('uplink'),
     xdpMode: fields.choice('xdpMode', ['native', 'generic']) ?? 'native',

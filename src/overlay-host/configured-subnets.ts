@@ -1,3 +1,4 @@
+import { InputError } from '../base/errors.ts';
 import { hexOf, isInPrefix, octetsOf, type Prefix } from '../overlay/control/address.ts';
 import { specLimits, type SubnetPrefix } from '../overlay/control/spec.ts';
 import { addressBytes, isIpv4, parseAddress } from '../overlay/packet/address.ts';
@@ -24,22 +25,27 @@ const mostMtu = 65_535;
 
 /** VPCs and their subnets. Throws InputError. */
 export function readSubnets(fields: Fields): readonly ConfiguredSubnet[] {
-  const subnets = fields.list('vpcs', specLimits.subnets).flatMap((vpc) => {
+  return fields.list('vpcs', specLimits.subnets).flatMap((vpc) => {
     const name = vpc.neededText('name');
     const vni = vpc.neededNumber('vni', 1, 0xffffff);
     const found = vpc.list('subnets', specLimits.subnets).map((subnet) => readSubnet(subnet, name, vni));
     vpc.refuseOthers();
     return found;
   });
+}
+
+/** What cannot be together. Throws InputError. */
+export function checkSubnets(subnets: readonly ConfiguredSubnet[], where: string): void {
+  const wrong = (message: string): InputError => new InputError('bad-configuration', where, message);
   for (const one of subnets) {
-    const twin = subnets.find((other) => other !== one && other.subnetId === one.subnetId);
-    if (twin !== undefined) throw fields.wrong('vpcs', `${one.vpc}/${one.name} and ${twin.vpc}/${twin.name} have the same subnet id`);
-    const shared = subnets.find((other) => other !== one && other.vni === one.vni && other.vpc !== one.vpc);
-    if (shared !== undefined) throw fields.wrong('vpcs', `${one.vpc} and ${shared.vpc} have the same VNI`);
-    const overlapping = subnets.find((other) => other !== one && other.vni === one.vni && doOverlap(one, other));
-    if (overlapping !== undefined) throw fields.wrong('vpcs', `the subnets ${one.name} and ${overlapping.name} of ${one.vpc} overlap`);
+    const others = subnets.filter((other) => other !== one);
+    const twin = others.find(({ subnetId }) => subnetId === one.subnetId);
+    if (twin !== undefined) throw wrong(`${one.vpc}/${one.name} and ${twin.vpc}/${twin.name} have the same subnet id`);
+    const shared = others.find(({ vni, vpc }) => vni === one.vni && vpc !== one.vpc);
+    if (shared !== undefined) throw wrong(`${one.vpc} and ${shared.vpc} have the same VNI`);
+    const overlapping = others.find((other) => other.vni === one.vni && doOverlap(one, other));
+    if (overlapping !== undefined) throw wrong(`the subnets ${one.name} and ${overlapping.name} of ${one.vpc} overlap`);
   }
-  return subnets;
 }
 
 function readSubnet(fields: Fields, vpc: string, vni: number): ConfiguredSubnet {

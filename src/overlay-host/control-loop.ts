@@ -114,10 +114,6 @@ export class ControlLoop implements Placements, Disposable {
     return undefined;
   }
 
-  obstacle(): WeatherError | undefined {
-    return this.#isClosed ? new WeatherError('stopping', 'the daemon is stopping') : undefined;
-  }
-
   /** Does what the control has said, and waits for its next time. */
   act(): void {
     if (this.#isClosed) return;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { lockFolder } from '../host/folder-lock.ts';
+import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
 import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
@@ -80,7 +81,9 @@ export class OverlayHost implements AsyncDisposable {
         remedy: 'name another bpfFolder, or run van overlay remove',
       });
     }
-    const generation = found?.hostGeneration ?? numberOr(store.get(generationKey), 0) + 1;
+    // From the clock, so that a host which has lost its disk does not fall behind what the others know of it.
+    const generation =
+      found?.hostGeneration ?? Math.max(numberOr(store.get(generationKey), 0) + 1, Math.floor(processClock.wallMs() / 1000));
     store.set(generationKey, generation);
     const epochs: readonly TableEpoch[] = withEpoch(store.get(epochsKey), configuration);
     store.set(epochsKey, epochs);
@@ -202,6 +205,11 @@ export class OverlayHost implements AsyncDisposable {
       agent,
       log: log.child('pods'),
       nowMs: monotonicMs,
+      obstacle: () => {
+        if (configuration.subnets.length === 0) return 'there are no subnets';
+        const isAlone = mesh.connectedHosts.length === 0 && configuration.hosts.length > 1;
+        return isAlone ? 'no daemon of another host is connected' : undefined;
+      },
     });
     const service = new CniService({ network, journal, records: journal.records, log: log.child('cni') });
     for (const error of await service.recover()) log.warn('a pod that was begun could not be deleted', { reason: error.message });

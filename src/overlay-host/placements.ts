@@ -1,4 +1,3 @@
-import type { WeatherError } from '../base/errors.ts';
 import type { AddressHex, MacHex } from '../overlay/control/address.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
@@ -29,6 +28,4 @@ export interface Placements {
   /** Takes the endpoint of a link away; there may be none. */
   remove(ifindex: number): Promise<void>;
   endpoint(ifindex: number): LocalEndpoint | undefined;
-  /** Why no pod can be added now; undefined when one can. */
-  obstacle(): WeatherError | undefined;
 }

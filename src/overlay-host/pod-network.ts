@@ -21,16 +21,20 @@ export interface HostPodNetworkOptions {
   readonly dataPath: DataPath;
   readonly placements: Placements;
   readonly subnets: () => readonly ConfiguredSubnet[];
-  /** Of pods where their subnet says nothing, in octets. */
+  /** The most that pods may have, in octets. */
   readonly mtu: number;
   readonly agent: AgentMode;
   readonly log: Logger;
   readonly nowMs: () => number;
+  /** Why a pod that is added now would fail; undefined when it would not. */
+  readonly obstacle: () => string | undefined;
 }
 
 /** The bits that say that a MAC is one interface's, and that no vendor gave it. */
 const groupBit = 1;
 const localBit = 2;
+/** Codes of the control's failures that pass. */
+const passing: ReadonlySet<string> = new Set(['no-address', 'owners-unreachable', 'lease-lost', 'stopping']);
 /** Endpoints that are to come from other hosts, and how long they are waited for: as long as they are served there. */
 const ticketsLimit = 4096;
 const ticketMs = 45_000;
@@ -60,7 +64,7 @@ export class HostPodNetwork implements PodNetwork {
     const ticket = this.#takeTicket(subnet.subnetId, fixed);
     // Neighbours of an endpoint that moves know its MAC.
     const mac = ticket === undefined ? macFor(request.mac) : octetsOf(ticket.endpoint.mac);
-    const mtu = subnet.mtu ?? this.#options.mtu;
+    const mtu = Math.min(subnet.mtu ?? Infinity, this.#options.mtu);
     using namespace = new NetworkNamespace(netns);
     const { hostIndex, podIndex, hostMac } = await existing(() =>
       links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent !== 'xdp' }),
@@ -73,7 +77,7 @@ export class HostPodNetwork implements PodNetwork {
     const attached = dataPath.agents.attach(hostIndex);
     // What fails first is told; the others must not go unheard.
     for (const promise of [known, attached]) promise.catch(() => undefined);
-    const endpoint = await placed;
+    const endpoint = await soon(placed);
     const placedMs = nowMs();
     const { addresses, routes } = layoutOf(endpoint, subnet.prefixes);
     await links.configure(
@@ -84,7 +88,7 @@ export class HostPodNetwork implements PodNetwork {
     );
     await attached;
     const configuredMs = nowMs();
-    await known;
+    await soon(known);
     const attachment: Attachment = {
       host: { name: hostNameOf(key), mac: formatMac(hostMac), mtu },
       container: { name: key.ifname, mac: formatMac(mac), mtu },
@@ -141,8 +145,8 @@ export class HostPodNetwork implements PodNetwork {
   }
 
   status(): Promise<NetworkStatus> {
-    const obstacle = this.#options.placements.obstacle();
-    return Promise.resolve(obstacle === undefined ? { ready: true } : { ready: false, reason: obstacle.message, containers: 'unharmed' });
+    const reason = this.#options.obstacle();
+    return Promise.resolve(reason === undefined ? { ready: true } : { ready: false, reason, containers: 'unharmed' });
   }
 
   list(): Promise<readonly AttachmentKey[]> {
@@ -233,6 +237,16 @@ function fixedAddress(text: string): string {
 /** The kernel's addresses have 4 octets for IPv4. */
 function addressText(address: Uint8Array): string {
   return address.length === 4 ? address.join('.') : formatAddress(address);
+}
+
+/** What passes by itself is told so, that the runtime tries again. */
+async function soon<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof WeatherError) || !passing.has(error.code)) throw error;
+    throw new CniError(cniCode.tryAgain, error.message, error.code, { cause: error });
+  }
 }
 
 /** An interface that is there already is a mistake of the runtime. */

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../base/errors.ts';
@@ -14,14 +14,16 @@ import { PodLinks } from './pod-links.ts';
 const objectFile = fileURLToPath(new URL('../../bpf/dist/overlay.o', import.meta.url));
 
 /** Throws InputError. */
-export async function readConfiguration(file: string): Promise<OverlayConfiguration> {
-  let text: string;
+export function readConfiguration(file: string): OverlayConfiguration {
+  return parseConfiguration(readText(file), resolve(file), readText);
+}
+
+function readText(file: string): string {
   try {
-    text = await readFile(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new InputError('missing-file', file, `cannot be read: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause });
   }
-  return parseConfiguration(text, resolve(file));
 }
 
 /** Runs the daemon until a signal comes. Traffic goes on after that. Throws WeatherError. */
