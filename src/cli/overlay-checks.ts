@@ -13,6 +13,7 @@ const objectFile: string = fileURLToPath(new URL('../../bpf/dist/overlay.o', imp
 const pluginFile: string = fileURLToPath(new URL('../../cni/dist/caravan-cni', import.meta.url));
 /** Program of the object that lets every packet pass. */
 const passProgram = 'pass';
+const agentProgram = 'agent_tc';
 const platforms: readonly string[] = ['linux-x64', 'linux-arm64'];
 
 /** Everything that the overlay needs of this machine. Leaves nothing behind. */
@@ -22,7 +23,7 @@ export async function checkHost(options: UplinkOptions): Promise<HostCheck[]> {
   const koffi = koffiCheck();
   checks.push(koffi);
   // Loaded only now: without koffi, loading them fails.
-  const { checkUplink, temporaryVeth } = koffi.result === 'ok' ? await import('./overlay-uplink-checks.ts') : {};
+  const { checkUplink, filterCheck, temporaryVeth } = koffi.result === 'ok' ? await import('./overlay-uplink-checks.ts') : {};
   const isRoot = process.getuid?.() === 0;
   const withVeth: WithVeth | undefined = isRoot ? temporaryVeth : undefined;
   checks.push(...probeFeatures(withVeth).map(featureCheck));
@@ -33,7 +34,10 @@ export async function checkHost(options: UplinkOptions): Promise<HostCheck[]> {
 
   const bpf = obstacle === undefined ? new LinuxBpf() : undefined;
   try {
-    checks.push(programsCheck(bpf), pluginCheck());
+    const programs = programsCheck(bpf);
+    checks.push(programs);
+    if (programs.result === 'ok' && bpf !== undefined && filterCheck !== undefined) checks.push(checkFilter(bpf, filterCheck));
+    checks.push(pluginCheck());
     checks.push(
       ...(checkUplink === undefined || bpf === undefined
         ? [skipped('uplink', 'The link to the other hosts is found', obstacle ?? '')]
@@ -118,6 +122,15 @@ function pluginCheck(): HostCheck {
     seen: isThere ? pluginFile : `${pluginFile} is not there: container runtimes cannot ask for pods`,
     remedy: isThere ? null : 'npm run build:cni makes it, with a C compiler and a static C library (Debian: apt install gcc libc6-dev).',
   };
+}
+
+function checkFilter(bpf: LinuxBpf, check: (program: number) => HostCheck): HostCheck {
+  const object = bpf.open(objectFile);
+  try {
+    return check(bpf.programDescriptor(object.program(agentProgram)));
+  } finally {
+    object.close();
+  }
 }
 
 /** Native XDP at a link, by a program that lets everything pass, for a moment. Throws WeatherError. */

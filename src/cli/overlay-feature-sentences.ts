@@ -23,8 +23,8 @@ export const featureSentences: Readonly<Record<string, FeatureSentence>> = {
   tc: { description: 'The kernel takes packets from pods by tc programs' },
   'bpf-links': { description: 'Programs stay attached, and are replaced in one step' },
   tcx: {
-    description: 'The kernel has tcx: pods keep segmentation offload',
-    remedy: 'Use Linux 6.6 or newer; on this one write "agent: xdp" into the configuration: pods then send more slowly.',
+    description: 'The kernel has tcx, for "agent: tcx"',
+    remedy: 'Nothing has to be done while the configuration does not say "agent: tcx"; Linux 6.6 or newer has it.',
   },
   'xdp-native-veth': {
     description: 'Virtual links take native XDP',

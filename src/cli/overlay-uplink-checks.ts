@@ -3,6 +3,7 @@ import type { WithVeth } from '../kernel/bpf/features.ts';
 import { addressText, macText } from '../kernel/netlink/ip-address.ts';
 import { createVeth } from '../kernel/netlink/link-message.ts';
 import { findLink } from '../kernel/netlink/find-link.ts';
+import { replaceIngressProgram } from '../kernel/netlink/ingress-program.ts';
 import { NetlinkSocket } from '../kernel/netlink/netlink-socket.ts';
 import { readOffloads } from '../kernel/netlink/offloads.ts';
 import { createNamedNamespace, deleteNamedNamespace, inNamespace } from '../kernel/netlink/network-namespace.ts';
@@ -141,6 +142,21 @@ function xdpCheck({ link }: Uplink, attach: (ifindex: number) => void): HostChec
   }
   const seen = `a program was attached to ${link.name} and taken off`;
   return { code: 'xdp-native-uplink', description: descriptions.xdp, result: 'ok', since: null, seen, remedy: null };
+}
+
+/** The agent as a filter of tc, at a link that is gone afterwards. `program`: a descriptor. */
+export function filterCheck(program: number): HostCheck {
+  const check = {
+    code: 'tc-filter',
+    description: 'Programs can be filters of tc, which is how the agent is attached unless told otherwise',
+  } as const;
+  try {
+    temporaryVeth((ifindex) => replaceIngressProgram(loadSocketCalls(), ifindex, program, 'caravan-doctor'));
+  } catch (error) {
+    const remedy = 'Use a kernel with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF, or write "agent: tcx" into the configuration.';
+    return { ...failed(check.code, check.description, error, 'warning'), since: 'Linux 4.5', remedy };
+  }
+  return { ...check, result: 'ok', since: 'Linux 4.5', seen: 'found', remedy: null };
 }
 
 /** A veth pair in a network namespace of its own, so that nobody on this machine takes notice of it. */

@@ -120,7 +120,7 @@ registerHooks({ resolve(name, context, next) { if (name === 'koffi') throw new E
       await withoutTransmitChecksum(host, 'up0');
       const good = doctor({ before: inHost, words: ['--uplink', 'up0', '--peer', '10.99.0.2'] });
       assert.deepEqual([good.code, wrong(good)], [0, []]);
-      for (const code of ['programs', 'uplink', 'uplink-address', 'uplink-mtu', 'next-hop', 'xdp-native-uplink']) {
+      for (const code of ['programs', 'tc-filter', 'uplink', 'uplink-address', 'uplink-mtu', 'next-hop', 'xdp-native-uplink']) {
         assert.equal(resultOf(good, code), 'ok', code);
       }
       assert.match(good.checks.find(({ code }) => code === 'uplink-mtu')?.seen ?? '', /^MTU 1500: pods get 1418,/);
