@@ -1,3 +1,4 @@
+import { readFeatures, tunnelSegmentation } from './features.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 import type { SocketCalls } from './socket-calls.ts';
 
@@ -10,13 +11,17 @@ export interface Offloads {
   readonly receive: boolean;
   /** Checksums of TCP and UDP are left to the device. */
   readonly transmitChecksum: boolean;
+  /** Packets of tunnels that begin before the link are cut into segments. */
+  readonly tunnelSegmentation: boolean;
 }
 
 /** Of a link of the socket's namespace. Throws NetlinkError. */
 export function readOffloads(calls: SocketCalls, socket: NetlinkSocket, linkName: string): Offloads {
+  const features = readFeatures(calls, socket, linkName);
   return {
     receive: calls.getEthtoolValue(socket.descriptor, linkName, commands.getReceiveOffload) !== 0,
     transmitChecksum: calls.getEthtoolValue(socket.descriptor, linkName, commands.getTransmitChecksum) !== 0,
+    tunnelSegmentation: tunnelSegmentation.some((feature) => features.has(feature)),
   };
 }
 
@@ -25,7 +30,7 @@ export async function setOffload(
   calls: SocketCalls,
   socket: NetlinkSocket,
   linkName: string,
-  offload: keyof Offloads,
+  offload: 'receive' | 'transmitChecksum',
   on: boolean,
 ): Promise<void> {
   const command = offload === 'receive' ? commands.setReceiveOffload : commands.setTransmitChecksum;

@@ -98,7 +98,7 @@ describe("pods' interfaces in namespaces", { skip }, () => {
     assert.deepEqual([neighbour?.['dst'], neighbour?.['lladdr'], neighbour?.['state']], ['10.1.0.1', '02:00:00:00:00:01', ['PERMANENT']]);
 
     const state = readPodInterface(rig.calls, pod, 'eth0') ?? assert.fail();
-    assert.deepEqual(state.offloads, { receive: true, transmitChecksum: false });
+    assert.deepEqual(state.offloads, { receive: true, transmitChecksum: false, tunnelSegmentation: false });
     assert.deepEqual(state.link.mac, podMac);
     assert.deepEqual(
       state.addresses.map(({ address }) => addressText(address)),
@@ -127,7 +127,11 @@ describe("pods' interfaces in namespaces", { skip }, () => {
     await createPodInterface(rig.calls, wanted, hostNamespace);
     const [route] = ipJson(rig.name('onlink'), 'route', 'show', 'default');
     assert.deepEqual([route?.['gateway'], route?.['flags']], ['169.254.1.1', ['onlink']]);
-    assert.equal(readPodInterface(rig.calls, pod, 'eth0')?.offloads.transmitChecksum, true);
+    assert.deepEqual(readPodInterface(rig.calls, pod, 'eth0')?.offloads, {
+      receive: true,
+      transmitChecksum: true,
+      tunnelSegmentation: false,
+    });
     // Deleting the pod's end deletes both.
     using inPod = new NetlinkSocket(rig.calls, pod);
     await inPod.runAway([deleteLink('eth0')]);

@@ -1,5 +1,6 @@
 import { type InterfaceAddress, type LinkAddress, addAddress, decodeAddress, dumpAddresses } from './address-message.ts';
 import type { IpAddress } from './ip-address.ts';
+import { setFeatures, tunnelSegmentation } from './features.ts';
 import { findLink } from './find-link.ts';
 import { findRoutes } from './find-routes.ts';
 import { type Link, changeLink, createVeth, decodeLink, deleteLink, getLink } from './link-message.ts';
@@ -7,7 +8,7 @@ import { putNeighbour } from './neighbour-message.ts';
 import { NetlinkError, errorNumbers, replyError } from './netlink-error.ts';
 import { NetlinkSocket, type Outcome } from './netlink-socket.ts';
 import type { NetworkNamespace } from './network-namespace.ts';
-import { type Offloads, readOffloads, setOffload } from './offloads.ts';
+import { type Offloads, readOffloads } from './offloads.ts';
 import { type KnownRoute, type Route, addRoute } from './route-message.ts';
 import type { SocketCalls } from './socket-calls.ts';
 
@@ -41,10 +42,15 @@ export interface PodInterface {
   readonly hostMac: Uint8Array;
 }
 
+/** GRO. Frames that XDP redirects into a veth are lost unless its other end takes them by polling, which this turns on. */
+const takesByPolling = 'rx-gro';
+const transmitChecksums = ['tx-checksum-ip-generic', 'tx-checksum-sctp'];
+
 /**
- * Makes the pod's interface: one send for the pair, one for each end and an ioctl or two. Both ends are up then, and nothing is left when it
- * throws. The kernel's work is done on other threads, since every change of a link waits while another link is deleted, some 20 ms.
- * `hostNamespace` is the calling thread's when absent. The pod's namespace must stay open until the end.
+ * Makes the pod's interface: one send for the pair, one for each end and an ioctl. Both ends are up then, and nothing is left when it
+ * throws. Segmentation for tunnels that begin in the pod is off: what is in a tunnel and not cut yet cannot be put into ours. The kernel's
+ * work is done on other threads, since every change of a link waits while another link is deleted, some 20 ms. `hostNamespace` is the
+ * calling thread's when absent. The pod's namespace must stay open until the end.
  *
  * Throws WeatherError `host-link-exists` or `pod-link-exists`, or a NetlinkError that says which step was refused.
  */
@@ -59,11 +65,12 @@ export async function createPodInterface(
   try {
     const podIndex = link.peerIndex;
     if (podIndex === undefined) throw replyError(`veth ${spec.hostName}`, 'the kernel does not say which its other end is');
-    // Frames that XDP redirects into a veth are lost unless its other end takes them by polling, which this setting turns on. Before the host's
-    // end is up: it learns then, and only then, that it may be redirected to.
-    await setOffload(calls, pod, spec.podName, 'receive', true);
+    // Before the host's end is up: it learns then, and only then, that XDP may redirect to it.
+    await setFeatures(calls, pod, spec.podName, {
+      on: [takesByPolling],
+      off: spec.transmitChecksumOffload ? tunnelSegmentation : [...tunnelSegmentation, ...transmitChecksums],
+    });
     await host.runAway([changeLink(link.index, { noGeneratedAddress: true, alias: spec.alias }), changeLink(link.index, { up: true })]);
-    if (!spec.transmitChecksumOffload) await setOffload(calls, pod, spec.podName, 'transmitChecksum', false);
     await pod.runAway([
       changeLink(podIndex, { noGeneratedAddress: true }),
       changeLink(podIndex, { up: true }),

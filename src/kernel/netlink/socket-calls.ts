@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { AwayCalls } from './away-calls.ts';
+import { readFeatureNames } from './features.ts';
 import { errorNumbers, netlinkError } from './netlink-error.ts';
 
 /** Native calls of the C library that netlink and namespaces need. Errors are thrown as NetlinkError. */
@@ -16,6 +17,11 @@ export interface SocketCalls {
   /** ioctl SIOCETHTOOL with a `struct ethtool_value`, on a thread of its own. */
   setEthtoolValueAway(socket: number, linkName: string, command: number, value: number): Promise<void>;
   getEthtoolValue(socket: number, linkName: string, command: number): number;
+  /** The same call with another record, whose first word is the command. The kernel may write into it. */
+  ethtool(socket: number, linkName: string, record: Uint8Array<ArrayBuffer>): void;
+  ethtoolAway(socket: number, linkName: string, record: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Names of the features of links, at their bits: the same for all links, so the kernel is asked once, about this one. */
+  featureNames(socket: number, linkName: string): readonly string[];
   /** The calling thread enters the network namespace of `descriptor`. */
   enterNetworkNamespace(descriptor: number): void;
   /** The calling thread enters a new network namespace. */
@@ -82,6 +88,16 @@ export function loadSocketCalls(): SocketCalls {
     return result;
   };
 
+  let featureNames: readonly string[] | undefined;
+  const ethtool: SocketCalls['ethtool'] = (descriptor, linkName, record) => {
+    const { request, what } = ethtoolRequest(linkName, record);
+    checked(ioctl(descriptor, ethtoolCall, request), what);
+  };
+  const ethtoolAway: SocketCalls['ethtoolAway'] = async (descriptor, linkName, record) => {
+    const { request, what } = ethtoolRequest(linkName, record);
+    await away.run(what, () => ended(record, what, (done) => ioctl.async(descriptor, ethtoolCall, request, done)));
+  };
+
   return {
     netlinkSocket: (protocol) => checked(socket(netlinkFamily, rawSocket | closeOnExec, protocol), 'opening a netlink socket'),
     setOption(descriptor, { level, name }, value) {
@@ -103,14 +119,17 @@ export function loadSocketCalls(): SocketCalls {
         if (errorNumber !== interrupted) throw netlinkError(what, errorNumber);
       }
     },
-    async setEthtoolValueAway(descriptor, linkName, command, value) {
-      const { request, record, what } = ethtoolRequest(linkName, command, value);
-      await away.run(what, () => ended(record, what, (done) => ioctl.async(descriptor, ethtoolCall, request, done)));
-    },
+    setEthtoolValueAway: (descriptor, linkName, command, value) => ethtoolAway(descriptor, linkName, ethtoolValue(command, value)),
     getEthtoolValue(descriptor, linkName, command) {
-      const { request, record, what } = ethtoolRequest(linkName, command, 0);
-      checked(ioctl(descriptor, ethtoolCall, request), what);
-      return record.getUint32(4, true);
+      const record = ethtoolValue(command, 0);
+      ethtool(descriptor, linkName, record);
+      return new DataView(record.buffer).getUint32(4, true);
+    },
+    ethtool,
+    ethtoolAway,
+    featureNames(descriptor, linkName) {
+      featureNames ??= readFeatureNames((record) => ethtool(descriptor, linkName, record));
+      return featureNames;
     },
     enterNetworkNamespace(descriptor) {
       checked(setns(descriptor, networkNamespace), 'entering a network namespace');
@@ -143,16 +162,19 @@ function ended(held: object, what: string, call: (done: Done) => void): Promise<
   });
 }
 
-/** struct ethtool_value { u32 command; u32 value }, and the struct ifreq that points to it. */
-function ethtoolRequest(linkName: string, command: number, value: number): { request: Uint8Array; record: DataView; what: string } {
+/** struct ethtool_value { u32 command; u32 value } */
+function ethtoolValue(command: number, value: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Uint32Array.of(command, value).buffer);
+}
+
+/** The struct ifreq that points to the record of a call to ethtool. */
+function ethtoolRequest(linkName: string, record: Uint8Array<ArrayBuffer>): { request: Uint8Array; what: string } {
+  const command = new DataView(record.buffer).getUint32(0, true);
   const what = `offload 0x${command.toString(16)} of ${linkName}`;
   const name = new TextEncoder().encode(linkName);
   if (name.length >= nameBytes) throw netlinkError(what, errorNumbers.noDevice);
-  const record = new DataView(new ArrayBuffer(8));
-  record.setUint32(0, command, true);
-  record.setUint32(4, value, true);
   const request = new Uint8Array(interfaceRequestBytes);
   request.set(name);
   new DataView(request.buffer).setBigUint64(nameBytes, koffi.address(record.buffer), true);
-  return { request, record, what };
+  return { request, what };
 }
