@@ -25,8 +25,19 @@ export class AttachmentFile implements AttachmentJournal, AsyncDisposable {
     return new AttachmentFile(table, await AppendLog.open(path, { shortest }));
   }
 
+  /**
+   * Resolves when the record is on the disk. Not so for one that says what is about to be made: it goes to the disk before what follows from it,
+   * and if the daemon dies before, what was made is found by its alias and deleted at the next start as what no journal knows.
+   */
   async append(record: JournalRecord): Promise<void> {
-    await this.#log.append(formatRecord(record));
+    const written = this.#log.append(formatRecord(record));
+    if (record.record === 'adding') {
+      this.#table.apply(record);
+      // What fails here fails every append that comes after it.
+      written.catch(() => undefined);
+      return;
+    }
+    await written;
     this.#table.apply(record);
   }
 

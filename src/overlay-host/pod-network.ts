@@ -5,7 +5,7 @@ import { NetworkNamespace } from '../kernel/netlink/network-namespace.ts';
 import type { AttachmentKey } from '../overlay/cni/cni-environment.ts';
 import { cniCode, CniError } from '../overlay/cni/cni-error.ts';
 import type { Attachment, AttachmentRequest, NetworkStatus, PodNetwork } from '../overlay/cni/pod-network.ts';
-import { octetsOf } from '../overlay/control/address.ts';
+import { octetsOf, type AddressHex } from '../overlay/control/address.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
 import type { SubnetPrefix } from '../overlay/control/spec.ts';
@@ -14,7 +14,7 @@ import type { ConfiguredSubnet } from './configured-subnets.ts';
 import type { DataPath } from './data-path.ts';
 import type { AgentMode } from './pod-agents.ts';
 import { hostNameOf, type PodLinks } from './pod-links.ts';
-import type { Placements } from './placements.ts';
+import type { PlacementRequest, Placements } from './placements.ts';
 
 export interface HostPodNetworkOptions {
   readonly links: PodLinks;
@@ -56,7 +56,7 @@ export class HostPodNetwork implements PodNetwork {
   }
 
   async add(request: AttachmentRequest): Promise<Attachment> {
-    const { links, placements, dataPath, agent, log, nowMs } = this.#options;
+    const { links, dataPath, agent, log, nowMs } = this.#options;
     const { key, netns } = request;
     const startMs = nowMs();
     const subnet = this.#subnetFor(request);
@@ -66,43 +66,35 @@ export class HostPodNetwork implements PodNetwork {
     const mac = ticket === undefined ? macFor(request.mac) : octetsOf(ticket.endpoint.mac);
     const mtu = Math.min(subnet.mtu ?? Infinity, this.#options.mtu);
     using namespace = new NetworkNamespace(netns);
-    const { hostIndex, podIndex, hostMac } = await existing(() =>
-      links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent !== 'xdp' }),
-    );
+    const link = await existing(() => links.create(key, namespace, { mac, mtu, transmitChecksumOffload: agent !== 'xdp' }));
     const linkMs = nowMs();
-    const { placed, known } =
+    const attached = dataPath.agents.attach(link.hostIndex);
+    // What fails first is told; what fails beside it must not go unheard.
+    attached.catch(() => undefined);
+    const configure = async ({ addresses }: Pick<LocalEndpoint, 'addresses'>): Promise<PodLayout> => {
+      const layout = layoutOf(addresses, subnet.prefixes);
+      await links.configure(namespace, link.podIndex, layout.addresses, layout.routes);
+      await attached;
+      return layout;
+    };
+    const { layout, placedMs } =
       ticket === undefined
-        ? placements.place({ subnetId: subnet.subnetId, ifindex: hostIndex, mac: mac.toHex(), fixed })
-        : placements.moveIn(hostIndex, ticket);
-    const attached = dataPath.agents.attach(hostIndex);
-    // What fails first is told; the others must not go unheard.
-    for (const promise of [known, attached]) promise.catch(() => undefined);
-    const endpoint = await soon(placed);
-    const placedMs = nowMs();
-    const { addresses, routes } = layoutOf(endpoint, subnet.prefixes);
-    await links.configure(
-      namespace,
-      podIndex,
-      addresses.map(({ octets, length }) => ({ address: octets, prefixLength: length })),
-      routes.map(({ destination, length, gateway }) => ({ destination: { address: destination, prefixLength: length }, gateway })),
-    );
-    await attached;
-    const configuredMs = nowMs();
-    await soon(known);
+        ? await this.#place({ subnetId: subnet.subnetId, ifindex: link.hostIndex, mac: mac.toHex(), fixed }, configure)
+        : await this.#moveIn(link.hostIndex, ticket, configure);
     const attachment: Attachment = {
-      host: { name: hostNameOf(key), mac: formatMac(hostMac), mtu },
+      host: { name: hostNameOf(key), mac: formatMac(link.hostMac), mtu },
       container: { name: key.ifname, mac: formatMac(mac), mtu },
-      addresses: addresses.map(({ octets, length, gateway }) => ({
-        address: `${formatAddress(octets)}/${length}`,
+      addresses: layout.addresses.map(({ address, prefixLength, gateway }) => ({
+        address: `${formatAddress(address)}/${prefixLength}`,
         gateway: gateway === undefined ? undefined : formatAddress(gateway),
       })),
-      routes: routes.map(({ destination, length, gateway }) => ({
-        destination: `${formatAddress(destination)}/${length}`,
+      routes: layout.routes.map(({ destination, gateway }) => ({
+        destination: `${formatAddress(destination.address)}/${destination.prefixLength}`,
         gateway: formatAddress(gateway),
       })),
       dns: undefined,
     };
-    log.info('a pod was added', {
+    log.info(ticket === undefined ? 'a pod was added' : 'a pod has come from another host', {
       ...key,
       pod: request.pod === undefined ? undefined : `${request.pod.namespace}/${request.pod.name}`,
       vpc: subnet.vpc,
@@ -110,10 +102,29 @@ export class HostPodNetwork implements PodNetwork {
       addresses: attachment.addresses.map(({ address }) => address),
       linkMs: rounded(linkMs - startMs),
       addressMs: rounded(placedMs - linkMs),
-      podMs: rounded(configuredMs - placedMs),
-      ownersMs: rounded(nowMs() - configuredMs),
+      restMs: rounded(nowMs() - placedMs),
     });
     return attachment;
+  }
+
+  /** The pod is configured while its owners are told. */
+  async #place(request: PlacementRequest, configure: (endpoint: LocalEndpoint) => Promise<PodLayout>): Promise<Placed> {
+    const { placements, nowMs } = this.#options;
+    const { placed, known } = placements.place(request);
+    const endpoint = await soon(placed);
+    const placedMs = nowMs();
+    const layout = await configure(endpoint);
+    await soon(known);
+    return { layout, placedMs };
+  }
+
+  /** The pod is ready before anybody is told, since its packets come here from that moment on. */
+  async #moveIn(ifindex: number, ticket: MoveTicket, configure: (endpoint: LocalEndpoint) => Promise<PodLayout>): Promise<Placed> {
+    const { placements, nowMs } = this.#options;
+    const layout = await configure(ticket.endpoint);
+    const placedMs = nowMs();
+    await soon(placements.moveIn(ifindex, ticket).known);
+    return { layout, placedMs };
   }
 
   async delete(key: AttachmentKey): Promise<void> {
@@ -190,24 +201,34 @@ export class HostPodNetwork implements PodNetwork {
   }
 }
 
+/** What the pod gets. */
 interface PodLayout {
-  readonly addresses: readonly { readonly octets: Uint8Array; readonly length: number; readonly gateway: Uint8Array | undefined }[];
-  readonly routes: readonly { readonly destination: Uint8Array; readonly length: 0; readonly gateway: Uint8Array }[];
+  readonly addresses: readonly { readonly address: Uint8Array; readonly prefixLength: number; readonly gateway: Uint8Array | undefined }[];
+  readonly routes: readonly {
+    readonly destination: { readonly address: Uint8Array; readonly prefixLength: number };
+    readonly gateway: Uint8Array;
+  }[];
 }
 
-/** What the pod gets: one address of each prefix of its subnet, and the way out through each gateway. */
-function layoutOf(endpoint: LocalEndpoint, prefixes: readonly SubnetPrefix[]): PodLayout {
-  const addresses = endpoint.addresses.map((address, at) => {
-    const octets = octetsOf(address);
+interface Placed {
+  readonly layout: PodLayout;
+  /** When its addresses were known. */
+  readonly placedMs: number;
+}
+
+/** One address of each prefix of its subnet, and the way out through each gateway. */
+function layoutOf(endpointAddresses: readonly AddressHex[], prefixes: readonly SubnetPrefix[]): PodLayout {
+  const addresses = endpointAddresses.map((hex, at) => {
+    const address = octetsOf(hex);
     const prefix = prefixes[at];
     const gateway = prefix?.gateway === undefined ? undefined : octetsOf(prefix.gateway);
-    return { octets, length: (prefix?.length ?? 128) - (isIpv4(octets) ? 96 : 0), gateway };
+    return { address, prefixLength: (prefix?.length ?? 128) - (isIpv4(address) ? 96 : 0), gateway };
   });
   const routes = addresses.flatMap(({ gateway }) => {
     if (gateway === undefined) return [];
     // All zeros, of the same family.
-    const destination = isIpv4(gateway) ? mappedIpv4(new Uint8Array(4)) : new Uint8Array(16);
-    return [{ destination, length: 0 as const, gateway }];
+    const address = isIpv4(gateway) ? mappedIpv4(new Uint8Array(4)) : new Uint8Array(16);
+    return [{ destination: { address, prefixLength: 0 }, gateway }];
   });
   return { addresses, routes };
 }
