@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
+import { WeatherError } from '../../src/base/errors.ts';
+import { LinuxBpf } from '../../src/kernel/bpf/linux-bpf.ts';
 import { describeMachine } from '../machine.ts';
 import { Processes } from '../processes.ts';
 import { findProgram } from '../tools.ts';
@@ -49,6 +51,12 @@ function missing(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces and BPF need root';
   const absent = tools.filter((tool) => findProgram(tool) === undefined);
   if (absent.length > 0) return `not installed: ${absent.join(', ')} (Debian: apt install iproute2 util-linux iperf3)`;
+  try {
+    new LinuxBpf().close();
+  } catch (error) {
+    if (error instanceof WeatherError) return error.message;
+    throw error;
+  }
   return objectMissing();
 }
 
