@@ -24,7 +24,7 @@ const notShown: readonly string[] = [
   'bulk traffic beside a bridge and VXLAN: a matter of measurements',
   'hosts of more than one kernel: namespaces share locks, and two processors',
 ];
-const timeoutMs = 150_000;
+const timeoutMs = 180_000;
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
 async function main(): Promise<number> {

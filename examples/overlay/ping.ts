@@ -1,20 +1,25 @@
 import type { Socket } from 'node:dgram';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const echoRequest = { udp4: 8, udp6: 128 } as const;
 const headerBytes = 8;
+const settleMs = 3000;
 
 /** Sends pings, and hears their answers by their sequence numbers. */
 export class Pinger {
   readonly #socket: Socket;
   readonly #family: 'udp4' | 'udp6';
   readonly #address: string;
+  readonly #payloadBytes: number;
   readonly #sent = new Map<number, number>();
   readonly #answered = new Map<number, number>();
   #sequence = 0;
   #heard: (() => void) | undefined;
 
-  constructor(socket: Socket, address: string) {
+  /** `payloadBytes`: behind the 8 octets of the ICMP header. */
+  constructor(socket: Socket, address: string, payloadBytes = 16) {
     this.#socket = socket;
+    this.#payloadBytes = payloadBytes;
     this.#address = address;
     this.#family = address.includes(':') ? 'udp6' : 'udp4';
     socket.on('message', (message) => {
@@ -34,10 +39,9 @@ export class Pinger {
     return this.#sent.size - this.#answered.size;
   }
 
-  /** Of those that were sent longer ago than this. */
-  lostBefore(ageMs: number): number {
-    const untilMs = performance.now() - ageMs;
-    return [...this.#sent].filter(([sequence, sentMs]) => sentMs < untilMs && !this.#answered.has(sequence)).length;
+  /** Waits for answers that are late: a busy machine is slow, but loses nothing. */
+  async settle(): Promise<void> {
+    for (const endMs = performance.now() + settleMs; this.lost > 0 && performance.now() < endMs;) await sleep(20);
   }
 
   /** Longest time in which none that was sent was answered, up to the first answer after it, in ms. */
@@ -63,7 +67,7 @@ export class Pinger {
   }
 
   send(): void {
-    const message = Buffer.alloc(headerBytes + 16);
+    const message = Buffer.alloc(headerBytes + this.#payloadBytes);
     message[0] = echoRequest[this.#family];
     this.#sequence = (this.#sequence + 1) & 0xffff;
     message.writeUInt16BE(this.#sequence, 6);

@@ -173,9 +173,19 @@ export class LocalEndpoints {
     const placing = this.#placing.get(ifindex);
     if (placing !== undefined)
       this.#options.failed(placing.requestId, new WeatherError('deleted', 'the endpoint was deleted before it was placed'));
-    for (const address of endpoint.addresses) this.#options.holder.poolOf(endpoint.vni, address)?.free(address, nowMs);
+    for (const address of endpoint.addresses) this.#free(endpoint.vni, address, nowMs);
     this.#remove(endpoint);
     this.#options.announcer.delete(endpoint, nowMs);
+  }
+
+  /** An address that a user has chosen may be wanted at another host at once: it goes back to its grantors. The others rest here. */
+  #free(vni: number, address: AddressHex, nowMs: number): void {
+    const { holder } = this.#options;
+    const pool = holder.poolOf(vni, address);
+    if (pool === undefined) return;
+    const { fixed } = pool.prefix;
+    const isChosen = fixed !== undefined && isInPrefix(address, fixed);
+    if (!isChosen || !holder.letGo(pool, address, nowMs, () => {})) pool.free(address, nowMs);
   }
 
   /** Addresses come whose endpoints have waited for them. */
