@@ -134,6 +134,18 @@ test('a chosen address is given to one host only, and to another one after that'
   assert.equal(known(host(1), 1, fixed[0]), undefined);
 });
 
+test("a chosen address whose endpoint was deleted is another host's as soon as that asks", () => {
+  const { host, place, run } = bench(3);
+  const fixed = [addressHex('10.64.0.211')];
+  const first = place(1, 1, fixed);
+  host(1).control?.delete(first.ifindex, host(1).nowMs);
+  host(1).drive();
+  run(100);
+  const second = place(2, 1, fixed);
+  assert.deepEqual(second.addresses, fixed);
+  assert.ok(second.generation > first.generation);
+});
+
 test('a subnet has an end', () => {
   const prefix = { address: addressHex('10.1.0.0'), length: 124, gateway: addressHex('10.1.0.1'), fixed: undefined };
   const { place, refused } = bench(3, [{ ...tenantSubnet(1, 512), prefixes: [prefix] }]);
