@@ -11,12 +11,12 @@ export interface LoadResult {
 const subject = 'caravan';
 const peers: readonly string[] = ['skupper-router', 'haproxy', 'nginx', 'caravan-tcp', 'caravan-observed', 'direct'];
 
-function formatNumber(value: number, digits: number): string {
+export function formatNumber(value: number, digits: number): string {
   return Number.isNaN(value) ? '–' : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** A Markdown table: the first row is the heading, the first column is text, the others are numbers. */
-function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
   const lines = rows.map((row) => {

@@ -17,7 +17,7 @@ interface TsConfig {
 }
 
 /** Crypto comes with the platform's types; nothing else of the platform may be used here. */
-const withoutInputAndOutput = ['base', 'amqp', 'routing', 'forwarding', 'flows', 'services', 'management', 'site', 'pki', 'sim'];
+const withoutInputAndOutput = ['base', 'amqp', 'routing', 'forwarding', 'flows', 'services', 'management', 'site', 'pki', 'sim', 'overlay'];
 
 const layers: readonly Layer[] = readdirSync(join(projectFolder, 'src'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())

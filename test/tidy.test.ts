@@ -4,8 +4,8 @@ import { filesUnder, readText } from './source-files.ts';
 
 const maxLines = 600;
 
-const code = ['src', 'test', 'bench', 'examples'].flatMap((folder) =>
-  filesUnder(folder, (name) => /\.(?:ts|mjs|js)$/.test(name) && name !== 'tidy.test.ts'),
+const code = ['src', 'test', 'bench', 'examples', 'bpf', 'cni'].flatMap((folder) =>
+  filesUnder(folder, (name) => /\.(?:ts|mjs|js|c|h)$/.test(name) && name !== 'tidy.test.ts'),
 );
 const texts = [
   ...code,

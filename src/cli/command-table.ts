@@ -60,6 +60,14 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     apply: { summary: 'Creates or changes resources from YAML', load: () => import('./apply.ts') },
     delete: { summary: 'Deletes the resources that YAML names', load: () => import('./delete.ts') },
   },
+  'Tenant overlay': {
+    'overlay run': { summary: "Connects this host's pods with those of other hosts", load: () => import('./overlay-run.ts') },
+    'overlay status': { summary: "Shows this host's pods and what the data path counts", load: () => import('./overlay-status.ts') },
+    'overlay move-out': { summary: 'Lets a pod go to another host, and prints its ticket', load: () => import('./overlay-move-out.ts') },
+    'overlay move-in': { summary: 'Takes the ticket of a pod that comes to this host', load: () => import('./overlay-move-in.ts') },
+    'overlay remove': { summary: 'Takes the overlay off this host', load: () => import('./overlay-remove.ts') },
+    'overlay doctor': { summary: 'Finds out whether this machine can be a host of the overlay', load: () => import('./overlay-doctor.ts') },
+  },
   Programs: {
     observe: { summary: 'Observes the network: console, REST, metrics, history', load: () => import('./observe.ts') },
     router: { summary: 'Runs a router from a file, without a site', load: () => import('./router.ts') },

@@ -1,0 +1,163 @@
+/* Records of the maps: the one source of truth. src/overlay/layout/ has the same in TypeScript; a test compares both by the object's BTF.
+ *
+ * Addresses have 16 octets; an IPv4 address is ::ffff:a.b.c.d. Addresses and MACs are in network order, numbers in the host's. Every key
+ * that speaks of a tenant begins with its VNI. There are no holes: a key is compared octet by octet. */
+#pragma once
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define ADDRESS_BYTES 16
+#define MAC_BYTES 6
+
+/* Who is meant: an address of a tenant. */
+struct endpoint_key {
+  __u32 vni;
+  __u8 address[ADDRESS_BYTES];
+};
+
+enum endpoint_kind {
+  ENDPOINT_LOCAL = 1,     /* it is here, behind `ifindex` */
+  ENDPOINT_DIRECTORY = 2, /* this host is one of its owners; it lives at `host_id` */
+  ENDPOINT_TOMBSTONE = 3, /* it was here and is now at `host_id` */
+};
+
+struct endpoint {
+  __u32 kind;
+  __u32 host_id;
+  __u32 generation; /* raised at each placement; the newer wins */
+  __u32 ifindex;
+  __u32 identity;
+  __u16 flags;
+  __u8 mac[MAC_BYTES];
+};
+
+#define PORT_HAS_IPV4 1
+#define PORT_HAS_IPV6 2
+
+/* A pod's link, by the ifindex of its root side: what the pod may send. */
+struct port {
+  __u32 vni;
+  __u32 subnet_id;
+  __u32 identity;
+  __u32 generation;
+  __u32 mtu; /* of IP packets */
+  __u16 flags;
+  __u8 mac[MAC_BYTES];
+  __u8 ipv4[ADDRESS_BYTES];
+  __u8 ipv6[ADDRESS_BYTES];
+  __u8 gateway_mac[MAC_BYTES];
+  __u8 reserved[2];
+};
+
+#define HOST_KNOWN 1
+#define HOST_ALIVE 2
+
+/* A host, by its id. Host 0 is nobody. */
+struct host {
+  __u8 address[ADDRESS_BYTES]; /* on the underlay */
+  __u8 mac[MAC_BYTES];         /* of the next hop towards it */
+  __u16 flags;
+  __u32 generation; /* raised when it starts anew: paths of another generation are void */
+  __u32 mtu;
+};
+
+struct host_address {
+  __u8 address[ADDRESS_BYTES]; /* on the underlay */
+};
+
+/* Where an endpoint was last heard of. */
+struct path {
+  __u32 host_id;
+  __u32 host_generation;
+  __u32 endpoint_generation;
+  __u32 told; /* how often the host there was told where our end is */
+  __u64 expires_ns;
+  __u8 mac[MAC_BYTES];
+  __u16 previous_host_id; /* may still send back packets that were under way to it */
+};
+
+/* `prefix_length` counts the VNI's 32 bits and those of the address. */
+struct subnet_key {
+  __u32 prefix_length;
+  __u32 vni;
+  __u8 address[ADDRESS_BYTES];
+};
+
+struct subnet {
+  __u32 subnet_id;
+  __u32 table_id; /* in `owner_tables` */
+  __u32 mtu;
+  __u32 flags;
+  __u8 gateway_ipv4[ADDRESS_BYTES];
+  __u8 gateway_ipv6[ADDRESS_BYTES];
+  __u8 gateway_mac[MAC_BYTES];
+  __u8 reserved[2];
+};
+
+#define OWNER_SLOTS 251
+
+/* The hosts that keep the directory entries of a slot; 0 is nobody. */
+struct owners {
+  __u32 first;
+  __u32 second;
+};
+
+/* This host. */
+struct settings {
+  __u32 host_id;
+  __u32 host_generation;
+  __u32 uplink_ifindex;
+  __u32 underlay_mtu;
+  __u8 address[ADDRESS_BYTES];
+  __u8 mac[MAC_BYTES];
+  __u8 reserved[2];
+};
+
+/* Below 64: why a packet was dropped; UNTRUSTED also counts options that were not believed. */
+enum reason {
+  NO_PORT = 1,
+  SPOOFED_MAC = 2,
+  SPOOFED_ADDRESS = 3,
+  ETHER_TYPE = 4,
+  MALFORMED = 5,
+  ARP = 6,
+  DUPLICATE_PROBE = 7,
+  MULTICAST = 8,
+  TOO_BIG = 9,
+  TTL = 10,
+  NO_ROUTE = 11,
+  NO_OWNER = 12,
+  NO_ENDPOINT = 13,
+  UNKNOWN_SOURCE = 14,
+  CRITICAL_OPTION = 15,
+  LOOP = 16,
+  UNTRUSTED = 17,
+  INTERNAL = 18,
+  DELIVERED = 64,
+  SENT_DIRECT = 65,
+  SENT_VIA_OWNER = 66,
+  SENT_BACK = 67,
+  ANSWERED = 68,
+  RELAYED = 69,
+};
+
+struct counter_key {
+  __u32 vni; /* 0 where it is not known */
+  __u32 reason;
+};
+
+struct counter {
+  __u64 packets;
+  __u64 bytes;
+};
+
+/* An owner sent a packet on: its sender does not know the way yet. */
+struct relayed_event {
+  __u32 vni;
+  __u32 source_host_id;
+  __u32 host_id;
+  __u32 generation;
+  __u8 source[ADDRESS_BYTES];
+  __u8 destination[ADDRESS_BYTES];
+};

@@ -1,0 +1,107 @@
+/* The maps. The loader pins each by its name, so that a daemon that starts again finds them as they were. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "layout.h"
+
+/* Pods of one host: more than Kubernetes' default of 110 by far, and 4 ports cost 1 KiB. */
+#define MAX_PORTS 4096
+/* Local endpoints, directory entries and tombstones. Not preallocated: an entry costs about 100 octets when it is there. */
+#define MAX_ENDPOINTS 262144
+/* Host ids must fit into path.previous_host_id. */
+#define MAX_HOSTS 4096
+/* Peers that the pods of one host speak with; the least used is forgotten and asked for again. */
+#define MAX_PATHS 65536
+#define MAX_SUBNETS 16384
+#define MAX_OWNER_TABLES 4096
+/* About 24 reasons for each of 2,700 tenants. */
+#define MAX_COUNTERS 65536
+#define EVENTS_BYTES (256 * 1024)
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, MAX_PORTS);
+  __type(key, __u32);
+  __type(value, struct port);
+} ports SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_ENDPOINTS);
+  __type(key, struct endpoint_key);
+  __type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, MAX_HOSTS);
+  __type(key, __u32);
+  __type(value, struct host);
+} hosts SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, MAX_HOSTS);
+  __type(key, struct host_address);
+  __type(value, __u32);
+} host_ids SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, MAX_PATHS);
+  __type(key, struct endpoint_key);
+  __type(value, struct path);
+} paths SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_SUBNETS);
+  __type(key, struct subnet_key);
+  __type(value, struct subnet);
+} subnets SEC(".maps");
+
+struct owner_table {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, OWNER_SLOTS);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(struct owners));
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, MAX_OWNER_TABLES);
+  __type(key, __u32);
+  __array(values, struct owner_table);
+} owner_tables SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct settings);
+} settings SEC(".maps");
+
+/* Where XDP may send to: the uplink and the pods' links. */
+struct {
+  __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+  __uint(max_entries, MAX_PORTS);
+  __type(key, __u32);
+  __type(value, __u32);
+} devices SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_COUNTERS);
+  __type(key, struct counter_key);
+  __type(value, struct counter);
+} counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, EVENTS_BYTES);
+} events SEC(".maps");

@@ -1,0 +1,184 @@
+/* Who is where: hosts, paths, owners, what is learnt, and the counters. */
+#pragma once
+
+#include "maps.h"
+#include "geneve.h"
+
+/* A path is asked for again after this time; a tombstone lives longer. */
+#define PATH_NS (30ULL * 1000 * 1000 * 1000)
+/* The other host is told so often where our end is: once would do, if no packet were ever lost. */
+#define TELL_TIMES 3
+
+#define PREFIX_OF_ADDRESS 160
+
+static __noinline int count(__u32 vni, enum reason reason, __u32 bytes) {
+  struct counter_key key = {.vni = vni, .reason = reason};
+  struct counter *counter = bpf_map_lookup_elem(&counters, &key);
+  if (!counter) {
+    struct counter none = {};
+    bpf_map_update_elem(&counters, &key, &none, BPF_NOEXIST);
+    counter = bpf_map_lookup_elem(&counters, &key);
+    if (!counter) return 0;
+  }
+  counter->packets++;
+  counter->bytes += bytes;
+  return 0;
+}
+
+INLINE struct settings *this_host(void) {
+  __u32 first = 0;
+  return bpf_map_lookup_elem(&settings, &first);
+}
+
+/* The host, if it is known and alive. */
+INLINE struct host *find_host(__u32 host_id) {
+  struct host *host = bpf_map_lookup_elem(&hosts, &host_id);
+  if (!host || (host->flags & (HOST_KNOWN | HOST_ALIVE)) != (HOST_KNOWN | HOST_ALIVE)) return 0;
+  return host;
+}
+
+INLINE bool is_valid(struct path *path) {
+  __u32 host_id = path->host_id;
+  struct host *host = find_host(host_id);
+  return host && host->generation == path->host_generation && bpf_ktime_get_ns() < path->expires_ns;
+}
+
+INLINE struct subnet *find_subnet(const struct endpoint_key *key) {
+  struct subnet_key prefix = {.prefix_length = PREFIX_OF_ADDRESS, .vni = key->vni};
+  copy_address(prefix.address, key->address);
+  return bpf_map_lookup_elem(&subnets, &prefix);
+}
+
+/* FNV-1a over the key: the slot of its owners. */
+INLINE __u32 owner_slot(const struct endpoint_key *key) {
+  const __u8 *octets = (const __u8 *)key;
+  __u32 hash = 0x811c9dc5;
+#pragma unroll
+  for (int i = 0; i < (int)sizeof(*key); i++) hash = (hash ^ octets[i]) * 0x01000193;
+  return hash % OWNER_SLOTS;
+}
+
+/* A function of its own, so that `struct owners` is in the object's BTF. */
+static __noinline struct owners *find_owners(struct subnet *subnet, const struct endpoint_key *key) {
+  __u32 table_id = subnet->table_id;
+  void *table = bpf_map_lookup_elem(&owner_tables, &table_id);
+  if (!table) return 0;
+  __u32 slot = owner_slot(key);
+  return bpf_map_lookup_elem(table, &slot);
+}
+
+static __noinline int is_owner(__u32 host_id, const struct endpoint_key *key) {
+  struct subnet *subnet = find_subnet(key);
+  if (!subnet) return 0;
+  struct owners *owners = find_owners(subnet, key);
+  return owners && host_id && (owners->first == host_id || owners->second == host_id);
+}
+
+/* What is told about an endpoint. */
+struct lesson {
+  __u32 host_id;
+  __u32 host_generation;
+  __u32 endpoint_generation;
+  __u16 flags;
+  __u8 mac[MAC_BYTES];
+};
+
+/* Makes a path of a lesson that is trusted; 0 if it is void, old, about an endpoint of this host, or leads to this host itself. */
+static __noinline int learn(const struct endpoint_key *key, const struct lesson *lesson) {
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
+  if (endpoint && endpoint->kind == ENDPOINT_LOCAL) return 0;
+  __u32 host_id = lesson->host_id;
+  struct settings *own = this_host();
+  if (!own || host_id == own->host_id) return 0;
+  struct host *host = bpf_map_lookup_elem(&hosts, &host_id);
+  if (!host || !(host->flags & HOST_KNOWN) || host->generation != lesson->host_generation) return 0;
+  __u64 expires_ns = bpf_ktime_get_ns() + PATH_NS;
+  struct path learnt = {
+      .host_id = host_id,
+      .host_generation = lesson->host_generation,
+      .endpoint_generation = lesson->endpoint_generation,
+      .expires_ns = expires_ns,
+  };
+  copy_mac(learnt.mac, lesson->mac);
+  struct path *path = bpf_map_lookup_elem(&paths, key);
+  if (path) {
+    if (lesson->endpoint_generation < path->endpoint_generation && is_valid(path)) return 0;
+    if (path->host_id == host_id && path->host_generation == lesson->host_generation &&
+        path->endpoint_generation == lesson->endpoint_generation) {
+      if (lesson->flags & LOC_NO_PATH) path->told = 0;
+      copy_mac(path->mac, lesson->mac);
+      path->expires_ns = expires_ns;
+      return 1;
+    }
+    learnt.previous_host_id = path->host_id == host_id ? path->previous_host_id : path->host_id;
+  }
+  return !bpf_map_update_elem(&paths, key, &learnt, BPF_ANY);
+}
+
+/* How a packet gets to an address. */
+struct route {
+  __u32 host_id; /* to send to, unless it is local */
+  __u32 ifindex; /* of a local endpoint */
+  __u32 tell;    /* 1: that host does not know our end yet */
+  __u8 mac[MAC_BYTES];
+  __u8 reserved[2];
+};
+
+/* Whether an owner can be asked: another host if it is alive and did not say already that it has no entry, this one if it has one. If it
+ * has not, the other one may: an entry comes and goes at different times. */
+INLINE bool can_answer(__u32 owner, __u32 own_id, bool has_entry, __u32 denied_by) {
+  return owner == own_id ? has_entry : owner != denied_by && find_host(owner);
+}
+
+/* DELIVERED for a local endpoint, SENT_DIRECT, SENT_VIA_OWNER, or the reason to drop. With `may_tell` a path's tellings are counted.
+ * `denied_by`: a host that said it does not have the endpoint, or 0. */
+static __noinline int resolve(const struct endpoint_key *key, struct route *route, __u32 may_tell, __u32 denied_by) {
+  struct settings *own = this_host();
+  if (!own) return INTERNAL;
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
+  if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
+    route->ifindex = endpoint->ifindex;
+    copy_mac(route->mac, endpoint->mac);
+    return DELIVERED;
+  }
+  struct path *path = bpf_map_lookup_elem(&paths, key);
+  if (!path || !is_valid(path)) {
+    struct subnet *subnet = find_subnet(key);
+    if (!subnet) return NO_ROUTE;
+    struct owners *owners = find_owners(subnet, key);
+    if (!owners) return NO_OWNER;
+    bool has_entry = endpoint && endpoint->kind == ENDPOINT_DIRECTORY;
+    __u32 first = owners->first, second = owners->second;
+    __u32 owner = can_answer(first, own->host_id, has_entry, denied_by) ? first : second;
+    if (owner == second && !can_answer(second, own->host_id, has_entry, denied_by)) {
+      bool denied = first == own->host_id || second == own->host_id || (denied_by && (first == denied_by || second == denied_by));
+      return denied ? NO_ENDPOINT : NO_OWNER;
+    }
+    if (owner != own->host_id) {
+      route->host_id = owner;
+      route->tell = 1;
+      return SENT_VIA_OWNER;
+    }
+    if (!endpoint) return INTERNAL;
+    if (endpoint->host_id == own->host_id) return LOOP;
+    struct host *host = find_host(endpoint->host_id);
+    if (!host) return NO_ENDPOINT;
+    struct lesson lesson = {
+        .host_id = endpoint->host_id,
+        .host_generation = host->generation,
+        .endpoint_generation = endpoint->generation,
+        .flags = LOC_NO_PATH,
+    };
+    copy_mac(lesson.mac, endpoint->mac);
+    if (!learn(key, &lesson)) return INTERNAL;
+    path = bpf_map_lookup_elem(&paths, key);
+    if (!path) return INTERNAL;
+  }
+  route->host_id = path->host_id;
+  copy_mac(route->mac, path->mac);
+  if (may_tell && path->told < TELL_TIMES) {
+    path->told++;
+    route->tell = 1;
+  }
+  return SENT_DIRECT;
+}

@@ -1,0 +1,454 @@
+/* Transit: packets from other hosts, at the uplink. */
+#pragma once
+
+#include "hook.h"
+
+/* A packet that has arrived, and what its outer headers say. */
+struct arrival {
+  struct xdp_md *context;
+  void *data;
+  void *data_end;
+  __u64 inner; /* where the inner frame begins: 8 octets, so that the verifier remembers its bounds on the stack */
+  __u32 bytes; /* of the whole frame */
+  __u32 vni;
+  __u32 from; /* the host that sent it */
+  __u32 inner_bytes;
+  __u16 source_port;
+  __u8 ttl;
+  bool has_loc;
+  bool has_moved;
+  __u32 moved_generation;
+  struct lesson loc;
+};
+
+INLINE int discard(struct arrival *arrival, enum reason reason) {
+  return drop(true, arrival->vni, reason, arrival->bytes);
+}
+
+/* Reads the options: 0, or the reason to drop. */
+INLINE int read_options(struct arrival *arrival) {
+  __u32 at = OUTER_BYTES;
+  __u32 end = arrival->inner;
+  for (int i = 0; i < MAX_OPTIONS; i++) {
+    if (at >= end) break;
+    if (at > OUTER_BYTES + MAX_OPTION_BYTES) return MALFORMED;
+    struct option *option = arrival->data + at;
+    if ((void *)(option + 1) > arrival->data_end) return MALFORMED;
+    __u32 body_bytes = (option->length & 0x1f) * 4;
+    at += sizeof(*option) + body_bytes;
+    if (at > end) return MALFORMED;
+    if (option->class == bpf_htons(OPTION_CLASS) && option->type == OPTION_LOC) {
+      struct location *location = (void *)(option + 1);
+      if (body_bytes != sizeof(*location) || (void *)(location + 1) > arrival->data_end) return MALFORMED;
+      arrival->has_loc = true;
+      arrival->loc.host_id = bpf_ntohl(location->host_id);
+      arrival->loc.host_generation = bpf_ntohl(location->host_generation);
+      arrival->loc.endpoint_generation = bpf_ntohl(location->endpoint_generation);
+      arrival->loc.flags = bpf_ntohs(location->flags);
+      copy_mac(arrival->loc.mac, location->mac);
+    } else if (option->class == bpf_htons(OPTION_CLASS) && option->type == OPTION_MOVED) {
+      __be32 *generation = (void *)(option + 1);
+      if (body_bytes != sizeof(*generation) || (void *)(generation + 1) > arrival->data_end) return MALFORMED;
+      arrival->has_moved = true;
+      arrival->moved_generation = bpf_ntohl(*generation);
+    } else if (option->type & OPTION_CRITICAL) {
+      return CRITICAL_OPTION;
+    }
+  }
+  return at < end ? MALFORMED : 0;
+}
+
+/* Replaces the outer headers, with a LOC that says `loc` or, without it, a MOVED of generation 0, and sends the packet out of the
+ * uplink. */
+static __noinline int send(struct xdp_md *context, struct arrival *arrival, struct letter *letter, const struct lesson *loc,
+                           enum reason reason) {
+  struct envelope envelope = {};
+  letter->vni = arrival->vni;
+  letter->inner_bytes = arrival->inner_bytes;
+  letter->source_port = arrival->source_port;
+  long failed;
+  if (loc) {
+    letter->option_bytes = LOC_BYTES;
+    write_loc(&envelope, loc->host_id, loc->host_generation, loc->endpoint_generation, loc->flags, loc->mac);
+    write_outer(&envelope.outer, letter);
+    failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + LOC_BYTES));
+    failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + LOC_BYTES);
+  } else {
+    letter->option_bytes = MOVED_BYTES;
+    write_moved(&envelope, 0);
+    write_outer(&envelope.outer, letter);
+    failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + MOVED_BYTES));
+    failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + MOVED_BYTES);
+  }
+  if (failed) return discard(arrival, INTERNAL);
+  count(arrival->vni, reason, arrival->bytes);
+  return XDP_TX;
+}
+
+/* From this host to another; false if that one is not known. */
+INLINE bool address_letter(struct arrival *arrival, struct letter *letter, __u32 host_id) {
+  struct settings *own = this_host();
+  struct host *host = bpf_map_lookup_elem(&hosts, &host_id);
+  if (!own || !host) return false;
+  letter->source = ipv4_of(own->address);
+  letter->destination = ipv4_of(host->address);
+  letter->ttl = arrival->ttl - 1;
+  copy_mac(letter->source_mac, own->mac);
+  copy_mac(letter->destination_mac, host->mac);
+  return true;
+}
+
+/* Strips the outer headers and hands the frame to a local endpoint. */
+INLINE int deliver(struct arrival *arrival, __u32 ifindex, const __u8 *mac) {
+  struct ethhdr *ethernet = arrival->data + arrival->inner;
+  if ((void *)(ethernet + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  copy_mac(ethernet->h_dest, mac);
+  if (bpf_xdp_adjust_head(arrival->context, arrival->inner)) return discard(arrival, INTERNAL);
+  return redirect(true, ifindex, arrival->vni, DELIVERED, arrival->bytes);
+}
+
+/* LOC about `about` is believed if its host sent it, or an owner of `about`, or (of a packet on its way) an owner of `destination`. */
+INLINE void learn_loc(struct arrival *arrival, const struct endpoint_key *about, const struct endpoint_key *destination) {
+  __u32 from = arrival->from;
+  bool trusted = arrival->loc.host_id == from || is_owner(from, about) || (destination && is_owner(from, destination));
+  if (!trusted || !learn(about, &arrival->loc)) count(arrival->vni, UNTRUSTED, arrival->bytes);
+}
+
+INLINE struct endpoint *find_local(const struct endpoint_key *key) {
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
+  return endpoint && endpoint->kind == ENDPOINT_LOCAL ? endpoint : 0;
+}
+
+/* What an owner answers about an endpoint. */
+INLINE bool find_entry(const struct endpoint_key *key, struct lesson *entry) {
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
+  struct settings *own = this_host();
+  if (!endpoint || !own) return false;
+  entry->endpoint_generation = endpoint->generation;
+  copy_mac(entry->mac, endpoint->mac);
+  if (endpoint->kind == ENDPOINT_LOCAL) {
+    entry->host_id = own->host_id;
+    entry->host_generation = own->host_generation;
+    return true;
+  }
+  struct host *host = find_host(endpoint->host_id);
+  if (endpoint->kind != ENDPOINT_DIRECTORY || !host) return false;
+  entry->host_id = endpoint->host_id;
+  entry->host_generation = host->generation;
+  return true;
+}
+
+/* Sends the answer that the inner frame has become back the way the question came. */
+INLINE int send_answer(struct arrival *arrival, const struct lesson *entry) {
+  struct ethhdr *ethernet = arrival->data;
+  struct iphdr *ip = (void *)(ethernet + 1);
+  if ((void *)(ip + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  struct letter letter = {.source = ip->daddr, .destination = ip->saddr, .ttl = FIRST_TTL};
+  copy_mac(letter.source_mac, ethernet->h_dest);
+  copy_mac(letter.destination_mac, ethernet->h_source);
+  return send(arrival->context, arrival, &letter, entry, ANSWERED);
+}
+
+/* ARP: a question to this host as owner, or the answer of an owner to a question of ours. */
+INLINE int transit_arp(struct arrival *arrival) {
+  struct ethhdr *ethernet = arrival->data + arrival->inner;
+  struct arp *arp = (void *)(ethernet + 1);
+  if ((void *)(arp + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN + sizeof(*arp)) return discard(arrival, MALFORMED);
+  if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_bytes != MAC_BYTES || arp->protocol_bytes != 4)
+    return discard(arrival, ARP);
+  __be32 sender, target;
+  __builtin_memcpy(&sender, arp->sender, 4);
+  __builtin_memcpy(&target, arp->target, 4);
+  struct endpoint_key target_key = {.vni = arrival->vni};
+  map_ipv4(target_key.address, target);
+  if (arp->operation == bpf_htons(ARP_REQUEST)) {
+    struct lesson entry = {};
+    if (!find_entry(&target_key, &entry)) return discard(arrival, NO_ENDPOINT);
+    copy_mac(ethernet->h_dest, arp->sender_mac);
+    copy_mac(ethernet->h_source, entry.mac);
+    arp->operation = bpf_htons(ARP_REPLY);
+    copy_mac(arp->target_mac, arp->sender_mac);
+    __builtin_memcpy(arp->target, &sender, 4);
+    copy_mac(arp->sender_mac, entry.mac);
+    __builtin_memcpy(arp->sender, &target, 4);
+    return send_answer(arrival, &entry);
+  }
+  struct endpoint *endpoint = find_local(&target_key);
+  if (arp->operation != bpf_htons(ARP_REPLY) || !arrival->has_loc || !endpoint) return discard(arrival, ARP);
+  struct endpoint_key sender_key = {.vni = arrival->vni};
+  map_ipv4(sender_key.address, sender);
+  if (!is_owner(arrival->from, &sender_key)) return discard(arrival, UNTRUSTED);
+  learn_loc(arrival, &sender_key, 0);
+  return deliver(arrival, endpoint->ifindex, endpoint->mac);
+}
+
+/* The same for IPv6. Agents send these messages in one form only. */
+INLINE int transit_neighbor(struct arrival *arrival, struct ethhdr *ethernet, struct ipv6hdr *ip, struct neighbor *neighbor) {
+  bool solicitation = neighbor->type == ND_NEIGHBOR_SOLICITATION;
+  bool advertisement = neighbor->type == ND_NEIGHBOR_ADVERTISEMENT;
+  if (!(solicitation || advertisement) || ip->payload_len != bpf_htons(sizeof(struct neighbor)) || neighbor->code ||
+      ip->hop_limit != 255 || neighbor->option_length != 1 ||
+      neighbor->option_type != (solicitation ? ND_OPTION_SOURCE : ND_OPTION_TARGET))
+    return discard(arrival, ARP);
+  struct endpoint_key target = {.vni = arrival->vni};
+  copy_address(target.address, neighbor->target);
+  if (solicitation) {
+    struct lesson entry = {};
+    if (!find_entry(&target, &entry)) return discard(arrival, NO_ENDPOINT);
+    copy_mac(ethernet->h_dest, neighbor->option_mac);
+    copy_mac(ethernet->h_source, entry.mac);
+    struct ipv6hdr header = {
+        .version = 6, .payload_len = bpf_htons(sizeof(struct neighbor)), .nexthdr = IPPROTO_ICMPV6, .hop_limit = 255};
+    copy_address((__u8 *)&header.daddr, (__u8 *)&ip->saddr);
+    copy_address((__u8 *)&header.saddr, target.address);
+    struct neighbor message = {};
+    message.type = ND_NEIGHBOR_ADVERTISEMENT;
+    message.flags = bpf_htonl(ND_SOLICITED_OVERRIDE);
+    message.option_type = ND_OPTION_TARGET;
+    message.option_length = 1;
+    copy_address(message.target, target.address);
+    copy_mac(message.option_mac, entry.mac);
+    message.checksum = icmpv6_checksum(&header, &message, sizeof(message));
+    *ip = header;
+    *neighbor = message;
+    return send_answer(arrival, &entry);
+  }
+  struct endpoint_key asked = {.vni = arrival->vni};
+  copy_address(asked.address, (__u8 *)&ip->daddr);
+  struct endpoint *endpoint = find_local(&asked);
+  if (!arrival->has_loc || !endpoint) return discard(arrival, ARP);
+  if (!is_owner(arrival->from, &target)) return discard(arrival, UNTRUSTED);
+  learn_loc(arrival, &target, 0);
+  return deliver(arrival, endpoint->ifindex, endpoint->mac);
+}
+
+/* A packet of ours was sent back: its destination is not where we thought. Learns what there is to learn and sends it again, for the last
+ * time. */
+INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
+  struct endpoint *endpoint = find_local(source);
+  if (!endpoint) return discard(arrival, MALFORMED);
+  struct path *path = bpf_map_lookup_elem(&paths, destination);
+  bool pointed = path && (path->host_id == arrival->from || path->previous_host_id == arrival->from);
+  if (!pointed && !is_owner(arrival->from, destination)) return discard(arrival, UNTRUSTED);
+  if (arrival->ttl <= 1) return discard(arrival, LOOP);
+  if (arrival->has_moved) {
+    if (path && path->host_id == arrival->from &&
+        (!arrival->moved_generation || path->endpoint_generation <= arrival->moved_generation))
+      path->expires_ns = 0;
+  } else {
+    learn(destination, &arrival->loc);
+  }
+  struct route route = {};
+  int how = resolve(destination, &route, 0, arrival->has_moved ? arrival->from : 0);
+  if (how == DELIVERED) return deliver(arrival, route.ifindex, route.mac);
+  if (how != SENT_DIRECT && how != SENT_VIA_OWNER) return discard(arrival, how);
+  struct settings *own = this_host();
+  struct letter letter = {};
+  if (!own || !address_letter(arrival, &letter, route.host_id)) return discard(arrival, INTERNAL);
+  if (how == SENT_DIRECT) {
+    struct ethhdr *ethernet = arrival->data + arrival->inner;
+    if ((void *)(ethernet + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+    copy_mac(ethernet->h_dest, route.mac);
+  }
+  struct lesson loc = {
+      .host_id = own->host_id,
+      .host_generation = own->host_generation,
+      .endpoint_generation = endpoint->generation,
+      .flags = how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH,
+  };
+  copy_mac(loc.mac, endpoint->mac);
+  return send(arrival->context, arrival, &letter, &loc, how);
+}
+
+/* To the host that has the destination, with the options as they are. */
+INLINE int send_on(struct arrival *arrival, __u32 host_id) {
+  if (arrival->ttl <= 1) return discard(arrival, LOOP);
+  struct letter letter = {};
+  if (!find_host(host_id)) return discard(arrival, NO_ENDPOINT);
+  if (!address_letter(arrival, &letter, host_id)) return discard(arrival, INTERNAL);
+  struct ethhdr *ethernet = arrival->data;
+  struct iphdr *ip = (void *)(ethernet + 1);
+  struct udphdr *udp = (void *)(ip + 1);
+  if ((void *)(udp + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  copy_mac(ethernet->h_dest, letter.destination_mac);
+  copy_mac(ethernet->h_source, letter.source_mac);
+  ip->saddr = letter.source;
+  ip->daddr = letter.destination;
+  ip->ttl = letter.ttl;
+  ip->check = 0;
+  ip->check = ipv4_checksum(ip);
+  udp->check = 0;
+  count(arrival->vni, RELAYED, arrival->bytes);
+  return XDP_TX;
+}
+
+/* Back to the host it came from, which has an old path, with what `entry` says, if anything. */
+INLINE int send_back(struct arrival *arrival, const struct endpoint *entry) {
+  if (arrival->ttl <= 1) return discard(arrival, LOOP);
+  struct letter letter = {};
+  if (!address_letter(arrival, &letter, arrival->from)) return discard(arrival, INTERNAL);
+  if (!entry) return send(arrival->context, arrival, &letter, 0, SENT_BACK);
+  struct host *host = find_host(entry->host_id);
+  if (!host) return discard(arrival, NO_ENDPOINT);
+  struct lesson loc = {
+      .host_id = entry->host_id,
+      .host_generation = host->generation,
+      .endpoint_generation = entry->generation,
+      .flags = LOC_OF_DESTINATION,
+  };
+  copy_mac(loc.mac, entry->mac);
+  return send(arrival->context, arrival, &letter, &loc, SENT_BACK);
+}
+
+/* A function of its own, so that `struct relayed_event` is in the object's BTF. A full ring loses the event; there will be another. */
+static __noinline int report(struct relayed_event *event) {
+  return bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+}
+
+INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry, const struct endpoint_key *source,
+                           const struct endpoint_key *destination) {
+  struct relayed_event event = {
+      .vni = arrival->vni,
+      .source_host_id = arrival->loc.host_id,
+      .host_id = entry->host_id,
+      .generation = entry->generation,
+  };
+  copy_address(event.source, source->address);
+  copy_address(event.destination, destination->address);
+  report(&event);
+}
+
+INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
+  if (arrival->has_moved || (arrival->has_loc && arrival->loc.flags & LOC_OF_DESTINATION)) return send_again(arrival, source, destination);
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, destination);
+  struct subnet *subnet = find_subnet(destination);
+  if (!subnet) return discard(arrival, NO_ROUTE);
+  if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
+    if (arrival->has_loc) learn_loc(arrival, source, destination);
+    return deliver(arrival, endpoint->ifindex, endpoint->mac);
+  }
+  struct settings *own = this_host();
+  if (!own) return discard(arrival, INTERNAL);
+  if (endpoint && endpoint->host_id == own->host_id) return discard(arrival, LOOP);
+  /* Nothing may be sent back of what an owner has relayed: it could do nothing with it. */
+  bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
+  /* A sender that does not ask has an old path to this host: one packet that is sent back corrects it. */
+  bool asks = arrival->has_loc && arrival->loc.flags & LOC_NO_PATH;
+  if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {
+    if (endpoint->host_id == arrival->from) return discard(arrival, LOOP);
+    if (!last && !asks) return send_back(arrival, endpoint);
+    if (arrival->ttl > 1 && find_host(endpoint->host_id) && arrival->loc.host_id != own->host_id)
+      report_relayed(arrival, endpoint, source, destination);
+    return send_on(arrival, endpoint->host_id);
+  }
+  if (endpoint) return last ? send_on(arrival, endpoint->host_id) : send_back(arrival, endpoint);
+  if (last) return discard(arrival, NO_ENDPOINT);
+  struct owners *owners = find_owners(subnet, destination);
+  __u32 other = 0;
+  if (owners && owners->first == own->host_id)
+    other = owners->second;
+  else if (owners && owners->second == own->host_id)
+    other = owners->first;
+  else
+    return send_back(arrival, 0);
+  /* This host should know and does not: the other owner may. That one sees by the LOC that the packet was relayed. */
+  if (other == own->host_id || !find_host(other)) return discard(arrival, NO_ENDPOINT);
+  if (!asks) return send_back(arrival, 0);
+  return other == arrival->from ? discard(arrival, NO_ENDPOINT) : send_on(arrival, other);
+}
+
+INLINE int transit_inner(struct arrival *arrival) {
+  struct ethhdr *ethernet = arrival->data + arrival->inner;
+  if ((void *)(ethernet + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN) return discard(arrival, MALFORMED);
+  struct endpoint_key source = {.vni = arrival->vni};
+  struct endpoint_key destination = {.vni = arrival->vni};
+  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) return transit_arp(arrival);
+  if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+    struct iphdr *ip = (void *)(ethernet + 1);
+    if ((void *)(ip + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+    __u32 total_bytes = bpf_ntohs(ip->tot_len);
+    if (ip->version != 4 || ip->ihl < 5 || total_bytes < ip->ihl * 4u || total_bytes + ETH_HLEN > arrival->inner_bytes)
+      return discard(arrival, MALFORMED);
+    map_ipv4(source.address, ip->saddr);
+    map_ipv4(destination.address, ip->daddr);
+    return transit_ip(arrival, &source, &destination);
+  }
+  if (ethernet->h_proto != bpf_htons(ETH_P_IPV6)) return discard(arrival, ETHER_TYPE);
+  struct ipv6hdr *ip = (void *)(ethernet + 1);
+  if ((void *)(ip + 1) > arrival->data_end || ip->version != 6 ||
+      (__u32)bpf_ntohs(ip->payload_len) + sizeof(*ip) + ETH_HLEN > arrival->inner_bytes)
+    return discard(arrival, MALFORMED);
+  if (ip->nexthdr == IPPROTO_ICMPV6) {
+    struct icmp6hdr *icmp = (void *)(ip + 1);
+    if ((void *)(icmp + 1) > arrival->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return discard(arrival, MALFORMED);
+    if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) {
+      struct neighbor *neighbor = (void *)icmp;
+      if ((void *)(neighbor + 1) > arrival->data_end) return discard(arrival, ARP);
+      return transit_neighbor(arrival, ethernet, ip, neighbor);
+    }
+  }
+  copy_address(source.address, (__u8 *)&ip->saddr);
+  copy_address(destination.address, (__u8 *)&ip->daddr);
+  return transit_ip(arrival, &source, &destination);
+}
+
+/* A probe of another host: it goes back as it is. That proves that this program runs, whatever its daemon does. Checksums stay right. */
+INLINE int reflect(struct arrival *arrival, struct ethhdr *ethernet, struct iphdr *ip, struct udphdr *udp) {
+  /* Two hosts would send each other one packet for ever. */
+  if (udp->source == bpf_htons(GENEVE_PORT)) return discard(arrival, MALFORMED);
+  __u8 mac[MAC_BYTES];
+  copy_mac(mac, ethernet->h_dest);
+  copy_mac(ethernet->h_dest, ethernet->h_source);
+  copy_mac(ethernet->h_source, mac);
+  __be32 address = ip->daddr;
+  ip->daddr = ip->saddr;
+  ip->saddr = address;
+  udp->dest = udp->source;
+  udp->source = bpf_htons(GENEVE_PORT);
+  count(0, ANSWERED, arrival->bytes);
+  return XDP_TX;
+}
+
+INLINE int transit_packet(struct xdp_md *context) {
+  struct arrival arrival = {
+      .context = context,
+      .data = READ_POINTER(context, data),
+      .data_end = READ_POINTER(context, data_end),
+  };
+  arrival.bytes = arrival.data_end - arrival.data;
+  struct ethhdr *ethernet = arrival.data;
+  struct iphdr *ip = (void *)(ethernet + 1);
+  struct udphdr *udp = (void *)(ip + 1);
+  struct geneve *geneve = (void *)(udp + 1);
+  /* Up to here it may be anybody's. */
+  if ((void *)(udp + 1) > arrival.data_end) return XDP_PASS;
+  struct settings *own = this_host();
+  if (!own || ethernet->h_proto != bpf_htons(ETH_P_IP) || ip->version != 4 || ip->ihl != 5 ||
+      ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS_AND_OFFSET) || ip->protocol != IPPROTO_UDP || udp->dest != bpf_htons(GENEVE_PORT))
+    return XDP_PASS;
+  struct host_address address;
+  map_ipv4(address.address, ip->daddr);
+  if (!same_address(address.address, own->address)) return XDP_PASS;
+
+  map_ipv4(address.address, ip->saddr);
+  __u32 *from = bpf_map_lookup_elem(&host_ids, &address);
+  if (!from) return discard(&arrival, UNKNOWN_SOURCE);
+  arrival.from = *from;
+  __u32 total_bytes = bpf_ntohs(ip->tot_len);
+  __u32 udp_bytes = bpf_ntohs(udp->len);
+  if ((void *)(geneve + 1) > arrival.data_end || total_bytes + ETH_HLEN > arrival.bytes || total_bytes != udp_bytes + sizeof(struct iphdr))
+    return discard(&arrival, MALFORMED);
+  if (!(geneve->version_length >> 6) && geneve->flags & GENEVE_CONTROL) return reflect(&arrival, ethernet, ip, udp);
+  __u32 option_bytes = (geneve->version_length & 0x3f) * 4;
+  if (geneve->version_length >> 6 || geneve->protocol != bpf_htons(GENEVE_TRANSPARENT_ETHERNET) || option_bytes > MAX_OPTION_BYTES ||
+      udp_bytes < sizeof(struct udphdr) + sizeof(struct geneve) + option_bytes)
+    return discard(&arrival, MALFORMED);
+  arrival.inner = OUTER_BYTES + option_bytes;
+  arrival.inner_bytes = udp_bytes - sizeof(struct udphdr) - sizeof(struct geneve) - option_bytes;
+  arrival.source_port = bpf_ntohs(udp->source);
+  arrival.ttl = ip->ttl;
+  int refused = read_options(&arrival);
+  if (refused) return discard(&arrival, refused);
+  arrival.vni = bpf_ntohl(geneve->vni) >> 8;
+  return transit_inner(&arrival);
+}

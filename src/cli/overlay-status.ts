@@ -1,0 +1,46 @@
+import { askDaemon } from '../overlay-host/operator-socket.ts';
+import type { OverlayStatus } from '../overlay-host/overlay-status.ts';
+import { readConfiguration } from '../overlay-host/run-overlay.ts';
+import type { Command } from './command.ts';
+import { printResult } from './output.ts';
+import { neededConfiguration, overlayConfigurationOption } from './overlay-options.ts';
+import { formatFields, formatTable } from './table.ts';
+
+export const command: Command = {
+  parameters: [],
+  options: { config: overlayConfigurationOption },
+  description:
+    'Asks the daemon of this host. PACKETS are what the programs in the kernel have counted since they were loaded: why packets were dropped, and which\n' +
+    'way the others went; VNI 0 where it was not known.',
+  examples: [{ line: 'van overlay status --config overlay.yaml', meaning: 'What is on this host, and what its data path did' }],
+  async run(call) {
+    const { operatorSocket } = readConfiguration(neededConfiguration(call));
+    const status = (await askDaemon(operatorSocket, { ask: 'status' })) as OverlayStatus;
+    await printResult(call, status, () => formatStatus(status));
+    return 0;
+  },
+};
+
+function formatStatus({ host, hostId, generation, epoch, uplink, connected, endpoints, counters, sizes }: OverlayStatus): string {
+  const fields = formatFields([
+    ['Host', `${host} (${hostId}), generation ${generation}, epoch ${epoch}`],
+    ['Uplink', `${uplink.name}, MTU ${uplink.mtu}`],
+    ['Connected to', connected.length === 0 ? 'nobody' : connected.join(', ')],
+    ['Directory', `${sizes.directory} entries of which this host is an owner`],
+  ]);
+  const pods = formatTable(
+    ['VNI', 'ADDRESSES', 'MAC', 'IFINDEX', 'GENERATION'],
+    endpoints.map(({ vni, addresses, mac, ifindex, generation: placed }) => [
+      String(vni),
+      addresses.join(', '),
+      mac.replaceAll(/(..)(?=.)/g, '$1:'),
+      String(ifindex),
+      String(placed),
+    ]),
+  );
+  const packets = formatTable(
+    ['VNI', 'PACKETS', 'OCTETS', 'WHAT'],
+    counters.map(({ vni, packets: count, bytes, reason }) => [String(vni), String(count), String(bytes), reason]),
+  );
+  return `${fields}\n${pods}\n${packets}`;
+}

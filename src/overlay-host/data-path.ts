@@ -1,0 +1,110 @@
+import { readdirSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { BpfObject } from '../overlay/kernel.ts';
+import { plannedMaps, recordsOf, type MapContents, type MapWrite } from '../overlay/control/plan.ts';
+import { settingsCodec, type Settings } from '../overlay/layout/settings.ts';
+import { events, maps } from '../overlay/layout/maps.ts';
+import { indexCodec } from '../overlay/layout/index-key.ts';
+import { relayedEventCodec, type RelayedEvent } from '../overlay/layout/event.ts';
+import { sumCounters, counterKeyCodec, type Counter, type CounterKey } from '../overlay/layout/counter.ts';
+import type { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
+import type { SocketCalls } from '../kernel/netlink/socket-calls.ts';
+import { PinnedLinks, removePin } from './pinned-links.ts';
+import { PodAgents, type AgentMode } from './pod-agents.ts';
+
+export interface DataPathOptions {
+  readonly bpf: LinuxBpf;
+  readonly calls: SocketCalls;
+  readonly objectFile: string;
+  /** Of a BPF file system; one is mounted there when there is none. */
+  readonly folder: string;
+  readonly agent: AgentMode;
+}
+
+const mapsFolder = 'maps';
+const linksFolder = 'links';
+/** Of the program and of its pin. */
+const transitName = 'transit';
+
+/** The programs and maps of this host in the kernel: all pinned, so that they go on without this process. */
+export class DataPath implements Disposable {
+  readonly #options: DataPathOptions;
+  readonly #object: BpfObject;
+  readonly #links: PinnedLinks;
+  readonly agents: PodAgents;
+
+  /** Opens what is pinned, or loads it anew. Throws WeatherError. */
+  constructor(options: DataPathOptions) {
+    const { bpf, calls, objectFile, folder, agent } = options;
+    this.#options = options;
+    this.#links = new PinnedLinks(bpf, join(folder, linksFolder));
+    bpf.mountBpffs(folder);
+    const object = bpf.open(objectFile, { pinFolder: join(folder, mapsFolder) });
+    this.#object = object;
+    this.agents = new PodAgents({ bpf, calls, links: this.#links, mode: agent, program: (name) => object.program(name) });
+  }
+
+  /** What was set before this process; undefined when the maps are new. */
+  settings(): Settings | undefined {
+    const record = this.#object.map(maps.settings.name).get(indexCodec.encode({ index: 0 }));
+    const settings = record === undefined ? undefined : settingsCodec.decode(record);
+    return settings?.hostId === 0 ? undefined : settings;
+  }
+
+  /** Attaches the programs of this object, also where one of another life is attached: there without a gap. `pods`: links that are there. */
+  adopt(uplinkIfindex: number, mode: 'native' | 'generic', pods: readonly number[]): void {
+    const { bpf } = this.#options;
+    const program = this.#object.program(transitName);
+    if (!this.#links.update(transitName, program)) this.#links.pin(bpf.attachXdp(program, uplinkIfindex, mode), transitName);
+    this.agents.adopt(pods);
+  }
+
+  apply(writes: readonly MapWrite[]): void {
+    for (const write of writes) {
+      if (write.kind === 'put') this.#object.map(write.map).put(write.key, write.value);
+      else if (write.kind === 'delete') this.#object.map(write.map).delete(write.key);
+      else if (write.kind === 'swap') this.#object.mapOfMaps(write.map).swap(write.index, write.values);
+      else this.#object.mapOfMaps(write.map).clear(write.index);
+    }
+  }
+
+  /** The maps that the control writes, as they are. */
+  contents(): MapContents {
+    return new Map(plannedMaps.map((name) => [name, recordsOf(this.#object.map(name).entries())]));
+  }
+
+  record(map: string, key: Uint8Array): Uint8Array | undefined {
+    return this.#object.map(map).get(key);
+  }
+
+  counters(): readonly (CounterKey & Counter)[] {
+    return Array.from(this.#object.map(maps.counters.name).entries(), ([key, value]) => ({
+      ...counterKeyCodec.decode(key),
+      ...sumCounters(value),
+    }));
+  }
+
+  /** Events since the last call, at most `limit`. */
+  drain(limit: number): RelayedEvent[] {
+    return this.#options.bpf.drainEvents(this.#object, events.name, limit).map((record) => relayedEventCodec.decode(record));
+  }
+
+  /** Takes everything out of the kernel that belongs to this host: traffic ends. */
+  remove(): void {
+    const { bpf, folder } = this.#options;
+    this.#links.detachAll();
+    this[Symbol.dispose]();
+    for (const name of readdirSync(join(folder, mapsFolder))) removePin(join(folder, mapsFolder, name));
+    rmdirSync(join(folder, mapsFolder));
+    if (isMountPoint(folder)) bpf.unmountBpffs(folder);
+  }
+
+  [Symbol.dispose](): void {
+    this.#object.close();
+  }
+}
+
+/** One that was mounted for this host alone. */
+function isMountPoint(folder: string): boolean {
+  return statSync(folder).dev !== statSync(dirname(folder)).dev;
+}

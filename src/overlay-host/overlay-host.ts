@@ -1,0 +1,276 @@
+import { randomInt } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { WeatherError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { lockFolder } from '../host/folder-lock.ts';
+import { processClock } from '../host/process-clock.ts';
+import { processRandom } from '../host/process-random.ts';
+import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
+import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
+import { CniService } from '../overlay/cni/cni-service.ts';
+import { keyText } from '../overlay/cni/journal.ts';
+import { addressHex } from '../overlay/control/address.ts';
+import { HostControl } from '../overlay/control/host-control.ts';
+import { messageLimits } from '../overlay/control/messages.ts';
+import type { TableEpoch } from '../overlay/control/spec.ts';
+import { AttachmentFile } from './attachment-file.ts';
+import { openCniServer } from './cni-server.ts';
+import type { OverlayConfiguration } from './configuration.ts';
+import { ControlLoop } from './control-loop.ts';
+import { DataPath } from './data-path.ts';
+import { HostProbes } from './host-probes.ts';
+import { monotonicMs } from './monotonic-clock.ts';
+import { overlaySpec, podMtu, withEpoch } from './overlay-spec.ts';
+import { openOperatorSocket, type Operations } from './operator-socket.ts';
+import { overlayStatus } from './overlay-status.ts';
+import { PeerMesh } from './peer-mesh.ts';
+import { PodLinks } from './pod-links.ts';
+import { HostPodNetwork } from './pod-network.ts';
+import { StateStore } from './state-store.ts';
+import { Underlay } from './underlay.ts';
+
+export interface OverlayHostOptions {
+  readonly configuration: OverlayConfiguration;
+  /** Programs and maps, compiled. */
+  readonly objectFile: string;
+  readonly log: Logger;
+  /** The daemon cannot go on. */
+  readonly failed: (error: Error) => void;
+}
+
+/** Keys of the store that are the daemon's own; the others are the control's. */
+const generationKey = 'daemon/generation';
+const epochsKey = 'daemon/epochs';
+const peerKeyPrefix = 'daemon/peer/';
+/** The kernel may learn another next hop, and lets entries that nobody asks for grow old. */
+const nextHopsEveryMs = 5000;
+/** While one is missing. */
+const missingHopsEveryMs = 100;
+
+/**
+ * The daemon of one host: opens the data path, which goes on without it, and keeps it right.
+ *
+ *   plugin ──► CniService ──► HostPodNetwork ──► links, addresses (rtnetlink)
+ *                                    └──► ControlLoop ──► maps, messages to other hosts, state on the disk
+ */
+export class OverlayHost implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(stack: AsyncDisposableStack) {
+    this.#stack = stack;
+  }
+
+  /** Throws WeatherError or InputError. */
+  static async start(options: OverlayHostOptions): Promise<OverlayHost> {
+    await using stack = new AsyncDisposableStack();
+    const { configuration, objectFile, log, failed } = options;
+    const { self, stateFolder, bpfFolder, agent } = configuration;
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    stack.use(await lockFolder(stateFolder));
+    const store = stack.use(await StateStore.open(stateFolder, log));
+    const calls = loadSocketCalls();
+    const underlay = stack.use(new Underlay(calls, configuration.uplink, self.address, log));
+    const { link } = underlay.uplink;
+
+    const bpf = stack.adopt(new LinuxBpf(), (opened) => opened.close());
+    const dataPath = stack.use(new DataPath({ bpf, calls, objectFile, folder: bpfFolder, agent }));
+    const found = dataPath.settings();
+    if (found !== undefined && found.hostId !== self.hostId) {
+      throw new WeatherError('other-host', `${bpfFolder} has the maps of host ${found.hostId}, not of ${self.hostId}`, {
+        remedy: 'name another bpfFolder, or run van overlay remove',
+      });
+    }
+    // From the clock, so that a host which has lost its disk does not fall behind what the others know of it.
+    const generation =
+      found?.hostGeneration ?? Math.max(numberOr(store.get(generationKey), 0) + 1, Math.floor(processClock.wallMs() / 1000));
+    store.set(generationKey, generation);
+    const epochs: readonly TableEpoch[] = withEpoch(store.get(epochsKey), configuration);
+    store.set(epochsKey, epochs);
+    await store.saved();
+
+    const control = new HostControl({
+      self: {
+        hostId: self.hostId,
+        generation,
+        uplinkIfindex: link.index,
+        underlayMtu: link.mtu,
+        address: addressHex(self.address),
+        mac: link.mac.toHex(),
+      },
+      random: processRandom(),
+      stored: [...store.entries()].filter(([key]) => !key.startsWith('daemon/')),
+      bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
+    });
+    let told = '';
+    /** Tells the control when something has changed; true when nothing is missing. */
+    const refreshSpec = (): boolean => {
+      const others = configuration.hosts.filter(({ hostId }) => hostId !== self.hostId);
+      const hops = underlay.nextHops(others.map(({ address }) => address));
+      const addressOf = new Map(others.map(({ hostId, address }) => [hostId, address]));
+      const spec = overlaySpec({
+        configuration,
+        epochs,
+        underlayMtu: link.mtu,
+        known: (hostId) =>
+          hostId === self.hostId
+            ? { generation, mac: link.mac.toHex() }
+            : { generation: numberOr(store.get(peerKeyPrefix + hostId), undefined), mac: hops.get(addressOf.get(hostId) ?? '') },
+      });
+      const text = JSON.stringify(spec);
+      if (text !== told) {
+        told = text;
+        if (!control.setSpec(spec, monotonicMs())) {
+          throw new WeatherError(
+            'old-epoch',
+            `the configuration is of epoch ${configuration.epoch}, this host has known ${control.epoch}`,
+            {
+              remedy: 'give it the newest list of hosts',
+            },
+          );
+        }
+      }
+      return others.every(({ address }) => hops.get(address) !== undefined);
+    };
+    refreshSpec();
+
+    const links = stack.use(new PodLinks(calls));
+    const indexes = links.list().map(({ link: { index } }) => index);
+    for (const { ifindex } of control.endpoints) if (!indexes.includes(ifindex)) control.delete(ifindex, monotonicMs());
+    dataPath.apply(control.reconcile(dataPath.contents(), monotonicMs()));
+    dataPath.adopt(link.index, configuration.xdpMode, indexes);
+
+    const loop: ControlLoop = new ControlLoop({
+      control,
+      dataPath,
+      store,
+      failed,
+      log: log.child('control'),
+      send: (to, text) => mesh.send(to, text),
+      cut: ({ ifindex }) => {
+        dataPath.agents.forget(ifindex);
+        const cut = links.list().find((candidate) => candidate.link.index === ifindex);
+        if (cut !== undefined) links.remove(cut.key).catch((error: Error) => log.warn(error.message));
+      },
+    });
+    const mesh: PeerMesh = await PeerMesh.open({
+      hello: { hostId: self.hostId, generation },
+      address: self.address,
+      port: self.port,
+      peers: configuration.hosts.filter(({ hostId }) => hostId !== self.hostId),
+      trustFolder: configuration.trustFolder,
+      limitBytes: messageLimits.bytes,
+      log: log.child('peers'),
+      random: Math.random,
+      connected: (hello) => {
+        if (store.get(peerKeyPrefix + hello.hostId) === hello.generation) return;
+        store.set(peerKeyPrefix + hello.hostId, hello.generation);
+        refreshSpec();
+        loop.act();
+      },
+      received: (from, text) => loop.received(from, text),
+    });
+    stack.use(mesh);
+    stack.use(loop);
+    loop.start();
+    stack.use(
+      repeat(() => {
+        const isComplete = refreshSpec();
+        loop.act();
+        return isComplete ? nextHopsEveryMs : missingHopsEveryMs;
+      }, failed),
+    );
+
+    stack.use(
+      await HostProbes.open({
+        address: self.address,
+        hosts: configuration.hosts.filter(({ hostId }) => hostId !== self.hostId),
+        token: randomInt(0x1_0000_0000),
+        log: log.child('probes'),
+        nowMs: monotonicMs,
+        changed: (hostId, isAlive) => {
+          control.setHostAlive(hostId, isAlive, monotonicMs());
+          loop.act();
+        },
+      }),
+    );
+
+    const journal = stack.use(await AttachmentFile.open(stateFolder));
+    const network = new HostPodNetwork({
+      links,
+      dataPath,
+      placements: loop,
+      subnets: () => configuration.subnets,
+      mtu: podMtu(link.mtu),
+      agent,
+      log: log.child('pods'),
+      nowMs: monotonicMs,
+      obstacle: () => {
+        if (configuration.subnets.length === 0) return 'there are no subnets';
+        const isAlone = mesh.connectedHosts.length === 0 && configuration.hosts.length > 1;
+        return isAlone ? 'no daemon of another host is connected' : undefined;
+      },
+    });
+    const service = new CniService({ network, journal, records: journal.records, log: log.child('cni') });
+    for (const error of await service.recover()) log.warn('a pod that was begun could not be deleted', { reason: error.message });
+    const known = new Set(journal.records.map(({ key }) => keyText(key)));
+    for (const { key } of links.list()) {
+      if (known.has(keyText(key))) continue;
+      log.warn('a link that no journal knows is deleted', { ...key });
+      await network.delete(key);
+    }
+    await mkdir(dirname(configuration.cniSocket), { recursive: true, mode: 0o755 });
+    stack.use(await openCniServer({ path: configuration.cniSocket, handle: (request) => service.handle(request), log: log.child('cni') }));
+    const operations: Operations = {
+      status: () =>
+        overlayStatus({
+          host: self.name,
+          generation,
+          uplink: { name: link.name, mtu: link.mtu },
+          connected: mesh.connectedHosts,
+          control,
+          dataPath,
+        }),
+      moveOut: async (key) => {
+        const found = links.find(key);
+        if (found === undefined) throw new WeatherError('no-endpoint', `this host has no ${key.ifname} of container ${key.containerId}`);
+        return loop.moveOut(found.index);
+      },
+      moveIn: (ticket) => network.expect(ticket),
+    };
+    await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
+    stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));
+    log.info('the overlay is running', {
+      host: self.name,
+      hostId: self.hostId,
+      generation,
+      uplink: link.name,
+      endpoints: [...control.endpoints].length,
+      isAdopted: found !== undefined,
+    });
+    return new OverlayHost(stack.move());
+  }
+
+  /** Ends this process's part. What is pinned goes on: traffic does not notice. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Calls again and again, each time after as long as the call before said. */
+function repeat(action: () => number, failed: (error: Error) => void): Disposable {
+  let timer: NodeJS.Timeout;
+  const next = (): void => {
+    try {
+      timer = setTimeout(next, action());
+    } catch (error) {
+      failed(error as Error);
+    }
+  };
+  timer = setTimeout(next, 0);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+function numberOr<T>(value: unknown, otherwise: T): number | T {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : otherwise;
+}

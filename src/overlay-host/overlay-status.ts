@@ -1,0 +1,57 @@
+import { reason as reasons } from '../overlay/layout/counter.ts';
+import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
+import { octetsOf } from '../overlay/control/address.ts';
+import type { HostControl } from '../overlay/control/host-control.ts';
+import { formatAddress } from '../overlay/packet/address.ts';
+import type { DataPath } from './data-path.ts';
+
+/** What the daemon says of its host, as JSON. */
+export interface OverlayStatus {
+  readonly host: string;
+  readonly hostId: number;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly uplink: { readonly name: string; readonly mtu: number };
+  /** Ids of the hosts whose daemons are connected. */
+  readonly connected: readonly number[];
+  readonly sizes: HostControl['sizes'];
+  /** Calls made to other hosts, by type. */
+  readonly calls: Readonly<Record<string, number>>;
+  /** Addresses as text. */
+  readonly endpoints: readonly LocalEndpoint[];
+  readonly counters: readonly { readonly vni: number; readonly reason: string; readonly packets: number; readonly bytes: number }[];
+}
+
+export interface StatusSources {
+  readonly host: string;
+  readonly generation: number;
+  readonly uplink: OverlayStatus['uplink'];
+  readonly connected: readonly number[];
+  readonly control: HostControl;
+  readonly dataPath: DataPath;
+}
+
+export function overlayStatus({ host, generation, uplink, connected, control, dataPath }: StatusSources): OverlayStatus {
+  return {
+    host,
+    hostId: control.self.hostId,
+    generation,
+    epoch: control.epoch,
+    uplink,
+    connected,
+    sizes: control.sizes,
+    calls: Object.fromEntries(control.calls.counts),
+    endpoints: [...control.endpoints].map((endpoint) => ({
+      ...endpoint,
+      addresses: endpoint.addresses.map((address) => formatAddress(octetsOf(address))),
+    })),
+    counters: dataPath
+      .counters()
+      .map(({ vni, reason, packets, bytes }) => ({ vni, reason: reasonName(reason), packets: Number(packets), bytes: Number(bytes) }))
+      .toSorted((one, other) => one.vni - other.vni || one.reason.localeCompare(other.reason)),
+  };
+}
+
+function reasonName(code: number): string {
+  return Object.entries(reasons).find(([, known]) => known === code)?.[0] ?? String(code);
+}

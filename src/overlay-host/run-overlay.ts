@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
+import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
+import { parseConfiguration, type OverlayConfiguration } from './configuration.ts';
+import { DataPath } from './data-path.ts';
+import { OverlayHost } from './overlay-host.ts';
+import { PodLinks } from './pod-links.ts';
+
+/** Where it is in a checkout and in what is shipped: beside the program. */
+const objectFile = fileURLToPath(new URL('../../bpf/dist/overlay.o', import.meta.url));
+
+/** Throws InputError. */
+export function readConfiguration(file: string): OverlayConfiguration {
+  return parseConfiguration(readText(file), resolve(file), readText);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new InputError('missing-file', file, `cannot be read: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause });
+  }
+}
+
+/** Runs the daemon until a signal comes. Traffic goes on after that. Throws WeatherError. */
+export async function runOverlay(configuration: OverlayConfiguration, log: Logger): Promise<number> {
+  const { promise, resolve: end, reject } = Promise.withResolvers<NodeJS.Signals>();
+  // What fails before it is awaited is thrown there.
+  promise.catch(() => undefined);
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
+  await using _host = await OverlayHost.start({ configuration, objectFile, log, failed: reject });
+  const signal = await promise;
+  log.info('stopping; the pods keep their network', { signal });
+  return 0;
+}
+
+/** Takes the overlay off this host: programs, maps and the pods' links. The daemon must not run. */
+export async function removeOverlay(configuration: OverlayConfiguration, log: Logger): Promise<void> {
+  const calls = loadSocketCalls();
+  await using links = new PodLinks(calls);
+  const found = links.list();
+  await Promise.all(found.map(({ key }) => links.remove(key)));
+  const bpf = new LinuxBpf();
+  try {
+    new DataPath({ bpf, calls, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();
+  } finally {
+    bpf.close();
+  }
+  log.info('the overlay is removed from this host', { pods: found.length });
+}

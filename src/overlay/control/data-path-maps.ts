@@ -1,0 +1,139 @@
+import type { Endpoint } from '../layout/endpoint.ts';
+import type { AddressHex } from './address.ts';
+import type { Directory } from './directory.ts';
+import type { Durations } from './durations.ts';
+import { addEndpoint, addPort, endpointWrite, localRecord, portDeletes, remoteRecord, specMaps } from './host-maps.ts';
+import type { LocalEndpoint, MapBuilder, SelfSpec } from './host-maps.ts';
+import type { LocalEndpoints } from './local-endpoints.ts';
+import type { OwnerTable } from './owner-table.ts';
+import { plan, planTables, type MapContents, type MapWrite } from './plan.ts';
+import type { Tables } from './tables.ts';
+
+export interface DataPathMapsOptions {
+  readonly self: SelfSpec;
+  readonly durations: Durations;
+  readonly endpoints: () => LocalEndpoints;
+  readonly directory: Directory;
+  readonly isAlive: (hostId: number) => boolean;
+  readonly write: (write: MapWrite) => void;
+}
+
+/** What the maps of the data path are to hold, as this host knows things, and the writes that follow from each change. */
+export class DataPathMaps {
+  readonly #options: DataPathMapsOptions;
+  #tables: Tables | undefined;
+  #specMaps: MapBuilder = new Map();
+  /** Owner tables as the data path has them. */
+  #tablesInUse = new Map<number, OwnerTable>();
+  #swapAtMs = Infinity;
+  /** The maps are as they should be; from then on changes are told one by one. */
+  #isReconciled = false;
+
+  constructor(options: DataPathMapsOptions) {
+    this.#options = options;
+  }
+
+  /** The tables of a new epoch are used after the grace, when their owners know; the tables of new subnets at once. */
+  setTables(tables: Tables, nowMs: number): void {
+    const isNewEpoch = this.#tables !== undefined && this.#tables.epoch !== tables.epoch;
+    this.#tables = tables;
+    this.hostsChanged();
+    if (isNewEpoch) this.#swapAtMs = Math.min(this.#swapAtMs, nowMs + this.#options.durations.graceMs);
+    this.#useTables();
+  }
+
+  hostsChanged(): void {
+    if (!this.#isReconciled) return;
+    const before = this.#specMaps;
+    this.#specMaps = this.#makeSpecMaps();
+    this.#write(plan(this.#specMaps, before));
+  }
+
+  endpointChanged(vni: number, address: AddressHex): void {
+    if (this.#isReconciled) this.#write([endpointWrite(vni, address, this.#record(vni, address))]);
+  }
+
+  portWritten(endpoint: LocalEndpoint): void {
+    const subnet = this.#tables?.subnet(endpoint.subnetId);
+    if (!this.#isReconciled || subnet === undefined) return;
+    const builder: MapBuilder = new Map();
+    addPort(builder, endpoint, subnet);
+    for (const address of endpoint.addresses) this.#addKnown(builder, endpoint.vni, address);
+    this.#write(plan(builder, new Map()));
+  }
+
+  portRemoved(endpoint: LocalEndpoint): void {
+    if (this.#isReconciled) this.#write(portDeletes(endpoint.ifindex));
+    for (const address of endpoint.addresses) this.endpointChanged(endpoint.vni, address);
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (nowMs < this.#swapAtMs) return;
+    this.#swapAtMs = Infinity;
+    this.#useTables();
+  }
+
+  nextDeadlineMs(): number {
+    return this.#swapAtMs;
+  }
+
+  /** All that the maps should hold. */
+  desired(): MapContents {
+    const { endpoints, directory } = this.#options;
+    const desired = this.#makeSpecMaps();
+    for (const { vni, address } of endpoints().tombstones()) this.#addKnown(desired, vni, address);
+    for (const { vni, address } of directory.entries()) this.#addKnown(desired, vni, address);
+    for (const endpoint of endpoints().all()) {
+      const subnet = this.#tables?.subnet(endpoint.subnetId);
+      if (subnet !== undefined) addPort(desired, endpoint, subnet);
+      for (const address of endpoint.addresses) this.#addKnown(desired, endpoint.vni, address);
+    }
+    return desired;
+  }
+
+  /** What to write so that the maps are right; afterwards changes are told one by one. */
+  reconcile(observed: MapContents): MapWrite[] {
+    this.#specMaps = this.#makeSpecMaps();
+    this.#isReconciled = true;
+    return [...plan(this.desired(), observed), ...planTables(this.#tablesInUse, new Map())];
+  }
+
+  #makeSpecMaps(): MapBuilder {
+    const { self, isAlive } = this.#options;
+    return this.#tables === undefined ? new Map() : specMaps(self, this.#tables.spec, ({ hostId }) => isAlive(hostId));
+  }
+
+  #useTables(): void {
+    const tables = this.#tables;
+    if (tables === undefined) return;
+    const isWaiting = this.#swapAtMs !== Infinity;
+    const desired = new Map<number, OwnerTable>();
+    for (const { tableId } of tables.spec.subnets) {
+      const table = (isWaiting ? this.#tablesInUse.get(tableId) : undefined) ?? tables.table(tableId);
+      if (table !== undefined) desired.set(tableId, table);
+    }
+    if (this.#isReconciled) this.#write(planTables(desired, this.#tablesInUse));
+    this.#tablesInUse = desired;
+  }
+
+  /** What the data path is to know of an address: an endpoint here, else what this host knows as owner, else where it went. */
+  #record(vni: number, address: AddressHex): Endpoint | undefined {
+    const { self, endpoints, directory } = this.#options;
+    const local = endpoints().at(vni, address);
+    if (local !== undefined) return localRecord(self, local);
+    const entry = directory.get(vni, address);
+    // Its own host knows better: here it is not, or not any more.
+    if (entry !== undefined && entry.hostId !== self.hostId) return remoteRecord('directory', entry);
+    const tombstone = endpoints().tombstoneAt(vni, address);
+    return tombstone === undefined ? undefined : remoteRecord('tombstone', tombstone);
+  }
+
+  #addKnown(builder: MapBuilder, vni: number, address: AddressHex): void {
+    const record = this.#record(vni, address);
+    if (record !== undefined) addEndpoint(builder, vni, address, record);
+  }
+
+  #write(writes: readonly MapWrite[]): void {
+    for (const write of writes) this.#options.write(write);
+  }
+}

@@ -1,0 +1,299 @@
+import { InputError } from '../../base/errors.ts';
+import type { Path } from '../../management/schema.ts';
+import { isInPrefix, type AddressHex, type Prefix } from '../control/address.ts';
+import type { SubnetPrefix } from '../control/spec.ts';
+import { addressBehind, addressOf, contains, isIpv4Text, lastOf, overlap, prefixOf } from './address-types.ts';
+import type { PlacedResource } from './resources.ts';
+import type { Labels, OverlayKind, OverlayResourceOf, PolicyPeer, PolicyPort, ServicePort } from './resource-types.ts';
+
+/**
+ * What a set of resources says together, as plain records in the order of their names. Which numbers and owners things get, and what is
+ * where, is the control's: here is only what users said.
+ */
+export interface TenantNetworks {
+  readonly vpcs: readonly Vpc[];
+  readonly subnets: readonly Subnet[];
+  readonly endpoints: readonly Endpoint[];
+  readonly services: readonly Service[];
+  readonly policies: readonly Policy[];
+}
+
+export interface Vpc {
+  readonly name: string;
+  /** Undefined: the control chooses one. */
+  readonly vni: number | undefined;
+  readonly prefixes: readonly Prefix[];
+  readonly peers: readonly string[];
+}
+
+export interface Subnet {
+  readonly name: string;
+  readonly vpc: string;
+  /** At most one of IPv4 and one of IPv6, each with its gateway. */
+  readonly prefixes: readonly SubnetPrefix[];
+  /** Undefined: what the underlay has room for. */
+  readonly mtu: number | undefined;
+}
+
+export interface Endpoint {
+  readonly name: string;
+  readonly vpc: string;
+  readonly subnet: string;
+  readonly addresses: readonly AddressHex[];
+  /** 12 hex digits. */
+  readonly mac: string | undefined;
+  readonly host: string | undefined;
+  readonly netns: string | undefined;
+  readonly ifname: string;
+  readonly labels: Labels;
+}
+
+export interface Service {
+  readonly name: string;
+  readonly vpc: string;
+  readonly addresses: readonly AddressHex[];
+  readonly ports: readonly (ServicePort & { readonly targetPort: number })[];
+  readonly selector: Labels;
+  readonly affinity: 'none' | 'client';
+}
+
+/** Whom a rule is about: endpoints by labels, or addresses of one family. */
+export type Peer =
+  | { readonly kind: 'selector'; readonly selector: Labels }
+  | { readonly kind: 'prefix'; readonly family: 'IPv4' | 'IPv6'; readonly prefix: Prefix; readonly except: readonly Prefix[] };
+
+export interface Rule {
+  /** Everybody when empty. */
+  readonly peers: readonly Peer[];
+  /** Everything when empty. */
+  readonly ports: readonly PolicyPort[];
+}
+
+export interface Policy {
+  readonly name: string;
+  readonly vpc: string;
+  readonly selector: Labels;
+  /** Undefined: this policy says nothing of the direction. */
+  readonly ingress: readonly Rule[] | undefined;
+  readonly egress: readonly Rule[] | undefined;
+}
+
+/** Most resources of a kind: the control has room for as many subnets and VNIs, the directory for as many endpoints. */
+const limits: Readonly<Record<OverlayKind, number>> = {
+  VPC: 16_384,
+  Subnet: 4096,
+  Endpoint: 262_144,
+  OverlayService: 4096,
+  OverlayPolicy: 4096,
+};
+
+/**
+ * The networks of a set of resources, the whole of it: what one refers to must be there. Throws InputError: `resource-duplicate`,
+ * `resource-reference` (what is named is not there), `resource-conflict` (two of them cannot be together) or `resource-limit`.
+ */
+export function tenantNetworks(resources: readonly PlacedResource[]): TenantNetworks {
+  return new Reading(resources).read();
+}
+
+interface Placed<K extends OverlayKind> {
+  readonly name: string;
+  readonly spec: OverlayResourceOf<K>['spec'];
+  readonly labels: Labels;
+  readonly place: (path: Path) => string;
+}
+
+class Reading {
+  readonly #vpcs: ReadonlyMap<string, Placed<'VPC'>>;
+  readonly #subnets: ReadonlyMap<string, Placed<'Subnet'>>;
+  readonly #endpoints: ReadonlyMap<string, Placed<'Endpoint'>>;
+  readonly #services: ReadonlyMap<string, Placed<'OverlayService'>>;
+  readonly #policies: ReadonlyMap<string, Placed<'OverlayPolicy'>>;
+  /** Who has an address of a VPC already. */
+  readonly #holders = new Map<string, string>();
+
+  constructor(resources: readonly PlacedResource[]) {
+    this.#vpcs = byName(resources, 'VPC');
+    this.#subnets = byName(resources, 'Subnet');
+    this.#endpoints = byName(resources, 'Endpoint');
+    this.#services = byName(resources, 'OverlayService');
+    this.#policies = byName(resources, 'OverlayPolicy');
+  }
+
+  read(): TenantNetworks {
+    this.#checkVnis();
+    const vpcs = [...this.#vpcs.values()].map((vpc) => this.#vpc(vpc));
+    const subnets = [...this.#subnets.values()].map((subnet) => this.#subnet(subnet));
+    this.#checkOverlaps(subnets);
+    const subnetNames = new Map(subnets.map((subnet) => [subnet.name, subnet]));
+    return {
+      vpcs,
+      subnets,
+      endpoints: [...this.#endpoints.values()].map((endpoint) => this.#endpoint(endpoint, subnetNames)),
+      services: [...this.#services.values()].map((service) => this.#service(service, subnets)),
+      policies: [...this.#policies.values()].map((policy) => this.#policy(policy)),
+    };
+  }
+
+  #checkVnis(): void {
+    const names = new Map<number, string>();
+    for (const { name, spec, place } of this.#vpcs.values()) {
+      if (spec.vni === undefined) continue;
+      const other = names.get(spec.vni);
+      if (other !== undefined) throw conflict(place(['spec', 'vni']), `VPC '${other}' has VNI ${spec.vni} already`);
+      names.set(spec.vni, name);
+    }
+  }
+
+  #vpc({ name, spec, place }: Placed<'VPC'>): Vpc {
+    const prefixes = spec.prefixes.map(prefixOf);
+    for (const [index, peerName] of spec.peers.entries()) {
+      const path = place(['spec', 'peers', index]);
+      if (peerName === name) throw conflict(path, 'a VPC is no peer of itself');
+      const peer = this.#reference(this.#vpcs, 'VPC', peerName, path);
+      if (!peer.spec.peers.includes(name))
+        throw new InputError('resource-reference', path, `VPC '${peerName}' does not name '${name}' as its peer`);
+      const common = spec.prefixes.find((one) => peer.spec.prefixes.some((other) => overlap(prefixOf(one), prefixOf(other))));
+      if (common !== undefined)
+        throw conflict(path, `${common} overlaps an address range of VPC '${peerName}': peers cannot share addresses`);
+    }
+    return { name, vni: spec.vni, prefixes, peers: spec.peers };
+  }
+
+  #subnet({ name, spec, place }: Placed<'Subnet'>): Subnet {
+    const vpc = this.#reference(this.#vpcs, 'VPC', spec.vpc, place(['spec', 'vpc']));
+    const prefixes = spec.prefixes.map((written, index): SubnetPrefix => {
+      const prefix = prefixOf(written);
+      if (!vpc.spec.prefixes.some((outer) => contains(prefixOf(outer), prefix))) {
+        throw conflict(
+          place(['spec', 'prefixes', index]),
+          `${written} is not inside of ${vpc.spec.prefixes.join(' or ')} of VPC '${spec.vpc}'`,
+        );
+      }
+      const family = (other: string): boolean => isIpv4Text(other) === isIpv4Text(written);
+      const at = spec.gateways.findIndex(family);
+      const gateway = at === -1 ? addressBehind(prefix.address, 1n) : addressOf(spec.gateways[at] ?? '');
+      if (at !== -1) checkInside(gateway, prefix, written, place(['spec', 'gateways', at]));
+      const fixed = spec.fixed.find(family);
+      return { ...prefix, gateway, fixed: fixed === undefined ? undefined : prefixOf(fixed) };
+    });
+    return { name, vpc: spec.vpc, prefixes, mtu: spec.mtu };
+  }
+
+  /** Sorted by their beginning, prefixes that overlap have two neighbours that do. */
+  #checkOverlaps(subnets: readonly Subnet[]): void {
+    const all = subnets.flatMap((subnet) => subnet.prefixes.map((prefix, index) => ({ subnet, prefix, index })));
+    const order = ({ subnet, prefix }: (typeof all)[number]): string =>
+      `${subnet.vpc} ${prefix.address} ${String(prefix.length).padStart(3, '0')}`;
+    const sorted = all.map((item) => ({ ...item, order: order(item) })).sort((a, b) => (a.order < b.order ? -1 : 1));
+    for (const [at, item] of sorted.entries()) {
+      const before = sorted[at - 1];
+      if (before === undefined || before.subnet.vpc !== item.subnet.vpc || !overlap(before.prefix, item.prefix)) continue;
+      const place = this.#subnets.get(item.subnet.name)?.place(['spec', 'prefixes', item.index]) ?? item.subnet.name;
+      throw conflict(place, `overlaps subnet '${before.subnet.name}' of the same VPC`);
+    }
+  }
+
+  #endpoint({ name, spec, labels, place }: Placed<'Endpoint'>, subnets: ReadonlyMap<string, Subnet>): Endpoint {
+    this.#reference(this.#subnets, 'Subnet', spec.subnet, place(['spec', 'subnet']));
+    const subnet = subnets.get(spec.subnet);
+    const { vpc = '', prefixes = [] } = subnet ?? {};
+    const addresses = spec.addresses.map((written, index) => {
+      const path = place(['spec', 'addresses', index]);
+      const address = addressOf(written);
+      const prefix = prefixes.find((outer) => isInPrefix(address, outer));
+      if (prefix === undefined) throw conflict(path, `${written} is not in subnet '${spec.subnet}'`);
+      checkInside(address, prefix, `subnet '${spec.subnet}'`, path);
+      if (address === prefix.gateway) throw conflict(path, `${written} is the gateway of subnet '${spec.subnet}'`);
+      this.#take(vpc, address, `Endpoint '${name}'`, path);
+      return address;
+    });
+    const { mac, host, netns, ifname } = spec;
+    return { name, vpc, subnet: spec.subnet, addresses, mac: mac?.replaceAll(':', ''), host, netns, ifname, labels };
+  }
+
+  #service({ name, spec, place }: Placed<'OverlayService'>, subnets: readonly Subnet[]): Service {
+    const vpc = this.#reference(this.#vpcs, 'VPC', spec.vpc, place(['spec', 'vpc']));
+    const addresses = spec.addresses.map((written, index) => {
+      const path = place(['spec', 'addresses', index]);
+      const address = addressOf(written);
+      if (!vpc.spec.prefixes.some((outer) => isInPrefix(address, prefixOf(outer))))
+        throw conflict(path, `${written} is not in VPC '${spec.vpc}'`);
+      for (const subnet of subnets) {
+        const prefix = subnet.vpc === spec.vpc ? subnet.prefixes.find((outer) => isInPrefix(address, outer)) : undefined;
+        if (prefix === undefined) continue;
+        if (address === prefix.gateway) throw conflict(path, `${written} is the gateway of subnet '${subnet.name}'`);
+        if (prefix.fixed === undefined || !isInPrefix(address, prefix.fixed)) {
+          throw conflict(
+            path,
+            `an endpoint of subnet '${subnet.name}' may get ${written}: choose one of its fixed range, or one of no subnet`,
+          );
+        }
+      }
+      this.#take(spec.vpc, address, `OverlayService '${name}'`, path);
+      return address;
+    });
+    const ports = spec.ports.map((port) => ({ ...port, targetPort: port.targetPort ?? port.port }));
+    return { name, vpc: spec.vpc, addresses, ports, selector: spec.selector, affinity: spec.affinity };
+  }
+
+  #policy({ name, spec, place }: Placed<'OverlayPolicy'>): Policy {
+    this.#reference(this.#vpcs, 'VPC', spec.vpc, place(['spec', 'vpc']));
+    const { vpc, selector, policyTypes } = spec;
+    return {
+      name,
+      vpc,
+      selector,
+      ingress: policyTypes.includes('Ingress') ? rulesOf(spec.ingress.map(({ from, ports }) => ({ peers: from, ports }))) : undefined,
+      egress: policyTypes.includes('Egress') ? rulesOf(spec.egress.map(({ to, ports }) => ({ peers: to, ports }))) : undefined,
+    };
+  }
+
+  #take(vpc: string, address: AddressHex, holder: string, path: string): void {
+    const key = `${vpc} ${address}`;
+    const other = this.#holders.get(key);
+    if (other !== undefined) throw conflict(path, `${other} has this address already`);
+    this.#holders.set(key, holder);
+  }
+
+  #reference<T>(known: ReadonlyMap<string, T>, kind: OverlayKind, name: string, path: string): T {
+    const found = known.get(name);
+    if (found === undefined) throw new InputError('resource-reference', path, `there is no ${kind} '${name}'`);
+    return found;
+  }
+}
+
+function byName<K extends OverlayKind>(resources: readonly PlacedResource[], kind: K): ReadonlyMap<string, Placed<K>> {
+  const found = new Map<string, Placed<K>>();
+  for (const { resource, place } of resources) {
+    if (resource.kind !== kind) continue;
+    const { name, labels = {} } = resource.metadata;
+    const other = found.get(name);
+    if (other !== undefined) {
+      throw new InputError('resource-duplicate', place(['metadata', 'name']), `${kind} '${name}' is already at ${other.place([])}`);
+    }
+    if (found.size === limits[kind]) throw new InputError('resource-limit', place([]), `there are more than ${limits[kind]} of ${kind}`);
+    found.set(name, { name, spec: resource.spec as OverlayResourceOf<K>['spec'], labels, place: (path) => place(path) });
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Neither the address of the network nor, of IPv4, that of broadcast. */
+function checkInside(address: AddressHex, prefix: Prefix, what: string, path: string): void {
+  if (!isInPrefix(address, prefix)) throw conflict(path, `is not inside of ${what}`);
+  if (address === prefix.address) throw conflict(path, `is the first address of ${what}, which is the network's own`);
+  const isIpv4 = addressOf('0.0.0.0').slice(0, 24) === address.slice(0, 24);
+  if (isIpv4 && address === lastOf(prefix)) throw conflict(path, `is the last address of ${what}, which is for broadcast`);
+}
+
+function rulesOf(rules: readonly { readonly peers: readonly PolicyPeer[]; readonly ports: readonly PolicyPort[] }[]): readonly Rule[] {
+  return rules.map(({ peers, ports }) => ({ peers: peers.map(peerOf), ports }));
+}
+
+function peerOf({ selector, prefix, except }: PolicyPeer): Peer {
+  if (prefix === undefined) return { kind: 'selector', selector: selector ?? {} };
+  return { kind: 'prefix', family: isIpv4Text(prefix) ? 'IPv4' : 'IPv6', prefix: prefixOf(prefix), except: except.map(prefixOf) };
+}
+
+function conflict(path: string, message: string): InputError {
+  return new InputError('resource-conflict', path, message);
+}
