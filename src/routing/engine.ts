@@ -348,6 +348,7 @@ export class RoutingEngine {
     }
     const version = versionOf(message.body);
     if (id === this.#id) this.#ownId.heard(link, opcode, message.body, this.#nowMs - (this.#startedMs ?? 0));
+    else if (to.endpoint === 'caravan' && this.#signed?.signerOn(link) !== id) this.#diagnostics.ignored('unknown router', link, opcode);
     else if (version > (to.endpoint === 'qdrouter.ma' ? mobileAddressVersion : linkStateVersion)) this.#refuseVersion(id, opcode, version);
     else if (!this.#dispatch(link, to, message)) this.#diagnostics.ignored('malformed body', link, opcode);
   }

@@ -196,6 +196,22 @@ test('small questions do not buy large answers by beginning anew on the same lin
   assert.ok(records <= 256 * 8, `${records} records`);
 });
 
+test('a neighbour speaks of its records in its own name: another name, of whatever version, is not learnt', () => {
+  const { network } = star(['A', 'B']);
+  const known = (): string[] =>
+    network
+      .engine('A')
+      .status()
+      .routers.map(({ routerId }) => routerId);
+  const body = new Map<string, ControlValue>([
+    ['id', 'X'],
+    ['pv', 200n],
+  ]);
+  for (const opcode of ['REC', 'SUM']) network.engine('A').receive(1, local(opcode, body), network.nowMs);
+  network.run(100);
+  assert.deepEqual(known(), ['B']);
+});
+
 test('a summary longer than any that routers send is malformed', () => {
   const { network } = star(['A', 'B']);
   // Router x, without any slot, again and again.

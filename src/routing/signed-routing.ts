@@ -114,7 +114,11 @@ export class SignedRouting {
     return this.database.isSigner(routerId);
   }
 
-  /** Whether the router at the end of a link signs. */
+  /** The router at the end of a link, if it signs. */
+  signerOn(link: number): string | undefined {
+    return this.#flood.signerOn(link);
+  }
+
   isSignerOn(link: number): boolean {
     return this.#flood.signerOn(link) !== undefined;
   }
@@ -226,13 +230,9 @@ export class SignedRouting {
     this.#conduct.linkDown(link);
   }
 
-  /** REC or SUM; false if it is malformed. */
+  /** REC or SUM of the signer at the link; false if it is malformed. */
   receive(link: number, message: ControlMessage, nowMs: number): boolean {
     this.#nowMs = nowMs;
-    if (this.#flood.signerOn(link) === undefined) {
-      this.#diagnostics.ignored('unknown router', link, message.opcode);
-      return true;
-    }
     if (message.opcode === 'SUM') return this.#summaries.receive(link, message.body, nowMs);
     const statements = octetLists(message.body, 'statements', maxRecordsPerMessage);
     if (statements === undefined) return false;
