@@ -205,7 +205,7 @@ test('a neighbour speaks of its records in its own name: another name, of whatev
       .routers.map(({ routerId }) => routerId);
   const body = new Map<string, ControlValue>([
     ['id', 'X'],
-    ['pv', 200n],
+    ['pv', 200],
   ]);
   for (const opcode of ['REC', 'SUM']) network.engine('A').receive(1, local(opcode, body), network.nowMs);
   network.run(100);
