@@ -11,7 +11,8 @@ interface Numbered {
  * have a place in an array, by the last bits of their id. A map has the others: they came while an older one had their place.
  */
 export class DeliveryTable<T extends Numbered> {
-  readonly #places: (T | undefined)[] = Array.from<T | undefined>({ length: places });
+  /** Made with the first delivery: a peer may open hundreds of sessions and use none. */
+  #places: (T | undefined)[] = [];
   readonly #others = new Map<number, T>();
   #size = 0;
 
@@ -20,6 +21,7 @@ export class DeliveryTable<T extends Numbered> {
   }
 
   get(id: number): T | undefined {
+    if (this.#size === 0) return undefined;
     const placed = this.#places[id & (places - 1)];
     if (placed?.id === id) return placed;
     return this.#others.size === 0 ? undefined : this.#others.get(id);
@@ -27,6 +29,7 @@ export class DeliveryTable<T extends Numbered> {
 
   /** Takes a delivery whose id is not in the table. */
   add(delivery: T): void {
+    if (this.#places.length === 0) this.#places = Array.from<T | undefined>({ length: places });
     const place = delivery.id & (places - 1);
     if (this.#places[place] === undefined) this.#places[place] = delivery;
     else this.#others.set(delivery.id, delivery);
@@ -35,6 +38,7 @@ export class DeliveryTable<T extends Numbered> {
 
   /** False when it is not there. */
   remove(id: number): boolean {
+    if (this.#size === 0) return false;
     const place = id & (places - 1);
     if (this.#places[place]?.id === id) this.#places[place] = undefined;
     else if (!this.#others.delete(id)) return false;
