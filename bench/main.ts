@@ -16,7 +16,8 @@ import { idleHttpMemory, idleMemory, openStreamMemory } from './loads/idle-memor
 import { httpRequests, requests } from './loads/requests.ts';
 import { describeMachine } from './machine.ts';
 import { freePorts, waitUntilAnswering, waitUntilHttp2 } from './network.ts';
-import { matches, parseOptions, usage } from './options.ts';
+import { matches } from './option-values.ts';
+import { parseOptions, usage } from './options.ts';
 import { Processes } from './processes.ts';
 import { formatProfiles } from './profile.ts';
 import { formatLoad } from './report.ts';

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { matches, names, positiveInteger } from './option-values.ts';
 
 /** What the command line asks for. */
 export interface Options {
@@ -33,13 +34,6 @@ Examples:
   npm run bench -- --seconds 2 --rounds 1 --json result.json
 `;
 
-function positiveInteger(name: string, text: string, maximum: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > maximum)
-    throw new TypeError(`--${name}: ${text} is not a number from 1 to ${maximum}`);
-  return value;
-}
-
 /** Throws TypeError with one line for the user when the command line is wrong; undefined = help was asked for. */
 export function parseOptions(parameters: readonly string[], loads: readonly string[], targets: readonly string[]): Options | undefined {
   const { values } = parseArgs({
@@ -55,13 +49,8 @@ export function parseOptions(parameters: readonly string[], loads: readonly stri
     },
   });
   if (values.help) return undefined;
-  const list = (text: string): string[] => text.split(',').filter((name) => name !== '');
-  const only = list(values.only);
-  for (const name of only)
-    if (!loads.some((load) => matches(load, name))) throw new TypeError(`--only: no load is called ${name}; there are ${loads.join(', ')}`);
-  const chosen = list(values.targets);
-  for (const name of chosen)
-    if (!targets.includes(name)) throw new TypeError(`--targets: no path is called ${name}; there are ${targets.join(', ')}`);
+  const only = names('only', 'load', values.only, loads, (name) => loads.some((load) => matches(load, name)));
+  const chosen = names('targets', 'path', values.targets, targets, (name) => targets.includes(name));
   return {
     only,
     targets: chosen,
@@ -70,9 +59,4 @@ export function parseOptions(parameters: readonly string[], loads: readonly stri
     jsonFile: values.json,
     profileDirectory: values.profile,
   };
-}
-
-/** Whether `pattern` names this load or its family. */
-export function matches(load: string, pattern: string): boolean {
-  return load === pattern || load.startsWith(`${pattern}-`);
 }

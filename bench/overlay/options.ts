@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { matches, names, positiveInteger } from '../option-values.ts';
 
 export interface Options {
   /** Names of loads or how they begin (`tcp`, `same-host`); empty: all. */
@@ -22,18 +23,6 @@ Needs root, iproute2, iperf3, libbpf and bpf/dist/overlay.o.
   --json FILE       write every single measurement to FILE
 `;
 
-function positiveInteger(name: string, text: string, maximum: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > maximum)
-    throw new TypeError(`--${name}: ${text} is not a number from 1 to ${maximum}`);
-  return value;
-}
-
-/** Whether `pattern` names this load or its family. */
-export function matches(load: string, pattern: string): boolean {
-  return load === pattern || load.startsWith(`${pattern}-`);
-}
-
 /** Throws TypeError with a line for the user; undefined: help was asked for. */
 export function parseOptions(parameters: readonly string[], loads: readonly string[], paths: readonly string[]): Options | undefined {
   const { values } = parseArgs({
@@ -48,13 +37,8 @@ export function parseOptions(parameters: readonly string[], loads: readonly stri
     },
   });
   if (values.help) return undefined;
-  const list = (text: string): string[] => text.split(',').filter((name) => name !== '');
-  const only = list(values.only);
-  for (const name of only)
-    if (!loads.some((load) => matches(load, name))) throw new TypeError(`--only: no load is called ${name}; there are ${loads.join(', ')}`);
-  const chosen = list(values.paths);
-  for (const name of chosen)
-    if (!paths.includes(name)) throw new TypeError(`--paths: no path is called ${name}; there are ${paths.join(', ')}`);
+  const only = names('only', 'load', values.only, loads, (name) => loads.some((load) => matches(load, name)));
+  const chosen = names('paths', 'path', values.paths, paths, (name) => paths.includes(name));
   return {
     only,
     paths: chosen,
