@@ -78,7 +78,7 @@ INLINE int encapsulate(void *context, const bool xdp, const struct port *port, c
   long failed;
   if (tell) {
     __u16 flags = reason == SENT_VIA_OWNER ? LOC_NO_PATH : 0;
-    write_loc(&envelope, own->host_id, own->host_generation, port->generation, flags, port->mac);
+    write_loc(&envelope, own->host_id, own->host_generation, port->generation, port->identity, flags, port->mac);
     const __u32 room = OUTER_BYTES + LOC_BYTES;
     failed = xdp ? bpf_xdp_adjust_head(context, -(int)room) : make_room(context, order, room);
     failed = failed ?: store(context, xdp, 0, &envelope.outer.ethernet, room);

@@ -1,7 +1,8 @@
 /* Ethernet / IPv4 / UDP / Geneve (RFC 8926) / options / inner Ethernet frame.
  *
  * Options of class 0xff76 (the experimental range):
- *   LOC   0x01, 20 octets: host_id u32, host_generation u32, endpoint_generation u32, flags u16, MAC: where an endpoint is
+ *   LOC   0x01, 24 octets: host_id u32, host_generation u32, endpoint_generation u32, identity u32, flags u16, MAC: where and what an
+ *         endpoint is
  *   MOVED 0x82 (critical), 4 octets: endpoint_generation u32, 0 if unknown: the inner destination is not here; ask its owner */
 #pragma once
 
@@ -44,13 +45,14 @@ struct location {
   __be32 host_id;
   __be32 host_generation;
   __be32 endpoint_generation;
+  __be32 identity;
   __be16 flags;
   __u8 mac[MAC_BYTES];
 };
 
 #define LOC_BYTES (sizeof(struct option) + sizeof(struct location))
 #define MOVED_BYTES (sizeof(struct option) + 4)
-_Static_assert(LOC_BYTES == 24 && MOVED_BYTES == 8, "options");
+_Static_assert(LOC_BYTES == 28 && MOVED_BYTES == 8, "options");
 
 /* Everything in front of the options. */
 struct outer {
@@ -88,14 +90,15 @@ struct letter {
   __u8 destination_mac[MAC_BYTES];
 };
 
-INLINE void write_loc(struct envelope *envelope, __u32 host_id, __u32 host_generation, __u32 endpoint_generation, __u16 flags,
-                      const __u8 *mac) {
+INLINE void write_loc(struct envelope *envelope, __u32 host_id, __u32 host_generation, __u32 endpoint_generation, __u32 identity,
+                      __u16 flags, const __u8 *mac) {
   envelope->option.class = bpf_htons(OPTION_CLASS);
   envelope->option.type = OPTION_LOC;
   envelope->option.length = sizeof(struct location) / 4;
   envelope->location.host_id = bpf_htonl(host_id);
   envelope->location.host_generation = bpf_htonl(host_generation);
   envelope->location.endpoint_generation = bpf_htonl(endpoint_generation);
+  envelope->location.identity = bpf_htonl(identity);
   envelope->location.flags = bpf_htons(flags);
   copy_mac(envelope->location.mac, mac);
 }

@@ -75,6 +75,8 @@ struct path {
   __u64 expires_ns;
   __u8 mac[MAC_BYTES];
   __u16 previous_host_id; /* may still send back packets that were under way to it */
+  __u32 identity;
+  __u32 reserved;
 };
 
 /* `prefix_length` counts the VNI's 32 bits and those of the address. */

@@ -79,6 +79,7 @@ struct lesson {
   __u32 host_id;
   __u32 host_generation;
   __u32 endpoint_generation;
+  __u32 identity;
   __u16 flags;
   __u8 mac[MAC_BYTES];
 };
@@ -98,6 +99,7 @@ static __noinline int learn(const struct endpoint_key *key, const struct lesson 
       .host_generation = lesson->host_generation,
       .endpoint_generation = lesson->endpoint_generation,
       .expires_ns = expires_ns,
+      .identity = lesson->identity,
   };
   copy_mac(learnt.mac, lesson->mac);
   struct path *path = bpf_map_lookup_elem(&paths, key);
@@ -107,6 +109,7 @@ static __noinline int learn(const struct endpoint_key *key, const struct lesson 
         path->endpoint_generation == lesson->endpoint_generation) {
       if (lesson->flags & LOC_NO_PATH) path->told = 0;
       copy_mac(path->mac, lesson->mac);
+      path->identity = lesson->identity;
       path->expires_ns = expires_ns;
       return 1;
     }
@@ -167,6 +170,7 @@ static __noinline int resolve(const struct endpoint_key *key, struct route *rout
         .host_id = endpoint->host_id,
         .host_generation = host->generation,
         .endpoint_generation = endpoint->generation,
+        .identity = endpoint->identity,
         .flags = LOC_NO_PATH,
     };
     copy_mac(lesson.mac, endpoint->mac);

@@ -44,6 +44,7 @@ INLINE int read_options(struct arrival *arrival) {
       arrival->loc.host_id = bpf_ntohl(location->host_id);
       arrival->loc.host_generation = bpf_ntohl(location->host_generation);
       arrival->loc.endpoint_generation = bpf_ntohl(location->endpoint_generation);
+      arrival->loc.identity = bpf_ntohl(location->identity);
       arrival->loc.flags = bpf_ntohs(location->flags);
       copy_mac(arrival->loc.mac, location->mac);
     } else if (option->class == bpf_htons(OPTION_CLASS) && option->type == OPTION_MOVED) {
@@ -69,7 +70,7 @@ static __noinline int send(struct xdp_md *context, struct arrival *arrival, stru
   long failed;
   if (loc) {
     letter->option_bytes = LOC_BYTES;
-    write_loc(&envelope, loc->host_id, loc->host_generation, loc->endpoint_generation, loc->flags, loc->mac);
+    write_loc(&envelope, loc->host_id, loc->host_generation, loc->endpoint_generation, loc->identity, loc->flags, loc->mac);
     write_outer(&envelope.outer, letter);
     failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + LOC_BYTES));
     failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + LOC_BYTES);
@@ -125,6 +126,7 @@ INLINE bool find_entry(const struct endpoint_key *key, struct lesson *entry) {
   struct settings *own = this_host();
   if (!endpoint || !own) return false;
   entry->endpoint_generation = endpoint->generation;
+  entry->identity = endpoint->identity;
   copy_mac(entry->mac, endpoint->mac);
   if (endpoint->kind == ENDPOINT_LOCAL) {
     entry->host_id = own->host_id;
@@ -254,6 +256,7 @@ INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source
       .host_id = own->host_id,
       .host_generation = own->host_generation,
       .endpoint_generation = endpoint->generation,
+      .identity = endpoint->identity,
       .flags = how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH,
   };
   copy_mac(loc.mac, endpoint->mac);
@@ -294,6 +297,7 @@ INLINE int send_back(struct arrival *arrival, const struct endpoint *entry) {
       .host_id = entry->host_id,
       .host_generation = host->generation,
       .endpoint_generation = entry->generation,
+      .identity = entry->identity,
       .flags = LOC_OF_DESTINATION,
   };
   copy_mac(loc.mac, entry->mac);

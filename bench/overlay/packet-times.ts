@@ -80,7 +80,15 @@ function fill(object: BpfObject, endpoints: number): void {
   addEndpoint(object, { address: localAddress, mac: localMac, hostId: here, ifindex: loopback });
   object.map(maps.devices.name).put(maps.devices.key.encode({ index: loopback }), maps.devices.value.encode({ index: loopback }));
   const expiresNs = process.hrtime.bigint() + pathLifetimeNs;
-  const path = { hostId: 3, hostGeneration: generation, endpointGeneration: generation, told: 3, expiresNs, previousHostId: 0 };
+  const path = {
+    hostId: 3,
+    hostGeneration: generation,
+    endpointGeneration: generation,
+    told: 3,
+    expiresNs,
+    previousHostId: 0,
+    identity: 0,
+  };
   for (let index = 0; index < endpoints; index++) {
     const address = addressOf(index);
     addEndpoint(object, { address, mac: macOf(index), hostId: 3, ifindex: 0 });

@@ -243,7 +243,7 @@ export class ControlLoop implements Placements, Disposable {
   }
 
   /** A path that an owner told. The data path overwrites it with what it hears itself. */
-  #learn({ vni, address, hostId, generation, mac }: DirectoryEntry, hostGeneration: number): void {
+  #learn({ vni, address, hostId, generation, identity, mac }: DirectoryEntry, hostGeneration: number): void {
     const { dataPath } = this.#options;
     const key = endpointKeyCodec.encode({ vni, address: octetsOf(address) });
     const nowNs = process.hrtime.bigint();
@@ -259,6 +259,7 @@ export class ControlLoop implements Placements, Disposable {
       expiresNs: nowNs + pathNs,
       mac: octetsOf(mac),
       previousHostId: known === undefined ? 0 : isSame ? known.previousHostId : known.hostId,
+      identity,
     };
     dataPath.apply([{ kind: 'put', map: maps.paths.name, key, value: pathCodec.encode(path) }]);
   }

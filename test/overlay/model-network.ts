@@ -77,7 +77,7 @@ export class ModelNetwork {
     const ipv4 = address(`10.0.${subnet}.${number}`);
     const ipv6 = address(`fd00:0:0:${subnet}::${number}`);
     const pod: Pod = { vni, hostId, ifindex, mac: Uint8Array.of(2, 0, vni, subnet, number, generation), ipv4, ipv6 };
-    const endpoint = { hostId, generation, ifindex, identity: 0, flags: 0, mac: pod.mac };
+    const endpoint = { hostId, generation, ifindex, identity: number, flags: 0, mac: pod.mac };
     const tables = this.host(hostId);
     for (const owned of [ipv4, ipv6]) {
       const name = endpointName({ vni, address: owned });
@@ -86,7 +86,7 @@ export class ModelNetwork {
     }
     tables.devices.add(ifindex);
     const flags = portFlag.hasIpv4 | portFlag.hasIpv6;
-    tables.ports.set(ifindex, { vni, subnetId: subnet, identity: 0, generation, mtu, flags, mac: pod.mac, ipv4, ipv6, gatewayMac });
+    tables.ports.set(ifindex, { vni, subnetId: subnet, identity: number, generation, mtu, flags, mac: pod.mac, ipv4, ipv6, gatewayMac });
     return pod;
   }
 

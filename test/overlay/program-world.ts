@@ -33,7 +33,7 @@ export const hostAddress = (hostId: number): Uint8Array => address(`192.0.2.${ho
 export const hostGeneration = (hostId: number): number => 100 + hostId;
 export const podGeneration = 5;
 export const gatewayMac = mac('0a:ff:00:00:00:01');
-/** Of the endpoint with this last octet, IPv4 and IPv6. */
+/** Of the endpoint with this last octet, IPv4 and IPv6, which is its identity, too. */
 export const podMac = (last: number): Uint8Array => Uint8Array.of(0x0a, 0, 0, 0, 0, last);
 export const mtu = 600;
 
@@ -67,6 +67,7 @@ export function pathTo(hostId: number, lastOctet: number, changes: Partial<Path>
     expiresNs: process.hrtime.bigint() + pathLifetimeNs,
     mac: podMac(lastOctet),
     previousHostId: 0,
+    identity: lastOctet,
     ...changes,
   };
 }
@@ -77,7 +78,7 @@ export function directory(hostId: number, lastOctet: number, changes: Partial<En
     hostId,
     generation: podGeneration,
     ifindex: 0,
-    identity: 0,
+    identity: lastOctet,
     flags: 0,
     mac: podMac(lastOctet),
     ...changes,
@@ -101,7 +102,7 @@ export function worldTables(devices: Devices): Tables {
   const port: Port = {
     vni,
     subnetId: 1,
-    identity: 0,
+    identity: 11,
     generation: podGeneration,
     mtu,
     flags: portFlag.hasIpv4 | portFlag.hasIpv6,
@@ -111,10 +112,9 @@ export function worldTables(devices: Devices): Tables {
     gatewayMac,
   };
   const local = (at: { mac: Uint8Array }, ifindex: number): Endpoint => ({
-    ...directory(me, 0),
+    ...directory(me, at.mac[5]!),
     kind: endpointKind.local,
     ifindex,
-    mac: at.mac,
   });
   const subnet = (prefix: string, bits: number, tableId: number): SubnetEntry => ({
     key: { prefixLength: 32 + bits, vni, address: address(prefix) },

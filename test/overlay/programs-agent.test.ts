@@ -313,6 +313,7 @@ for (const { program, drop, redirect } of hooks) {
         hostId: me,
         hostGeneration: hostGeneration(me),
         endpointGeneration: podGeneration,
+        identity: 11,
         flags: 0,
         mac: pod.mac,
       },
@@ -379,6 +380,7 @@ for (const { program, drop, redirect } of hooks) {
       told: 1,
       mac: owned.mac,
       previousHostId: 0,
+      identity: 31,
     });
     assert.ok(expiresNs > before + 20_000_000_000n);
   });

@@ -279,7 +279,15 @@ test('transit answers ARP as owner, with the location', { skip }, () => {
     const sent = open(outcome.frame);
     assert.deepEqual([sent.from, sent.to, sent.destinationMac, sent.timeToLive], [hostAddress(me), hostAddress(2), hostMac(2), 4]);
     assert.deepEqual(sent.options, [
-      { kind: 'location', hostId, hostGeneration: hostGeneration(hostId), endpointGeneration: podGeneration, flags: 0, mac },
+      {
+        kind: 'location',
+        hostId,
+        hostGeneration: hostGeneration(hostId),
+        endpointGeneration: podGeneration,
+        identity: mac[5],
+        flags: 0,
+        mac,
+      },
     ]);
     const inner = decodeEthernet(sent.inner)!;
     assert.deepEqual([inner.destination, inner.source], [remote.mac, mac]);

@@ -138,6 +138,7 @@ function randomLocation(random: SeededRandom, tables: Tables, sourceHostId: numb
     hostId,
     hostGeneration: random.chance(0.85) ? (tables.hosts.get(hostId)?.generation ?? 0) : random.below(4),
     endpointGeneration: random.below(5),
+    identity: random.below(4),
     flags,
     mac: octets(random, 6),
   });

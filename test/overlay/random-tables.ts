@@ -85,7 +85,7 @@ function randomEndpoint(random: SeededRandom, of: Uint8Array, devices: readonly 
     hostId: local ? selfHostId : random.chance(0.05) ? random.pick([0, 1, 4095, 4096]) : random.pick(otherHostIds),
     generation: random.below(5),
     ifindex: local ? (random.chance(0.04) ? 999_999 : random.pick(devices)) : 0,
-    identity: 0,
+    identity: random.below(4),
     flags: 0,
     mac: endpointMac(of),
   };
@@ -101,6 +101,7 @@ function randomPath(random: SeededRandom, of: Uint8Array, hosts: ReadonlyMap<num
     expiresNs: random.chance(0.75) ? nowNs + 3_600_000_000_000n : random.pick([0n, nowNs - 1_000_000_000n]),
     mac: endpointMac(of),
     previousHostId: random.chance(0.5) ? random.pick(otherHostIds) : 0,
+    identity: random.below(4),
   };
 }
 

@@ -36,6 +36,7 @@ export function location(changes: Partial<Location> = {}): GeneveOption {
     hostId,
     hostGeneration: hostGeneration(hostId),
     endpointGeneration: podGeneration,
+    identity: 21,
     flags: 0,
     mac: remote.mac,
     ...changes,

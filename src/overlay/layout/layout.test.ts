@@ -25,6 +25,7 @@ test('what is encoded is decoded, with copies of the octets', () => {
       expiresNs: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
       mac: octets(6),
       previousHostId: fc.nat({ max: 0xffff }),
+      identity: u32,
     },
     { noNullPrototype: true },
   );
@@ -47,9 +48,10 @@ test('octets of another length, and records of another length, are refused', () 
     expiresNs: 0n,
     mac: new Uint8Array(5),
     previousHostId: 0,
+    identity: 0,
   };
   assert.throws(() => pathCodec.encode(path), /path.mac has 5 octets/);
-  assert.throws(() => pathCodec.decode(new Uint8Array(31)), /path is 32 octets, not 31/);
+  assert.throws(() => pathCodec.decode(new Uint8Array(39)), /path is 40 octets, not 39/);
 });
 
 test('the owner slot is FNV-1a over the VNI and the address', () => {

@@ -13,6 +13,8 @@ export interface Path {
   readonly mac: Uint8Array;
   /** Where the endpoint was before, 0 if nowhere: that host may still send back packets that were under way. Host ids are below 4096. */
   readonly previousHostId: number;
+  /** Of the endpoint's labels; 0 without any. */
+  readonly identity: number;
 }
 
 export const pathCodec: RecordCodec<Path> = recordCodec('path', [
@@ -23,4 +25,6 @@ export const pathCodec: RecordCodec<Path> = recordCodec('path', [
   ['expiresNs', 'u64'],
   ['mac', 'mac'],
   ['previousHostId', 'u16'],
+  ['identity', 'u32'],
+  4,
 ]);

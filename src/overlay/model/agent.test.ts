@@ -15,7 +15,7 @@ import { decodeOverlayOption, type OverlayOption } from '../packet/overlay-optio
 import { agent } from './agent.ts';
 
 const outerBytes = 50;
-const locationOptionBytes = 24;
+const locationOptionBytes = 28;
 
 /** Host 1 has pod a, host 2 pod b; hosts 3 and 4 own all addresses. */
 function network(): { net: ModelNetwork; a: Pod; b: Pod } {
@@ -126,7 +126,7 @@ test('without a path a packet goes to the first owner that is alive, and says wh
   const via = (): string => net.send(a, udpFrame(a, b.ipv4)).steps.slice(0, 2).join(', ');
   const walk = net.send(a, udpFrame(a, b.ipv4));
   assert.deepEqual(optionsOf(walk.outer[0]!), [
-    { kind: 'location', hostId: 1, hostGeneration: 1, endpointGeneration: 1, flags: 4, mac: new Uint8Array(a.mac) },
+    { kind: 'location', hostId: 1, hostGeneration: 1, endpointGeneration: 1, identity: 1, flags: 4, mac: new Uint8Array(a.mac) },
   ]);
   assert.equal(via(), '1 sentViaOwner, 3 relayed');
   net.changeHost(3, { flags: hostFlag.known });

@@ -232,7 +232,8 @@ class Sending {
 
   #location(flags: number): GeneveOption {
     const { hostId, hostGeneration } = this.#run.tables.settings;
-    return encodeLocation({ hostId, hostGeneration, endpointGeneration: this.#port.generation, flags, mac: this.#port.mac });
+    const { generation, identity, mac } = this.#port;
+    return encodeLocation({ hostId, hostGeneration, endpointGeneration: generation, identity, flags, mac });
   }
 
   /** The frame as the destination shall get it: across the gateway it has the gateway's MAC as source, and lived one hop less. */

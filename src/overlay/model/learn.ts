@@ -12,7 +12,7 @@ export const pathLifetimeNs = 30_000_000_000n;
 export function installPath(
   run: Run,
   key: EndpointKey,
-  found: Pick<Path, 'hostId' | 'hostGeneration' | 'endpointGeneration' | 'mac'>,
+  found: Pick<Path, 'hostId' | 'hostGeneration' | 'endpointGeneration' | 'mac' | 'identity'>,
   tellAgain: boolean,
 ): Path {
   const before = run.path(key);
@@ -29,6 +29,7 @@ export function installPath(
     expiresNs: run.nowNs + pathLifetimeNs,
     mac: found.mac,
     previousHostId: before === undefined ? 0 : before.hostId === found.hostId ? before.previousHostId : before.hostId,
+    identity: found.identity,
   };
   run.writePath(key, path);
   return path;

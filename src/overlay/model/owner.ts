@@ -24,6 +24,12 @@ export function findOwner(run: Run, key: EndpointKey, deniedBy = 0): { readonly 
   if (entry.hostId === tables.settings.hostId) return 'loop';
   const host = aliveHost(tables, entry.hostId);
   if (host === undefined) return 'noEndpoint';
-  const found = { hostId: entry.hostId, hostGeneration: host.generation, endpointGeneration: entry.generation, mac: entry.mac };
+  const found = {
+    hostId: entry.hostId,
+    hostGeneration: host.generation,
+    endpointGeneration: entry.generation,
+    mac: entry.mac,
+    identity: entry.identity,
+  };
   return { hostId, path: installPath(run, key, found, true) };
 }

@@ -44,7 +44,7 @@ function outerPacket({ from, to, options = [], vni = 7, timeToLive = 4 }: Outer,
 }
 
 function location(hostId: number, endpointGeneration: number, flags = 0, hostGeneration = 1): GeneveOption {
-  return encodeLocation({ hostId, hostGeneration, endpointGeneration, flags, mac: mac('02:00:00:00:00:99') });
+  return encodeLocation({ hostId, hostGeneration, endpointGeneration, identity: 0, flags, mac: mac('02:00:00:00:00:99') });
 }
 
 const changed = (frame: Uint8Array, at: number, ...values: readonly number[]): Uint8Array => {
@@ -242,6 +242,7 @@ test('a stale packet that meets the directory of an owner corrects the path at o
     expiresNs: net.nowNs + 1n,
     mac: b.mac,
     previousHostId: 0,
+    identity: 0,
   });
   assert.deepEqual(net.send(a, frame).steps, ['1 sentDirect', '3 sentBack', '1 sentDirect', '3 relayed', '5 delivered']);
 });
@@ -313,6 +314,7 @@ test('an endpoint that nobody knows is no endpoint; a packet is sent back at mos
     expiresNs: net.nowNs + 1n,
     mac: gatewayMac,
     previousHostId: 0,
+    identity: 0,
   };
   net.host(1).paths.set(endpointName({ vni: 7, address: nobody }), path);
   assert.deepEqual(net.send(a, udpFrame(a, nobody)).steps, ['1 sentDirect', '2 sentBack', '1 sentViaOwner', '3 noEndpoint']);

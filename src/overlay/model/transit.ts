@@ -263,7 +263,8 @@ class Transit {
   }
 
   #locationOf(endpoint: Endpoint, hostGeneration: number, flags: number): GeneveOption {
-    return encodeLocation({ hostId: endpoint.hostId, hostGeneration, endpointGeneration: endpoint.generation, flags, mac: endpoint.mac });
+    const { hostId, generation, identity, mac } = endpoint;
+    return encodeLocation({ hostId, hostGeneration, endpointGeneration: generation, identity, flags, mac });
   }
 
   /** A packet that came from the wire lives one hop less when it is sent to another host. */

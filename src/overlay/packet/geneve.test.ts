@@ -92,7 +92,7 @@ test('as many options and octets as the limits, and no more', () => {
 
 test('the options of the overlay come back', () => {
   const mac = octets(6);
-  const location = plainRecord({ hostId: u32, hostGeneration: u32, endpointGeneration: u32, flags: u16, mac });
+  const location = plainRecord({ hostId: u32, hostGeneration: u32, endpointGeneration: u32, identity: u32, flags: u16, mac });
   fc.assert(fc.property(location, (value) => assert.deepEqual(decodeOverlayOption(encodeLocation(value)), { kind: 'location', ...value })));
   const moved = plainRecord({ endpointGeneration: u32 });
   fc.assert(fc.property(moved, (value) => assert.deepEqual(decodeOverlayOption(encodeMoved(value)), { kind: 'moved', ...value })));
@@ -107,10 +107,11 @@ test('the octets of a location, and which options are critical', () => {
     hostId: 0x01020304,
     hostGeneration: 5,
     endpointGeneration: 6,
+    identity: 7,
     flags: locationFlag.destination | locationFlag.final,
     mac: Uint8Array.of(2, 0, 0, 0, 0, 9),
   });
-  assert.equal(Buffer.from(option.body).toString('hex'), '0102030400000005000000060003020000000009');
+  assert.equal(Buffer.from(option.body).toString('hex'), '010203040000000500000006000000070003020000000009');
   assert.equal(isCritical(option), false);
   assert.equal(isCritical(encodeMoved({ endpointGeneration: 0 })), true);
   assert.equal(genevePort, 6081);

@@ -13,16 +13,18 @@ export const overlayOptionType = { location: 0x01, moved: 0x82, forward: 0x83, r
 export const locationFlag = { destination: 1, final: 2, noPath: 4 } as const;
 
 /**
- * Where an endpoint lives. The endpoint is the inner packet's: source, sender of an ARP or target of an advertisement.
+ * Where an endpoint lives, and its identity. The endpoint is the inner packet's: source, sender of an ARP or target of an advertisement.
  *
  * ```text
- * host id 4 | host generation 4 | endpoint generation 4 | flags 2 | MAC 6
+ * host id 4 | host generation 4 | endpoint generation 4 | identity 4 | flags 2 | MAC 6
  * ```
  */
 export interface Location {
   readonly hostId: number;
   readonly hostGeneration: number;
   readonly endpointGeneration: number;
+  /** Of the endpoint's labels; 0 without any. */
+  readonly identity: number;
   readonly flags: number;
   readonly mac: Uint8Array;
 }
@@ -61,7 +63,7 @@ export interface Route {
   readonly epoch: number;
 }
 
-const locationBytes = 20;
+const locationBytes = 24;
 const movedBytes = 4;
 const forwardBytes = 28;
 const routeBytes = 28;
@@ -71,8 +73,9 @@ export function encodeLocation(location: Location): GeneveOption {
   writeU32(body, 0, location.hostId);
   writeU32(body, 4, location.hostGeneration);
   writeU32(body, 8, location.endpointGeneration);
-  writeU16(body, 12, location.flags);
-  body.set(location.mac, 14);
+  writeU32(body, 12, location.identity);
+  writeU16(body, 16, location.flags);
+  body.set(location.mac, 18);
   return { class: overlayOptionClass, type: overlayOptionType.location, body };
 }
 
@@ -121,8 +124,9 @@ export function decodeOverlayOption(option: GeneveOption): OverlayOption | undef
         hostId: readU32(body, 0),
         hostGeneration: readU32(body, 4),
         endpointGeneration: readU32(body, 8),
-        flags: readU16(body, 12),
-        mac: body.subarray(14, 14 + macBytes),
+        identity: readU32(body, 12),
+        flags: readU16(body, 16),
+        mac: body.subarray(18, 18 + macBytes),
       };
     case overlayOptionType.moved:
       if (body.length !== movedBytes) return undefined;
