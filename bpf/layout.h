@@ -86,15 +86,27 @@ struct subnet_key {
   __u8 address[ADDRESS_BYTES];
 };
 
+#define SUBNET_HAS_SERVICES 1
+#define SUBNET_HAS_POLICIES 2
+#define SUBNET_HAS_ROUTES 4 /* the VPC has peers or a way out: where a packet comes from is looked at */
+
+enum subnet_kind {
+  SUBNET_OF_ENDPOINTS = 0,
+  SUBNET_EGRESS = 1, /* the way out of the VPC: `table_id` names the hosts with a gateway, by `egress_slot` */
+};
+
+/* What a prefix of a VPC is: a subnet of its own, one of a peer, or the way out. */
 struct subnet {
   __u32 subnet_id;
   __u32 table_id; /* in `owner_tables` */
   __u32 mtu;
   __u32 flags;
+  __u32 vni;     /* the VPC that the addresses belong to: the key's own or a peer's */
+  __u32 ifindex; /* egress: the root side of the gateway's link at this host, 0 if there is none */
   __u8 gateway_ipv4[ADDRESS_BYTES];
   __u8 gateway_ipv6[ADDRESS_BYTES];
-  __u8 gateway_mac[MAC_BYTES];
-  __u8 reserved[2];
+  __u8 gateway_mac[MAC_BYTES]; /* egress: of the gateway's own end */
+  __u16 kind;
 };
 
 #define OWNER_SLOTS 251

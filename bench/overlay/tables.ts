@@ -5,6 +5,7 @@ import { hostFlag } from '../../src/overlay/layout/host.ts';
 import { maps, ownerTables, type MapLayout } from '../../src/overlay/layout/maps.ts';
 import type { Owners } from '../../src/overlay/layout/owners.ts';
 import { portFlag } from '../../src/overlay/layout/port.ts';
+import { subnetKind } from '../../src/overlay/layout/subnet.ts';
 import { mappedIpv4 } from '../../src/overlay/packet/address.ts';
 import { podMtu, underlayMtu } from './sizes.ts';
 
@@ -46,7 +47,18 @@ export function addSubnet(object: BpfObject, ownersOf: (slot: number) => Owners)
     subnetId,
     Array.from({ length: slots }, (_, slot) => value.encode(ownersOf(slot))),
   );
-  const subnet = { subnetId, tableId: subnetId, mtu: podMtu, flags: 0, gatewayIpv4: none, gatewayIpv6: none, gatewayMac };
+  const subnet = {
+    subnetId,
+    tableId: subnetId,
+    mtu: podMtu,
+    flags: 0,
+    gatewayIpv4: none,
+    gatewayIpv6: none,
+    gatewayMac,
+    vni,
+    ifindex: 0,
+    kind: subnetKind.endpoints,
+  };
   put(object, maps.subnets, { prefixLength: subnetPrefixBits, vni, address: subnetPrefix }, subnet);
 }
 

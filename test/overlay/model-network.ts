@@ -3,6 +3,7 @@ import { hostFlag, type Host } from '../../src/overlay/layout/host.ts';
 import { ownerSlots } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
+import { subnetKind } from '../../src/overlay/layout/subnet.ts';
 import { agent } from '../../src/overlay/model/agent.ts';
 import type { Outcome } from '../../src/overlay/model/run.ts';
 import { endpointName, type SubnetEntry, type Tables } from '../../src/overlay/model/tables.ts';
@@ -168,7 +169,8 @@ function hostTables(
 function subnetsOf(vni: number, subnet: number): SubnetEntry[] {
   const gatewayIpv4 = address(`10.0.${subnet}.254`);
   const gatewayIpv6 = address(`fd00:0:0:${subnet}::fe`);
-  const common = { subnetId: subnet, tableId: 1, mtu, flags: 0, gatewayMac, gatewayIpv4, gatewayIpv6 };
+  const kind = subnetKind.endpoints;
+  const common = { subnetId: subnet, tableId: 1, mtu, flags: 0, vni, ifindex: 0, gatewayMac, gatewayIpv4, gatewayIpv6, kind };
   return [
     { key: { prefixLength: 32 + 96 + 24, vni, address: address(`10.0.${subnet}.0`) }, subnet: common },
     { key: { prefixLength: 32 + 64, vni, address: address(`fd00:0:0:${subnet}::`) }, subnet: common },

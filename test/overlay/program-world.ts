@@ -8,6 +8,7 @@ import { hostFlag, type Host } from '../../src/overlay/layout/host.ts';
 import { ownerSlots, type Owners } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
+import { subnetKind } from '../../src/overlay/layout/subnet.ts';
 import { endpointName, type SubnetEntry, type Tables } from '../../src/overlay/model/tables.ts';
 import { ipv4Octets, isIpv4, parseAddress, parseMac } from '../../src/overlay/packet/address.ts';
 import { arpOperation, encodeArp } from '../../src/overlay/packet/arp.ts';
@@ -123,6 +124,9 @@ export function worldTables(devices: Devices): Tables {
       tableId,
       mtu,
       flags: 0,
+      vni,
+      ifindex: 0,
+      kind: subnetKind.endpoints,
       gatewayIpv4: address(`10.0.${tableId - 1}.1`),
       gatewayIpv6: address('fd00::1'),
       gatewayMac,

@@ -3,6 +3,7 @@ import { hostFlag, type Host } from '../../src/overlay/layout/host.ts';
 import { ownerSlots, type Owners } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
+import { subnetKind } from '../../src/overlay/layout/subnet.ts';
 import { endpointName, type SubnetEntry, type Tables } from '../../src/overlay/model/tables.ts';
 import { formatAddress, parseAddress, parseMac } from '../../src/overlay/packet/address.ts';
 import type { SeededRandom } from '../../src/sim/seeded-random.ts';
@@ -131,6 +132,9 @@ function subnetsOf(vni: number): SubnetEntry[] {
       tableId,
       mtu: 1418,
       flags: 0,
+      vni,
+      ifindex: 0,
+      kind: subnetKind.endpoints,
       gatewayIpv4: gatewayIpv4 === '' ? noAddress : address(gatewayIpv4),
       gatewayIpv6: gatewayIpv6 === '' ? noAddress : address(gatewayIpv6),
       gatewayMac,

@@ -2,6 +2,7 @@ import { endpointKind, type Endpoint } from '../layout/endpoint.ts';
 import { hostFlag } from '../layout/host.ts';
 import { maps, type MapLayout } from '../layout/maps.ts';
 import { portFlag } from '../layout/port.ts';
+import { subnetKind } from '../layout/subnet.ts';
 import { hexOf, isIpv4Prefix, octetsOf, type AddressHex, type MacHex } from './address.ts';
 import type { MapWrite } from './plan.ts';
 import type { HostSpec, OverlaySpec, SubnetSpec } from './spec.ts';
@@ -82,6 +83,9 @@ export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: Host
           tableId,
           mtu,
           flags: 0,
+          vni,
+          ifindex: 0,
+          kind: subnetKind.endpoints,
           gatewayIpv4: octetsOf(gatewayOf(true)),
           gatewayIpv6: octetsOf(gatewayOf(false)),
           gatewayMac: octetsOf(gatewayMac),
