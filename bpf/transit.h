@@ -1,11 +1,17 @@
-/* Transit: packets from other hosts, at the uplink. */
+/* Transit: packets from other hosts, at the uplink: XDP, or tc, where a packet may be a whole GSO super-packet. */
 #pragma once
 
 #include "hook.h"
 
+/* Longest headers that are read: the outer ones with options, the inner Ethernet and IPv6 header, and a neighbour message. */
+#define TRANSIT_READ_BYTES (OUTER_BYTES + MAX_OPTION_BYTES + ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct neighbor))
+
+/* BPF_F_ADJ_ROOM_DECAP_L3_IPV6 of Linux 6.3: what is left is IPv6. */
+#define ADJUST_ROOM_TO_IPV6 (1ULL << 8)
+
 /* A packet that has arrived, and what its outer headers say. */
 struct arrival {
-  struct xdp_md *context;
+  void *context; /* struct xdp_md or struct __sk_buff */
   void *data;
   void *data_end;
   __u64 inner; /* where the inner frame begins: 8 octets, so that the verifier remembers its bounds on the stack */
@@ -15,14 +21,15 @@ struct arrival {
   __u32 inner_bytes;
   __u16 source_port;
   __u8 ttl;
+  bool segmented_later; /* GSO, at tc only: lengths in the outer headers mean nothing */
   bool has_loc;
   bool has_moved;
   __u32 moved_generation;
   struct lesson loc;
 };
 
-INLINE int discard(struct arrival *arrival, enum reason reason) {
-  return drop(true, arrival->vni, reason, arrival->bytes);
+INLINE int discard(const bool xdp, struct arrival *arrival, enum reason reason) {
+  return drop(xdp, arrival->vni, reason, arrival->bytes);
 }
 
 /* Reads the options: 0, or the reason to drop. */
@@ -59,10 +66,21 @@ INLINE int read_options(struct arrival *arrival) {
   return at < end ? MALFORMED : 0;
 }
 
+/* Out of the link that the packet came in by. */
+INLINE int transmit(void *context, const bool xdp) {
+  return xdp ? XDP_TX : bpf_redirect(((struct __sk_buff *)context)->ifindex, 0);
+}
+
+/* Makes the headers in front of the inner frame `after` octets long, before they are written anew. */
+INLINE long resize_outer(void *context, const bool xdp, __u32 before, __u32 after) {
+  if (xdp) return bpf_xdp_adjust_head(context, (int)before - (int)after);
+  return before == after ? 0 : bpf_skb_adjust_room(context, (int)after - (int)before, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+}
+
 /* Replaces the outer headers, with a LOC that says `loc` or, without it, a MOVED of generation 0, and sends the packet out of the
  * uplink. */
-static __noinline int send(struct xdp_md *context, struct arrival *arrival, struct letter *letter, const struct lesson *loc,
-                           enum reason reason) {
+INLINE int replace_outer(void *context, const bool xdp, struct arrival *arrival, struct letter *letter, const struct lesson *loc,
+                         enum reason reason) {
   struct envelope envelope = {};
   letter->vni = arrival->vni;
   letter->inner_bytes = arrival->inner_bytes;
@@ -72,18 +90,33 @@ static __noinline int send(struct xdp_md *context, struct arrival *arrival, stru
     letter->option_bytes = LOC_BYTES;
     write_loc(&envelope, loc->host_id, loc->host_generation, loc->endpoint_generation, loc->identity, loc->flags, loc->mac);
     write_outer(&envelope.outer, letter);
-    failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + LOC_BYTES));
-    failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + LOC_BYTES);
+    failed = resize_outer(context, xdp, arrival->inner, OUTER_BYTES + LOC_BYTES);
+    failed = failed ?: store(context, xdp, 0, &envelope.outer.ethernet, OUTER_BYTES + LOC_BYTES);
   } else {
     letter->option_bytes = MOVED_BYTES;
     write_moved(&envelope, 0);
     write_outer(&envelope.outer, letter);
-    failed = bpf_xdp_adjust_head(context, (int)arrival->inner - (int)(OUTER_BYTES + MOVED_BYTES));
-    failed = failed ?: bpf_xdp_store_bytes(context, 0, &envelope.outer.ethernet, OUTER_BYTES + MOVED_BYTES);
+    failed = resize_outer(context, xdp, arrival->inner, OUTER_BYTES + MOVED_BYTES);
+    failed = failed ?: store(context, xdp, 0, &envelope.outer.ethernet, OUTER_BYTES + MOVED_BYTES);
   }
-  if (failed) return discard(arrival, INTERNAL);
+  if (failed) return discard(xdp, arrival, INTERNAL);
   count(arrival->vni, reason, arrival->bytes);
-  return XDP_TX;
+  return transmit(context, xdp);
+}
+
+static __noinline int replace_outer_tc(struct __sk_buff *skb, struct arrival *arrival, struct letter *letter, const struct lesson *loc,
+                                       enum reason reason) {
+  return replace_outer(skb, false, arrival, letter, loc, reason);
+}
+
+static __noinline int replace_outer_xdp(struct xdp_md *context, struct arrival *arrival, struct letter *letter, const struct lesson *loc,
+                                        enum reason reason) {
+  return replace_outer(context, true, arrival, letter, loc, reason);
+}
+
+INLINE int send(const bool xdp, struct arrival *arrival, struct letter *letter, const struct lesson *loc, enum reason reason) {
+  return xdp ? replace_outer_xdp(arrival->context, arrival, letter, loc, reason)
+             : replace_outer_tc(arrival->context, arrival, letter, loc, reason);
 }
 
 /* From this host to another; false if that one is not known. */
@@ -99,13 +132,46 @@ INLINE bool address_letter(struct arrival *arrival, struct letter *letter, __u32
   return true;
 }
 
-/* Strips the outer headers and hands the frame to a local endpoint. */
-INLINE int deliver(struct arrival *arrival, __u32 ifindex, const __u8 *mac) {
-  struct ethhdr *ethernet = arrival->data + arrival->inner;
-  if ((void *)(ethernet + 1) > arrival->data_end) return discard(arrival, MALFORMED);
-  copy_mac(ethernet->h_dest, mac);
-  if (bpf_xdp_adjust_head(arrival->context, arrival->inner)) return discard(arrival, INTERNAL);
-  return redirect(true, ifindex, arrival->vni, DELIVERED, arrival->bytes);
+/* tc: takes the headers from between the outer Ethernet header and the inner packet, then writes the inner Ethernet header. The kernel cuts
+ * nothing meanwhile: a super-packet stays one. */
+INLINE long strip(struct __sk_buff *skb, __u32 inner, const struct ethhdr *ethernet) {
+  __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+  if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) flags |= ADJUST_ROOM_TO_IPV6;
+  return bpf_skb_adjust_room(skb, -(int)inner, BPF_ADJ_ROOM_MAC, flags) ?: bpf_skb_store_bytes(skb, 0, ethernet, sizeof(*ethernet), 0);
+}
+
+/* Strips the outer headers and hands the frame to a local endpoint. Reads the packet's place anew: it may have been written to. */
+INLINE int deliver(const bool xdp, struct arrival *arrival, __u32 ifindex, const __u8 *mac) {
+  if (xdp) {
+    struct xdp_md *context = arrival->context;
+    struct ethhdr *ethernet = READ_POINTER(context, data) + arrival->inner;
+    if ((void *)(ethernet + 1) > READ_POINTER(context, data_end)) return discard(xdp, arrival, MALFORMED);
+    copy_mac(ethernet->h_dest, mac);
+    if (bpf_xdp_adjust_head(context, arrival->inner)) return discard(xdp, arrival, INTERNAL);
+  } else {
+    struct __sk_buff *skb = arrival->context;
+    struct ethhdr ethernet;
+    if (bpf_skb_load_bytes(skb, arrival->inner, &ethernet, sizeof(ethernet))) return discard(xdp, arrival, MALFORMED);
+    copy_mac(ethernet.h_dest, mac);
+    if (strip(skb, arrival->inner, &ethernet)) return discard(xdp, arrival, INTERNAL);
+  }
+  return redirect(xdp, ifindex, arrival->vni, DELIVERED, arrival->bytes);
+}
+
+/* An IP packet is about to be handed to a local endpoint: the place of policies and services. 0, or the reason to drop. Its IP header is at
+ * arrival->inner + ETH_HLEN. Whoever writes to it need not care for arrival->data: nothing reads that afterwards. */
+INLINE int arrives(const bool xdp, struct arrival *arrival, struct endpoint *endpoint, const struct endpoint_key *source,
+                   const struct endpoint_key *destination) {
+  (void)xdp, (void)arrival, (void)endpoint, (void)source, (void)destination;
+  return 0;
+}
+
+/* The same for an IP packet. */
+INLINE int deliver_ip(const bool xdp, struct arrival *arrival, struct endpoint *endpoint, const struct endpoint_key *source,
+                      const struct endpoint_key *destination) {
+  int refused = arrives(xdp, arrival, endpoint, source, destination);
+  if (refused) return discard(xdp, arrival, refused);
+  return deliver(xdp, arrival, endpoint->ifindex, endpoint->mac);
 }
 
 /* LOC about `about` is believed if its host sent it, or an owner of `about`, or (of a packet on its way) an owner of `destination`. */
@@ -141,23 +207,23 @@ INLINE bool find_entry(const struct endpoint_key *key, struct lesson *entry) {
 }
 
 /* Sends the answer that the inner frame has become back the way the question came. */
-INLINE int send_answer(struct arrival *arrival, const struct lesson *entry) {
+INLINE int send_answer(const bool xdp, struct arrival *arrival, const struct lesson *entry) {
   struct ethhdr *ethernet = arrival->data;
   struct iphdr *ip = (void *)(ethernet + 1);
-  if ((void *)(ip + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  if ((void *)(ip + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
   struct letter letter = {.source = ip->daddr, .destination = ip->saddr, .ttl = FIRST_TTL};
   copy_mac(letter.source_mac, ethernet->h_dest);
   copy_mac(letter.destination_mac, ethernet->h_source);
-  return send(arrival->context, arrival, &letter, entry, ANSWERED);
+  return send(xdp, arrival, &letter, entry, ANSWERED);
 }
 
 /* ARP: a question to this host as owner, or the answer of an owner to a question of ours. */
-INLINE int transit_arp(struct arrival *arrival) {
+INLINE int transit_arp(const bool xdp, struct arrival *arrival) {
   struct ethhdr *ethernet = arrival->data + arrival->inner;
   struct arp *arp = (void *)(ethernet + 1);
-  if ((void *)(arp + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN + sizeof(*arp)) return discard(arrival, MALFORMED);
+  if ((void *)(arp + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN + sizeof(*arp)) return discard(xdp, arrival, MALFORMED);
   if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_bytes != MAC_BYTES || arp->protocol_bytes != 4)
-    return discard(arrival, ARP);
+    return discard(xdp, arrival, ARP);
   __be32 sender, target;
   __builtin_memcpy(&sender, arp->sender, 4);
   __builtin_memcpy(&target, arp->target, 4);
@@ -165,7 +231,7 @@ INLINE int transit_arp(struct arrival *arrival) {
   map_ipv4(target_key.address, target);
   if (arp->operation == bpf_htons(ARP_REQUEST)) {
     struct lesson entry = {};
-    if (!find_entry(&target_key, &entry)) return discard(arrival, NO_ENDPOINT);
+    if (!find_entry(&target_key, &entry)) return discard(xdp, arrival, NO_ENDPOINT);
     copy_mac(ethernet->h_dest, arp->sender_mac);
     copy_mac(ethernet->h_source, entry.mac);
     arp->operation = bpf_htons(ARP_REPLY);
@@ -173,30 +239,30 @@ INLINE int transit_arp(struct arrival *arrival) {
     __builtin_memcpy(arp->target, &sender, 4);
     copy_mac(arp->sender_mac, entry.mac);
     __builtin_memcpy(arp->sender, &target, 4);
-    return send_answer(arrival, &entry);
+    return send_answer(xdp, arrival, &entry);
   }
   struct endpoint *endpoint = find_local(&target_key);
-  if (arp->operation != bpf_htons(ARP_REPLY) || !arrival->has_loc || !endpoint) return discard(arrival, ARP);
+  if (arp->operation != bpf_htons(ARP_REPLY) || !arrival->has_loc || !endpoint) return discard(xdp, arrival, ARP);
   struct endpoint_key sender_key = {.vni = arrival->vni};
   map_ipv4(sender_key.address, sender);
-  if (!is_owner(arrival->from, &sender_key)) return discard(arrival, UNTRUSTED);
+  if (!is_owner(arrival->from, &sender_key)) return discard(xdp, arrival, UNTRUSTED);
   learn_loc(arrival, &sender_key, 0);
-  return deliver(arrival, endpoint->ifindex, endpoint->mac);
+  return deliver(xdp, arrival, endpoint->ifindex, endpoint->mac);
 }
 
 /* The same for IPv6. Agents send these messages in one form only. */
-INLINE int transit_neighbor(struct arrival *arrival, struct ethhdr *ethernet, struct ipv6hdr *ip, struct neighbor *neighbor) {
+INLINE int transit_neighbor(const bool xdp, struct arrival *arrival, struct ethhdr *ethernet, struct ipv6hdr *ip, struct neighbor *neighbor) {
   bool solicitation = neighbor->type == ND_NEIGHBOR_SOLICITATION;
   bool advertisement = neighbor->type == ND_NEIGHBOR_ADVERTISEMENT;
   if (!(solicitation || advertisement) || ip->payload_len != bpf_htons(sizeof(struct neighbor)) || neighbor->code ||
       ip->hop_limit != 255 || neighbor->option_length != 1 ||
       neighbor->option_type != (solicitation ? ND_OPTION_SOURCE : ND_OPTION_TARGET))
-    return discard(arrival, ARP);
+    return discard(xdp, arrival, ARP);
   struct endpoint_key target = {.vni = arrival->vni};
   copy_address(target.address, neighbor->target);
   if (solicitation) {
     struct lesson entry = {};
-    if (!find_entry(&target, &entry)) return discard(arrival, NO_ENDPOINT);
+    if (!find_entry(&target, &entry)) return discard(xdp, arrival, NO_ENDPOINT);
     copy_mac(ethernet->h_dest, neighbor->option_mac);
     copy_mac(ethernet->h_source, entry.mac);
     struct ipv6hdr header = {
@@ -213,26 +279,26 @@ INLINE int transit_neighbor(struct arrival *arrival, struct ethhdr *ethernet, st
     message.checksum = icmpv6_checksum(&header, &message, sizeof(message));
     *ip = header;
     *neighbor = message;
-    return send_answer(arrival, &entry);
+    return send_answer(xdp, arrival, &entry);
   }
   struct endpoint_key asked = {.vni = arrival->vni};
   copy_address(asked.address, (__u8 *)&ip->daddr);
   struct endpoint *endpoint = find_local(&asked);
-  if (!arrival->has_loc || !endpoint) return discard(arrival, ARP);
-  if (!is_owner(arrival->from, &target)) return discard(arrival, UNTRUSTED);
+  if (!arrival->has_loc || !endpoint) return discard(xdp, arrival, ARP);
+  if (!is_owner(arrival->from, &target)) return discard(xdp, arrival, UNTRUSTED);
   learn_loc(arrival, &target, 0);
-  return deliver(arrival, endpoint->ifindex, endpoint->mac);
+  return deliver(xdp, arrival, endpoint->ifindex, endpoint->mac);
 }
 
 /* A packet of ours was sent back: its destination is not where we thought. Learns what there is to learn and sends it again, for the last
  * time. */
-INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
+INLINE int send_again(const bool xdp, struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
   struct endpoint *endpoint = find_local(source);
-  if (!endpoint) return discard(arrival, MALFORMED);
+  if (!endpoint) return discard(xdp, arrival, MALFORMED);
   struct path *path = bpf_map_lookup_elem(&paths, destination);
   bool pointed = path && (path->host_id == arrival->from || path->previous_host_id == arrival->from);
-  if (!pointed && !is_owner(arrival->from, destination)) return discard(arrival, UNTRUSTED);
-  if (arrival->ttl <= 1) return discard(arrival, LOOP);
+  if (!pointed && !is_owner(arrival->from, destination)) return discard(xdp, arrival, UNTRUSTED);
+  if (arrival->ttl <= 1) return discard(xdp, arrival, LOOP);
   if (arrival->has_moved) {
     if (path && path->host_id == arrival->from &&
         (!arrival->moved_generation || path->endpoint_generation <= arrival->moved_generation))
@@ -242,14 +308,17 @@ INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source
   }
   struct route route = {};
   int how = resolve(destination, &route, 0, arrival->has_moved ? arrival->from : 0);
-  if (how == DELIVERED) return deliver(arrival, route.ifindex, route.mac);
-  if (how != SENT_DIRECT && how != SENT_VIA_OWNER) return discard(arrival, how);
+  if (how == DELIVERED) {
+    struct endpoint *here = find_local(destination);
+    return here ? deliver_ip(xdp, arrival, here, source, destination) : discard(xdp, arrival, INTERNAL);
+  }
+  if (how != SENT_DIRECT && how != SENT_VIA_OWNER) return discard(xdp, arrival, how);
   struct settings *own = this_host();
   struct letter letter = {};
-  if (!own || !address_letter(arrival, &letter, route.host_id)) return discard(arrival, INTERNAL);
+  if (!own || !address_letter(arrival, &letter, route.host_id)) return discard(xdp, arrival, INTERNAL);
   if (how == SENT_DIRECT) {
     struct ethhdr *ethernet = arrival->data + arrival->inner;
-    if ((void *)(ethernet + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+    if ((void *)(ethernet + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
     copy_mac(ethernet->h_dest, route.mac);
   }
   struct lesson loc = {
@@ -260,19 +329,19 @@ INLINE int send_again(struct arrival *arrival, const struct endpoint_key *source
       .flags = how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH,
   };
   copy_mac(loc.mac, endpoint->mac);
-  return send(arrival->context, arrival, &letter, &loc, how);
+  return send(xdp, arrival, &letter, &loc, how);
 }
 
 /* To the host that has the destination, with the options as they are. */
-INLINE int send_on(struct arrival *arrival, __u32 host_id) {
-  if (arrival->ttl <= 1) return discard(arrival, LOOP);
+INLINE int send_on(const bool xdp, struct arrival *arrival, __u32 host_id) {
+  if (arrival->ttl <= 1) return discard(xdp, arrival, LOOP);
   struct letter letter = {};
-  if (!find_host(host_id)) return discard(arrival, NO_ENDPOINT);
-  if (!address_letter(arrival, &letter, host_id)) return discard(arrival, INTERNAL);
+  if (!find_host(host_id)) return discard(xdp, arrival, NO_ENDPOINT);
+  if (!address_letter(arrival, &letter, host_id)) return discard(xdp, arrival, INTERNAL);
   struct ethhdr *ethernet = arrival->data;
   struct iphdr *ip = (void *)(ethernet + 1);
   struct udphdr *udp = (void *)(ip + 1);
-  if ((void *)(udp + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+  if ((void *)(udp + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
   copy_mac(ethernet->h_dest, letter.destination_mac);
   copy_mac(ethernet->h_source, letter.source_mac);
   ip->saddr = letter.source;
@@ -282,17 +351,17 @@ INLINE int send_on(struct arrival *arrival, __u32 host_id) {
   ip->check = ipv4_checksum(ip);
   udp->check = 0;
   count(arrival->vni, RELAYED, arrival->bytes);
-  return XDP_TX;
+  return transmit(arrival->context, xdp);
 }
 
 /* Back to the host it came from, which has an old path, with what `entry` says, if anything. */
-INLINE int send_back(struct arrival *arrival, const struct endpoint *entry) {
-  if (arrival->ttl <= 1) return discard(arrival, LOOP);
+INLINE int send_back(const bool xdp, struct arrival *arrival, const struct endpoint *entry) {
+  if (arrival->ttl <= 1) return discard(xdp, arrival, LOOP);
   struct letter letter = {};
-  if (!address_letter(arrival, &letter, arrival->from)) return discard(arrival, INTERNAL);
-  if (!entry) return send(arrival->context, arrival, &letter, 0, SENT_BACK);
+  if (!address_letter(arrival, &letter, arrival->from)) return discard(xdp, arrival, INTERNAL);
+  if (!entry) return send(xdp, arrival, &letter, 0, SENT_BACK);
   struct host *host = find_host(entry->host_id);
-  if (!host) return discard(arrival, NO_ENDPOINT);
+  if (!host) return discard(xdp, arrival, NO_ENDPOINT);
   struct lesson loc = {
       .host_id = entry->host_id,
       .host_generation = host->generation,
@@ -301,7 +370,7 @@ INLINE int send_back(struct arrival *arrival, const struct endpoint *entry) {
       .flags = LOC_OF_DESTINATION,
   };
   copy_mac(loc.mac, entry->mac);
-  return send(arrival->context, arrival, &letter, &loc, SENT_BACK);
+  return send(xdp, arrival, &letter, &loc, SENT_BACK);
 }
 
 /* A function of its own, so that `struct relayed_event` is in the object's BTF. A full ring loses the event; there will be another. */
@@ -322,31 +391,31 @@ INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry
   report(&event);
 }
 
-INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
-  if (arrival->has_moved || (arrival->has_loc && arrival->loc.flags & LOC_OF_DESTINATION)) return send_again(arrival, source, destination);
+INLINE int transit_ip(const bool xdp, struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
+  if (arrival->has_moved || (arrival->has_loc && arrival->loc.flags & LOC_OF_DESTINATION)) return send_again(xdp, arrival, source, destination);
   struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, destination);
   struct subnet *subnet = find_subnet(destination);
-  if (!subnet) return discard(arrival, NO_ROUTE);
+  if (!subnet) return discard(xdp, arrival, NO_ROUTE);
   if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
     if (arrival->has_loc) learn_loc(arrival, source, destination);
-    return deliver(arrival, endpoint->ifindex, endpoint->mac);
+    return deliver_ip(xdp, arrival, endpoint, source, destination);
   }
   struct settings *own = this_host();
-  if (!own) return discard(arrival, INTERNAL);
-  if (endpoint && endpoint->host_id == own->host_id) return discard(arrival, LOOP);
+  if (!own) return discard(xdp, arrival, INTERNAL);
+  if (endpoint && endpoint->host_id == own->host_id) return discard(xdp, arrival, LOOP);
   /* Nothing may be sent back of what an owner has relayed: it could do nothing with it. */
   bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
   /* A sender that does not ask has an old path to this host: one packet that is sent back corrects it. */
   bool asks = arrival->has_loc && arrival->loc.flags & LOC_NO_PATH;
   if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {
-    if (endpoint->host_id == arrival->from) return discard(arrival, LOOP);
-    if (!last && !asks) return send_back(arrival, endpoint);
+    if (endpoint->host_id == arrival->from) return discard(xdp, arrival, LOOP);
+    if (!last && !asks) return send_back(xdp, arrival, endpoint);
     if (arrival->ttl > 1 && find_host(endpoint->host_id) && arrival->loc.host_id != own->host_id)
       report_relayed(arrival, endpoint, source, destination);
-    return send_on(arrival, endpoint->host_id);
+    return send_on(xdp, arrival, endpoint->host_id);
   }
-  if (endpoint) return last ? send_on(arrival, endpoint->host_id) : send_back(arrival, endpoint);
-  if (last) return discard(arrival, NO_ENDPOINT);
+  if (endpoint) return last ? send_on(xdp, arrival, endpoint->host_id) : send_back(xdp, arrival, endpoint);
+  if (last) return discard(xdp, arrival, NO_ENDPOINT);
   struct owners *owners = find_owners(subnet, destination);
   __u32 other = 0;
   if (owners && owners->first == own->host_id)
@@ -354,52 +423,60 @@ INLINE int transit_ip(struct arrival *arrival, const struct endpoint_key *source
   else if (owners && owners->second == own->host_id)
     other = owners->first;
   else
-    return send_back(arrival, 0);
+    return send_back(xdp, arrival, 0);
   /* This host should know and does not: the other owner may. That one sees by the LOC that the packet was relayed. */
-  if (other == own->host_id || !find_host(other)) return discard(arrival, NO_ENDPOINT);
-  if (!asks) return send_back(arrival, 0);
-  return other == arrival->from ? discard(arrival, NO_ENDPOINT) : send_on(arrival, other);
+  if (other == own->host_id || !find_host(other)) return discard(xdp, arrival, NO_ENDPOINT);
+  if (!asks) return send_back(xdp, arrival, 0);
+  return other == arrival->from ? discard(xdp, arrival, NO_ENDPOINT) : send_on(xdp, arrival, other);
 }
 
-INLINE int transit_inner(struct arrival *arrival) {
+/* Whether the inner packet is as long as it says. A super-packet is exactly as long: several packets that somebody has joined behind one
+ * outer header are none. It says nothing when it is too long for its 16 bits. `said`: that number. */
+INLINE bool fits(const struct arrival *arrival, __u32 said, __u32 total_bytes, __u32 header_bytes) {
+  if (arrival->segmented_later) return !said || total_bytes + ETH_HLEN == arrival->inner_bytes;
+  return total_bytes >= header_bytes && total_bytes + ETH_HLEN <= arrival->inner_bytes;
+}
+
+INLINE int transit_inner(const bool xdp, struct arrival *arrival) {
   struct ethhdr *ethernet = arrival->data + arrival->inner;
-  if ((void *)(ethernet + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN) return discard(arrival, MALFORMED);
+  if ((void *)(ethernet + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN) return discard(xdp, arrival, MALFORMED);
   struct endpoint_key source = {.vni = arrival->vni};
   struct endpoint_key destination = {.vni = arrival->vni};
-  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) return transit_arp(arrival);
+  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) return transit_arp(xdp, arrival);
   if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
     struct iphdr *ip = (void *)(ethernet + 1);
-    if ((void *)(ip + 1) > arrival->data_end) return discard(arrival, MALFORMED);
+    if ((void *)(ip + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
     __u32 total_bytes = bpf_ntohs(ip->tot_len);
-    if (ip->version != 4 || ip->ihl < 5 || total_bytes < ip->ihl * 4u || total_bytes + ETH_HLEN > arrival->inner_bytes)
-      return discard(arrival, MALFORMED);
+    if (ip->version != 4 || ip->ihl < 5 || !fits(arrival, total_bytes, total_bytes, ip->ihl * 4u))
+      return discard(xdp, arrival, MALFORMED);
     map_ipv4(source.address, ip->saddr);
     map_ipv4(destination.address, ip->daddr);
-    return transit_ip(arrival, &source, &destination);
+    return transit_ip(xdp, arrival, &source, &destination);
   }
-  if (ethernet->h_proto != bpf_htons(ETH_P_IPV6)) return discard(arrival, ETHER_TYPE);
+  if (ethernet->h_proto != bpf_htons(ETH_P_IPV6)) return discard(xdp, arrival, ETHER_TYPE);
   struct ipv6hdr *ip = (void *)(ethernet + 1);
-  if ((void *)(ip + 1) > arrival->data_end || ip->version != 6 ||
-      (__u32)bpf_ntohs(ip->payload_len) + sizeof(*ip) + ETH_HLEN > arrival->inner_bytes)
-    return discard(arrival, MALFORMED);
+  __u32 payload_bytes = 0;
+  if ((void *)(ip + 1) <= arrival->data_end) payload_bytes = bpf_ntohs(ip->payload_len);
+  if ((void *)(ip + 1) > arrival->data_end || ip->version != 6 || !fits(arrival, payload_bytes, payload_bytes + sizeof(*ip), sizeof(*ip)))
+    return discard(xdp, arrival, MALFORMED);
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp6hdr *icmp = (void *)(ip + 1);
-    if ((void *)(icmp + 1) > arrival->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return discard(arrival, MALFORMED);
+    if ((void *)(icmp + 1) > arrival->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return discard(xdp, arrival, MALFORMED);
     if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) {
       struct neighbor *neighbor = (void *)icmp;
-      if ((void *)(neighbor + 1) > arrival->data_end) return discard(arrival, ARP);
-      return transit_neighbor(arrival, ethernet, ip, neighbor);
+      if ((void *)(neighbor + 1) > arrival->data_end) return discard(xdp, arrival, ARP);
+      return transit_neighbor(xdp, arrival, ethernet, ip, neighbor);
     }
   }
   copy_address(source.address, (__u8 *)&ip->saddr);
   copy_address(destination.address, (__u8 *)&ip->daddr);
-  return transit_ip(arrival, &source, &destination);
+  return transit_ip(xdp, arrival, &source, &destination);
 }
 
 /* A probe of another host: it goes back as it is. That proves that this program runs, whatever its daemon does. Checksums stay right. */
-INLINE int reflect(struct arrival *arrival, struct ethhdr *ethernet, struct iphdr *ip, struct udphdr *udp) {
+INLINE int reflect(const bool xdp, struct arrival *arrival, struct ethhdr *ethernet, struct iphdr *ip, struct udphdr *udp) {
   /* Two hosts would send each other one packet for ever. */
-  if (udp->source == bpf_htons(GENEVE_PORT)) return discard(arrival, MALFORMED);
+  if (udp->source == bpf_htons(GENEVE_PORT)) return discard(xdp, arrival, MALFORMED);
   __u8 mac[MAC_BYTES];
   copy_mac(mac, ethernet->h_dest);
   copy_mac(ethernet->h_dest, ethernet->h_source);
@@ -410,49 +487,48 @@ INLINE int reflect(struct arrival *arrival, struct ethhdr *ethernet, struct iphd
   udp->dest = udp->source;
   udp->source = bpf_htons(GENEVE_PORT);
   count(0, ANSWERED, arrival->bytes);
-  return XDP_TX;
+  return transmit(arrival->context, xdp);
 }
 
-INLINE int transit_packet(struct xdp_md *context) {
-  struct arrival arrival = {
-      .context = context,
-      .data = READ_POINTER(context, data),
-      .data_end = READ_POINTER(context, data_end),
-  };
-  arrival.bytes = arrival.data_end - arrival.data;
-  struct ethhdr *ethernet = arrival.data;
+/* `bytes`: of the whole frame, which may be longer than what can be read directly. `pass`: the verdict for what is not ours. */
+INLINE int transit_packet(const bool xdp, struct arrival *arrival, const int pass) {
+  struct ethhdr *ethernet = arrival->data;
   struct iphdr *ip = (void *)(ethernet + 1);
   struct udphdr *udp = (void *)(ip + 1);
   struct geneve *geneve = (void *)(udp + 1);
   /* Up to here it may be anybody's. */
-  if ((void *)(udp + 1) > arrival.data_end) return XDP_PASS;
+  if ((void *)(udp + 1) > arrival->data_end) return pass;
   struct settings *own = this_host();
   if (!own || ethernet->h_proto != bpf_htons(ETH_P_IP) || ip->version != 4 || ip->ihl != 5 ||
       ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS_AND_OFFSET) || ip->protocol != IPPROTO_UDP || udp->dest != bpf_htons(GENEVE_PORT))
-    return XDP_PASS;
+    return pass;
   struct host_address address;
   map_ipv4(address.address, ip->daddr);
-  if (!same_address(address.address, own->address)) return XDP_PASS;
+  if (!same_address(address.address, own->address)) return pass;
 
   map_ipv4(address.address, ip->saddr);
   __u32 *from = bpf_map_lookup_elem(&host_ids, &address);
-  if (!from) return discard(&arrival, UNKNOWN_SOURCE);
-  arrival.from = *from;
-  __u32 total_bytes = bpf_ntohs(ip->tot_len);
-  __u32 udp_bytes = bpf_ntohs(udp->len);
-  if ((void *)(geneve + 1) > arrival.data_end || total_bytes + ETH_HLEN > arrival.bytes || total_bytes != udp_bytes + sizeof(struct iphdr))
-    return discard(&arrival, MALFORMED);
-  if (!(geneve->version_length >> 6) && geneve->flags & GENEVE_CONTROL) return reflect(&arrival, ethernet, ip, udp);
+  if (!from) return discard(xdp, arrival, UNKNOWN_SOURCE);
+  arrival->from = *from;
+  if ((void *)(geneve + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
+  __u32 udp_bytes = arrival->bytes - (ETH_HLEN + sizeof(struct iphdr));
+  if (!arrival->segmented_later) {
+    __u32 total_bytes = bpf_ntohs(ip->tot_len);
+    udp_bytes = bpf_ntohs(udp->len);
+    if (total_bytes + ETH_HLEN > arrival->bytes || total_bytes != udp_bytes + sizeof(struct iphdr))
+      return discard(xdp, arrival, MALFORMED);
+  }
+  if (!(geneve->version_length >> 6) && geneve->flags & GENEVE_CONTROL) return reflect(xdp, arrival, ethernet, ip, udp);
   __u32 option_bytes = (geneve->version_length & 0x3f) * 4;
   if (geneve->version_length >> 6 || geneve->protocol != bpf_htons(GENEVE_TRANSPARENT_ETHERNET) || option_bytes > MAX_OPTION_BYTES ||
       udp_bytes < sizeof(struct udphdr) + sizeof(struct geneve) + option_bytes)
-    return discard(&arrival, MALFORMED);
-  arrival.inner = OUTER_BYTES + option_bytes;
-  arrival.inner_bytes = udp_bytes - sizeof(struct udphdr) - sizeof(struct geneve) - option_bytes;
-  arrival.source_port = bpf_ntohs(udp->source);
-  arrival.ttl = ip->ttl;
-  int refused = read_options(&arrival);
-  if (refused) return discard(&arrival, refused);
-  arrival.vni = bpf_ntohl(geneve->vni) >> 8;
-  return transit_inner(&arrival);
+    return discard(xdp, arrival, MALFORMED);
+  arrival->inner = OUTER_BYTES + option_bytes;
+  arrival->inner_bytes = udp_bytes - sizeof(struct udphdr) - sizeof(struct geneve) - option_bytes;
+  arrival->source_port = bpf_ntohs(udp->source);
+  arrival->ttl = ip->ttl;
+  int refused = read_options(arrival);
+  if (refused) return discard(xdp, arrival, refused);
+  arrival->vni = bpf_ntohl(geneve->vni) >> 8;
+  return transit_inner(xdp, arrival);
 }

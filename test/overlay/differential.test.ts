@@ -32,6 +32,8 @@ const packetsPerTables = 35;
 
 const xdp: Readonly<Record<number, string>> = { 1: 'drop', 2: 'pass', 3: 'transmit', 4: 'redirect' };
 const tc: Readonly<Record<number, string>> = { 2: 'drop', 7: 'redirect' };
+/** A filter at the uplink leaves to others what is not its own, and sends back by a redirect. */
+const tcUplink: Readonly<Record<number, string>> = { 2: 'drop', 7: 'redirect', 0xffffffff: 'pass' };
 
 interface Subject {
   readonly program: string;
@@ -67,6 +69,16 @@ const subjects: readonly Subject[] = [
     model: (tables, frame, nowNs) => agent(tables, { ifindex: podIfindex, frame, hook: 'xdp' }, nowNs),
   },
   { program: 'transit', shortestBytes: shortestXdpBytes, verdicts: xdp, packet: randomUnderlayFrame, model: transit },
+  {
+    program: 'transit_tc',
+    shortestBytes: shortestTcBytes,
+    verdicts: tcUplink,
+    packet: randomUnderlayFrame,
+    model: (tables, frame, nowNs) => {
+      const { verdict, ...rest } = transit(tables, frame, nowNs, 'tc');
+      return { ...rest, verdict: verdict.kind === 'transmit' ? { kind: 'redirect', ifindex: tables.settings.uplinkIfindex } : verdict };
+    },
+  },
 ];
 
 let machine: { kernel: TestKernel; object: BpfObject; devices: readonly number[] } | undefined;

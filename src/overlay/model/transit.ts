@@ -36,9 +36,9 @@ import { Run, type Outcome } from './run.ts';
 import { aliveHost, endpointOf, isOwner, isValid, knownHost, localEndpoint, ownersOf, subnetOf, type Tables } from './tables.ts';
 import { addressesTo, encapsulate, firstOuterTtl, readdressed, withMacs, type OuterAddresses } from './tunnel.ts';
 
-/** What transit makes of a packet from the underlay; `nowNs` on the kernel's monotonic clock. */
-export function transit(tables: Tables, frame: Uint8Array, nowNs: bigint): Outcome {
-  const run = new Run(tables, frame, nowNs, true);
+/** What transit makes of a packet from the underlay; `nowNs` on the kernel's monotonic clock. With tc any link can be sent to. */
+export function transit(tables: Tables, frame: Uint8Array, nowNs: bigint, hook: 'tc' | 'xdp' = 'xdp'): Outcome {
+  const run = new Run(tables, frame, nowNs, hook === 'xdp');
   const outer = outerOf(frame, tables.settings.address);
   if (outer === undefined) return run.pass();
   const sourceHostId = tables.hostIds.get(formatAddress(outer.source));
