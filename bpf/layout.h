@@ -22,6 +22,9 @@ enum endpoint_kind {
   ENDPOINT_TOMBSTONE = 3, /* it was here and is now at `host_id` */
 };
 
+#define ENDPOINT_HAS_SERVICES 1
+#define ENDPOINT_HAS_POLICIES 2
+
 struct endpoint {
   __u32 kind;
   __u32 host_id;
@@ -34,6 +37,9 @@ struct endpoint {
 
 #define PORT_HAS_IPV4 1
 #define PORT_HAS_IPV6 2
+#define PORT_HAS_SERVICES 4
+#define PORT_HAS_POLICIES 8
+#define PORT_IS_GATEWAY 16 /* of the VPC: what comes from outside enters here */
 
 /* A pod's link, by the ifindex of its root side: what the pod may send. */
 struct port {
@@ -148,12 +154,16 @@ enum reason {
   LOOP = 16,
   UNTRUSTED = 17,
   INTERNAL = 18,
+  FRAGMENT = 19,
+  NO_BACKEND = 20,
   DELIVERED = 64,
   SENT_DIRECT = 65,
   SENT_VIA_OWNER = 66,
   SENT_BACK = 67,
   ANSWERED = 68,
   RELAYED = 69,
+  TRANSLATED = 70,
+  RESTORED = 71,
 };
 
 struct counter_key {
@@ -174,4 +184,98 @@ struct relayed_event {
   __u32 generation;
   __u8 source[ADDRESS_BYTES];
   __u8 destination[ADDRESS_BYTES];
+};
+
+/* Fragments of one packet. */
+struct fragment_key {
+  __u32 vni;
+  __u8 source[ADDRESS_BYTES];
+  __u8 destination[ADDRESS_BYTES];
+  __u32 id;
+  __u8 protocol; /* as the fragments name it */
+  __u8 reserved[3];
+};
+
+/* What only the first fragment has. */
+struct fragment {
+  __u64 expires_ns;
+  __be16 source_port;
+  __be16 destination_port;
+  __u8 protocol; /* behind all extension headers */
+  __u8 icmp_type;
+  __u8 reserved[2];
+};
+
+/* A port of a service. Port 0 with protocol 0 says that the address is a service's, with that of ICMP or ICMPv6 that echoes are answered. */
+struct service_key {
+  __u32 vni;
+  __u8 address[ADDRESS_BYTES];
+  __be16 port;
+  __u8 protocol;
+  __u8 reserved;
+};
+
+#define SERVICE_HAS_AFFINITY 1 /* all flows of a client's address have one backend */
+
+struct service {
+  __u32 service_id;
+  __u32 table_id;   /* in `backend_tables` */
+  __u32 generation; /* another one whenever the backends are others */
+  __u16 flags;
+  __u16 backends; /* that are ready */
+};
+
+#define BACKEND_SLOTS 251
+
+/* A slot of a service's table; without an address nobody. */
+struct backend {
+  __u8 address[ADDRESS_BYTES];
+  __be16 port;
+  __u16 flags;
+  __u32 reserved;
+};
+
+struct backend_key {
+  __u32 service_id;
+  __u8 address[ADDRESS_BYTES];
+  __be16 port;
+  __u16 reserved;
+};
+
+#define BACKEND_READY 1
+#define BACKEND_DRAINING 2 /* keeps its TCP connections */
+
+/* A backend of a service. */
+struct backend_state {
+  __u32 flags;
+};
+
+#define FLOW_FORWARD 0 /* as the client sends */
+#define FLOW_ANSWERS 1
+
+/* A flow of a VPC, as its packets have it. */
+struct flow_key {
+  __u32 vni;
+  __u8 protocol;
+  __u8 direction;
+  __be16 source_port;
+  __be16 destination_port;
+  __u16 reserved;
+  __u8 source[ADDRESS_BYTES];
+  __u8 destination[ADDRESS_BYTES];
+};
+
+#define TRANSLATION_ACKNOWLEDGED 1 /* TCP: the client has sent more than its SYN */
+#define TRANSLATION_CLOSING 2      /* TCP: one end has sent FIN or RST */
+#define TRANSLATION_HAIRPIN 4      /* the client is its own backend */
+
+/* FLOW_FORWARD: the backend. FLOW_ANSWERS: the service's address and port, which the client knows, and when the flow was used last. */
+struct translation {
+  __u64 used_ns;
+  __u32 service_id;
+  __u32 generation; /* of the service when the backend was found good */
+  __u8 address[ADDRESS_BYTES];
+  __be16 port;
+  __u16 state;
+  __u32 reserved;
 };

@@ -19,6 +19,14 @@
 /* About 24 reasons for each of 2,700 tenants. */
 #define MAX_COUNTERS 65536
 #define EVENTS_BYTES (256 * 1024)
+/* Packets that are on their way in fragments at one time. */
+#define MAX_FRAGMENTS 8192
+#define MAX_SERVICES 65536
+#define MAX_BACKEND_TABLES 4096
+/* 64 for each table. */
+#define MAX_BACKENDS 262144
+/* Two for each flow to a service; one that is forgotten is found again, as long as the backends are the same. */
+#define MAX_TRANSLATIONS 131072
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -100,6 +108,50 @@ struct {
   __type(key, struct counter_key);
   __type(value, struct counter);
 } counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, MAX_FRAGMENTS);
+  __type(key, struct fragment_key);
+  __type(value, struct fragment);
+} fragments SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_SERVICES);
+  __type(key, struct service_key);
+  __type(value, struct service);
+} services SEC(".maps");
+
+struct backend_table {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, BACKEND_SLOTS);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(struct backend));
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, MAX_BACKEND_TABLES);
+  __type(key, __u32);
+  __array(values, struct backend_table);
+} backend_tables SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_BACKENDS);
+  __type(key, struct backend_key);
+  __type(value, struct backend_state);
+} backends SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, MAX_TRANSLATIONS);
+  __type(key, struct flow_key);
+  __type(value, struct translation);
+} translations SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);

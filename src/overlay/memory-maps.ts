@@ -1,6 +1,6 @@
 import { assert, WeatherError } from '../base/errors.ts';
 import type { BpfMap, BpfMapOfMaps } from './kernel.ts';
-import { maps, ownerTables, type MapLayout } from './layout/maps.ts';
+import { backendTables, maps, ownerTables, type MapLayout, type TablesLayout } from './layout/maps.ts';
 
 /** The maps of the data path in memory, with the limits of the kernel's: for tests and simulations. */
 export interface MemoryMaps {
@@ -25,6 +25,8 @@ export function memoryMaps(maxEntries: Readonly<Record<string, number>> = {}): M
     [maps.hosts.name]: 'array',
     [maps.settings.name]: 'array',
     [maps.paths.name]: 'lru',
+    [maps.fragments.name]: 'lru',
+    [maps.translations.name]: 'lru',
     [maps.subnets.name]: 'trie',
   };
   const made = new Map<string, BpfMap>();
@@ -32,7 +34,9 @@ export function memoryMaps(maxEntries: Readonly<Record<string, number>> = {}): M
     const { name, key, value } = layout;
     made.set(name, new MemoryMap(name, kinds[name] ?? 'hash', key.byteLength, value.byteLength, maxEntries[name] ?? layout.maxEntries));
   }
-  const tables = new MemoryTables(ownerTables.name, ownerTables.maxEntries, ownerTables.slots, ownerTables.value.byteLength);
+  const tables = new Map<string, MemoryTables>();
+  for (const { name, maxEntries: most, slots, value } of [ownerTables, backendTables] as TablesLayout<unknown>[])
+    tables.set(name, new MemoryTables(name, most, slots, value.byteLength));
   return {
     map: (name) => {
       const map = made.get(name);
@@ -40,8 +44,9 @@ export function memoryMaps(maxEntries: Readonly<Record<string, number>> = {}): M
       return map;
     },
     mapOfMaps: (name) => {
-      if (name !== tables.name) throw new WeatherError('bpf-map', `there is no map of maps ${name}`);
-      return tables;
+      const arrays = tables.get(name);
+      if (arrays === undefined) throw new WeatherError('bpf-map', `there is no map of maps ${name}`);
+      return arrays;
     },
   };
 }

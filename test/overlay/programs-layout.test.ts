@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { reason } from '../../src/overlay/layout/counter.ts';
 import { relayedEventCodec } from '../../src/overlay/layout/event.ts';
-import { maps, ownerTables } from '../../src/overlay/layout/maps.ts';
+import { backendTables, maps, ownerTables } from '../../src/overlay/layout/maps.ts';
 import type { PlacedField } from '../../src/overlay/layout/record.ts';
 import { skipWithoutKernel, TestKernel } from '../../src/kernel/bpf/test-kernel.ts';
 
@@ -54,7 +54,12 @@ const numbers = ['index_key'];
 
 test('records have the sizes and offsets of their structs, and reasons their numbers', { skip }, () => {
   const types = readTypes();
-  const codecs = [...Object.values(maps).flatMap(({ key, value }) => [key, value]), ownerTables.value, relayedEventCodec];
+  const codecs = [
+    ...Object.values(maps).flatMap(({ key, value }) => [key, value]),
+    ownerTables.value,
+    backendTables.value,
+    relayedEventCodec,
+  ];
   const names = new Set<string>();
   for (const { structName, byteLength, fields } of codecs as readonly {
     structName: string;
@@ -72,7 +77,7 @@ test('records have the sizes and offsets of their structs, and reasons their num
       structName,
     );
   }
-  assert.equal(names.size, 13);
+  assert.equal(names.size, 22);
   const enumOf = (name: string): Record<string, number> =>
     Object.fromEntries(
       types.find((type) => type.kind === 'ENUM' && type.name === name)!.values!.map(({ name, val }) => [camelCase(name), val]),
@@ -90,5 +95,5 @@ test('maps have the sizes and limits that the codecs say', { skip }, () => {
     assert.deepEqual([map.keyBytes, map.maxEntries], [key.byteLength, maxEntries], name);
     assert.equal(perCpu ? map.valueBytes % value.byteLength : map.valueBytes, perCpu ? 0 : value.byteLength, name);
   }
-  assert.equal(object.mapOfMaps(ownerTables.name).maxEntries, ownerTables.maxEntries);
+  for (const { name, maxEntries } of [ownerTables, backendTables]) assert.equal(object.mapOfMaps(name).maxEntries, maxEntries);
 });

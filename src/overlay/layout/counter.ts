@@ -20,12 +20,16 @@ export const reason = {
   loop: 16,
   untrusted: 17,
   internal: 18,
+  fragment: 19,
+  noBackend: 20,
   delivered: 64,
   sentDirect: 65,
   sentViaOwner: 66,
   sentBack: 67,
   answered: 68,
   relayed: 69,
+  translated: 70,
+  restored: 71,
 } as const;
 
 export type Reason = keyof typeof reason;

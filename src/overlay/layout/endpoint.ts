@@ -22,6 +22,9 @@ export const endpointKind = {
   tombstone: 3,
 } as const;
 
+/** Of a local endpoint: its VPC has services, has policies. */
+export const endpointFlag = { hasServices: 1, hasPolicies: 2 } as const;
+
 /** An endpoint, in the map `endpoints`. */
 export interface Endpoint {
   /** One of `endpointKind`. */
@@ -33,6 +36,7 @@ export interface Endpoint {
   /** The root side of its veth when local, else 0. */
   readonly ifindex: number;
   readonly identity: number;
+  /** Of `endpointFlag`. */
   readonly flags: number;
   readonly mac: Uint8Array;
 }

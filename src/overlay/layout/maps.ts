@@ -1,3 +1,18 @@
+import {
+  backendCodec,
+  backendKeyCodec,
+  backendSlots,
+  backendStateCodec,
+  serviceCodec,
+  serviceKeyCodec,
+  type Backend,
+  type BackendKey,
+  type BackendState,
+  type Service,
+  type ServiceKey,
+} from './service.ts';
+import { fragmentCodec, fragmentKeyCodec, type Fragment, type FragmentKey } from './fragment.ts';
+import { flowKeyCodec, translationCodec, type FlowKey, type Translation } from './translation.ts';
 import { counterCodec, counterKeyCodec, type Counter, type CounterKey } from './counter.ts';
 import { endpointCodec, endpointKeyCodec, type Endpoint, type EndpointKey } from './endpoint.ts';
 import { hostAddressCodec, hostCodec, type Host, type HostAddress } from './host.ts';
@@ -27,6 +42,10 @@ export interface MapLayouts {
   readonly settings: MapLayout<Index, Settings>;
   readonly devices: MapLayout<Index, Index>;
   readonly counters: MapLayout<CounterKey, Counter>;
+  readonly fragments: MapLayout<FragmentKey, Fragment>;
+  readonly services: MapLayout<ServiceKey, Service>;
+  readonly backends: MapLayout<BackendKey, BackendState>;
+  readonly translations: MapLayout<FlowKey, Translation>;
 }
 
 export const maps: MapLayouts = {
@@ -39,15 +58,25 @@ export const maps: MapLayouts = {
   settings: { name: 'settings', key: indexCodec, value: settingsCodec, maxEntries: 1 },
   devices: { name: 'devices', key: indexCodec, value: indexCodec, maxEntries: 4096 },
   counters: { name: 'counters', key: counterKeyCodec, value: counterCodec, maxEntries: 65536 },
+  fragments: { name: 'fragments', key: fragmentKeyCodec, value: fragmentCodec, maxEntries: 8192 },
+  services: { name: 'services', key: serviceKeyCodec, value: serviceCodec, maxEntries: 65536 },
+  backends: { name: 'backends', key: backendKeyCodec, value: backendStateCodec, maxEntries: 262144 },
+  translations: { name: 'translations', key: flowKeyCodec, value: translationCodec, maxEntries: 131072 },
 };
 
-/** The array of owner tables: one inner array of `slots` owners for each table id. */
-export const ownerTables: {
+/** An array of tables: an inner array of `slots` values for each table id. */
+export interface TablesLayout<T> {
   readonly name: string;
   readonly maxEntries: number;
   readonly slots: number;
-  readonly value: RecordCodec<Owners>;
-} = { name: 'owner_tables', maxEntries: 4096, slots: ownerSlots, value: ownersCodec };
+  readonly value: RecordCodec<T>;
+}
+
+/** The owners of each subnet. */
+export const ownerTables: TablesLayout<Owners> = { name: 'owner_tables', maxEntries: 4096, slots: ownerSlots, value: ownersCodec };
+
+/** The backends of each service. */
+export const backendTables: TablesLayout<Backend> = { name: 'backend_tables', maxEntries: 4096, slots: backendSlots, value: backendCodec };
 
 /** The ring buffer of `RelayedEvent`. */
 export const events: { readonly name: string; readonly byteLength: number } = { name: 'events', byteLength: 262144 };

@@ -1,6 +1,6 @@
 import { recordCodec, type RecordCodec } from './record.ts';
 
-export const portFlag = { hasIpv4: 1, hasIpv6: 2 } as const;
+export const portFlag = { hasIpv4: 1, hasIpv6: 2, hasServices: 4, hasPolicies: 8, isGateway: 16 } as const;
 
 /** A pod's link to this host, in the map `ports` under the ifindex of its root side: what the pod may send. */
 export interface Port {

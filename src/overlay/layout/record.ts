@@ -1,16 +1,16 @@
 /**
  * Records of the data path's maps. Each is a C struct of `bpf/layout.h`: fields in order, without holes, integers in the byte order of
- * the host, which is little endian on every machine the data path is built for. Addresses and MACs are octets in network order.
+ * the host, which is little endian on every machine the data path is built for. Addresses, MACs and ports (`be16`) are in network order.
  */
 import { assert } from '../../base/errors.ts';
 
 /** What a field is: its C type, or how many octets. A `u64` is a bigint. */
-export type FieldType = 'u16' | 'u32' | 'u64' | 'mac' | 'address';
+export type FieldType = 'u8' | 'u16' | 'be16' | 'u32' | 'u64' | 'mac' | 'address';
 
-const widths: Readonly<Record<FieldType, number>> = { u16: 2, u32: 4, u64: 8, mac: 6, address: 16 };
+const widths: Readonly<Record<FieldType, number>> = { u8: 1, u16: 2, be16: 2, u32: 4, u64: 8, mac: 6, address: 16 };
 
 /** Types of fields whose values are of type `V`. */
-type TypeOf<V> = V extends bigint ? 'u64' : V extends number ? 'u16' | 'u32' : 'mac' | 'address';
+type TypeOf<V> = V extends bigint ? 'u64' : V extends number ? 'u8' | 'u16' | 'be16' | 'u32' : 'mac' | 'address';
 
 /** Fields of `T` in the order of the struct; a number stands for that many reserved octets, which are written as 0 and not read. */
 export type Fields<T> = readonly (readonly [name: keyof T & string, type: TypeOf<T[keyof T]>] | number)[];
@@ -61,7 +61,9 @@ function encode(structName: string, fields: readonly PlacedField[], byteLength: 
   const view = new DataView(bytes.buffer);
   for (const { name, type, offset, width } of fields) {
     const value = record[name];
-    if (type === 'u16') view.setUint16(offset, value as number, true);
+    if (type === 'u8') view.setUint8(offset, value as number);
+    else if (type === 'u16') view.setUint16(offset, value as number, true);
+    else if (type === 'be16') view.setUint16(offset, value as number, false);
     else if (type === 'u32') view.setUint32(offset, value as number, true);
     else if (type === 'u64') view.setBigUint64(offset, value as bigint, true);
     else {
@@ -78,7 +80,9 @@ function decode(structName: string, fields: readonly PlacedField[], byteLength: 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const record: Record<string, unknown> = {};
   for (const { name, type, offset, width } of fields) {
-    if (type === 'u16') record[name] = view.getUint16(offset, true);
+    if (type === 'u8') record[name] = view.getUint8(offset);
+    else if (type === 'u16') record[name] = view.getUint16(offset, true);
+    else if (type === 'be16') record[name] = view.getUint16(offset, false);
     else if (type === 'u32') record[name] = view.getUint32(offset, true);
     else if (type === 'u64') record[name] = view.getBigUint64(offset, true);
     else record[name] = bytes.slice(offset, offset + width);
