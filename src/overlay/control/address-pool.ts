@@ -1,5 +1,6 @@
 import { addressIn, bitOf, bitsIn, blockAddresses, blockAt, blockCount, blockKey, blockOf, isInPrefix, usableMask } from './address.ts';
 import type { AddressHex, BlockHex } from './address.ts';
+import { dnsAddressOf } from '../dns/dns-address.ts';
 import type { Durations } from './durations.ts';
 import type { SubnetPrefix, SubnetSpec } from './spec.ts';
 
@@ -41,12 +42,14 @@ export class AddressPool {
   readonly prefix: SubnetPrefix;
   readonly blocks: Map<BlockHex, HeldBlock> = new Map<BlockHex, HeldBlock>();
   readonly #durations: Durations;
+  readonly #dnsAddress: AddressHex | undefined;
   readonly #refused = new Map<BlockHex, number>();
 
   constructor(subnet: SubnetSpec, prefix: SubnetPrefix, durations: Durations) {
     this.subnet = subnet;
     this.prefix = prefix;
     this.#durations = durations;
+    this.#dnsAddress = dnsAddressOf(prefix);
   }
 
   /** A lease has been given or renewed: from now on these addresses and no others of the block. */
@@ -66,7 +69,7 @@ export class AddressPool {
       };
       this.blocks.set(block, held);
     }
-    held.mask = mask & usableMask(this.prefix, block, this.prefix.gateway);
+    held.mask = mask & usableMask(this.prefix, block, this.prefix.gateway, this.#dnsAddress);
     held.token = Math.max(held.token, token);
     held.expiresMs = expiresMs;
     return held;
@@ -170,7 +173,7 @@ export class AddressPool {
     const looks = Math.min(count, this.blocks.size + this.#refused.size + blockTries + (fixed === undefined ? 0 : blockCount(fixed)));
     for (let look = 0; look < looks; look++) {
       const block = blockAt(this.prefix, (start + look) % count);
-      if (this.blocks.has(block) || usableMask(this.prefix, block, this.prefix.gateway) === 0) continue;
+      if (this.blocks.has(block) || usableMask(this.prefix, block, this.prefix.gateway, this.#dnsAddress) === 0) continue;
       if (fixed !== undefined && isInPrefix(blockKey(block), fixed)) continue;
       if (nowMs >= (this.#refused.get(block) ?? -Infinity)) return block;
     }

@@ -88,15 +88,15 @@ export function blockAt({ address }: Prefix, index: number): BlockHex {
 }
 
 /**
- * Addresses of a block that endpoints may have: those of the prefix without its first (the network's), the gateway, and the last one of an
- * IPv4 prefix (broadcast). IPv6 has no broadcast.
+ * Addresses of a block that endpoints may have: those of the prefix without its first (the network's), those that are reserved (the gateway's and
+ * that of DNS), and the last one of an IPv4 prefix (broadcast). IPv6 has no broadcast.
  */
-export function usableMask(prefix: Prefix, block: BlockHex, gateway: AddressHex | undefined): number {
+export function usableMask(prefix: Prefix, block: BlockHex, ...reserved: readonly (AddressHex | undefined)[]): number {
   const size = Math.min(blockAddresses, 2 ** (addressBits - prefix.length));
   const start = size === blockAddresses ? 0 : Number.parseInt(prefix.address[addressDigits - 1]!, 16);
   let mask = ((1 << size) - 1) << start;
   if (block === blockOf(prefix.address)) mask &= ~bitOf(prefix.address);
-  if (gateway !== undefined && block === blockOf(gateway)) mask &= ~bitOf(gateway);
+  for (const address of reserved) if (address !== undefined && block === blockOf(address)) mask &= ~bitOf(address);
   if (isIpv4Prefix(prefix)) {
     const last = (BigInt(`0x${prefix.address}`) + (1n << BigInt(addressBits - prefix.length)) - 1n)
       .toString(16)

@@ -46,7 +46,7 @@ const examples = [...page.matchAll(/```yaml\n(.*?)```\n(?:```text\n(.*?)\n```)?/
 test('the examples of the page are a whole, with every kind', () => {
   const resources = examples.filter(({ message }) => message === undefined).flatMap(({ text }) => parseOverlayResources(text, 'FILE'));
   assert.deepEqual(new Set(resources.map(({ resource }) => resource.kind)), new Set(overlayKinds));
-  assert.equal(tenantNetworks(resources).endpoints.length, 1);
+  assert.equal(tenantNetworks(resources).endpoints.length, 2);
 });
 
 for (const { text, message } of examples) {

@@ -16,6 +16,8 @@ import { checked, table, type TableSchema } from '../../site/resource-schema.ts'
 import { address, contains, isIpv4Text, mac, overlap, prefix, prefixOf } from './address-types.ts';
 import type {
   EgressRule,
+  EndpointForward,
+  EndpointOffer,
   EndpointSpec,
   IngressRule,
   Labels,
@@ -30,6 +32,7 @@ import type {
   SubnetSpec,
   VpcSpec,
 } from './resource-types.ts';
+import { socketAddress } from './socket-address.ts';
 
 /** What each kind may say by itself. What a set of them says together is checked in `network.ts`. */
 
@@ -45,6 +48,8 @@ const blockLength = 124;
 const vpcPrefixLimit = 16;
 /** Ports of one service: each is a record in the data path. */
 const servicePortLimit = 64;
+/** Forwards of one endpoint, and offers: each is a socket of the daemon. */
+const joinedPortLimit = 64;
 
 const name = text({
   maximumLength: 63,
@@ -89,6 +94,11 @@ const vpcTable: TableSchema<VpcSpec> = checked(
     vni: optional(integer(1, highestVni), 'what tells its packets from those of other VPCs; one is chosen when absent'),
     prefixes: required(list(prefix(), 1), 'ranges of addresses that its subnets may have'),
     peers: withDefault(list(name), [], 'VPCs whose endpoints are reached too; each of the two names the other'),
+    dns: withDefault(
+      choice(['forward', 'local', 'off']),
+      'forward',
+      "forward: names that are not the VPC's own are asked of the host's resolvers; local: they are refused; off: there is no DNS",
+    ),
   }),
   ({ prefixes: given, peers }, path) => {
     atMost(vpcPrefixLimit, given, [...path, 'prefixes']);
@@ -142,6 +152,18 @@ const ifname = text({
   patternMeaning: 'the name of an interface: at most 15 letters, digits, ".", "_" and "-"',
 });
 
+const forwardTable: TableSchema<EndpointForward> = table<EndpointForward>({
+  protocol: withDefault(choice(['tcp', 'udp']), 'tcp', 'protocol'),
+  port: required(port, 'port that clients in the VPC use'),
+  to: required(socketAddress(), 'where the program on the host listens'),
+});
+
+const offerTable: TableSchema<EndpointOffer> = table<EndpointOffer>({
+  protocol: withDefault(choice(['tcp', 'udp']), 'tcp', 'protocol'),
+  listen: required(socketAddress(), 'where the host listens'),
+  to: required(socketAddress(), 'where the program in the VPC listens'),
+});
+
 const endpointTable: TableSchema<EndpointSpec> = checked(
   table<EndpointSpec>({
     subnet: required(name, 'subnet that it is in'),
@@ -153,8 +175,25 @@ const endpointTable: TableSchema<EndpointSpec> = checked(
       'network namespace on that host',
     ),
     ifname: withDefault(ifname, 'eth0', 'name of its interface'),
+    forward: withDefault(list(forwardTable), [], 'ports of its addresses that lead to programs on the host'),
+    offer: withDefault(list(offerTable), [], 'ports of the host that lead into the VPC'),
   }),
-  ({ addresses: given }, path) => onePerFamily(given, [...path, 'addresses']),
+  ({ addresses: given, netns, forward, offer }, path) => {
+    onePerFamily(given, [...path, 'addresses']);
+    atMost(joinedPortLimit, forward, [...path, 'forward']);
+    atMost(joinedPortLimit, offer, [...path, 'offer']);
+    once(
+      forward.map(({ protocol, port: number }) => `${protocol} ${number}`),
+      [...path, 'forward'],
+    );
+    once(
+      offer.map(({ protocol, listen }) => `${protocol} ${listen}`),
+      [...path, 'offer'],
+    );
+    if (netns !== undefined && forward.length + offer.length > 0) {
+      throw new SchemaProblem('invalid', [...path, 'netns'], 'is made by the daemon when there is a forward or an offer');
+    }
+  },
 );
 
 const servicePortTable: TableSchema<ServicePort> = table<ServicePort>({
@@ -259,6 +298,8 @@ export const overlayTables: { readonly [K in OverlayKind]: TableSchema<OverlaySp
 
 /** Maps inside of maps, for the page about them. */
 export const overlayInnerTables: Readonly<Record<string, TableSchema<object>>> = {
+  'Endpoint.forward[]': forwardTable,
+  'Endpoint.offer[]': offerTable,
   'OverlayService.ports[]': servicePortTable,
   'OverlayPolicy.ingress[]': ingressTable,
   'OverlayPolicy.egress[]': egressTable,

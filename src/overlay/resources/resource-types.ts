@@ -15,6 +15,8 @@ export interface VpcSpec {
   readonly prefixes: readonly string[];
   /** VPCs whose addresses are reached too. Each names the other. */
   readonly peers: readonly string[];
+  /** What becomes of names that are not the VPC's own: asked of the host's resolvers, or refused; off: nobody answers. */
+  readonly dns: 'forward' | 'local' | 'off';
 }
 
 export interface SubnetSpec {
@@ -39,6 +41,27 @@ export interface EndpointSpec {
   /** Path of the network namespace on that host. */
   readonly netns?: string;
   readonly ifname: string;
+  /** Ports of its addresses behind which there is a program on the host. */
+  readonly forward: readonly EndpointForward[];
+  /** Ports of the host behind which there is a program in the VPC. */
+  readonly offer: readonly EndpointOffer[];
+}
+
+/** A port of an endpoint that the daemon serves. */
+export interface EndpointForward {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** Where the program on the host listens, such as `127.0.0.1:15432`. */
+  readonly to: string;
+}
+
+/** A port of the host that the daemon serves; connections go into the VPC from the endpoint's address. */
+export interface EndpointOffer {
+  readonly protocol: 'tcp' | 'udp';
+  /** On the host, such as `127.0.0.1:18080`. */
+  readonly listen: string;
+  /** In the VPC. */
+  readonly to: string;
 }
 
 export type Labels = Readonly<Record<string, string>>;

@@ -17,11 +17,11 @@ function documentOf(kind: string, ...spec: string[]): string {
 }
 
 const accepted: readonly (readonly [string, unknown])[] = [
-  [documentOf('VPC', 'prefixes: [10.0.0.0/8, "FD00:0::0/48"]'), { prefixes: ['10.0.0.0/8', 'fd00::/48'], peers: [] }],
+  [documentOf('VPC', 'prefixes: [10.0.0.0/8, "FD00:0::0/48"]'), { prefixes: ['10.0.0.0/8', 'fd00::/48'], peers: [], dns: 'forward' }],
   [documentOf('Subnet', 'vpc: red', 'prefixes: [10.1.0.0/30]'), { vpc: 'red', prefixes: ['10.1.0.0/30'], gateways: [], fixed: [] }],
   [
     documentOf('Endpoint', 'subnet: front', 'mac: 02:00:00:00:00:0A'),
-    { subnet: 'front', addresses: [], mac: '02:00:00:00:00:0a', ifname: 'eth0' },
+    { subnet: 'front', addresses: [], mac: '02:00:00:00:00:0a', ifname: 'eth0', forward: [], offer: [] },
   ],
   [
     documentOf('OverlayService', 'vpc: red', 'addresses: ["fd00::1"]', 'ports: [{port: 80}]', 'selector: {app: web}', 'affinity: client'),

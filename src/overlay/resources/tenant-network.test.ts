@@ -46,7 +46,7 @@ test('the records say what the resources say', () => {
   const hex = addressHex;
   assert.deepEqual(networks, {
     vpcs: [
-      { name: 'blue', vni: undefined, prefixes: [{ address: hex('10.0.0.0'), length: 104 }], peers: [] },
+      { name: 'blue', vni: undefined, prefixes: [{ address: hex('10.0.0.0'), length: 104 }], peers: [], dns: 'forward' },
       {
         name: 'red',
         vni: 5,
@@ -55,6 +55,7 @@ test('the records say what the resources say', () => {
           { address: hex('fd00::'), length: 48 },
         ],
         peers: [],
+        dns: 'forward',
       },
     ],
     subnets: [
@@ -84,6 +85,8 @@ test('the records say what the resources say', () => {
         host: 'h1',
         netns: '/run/netns/a',
         ifname: 'eth0',
+        forward: [],
+        offer: [],
         labels: { app: 'web' },
       },
     ],

@@ -2,9 +2,20 @@ import { InputError } from '../../base/errors.ts';
 import type { Path } from '../../management/schema.ts';
 import { isInPrefix, type AddressHex, type Prefix } from '../control/address.ts';
 import type { SubnetPrefix } from '../control/spec.ts';
+import { dnsAddressOf } from '../dns/dns-address.ts';
 import { addressBehind, addressOf, contains, isIpv4Text, lastOf, overlap, prefixOf } from './address-types.ts';
 import type { PlacedResource } from './resources.ts';
-import type { Labels, OverlayKind, OverlayResourceOf, PolicyPeer, PolicyPort, ServicePort } from './resource-types.ts';
+import type {
+  EndpointForward,
+  EndpointOffer,
+  Labels,
+  OverlayKind,
+  OverlayResourceOf,
+  PolicyPeer,
+  PolicyPort,
+  ServicePort,
+  VpcSpec,
+} from './resource-types.ts';
 
 /**
  * What a set of resources says together, as plain records in the order of their names. Which numbers and owners things get, and what is
@@ -24,6 +35,7 @@ export interface Vpc {
   readonly vni: number | undefined;
   readonly prefixes: readonly Prefix[];
   readonly peers: readonly string[];
+  readonly dns: VpcSpec['dns'];
 }
 
 export interface Subnet {
@@ -45,6 +57,8 @@ export interface Endpoint {
   readonly host: string | undefined;
   readonly netns: string | undefined;
   readonly ifname: string;
+  readonly forward: readonly EndpointForward[];
+  readonly offer: readonly EndpointOffer[];
   readonly labels: Labels;
 }
 
@@ -156,7 +170,7 @@ class Reading {
       if (common !== undefined)
         throw conflict(path, `${common} overlaps an address range of VPC '${peerName}': peers cannot share addresses`);
     }
-    return { name, vni: spec.vni, prefixes, peers: spec.peers };
+    return { name, vni: spec.vni, prefixes, peers: spec.peers, dns: spec.dns };
   }
 
   #subnet({ name, spec, place }: Placed<'Subnet'>): Subnet {
@@ -203,12 +217,12 @@ class Reading {
       const prefix = prefixes.find((outer) => isInPrefix(address, outer));
       if (prefix === undefined) throw conflict(path, `${written} is not in subnet '${spec.subnet}'`);
       checkInside(address, prefix, `subnet '${spec.subnet}'`, path);
-      if (address === prefix.gateway) throw conflict(path, `${written} is the gateway of subnet '${spec.subnet}'`);
+      checkFree(address, prefix, written, spec.subnet, path);
       this.#take(vpc, address, `Endpoint '${name}'`, path);
       return address;
     });
-    const { mac, host, netns, ifname } = spec;
-    return { name, vpc, subnet: spec.subnet, addresses, mac: mac?.replaceAll(':', ''), host, netns, ifname, labels };
+    const { mac, host, netns, ifname, forward, offer } = spec;
+    return { name, vpc, subnet: spec.subnet, addresses, mac: mac?.replaceAll(':', ''), host, netns, ifname, forward, offer, labels };
   }
 
   #service({ name, spec, place }: Placed<'OverlayService'>, subnets: readonly Subnet[]): Service {
@@ -221,7 +235,7 @@ class Reading {
       for (const subnet of subnets) {
         const prefix = subnet.vpc === spec.vpc ? subnet.prefixes.find((outer) => isInPrefix(address, outer)) : undefined;
         if (prefix === undefined) continue;
-        if (address === prefix.gateway) throw conflict(path, `${written} is the gateway of subnet '${subnet.name}'`);
+        checkFree(address, prefix, written, subnet.name, path);
         if (prefix.fixed === undefined || !isInPrefix(address, prefix.fixed)) {
           throw conflict(
             path,
@@ -283,6 +297,12 @@ function checkInside(address: AddressHex, prefix: Prefix, what: string, path: st
   if (address === prefix.address) throw conflict(path, `is the first address of ${what}, which is the network's own`);
   const isIpv4 = addressOf('0.0.0.0').slice(0, 24) === address.slice(0, 24);
   if (isIpv4 && address === lastOf(prefix)) throw conflict(path, `is the last address of ${what}, which is for broadcast`);
+}
+
+/** Neither the gateway's nor that of DNS. */
+function checkFree(address: AddressHex, prefix: SubnetPrefix, written: string, subnet: string, path: string): void {
+  if (address === prefix.gateway) throw conflict(path, `${written} is the gateway of subnet '${subnet}'`);
+  if (address === dnsAddressOf(prefix)) throw conflict(path, `${written} is the address of DNS in subnet '${subnet}'`);
 }
 
 function rulesOf(rules: readonly { readonly peers: readonly PolicyPeer[]; readonly ports: readonly PolicyPort[] }[]): readonly Rule[] {
