@@ -1,9 +1,10 @@
 import { endpointKind, type Endpoint } from '../layout/endpoint.ts';
 import { hostFlag } from '../layout/host.ts';
-import { maps, type MapLayout } from '../layout/maps.ts';
+import { maps } from '../layout/maps.ts';
 import { portFlag } from '../layout/port.ts';
 import { subnetKind } from '../layout/subnet.ts';
-import { hexOf, isIpv4Prefix, octetsOf, type AddressHex, type MacHex } from './address.ts';
+import { isIpv4Prefix, octetsOf, type AddressHex, type MacHex } from './address.ts';
+import { setRecord, type MapBuilder } from './map-builder.ts';
 import type { MapWrite } from './plan.ts';
 import type { HostSpec, OverlaySpec, SubnetSpec } from './spec.ts';
 
@@ -40,16 +41,13 @@ export interface Tombstone {
   readonly untilMs: number;
 }
 
-/** Records of the maps while they are put together, as `MapContents`. */
-export type MapBuilder = Map<string, Map<string, string>>;
-
 const noAddress = '0'.repeat(32);
 const vniBits = 32;
 
 /** Hosts, subnets and this host itself: what follows from the spec alone. `isAlive`: as this host believes. */
 export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: HostSpec) => boolean): MapBuilder {
   const builder: MapBuilder = new Map();
-  set(
+  setRecord(
     builder,
     maps.settings,
     { index: 0 },
@@ -63,18 +61,18 @@ export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: Host
     },
   );
   // The transit program answers out of the uplink.
-  set(builder, maps.devices, { index: self.uplinkIfindex }, { index: self.uplinkIfindex });
+  setRecord(builder, maps.devices, { index: self.uplinkIfindex }, { index: self.uplinkIfindex });
   for (const host of spec.hosts) {
     const address = octetsOf(host.address);
     const flags = hostFlag.known | (isAlive(host) ? hostFlag.alive : 0);
     const { generation, mtu } = host;
-    set(builder, maps.hosts, { index: host.hostId }, { address, mac: octetsOf(host.mac), flags, generation, mtu });
-    set(builder, maps.hostIds, { address }, { index: host.hostId });
+    setRecord(builder, maps.hosts, { index: host.hostId }, { address, mac: octetsOf(host.mac), flags, generation, mtu });
+    setRecord(builder, maps.hostIds, { address }, { index: host.hostId });
   }
   for (const { vni, subnetId, tableId, mtu, prefixes, gatewayMac } of spec.subnets) {
     const gatewayOf = (isIpv4: boolean): AddressHex => prefixes.find((prefix) => isIpv4Prefix(prefix) === isIpv4)?.gateway ?? noAddress;
     for (const { address, length } of prefixes) {
-      set(
+      setRecord(
         builder,
         maps.subnets,
         { prefixLength: vniBits + length, vni, address: octetsOf(address) },
@@ -102,8 +100,8 @@ export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: Su
   const addressOf = (isIpv4: boolean): AddressHex =>
     endpoint.addresses.find((address) => isIpv4Prefix({ address, length: 128 }) === isIpv4) ?? noAddress;
   const [ipv4, ipv6] = [addressOf(true), addressOf(false)];
-  set(builder, maps.devices, { index: ifindex }, { index: ifindex });
-  set(
+  setRecord(builder, maps.devices, { index: ifindex }, { index: ifindex });
+  setRecord(
     builder,
     maps.ports,
     { index: ifindex },
@@ -124,7 +122,7 @@ export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: Su
 
 /** Adds what the host knows about an address. */
 export function addEndpoint(builder: MapBuilder, vni: number, address: AddressHex, endpoint: Endpoint): void {
-  set(builder, maps.endpoints, { vni, address: octetsOf(address) }, endpoint);
+  setRecord(builder, maps.endpoints, { vni, address: octetsOf(address) }, endpoint);
 }
 
 /** The record of an endpoint that is here. */
@@ -158,13 +156,4 @@ export function endpointWrite(vni: number, address: AddressHex, endpoint: Endpoi
 /** The writes that take a port away. */
 export function portDeletes(ifindex: number): MapWrite[] {
   return [maps.ports, maps.devices].map(({ name, key }) => ({ kind: 'delete', map: name, key: key.encode({ index: ifindex }) }));
-}
-
-function set<K, V>(builder: MapBuilder, layout: MapLayout<K, V>, key: K, value: V): void {
-  let records = builder.get(layout.name);
-  if (records === undefined) {
-    records = new Map();
-    builder.set(layout.name, records);
-  }
-  records.set(hexOf(layout.key.encode(key)), hexOf(layout.value.encode(value)));
 }
