@@ -1,6 +1,6 @@
 import { readdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { BpfObject } from '../overlay/kernel.ts';
+import type { BpfObject, TestRun } from '../overlay/kernel.ts';
 import { plannedMaps, recordsOf, type MapContents, type MapWrite } from '../overlay/control/plan.ts';
 import { settingsCodec, type Settings } from '../overlay/layout/settings.ts';
 import { events, maps } from '../overlay/layout/maps.ts';
@@ -75,6 +75,11 @@ export class DataPath implements Disposable {
 
   record(map: string, key: Uint8Array): Uint8Array | undefined {
     return this.#object.map(map).get(key);
+  }
+
+  /** Runs a program on a frame, as if that had come in at `ifindex`: counters and paths change as they would. Throws WeatherError. */
+  testRun(program: string, frame: Uint8Array, ifindex: number): TestRun {
+    return this.#object.program(program).testRun(frame, { ifindex });
   }
 
   counters(): readonly (CounterKey & Counter)[] {

@@ -6,6 +6,9 @@ import { LineSplitter } from '../management/line-splitter.ts';
 import type { AttachmentKey } from '../overlay/cni/cni-environment.ts';
 import { parseStoredEndpoint } from '../overlay/control/stored-endpoint.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
+import type { TracePacket } from '../overlay/trace/trace-packet.ts';
+import type { TraceReport } from '../overlay/trace/trace-report.ts';
+import { parseTraceRequest, type TraceRequest } from '../overlay/trace/trace-request.ts';
 
 /*
  * One line of JSON each way:
@@ -13,6 +16,7 @@ import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
  *   {"ask":"status"}                                               {"answer":{...}}
  *   {"ask":"moveOut","containerId":"...","ifname":"eth0"}          {"answer":{"hostId":1,"endpoint":{...}}}
  *   {"ask":"moveIn","ticket":{"hostId":1,"endpoint":{...}}}        {"answer":{}}
+ *   {"ask":"trace","vni":7,"source":"10.0.0.2",...}               {"answer":{"steps":[...],...}}
  *                                                                  {"error":{"code":"...","message":"..."}}
  */
 
@@ -29,12 +33,15 @@ export interface Operations {
   moveOut(key: AttachmentKey): Promise<MoveTicket>;
   /** The pod that is added next with these addresses is the one of the ticket. */
   moveIn(ticket: MoveTicket): void;
+  /** Walks a packet through the programs of the hosts. */
+  trace(vni: number, packet: TracePacket): Promise<TraceReport>;
 }
 
 export type OperatorRequest =
   | { readonly ask: 'status' }
   | ({ readonly ask: 'moveOut' } & AttachmentKey)
-  | { readonly ask: 'moveIn'; readonly ticket: unknown };
+  | { readonly ask: 'moveIn'; readonly ticket: unknown }
+  | ({ readonly ask: 'trace' } & TraceRequest);
 
 /** Serves operators of this host on a unix socket of mode 0600. Throws WeatherError. */
 export function openOperatorSocket(path: string, operations: Operations, log: Logger): Promise<AsyncDisposable> {
@@ -86,6 +93,11 @@ async function answer(line: string, operations: Operations): Promise<object> {
       if (ticket === undefined) throw new WeatherError('bad-ticket', 'this is not the ticket of a move');
       operations.moveIn(ticket);
       return {};
+    }
+    case 'trace': {
+      const trace = parseTraceRequest(request);
+      if (trace === undefined) throw new WeatherError('bad-request', 'trace needs a VNI, two addresses, a protocol and ports');
+      return operations.trace(trace.vni, trace.packet);
     }
     default:
       throw new WeatherError('bad-request', 'the request is not known');

@@ -28,6 +28,8 @@ import { PeerMesh } from './peer-mesh.ts';
 import { PodLinks } from './pod-links.ts';
 import { HostPodNetwork } from './pod-network.ts';
 import { StateStore } from './state-store.ts';
+import { TraceRunner } from './trace-runner.ts';
+import { Tracer } from './tracer.ts';
 import { Underlay } from './underlay.ts';
 
 export interface OverlayHostOptions {
@@ -168,8 +170,18 @@ export class OverlayHost implements AsyncDisposable {
         refreshSpec();
         loop.act();
       },
-      received: (from, text) => loop.received(from, text),
+      received: (from, text) => tracer.received(from, text) || loop.received(from, text),
     });
+    const tracer = stack.use(
+      new Tracer({
+        hostId: self.hostId,
+        runner: new TraceRunner({ hostId: self.hostId, uplinkIfindex: link.index, agent, dataPath }),
+        hosts: () => configuration.hosts,
+        ownersOf: (vni, address) => control.ownersOf(vni, address),
+        send: (to, text) => mesh.send(to, text),
+        log: log.child('trace'),
+      }),
+    );
     stack.use(mesh);
     stack.use(loop);
     loop.start();
@@ -237,6 +249,7 @@ export class OverlayHost implements AsyncDisposable {
         return loop.moveOut(found.index);
       },
       moveIn: (ticket) => network.expect(ticket),
+      trace: (vni, packet) => tracer.trace(vni, packet),
     };
     await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
     stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));
