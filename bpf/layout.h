@@ -156,6 +156,8 @@ enum reason {
   INTERNAL = 18,
   FRAGMENT = 19,
   NO_BACKEND = 20,
+  NO_IDENTITY = 21,
+  POLICY = 22,
   DELIVERED = 64,
   SENT_DIRECT = 65,
   SENT_VIA_OWNER = 66,
@@ -278,4 +280,72 @@ struct translation {
   __be16 port;
   __u16 state;
   __u32 reserved;
+};
+
+/* Identities are numbers of sets of labels, below 0x80000000. As the peer of a rule a number may stand for more. */
+#define IDENTITY_GATEWAY 0x7fffffff /* what comes from outside of the VPC by its gateway */
+#define PEER_UNKNOWN 0xfffffffe     /* in a flow's state only */
+#define PEER_EVERYBODY 0xffffffff
+
+/* A rule is for packets that its subject gets or sends; in `flows`, whether the endpoint of this host is the receiver or the sender. */
+#define INGRESS 1
+#define EGRESS 2
+
+/* A rule: packets of `subject` with `peer`. The rule holds for a prefix of what follows `prefix_length`: 104 bits for any protocol, 112 for
+ * any port of one, up to 128 for ports that begin with the same bits. ICMP has port 0. */
+struct policy_key {
+  __u32 prefix_length;
+  __u32 vni;
+  __u32 subject; /* identity */
+  __u32 peer;    /* identity, class or everybody */
+  __u8 direction;
+  __u8 protocol;
+  __be16 port; /* of the flow's destination */
+};
+
+#define VERDICT_ALLOW 1
+
+struct policy_verdict {
+  __u32 verdict;
+};
+
+/* Which class the addresses of a prefix are of, for the rules of a subject. */
+struct policy_prefix_key {
+  __u32 prefix_length;
+  __u32 vni;
+  __u32 subject;
+  __u8 direction;
+  __u8 reserved[3];
+  __u8 address[ADDRESS_BYTES];
+};
+
+struct policy_class {
+  __u32 peer; /* 0x80000000 or more */
+};
+
+struct policy_scope_key {
+  __u32 vni;
+  __u32 subject;
+};
+
+/* The rules of a subject as a whole. Without a scope it is not restricted. */
+struct policy_scope {
+  __u32 revision;   /* another one whenever the rules are others: flows are decided anew */
+  __u16 restricted; /* INGRESS | EGRESS: only what a rule allows */
+  __u16 reserved;
+};
+
+#define FLOW_ANSWERED 1 /* the receiver has sent something */
+#define FLOW_CLOSING 2  /* TCP: one end has sent FIN or RST */
+#define FLOW_DENIED 4   /* was allowed once: its answers must not pass as a flow of their own */
+
+/* A flow that was decided about, as its initiator sends. */
+struct flow_state {
+  __u64 used_ns;
+  __u32 revision;   /* of the subject's rules when they were looked at */
+  __u32 generation; /* of the endpoint of this host: another one is another endpoint */
+  __u32 subject;
+  __u32 peer;
+  __u16 state;
+  __u8 reserved[6];
 };

@@ -27,6 +27,13 @@
 #define MAX_BACKENDS 262144
 /* Two for each flow to a service; one that is forgotten is found again, as long as the backends are the same. */
 #define MAX_TRANSLATIONS 131072
+/* Rules and prefixes for the identities that live on this host; the daemon says when they are too many. */
+#define MAX_POLICIES 262144
+#define MAX_POLICY_PREFIXES 65536
+/* Identities: four for each port of this host. */
+#define MAX_POLICY_SCOPES 16384
+/* Two for each flow between pods of this host, else one. What is forgotten is decided anew. */
+#define MAX_FLOWS 131072
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -152,6 +159,36 @@ struct {
   __type(key, struct flow_key);
   __type(value, struct translation);
 } translations SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_POLICIES);
+  __type(key, struct policy_key);
+  __type(value, struct policy_verdict);
+} policies SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, MAX_POLICY_PREFIXES);
+  __type(key, struct policy_prefix_key);
+  __type(value, struct policy_class);
+} policy_prefixes SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, MAX_POLICY_SCOPES);
+  __type(key, struct policy_scope_key);
+  __type(value, struct policy_scope);
+} policy_scopes SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, MAX_FLOWS);
+  __type(key, struct flow_key);
+  __type(value, struct flow_state);
+} flows SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);

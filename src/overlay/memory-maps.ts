@@ -27,7 +27,10 @@ export function memoryMaps(maxEntries: Readonly<Record<string, number>> = {}): M
     [maps.paths.name]: 'lru',
     [maps.fragments.name]: 'lru',
     [maps.translations.name]: 'lru',
+    [maps.flows.name]: 'lru',
     [maps.subnets.name]: 'trie',
+    [maps.policies.name]: 'trie',
+    [maps.policyPrefixes.name]: 'trie',
   };
   const made = new Map<string, BpfMap>();
   for (const layout of Object.values(maps) as MapLayout<unknown, unknown>[]) {

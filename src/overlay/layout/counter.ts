@@ -22,6 +22,8 @@ export const reason = {
   internal: 18,
   fragment: 19,
   noBackend: 20,
+  noIdentity: 21,
+  policy: 22,
   delivered: 64,
   sentDirect: 65,
   sentViaOwner: 66,

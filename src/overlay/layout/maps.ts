@@ -19,6 +19,22 @@ import { hostAddressCodec, hostCodec, type Host, type HostAddress } from './host
 import { indexCodec, type Index } from './index-key.ts';
 import { ownerSlots, ownersCodec, type Owners } from './owners.ts';
 import { pathCodec, type Path } from './path.ts';
+import {
+  flowStateCodec,
+  policyClassCodec,
+  policyKeyCodec,
+  policyPrefixKeyCodec,
+  policyScopeCodec,
+  policyScopeKeyCodec,
+  policyVerdictCodec,
+  type FlowState,
+  type PolicyClass,
+  type PolicyKey,
+  type PolicyPrefixKey,
+  type PolicyScope,
+  type PolicyScopeKey,
+  type PolicyVerdict,
+} from './policy.ts';
 import { portCodec, type Port } from './port.ts';
 import type { RecordCodec } from './record.ts';
 import { settingsCodec, type Settings } from './settings.ts';
@@ -46,6 +62,10 @@ export interface MapLayouts {
   readonly services: MapLayout<ServiceKey, Service>;
   readonly backends: MapLayout<BackendKey, BackendState>;
   readonly translations: MapLayout<FlowKey, Translation>;
+  readonly policies: MapLayout<PolicyKey, PolicyVerdict>;
+  readonly policyPrefixes: MapLayout<PolicyPrefixKey, PolicyClass>;
+  readonly policyScopes: MapLayout<PolicyScopeKey, PolicyScope>;
+  readonly flows: MapLayout<FlowKey, FlowState>;
 }
 
 export const maps: MapLayouts = {
@@ -62,6 +82,10 @@ export const maps: MapLayouts = {
   services: { name: 'services', key: serviceKeyCodec, value: serviceCodec, maxEntries: 65536 },
   backends: { name: 'backends', key: backendKeyCodec, value: backendStateCodec, maxEntries: 262144 },
   translations: { name: 'translations', key: flowKeyCodec, value: translationCodec, maxEntries: 131072 },
+  policies: { name: 'policies', key: policyKeyCodec, value: policyVerdictCodec, maxEntries: 262144 },
+  policyPrefixes: { name: 'policy_prefixes', key: policyPrefixKeyCodec, value: policyClassCodec, maxEntries: 65536 },
+  policyScopes: { name: 'policy_scopes', key: policyScopeKeyCodec, value: policyScopeCodec, maxEntries: 16384 },
+  flows: { name: 'flows', key: flowKeyCodec, value: flowStateCodec, maxEntries: 131072 },
 };
 
 /** An array of tables: an inner array of `slots` values for each table id. */
