@@ -60,7 +60,8 @@ export class DemoHost {
     return this.#options.namespace.number;
   }
 
-  get #configuration(): string {
+  /** Of its daemon, and of the commands that ask it. */
+  get configuration(): string {
     return join(this.#folder, 'overlay.yaml');
   }
 
@@ -79,10 +80,10 @@ export class DemoHost {
       vpcs,
       ...(agent === undefined ? {} : { agent }),
     };
-    await writeFile(this.#configuration, stringify(configuration));
+    await writeFile(this.configuration, stringify(configuration));
     const before = this.log().length;
     const output = openSync(this.#log, 'a');
-    const child = this.#spawn(['overlay', 'run', '--config', this.#configuration], output);
+    const child = this.#spawn(['overlay', 'run', '--config', this.configuration], output);
     closeSync(output);
     this.#child = child;
     for (let waitedMs = 0; !this.log().slice(before).includes('the overlay is running'); waitedMs += 20) {
@@ -122,9 +123,9 @@ export class DemoHost {
   /** Takes programs and maps out of the kernel; true when nothing is left. */
   async remove(): Promise<boolean> {
     await this.stop();
-    if (!existsSync(this.#configuration)) return true;
+    if (!existsSync(this.configuration)) return true;
     const output = openSync(this.#log, 'a');
-    const child = this.#spawn(['overlay', 'remove', '--config', this.#configuration], output);
+    const child = this.#spawn(['overlay', 'remove', '--config', this.configuration], output);
     closeSync(output);
     const [status] = (await once(child, 'exit')) as [number | null];
     return status === 0 && readdirSync(this.bpfFolder).length === 0;

@@ -1,0 +1,143 @@
+/** Hosts with real daemons, each in a network namespace, and pods that the CNI plugin adds: for tests of the whole. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DemoHost, siteName } from '../../examples/overlay/host.ts';
+import { DemoNetwork } from '../../examples/overlay/network.ts';
+import { firstOwner } from '../../examples/overlay/owners.ts';
+import { Pinger } from '../../examples/overlay/ping.ts';
+import { Plugin, type Pod } from '../../examples/overlay/pod.ts';
+import { PodSockets } from '../../examples/overlay/pod-socket.ts';
+import { objectFileOf, obstacle, pluginOf } from '../../examples/overlay/requirements.ts';
+import { makeTrust } from '../../examples/overlay/trust.ts';
+import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+/** Long enough for a machine that does much else. */
+export const patienceMs = 10_000;
+
+/** Why tests with daemons cannot run here; false when they can. */
+export function skipWithoutDaemons(): string | false {
+  return obstacle(project) ?? false;
+}
+
+export interface RigOptions {
+  /** Of the names of all namespaces: its own for each test file. */
+  readonly prefix: string;
+  readonly hosts: number;
+  readonly vpcs: readonly object[];
+}
+
+export class DaemonRig implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #vpcs: readonly object[];
+  readonly #plugin = new Plugin(pluginOf(project));
+  readonly #pingers: Pinger[] = [];
+  readonly #pods: Pod[] = [];
+  readonly network: DemoNetwork;
+  readonly sockets: PodSockets = new PodSockets(loadSocketCalls());
+  readonly hosts: DemoHost[] = [];
+  #named = 0;
+
+  private constructor(folder: string, { prefix, vpcs }: RigOptions) {
+    this.#folder = folder;
+    this.#vpcs = vpcs;
+    this.network = new DemoNetwork(`${prefix}${process.pid}`, objectFileOf(project));
+  }
+
+  static async start(options: RigOptions): Promise<DaemonRig> {
+    const rig = new DaemonRig(await mkdtemp(join(tmpdir(), 'caravan-rig-')), options);
+    try {
+      await rig.#start(options.hosts);
+    } catch (error) {
+      await rig[Symbol.asyncDispose]();
+      throw error;
+    }
+    return rig;
+  }
+
+  host(number: number): DemoHost {
+    return this.hosts[number - 1]!;
+  }
+
+  /** Adds a pod; with `wanted` addresses if they are given. */
+  async add(hostNumber: number, vpc: string, subnet: string, ...wanted: readonly string[]): Promise<Pod> {
+    const name = `p${++this.#named}`;
+    const namespace = this.network.makeNamespace(name);
+    const pod = await this.#plugin.add({ name, namespace, host: this.host(hostNumber), vpc, subnet }, wanted);
+    this.#pods.push(pod);
+    return pod;
+  }
+
+  async delete(pod: Pod): Promise<void> {
+    await this.#plugin.delete(pod);
+    this.network.deleteNamespace(pod.namespace);
+  }
+
+  /** What the plugin says when it refuses; undefined when it added the pod after all. */
+  async refused(hostNumber: number, vpc: string, subnet: string, ...wanted: readonly string[]): Promise<string | undefined> {
+    return this.add(hostNumber, vpc, subnet, ...wanted).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+  }
+
+  async pinger(from: Pod, address: string, payloadBytes?: number): Promise<Pinger> {
+    const socket = await this.sockets.openPing(from.namespace, address.includes(':') ? 'udp6' : 'udp4');
+    const pinger = new Pinger(socket, address, payloadBytes);
+    this.#pingers.push(pinger);
+    return pinger;
+  }
+
+  /** Whether a ping is answered. */
+  async reaches(from: Pod, address: string, timeoutMs: number = patienceMs): Promise<boolean> {
+    return (await this.pinger(from, address)).reach(timeoutMs, 20);
+  }
+
+  /** Packets that all hosts have counted. */
+  async counted(vni: number, reason: string): Promise<number> {
+    const counts = await Promise.all(this.hosts.map((host) => host.counted(vni, reason)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The host that is asked first where an address of a subnet is. */
+  ownerOf(vni: number, tableId: number, address: string): number {
+    return firstOwner(
+      vni,
+      tableId,
+      this.hosts.map(({ hostId }) => hostId),
+      address,
+    );
+  }
+
+  logs(): string {
+    return this.hosts.map((host) => `--- ${host.name}\n${host.log().slice(-3000)}`).join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pinger of this.#pingers) pinger.close();
+    await Promise.all(this.hosts.map((host) => host.remove().catch(() => false)));
+    await this.network[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #start(count: number): Promise<void> {
+    await this.network.build(count);
+    const { hosts: all } = this.network;
+    await makeTrust(join(this.#folder, 'trust'), all.map(siteName));
+    for (const namespace of all) this.hosts.push(new DemoHost({ namespace, all, folder: this.#folder, project, vpcs: this.#vpcs }));
+    await Promise.all(this.hosts.map((host) => host.start()));
+    const isConnected = async (): Promise<boolean> => {
+      const statuses = await Promise.all(this.hosts.map((host) => host.status()));
+      return statuses.every(({ connected }) => connected.length === count - 1);
+    };
+    if (!(await within(patienceMs, isConnected))) throw new Error(`the daemons are not connected:\n${this.logs()}`);
+  }
+}
+
+export async function within(timeoutMs: number, isTrue: () => Promise<boolean> | boolean): Promise<boolean> {
+  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs; await sleep(30)) if (await isTrue()) return true;
+  return false;
+}
