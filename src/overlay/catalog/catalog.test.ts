@@ -15,7 +15,12 @@ function seeded(seed: number): Random {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 0x1_0000_0000;
   };
-  return { number, fill: (target) => void target.forEach((_, at) => (target[at] = Math.floor(number() * 256))) };
+  return {
+    number,
+    fill(target): void {
+      target.fill(Math.floor(number() * 256));
+    },
+  };
 }
 
 interface Machine {

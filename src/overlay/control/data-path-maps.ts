@@ -109,8 +109,8 @@ export class DataPathMaps {
     if (tables === undefined) return;
     const isWaiting = this.#swapAtMs !== Infinity;
     const desired = new Map<number, OwnerTable>();
-    for (const { tableId } of tables.spec.subnets) {
-      const table = (isWaiting ? this.#tablesInUse.get(tableId) : undefined) ?? tables.table(tableId);
+    for (const { subnetId, tableId } of tables.spec.subnets) {
+      const table = (isWaiting ? this.#tablesInUse.get(tableId) : undefined) ?? tables.table(subnetId);
       if (table !== undefined) desired.set(tableId, table);
     }
     if (this.#isReconciled) this.#write(planTables(desired, this.#tablesInUse));

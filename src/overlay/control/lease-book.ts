@@ -128,6 +128,10 @@ export class LeaseBook {
     return { mask: refused ? 0 : mask, token };
   }
 
+  forget(key: string): void {
+    this.#records.delete(key);
+  }
+
   /** Forgets what has ended long ago; the keys of those records. */
   sweep(nowMs: number): string[] {
     const forgotten: string[] = [];

@@ -21,7 +21,7 @@ export interface LeaseGrantorOptions {
   readonly store: (key: string, value: unknown) => void;
 }
 
-/** Slots that a grantor remembers to be informed of, at most: 4,096 tables of which it has 2 / n of the slots. */
+/** Slots that a grantor remembers to be informed of, at most: 4,096 subnets of which it has 2 / n of the slots. */
 const slotsLimit = 65_536;
 const inquiriesLimit = 1024;
 
@@ -36,7 +36,7 @@ const inquiriesLimit = 1024;
 export class LeaseGrantor {
   readonly #options: LeaseGrantorOptions;
   readonly #book: LeaseBook;
-  /** By `table/slot`: the last epoch of which this host is informed. */
+  /** By `subnet/slot`: the last epoch of which this host is informed. */
   readonly #informed = new Map<string, number>();
   readonly #inquiries = new Set<string>();
   /** Slots whose owners of before are all off for good, and since when that is known. */
@@ -71,8 +71,10 @@ export class LeaseGrantor {
   }
 
   setTables(tables: Tables, isGone: (hostId: number) => boolean): void {
+    const before = this.#tables;
     this.#tables = tables;
     this.#isGone = isGone;
+    if (before?.spec.subnets.some(({ subnetId }) => tables.subnet(subnetId) === undefined) === true) this.#forgetSubnets(before, tables);
   }
 
   ask(from: number, call: LeaseCall, nowMs: number): LeaseCallAnswer {
@@ -81,9 +83,9 @@ export class LeaseGrantor {
     const subnet = tables?.subnetOf(call.vni, blockKey(call.block));
     if (tables === undefined || subnet === undefined || call.epoch !== tables.epoch) return later;
     const slot = slotOf(call.vni, blockKey(call.block));
-    if (!this.#owns(subnet.tableId, tables.epoch, slot)) return later;
-    if (!this.#isInformed(subnet.tableId, slot)) {
-      this.#inquire(subnet.tableId, slot, tables.epoch, nowMs);
+    if (!this.#owns(subnet.subnetId, tables.epoch, slot)) return later;
+    if (!this.#isInformed(subnet.subnetId, slot)) {
+      this.#inquire(subnet.subnetId, slot, tables.epoch, nowMs);
       return later;
     }
     const { mask, token } = this.#book.ask(from, call, nowMs, this.#isGone);
@@ -95,12 +97,12 @@ export class LeaseGrantor {
     const tables = this.#tables;
     const answer = { type: 'handoverAnswer', id: call.id, blocks: [] } as const;
     if (tables === undefined || tables.epoch < call.newEpoch) return { ...answer, outcome: 'later' };
-    this.#isInformed(call.tableId, call.slot);
-    if ((this.#informed.get(`${call.tableId}/${call.slot}`) ?? -1) < call.epoch) return { ...answer, outcome: 'uninformed' };
+    this.#isInformed(call.subnetId, call.slot);
+    if ((this.#informed.get(`${call.subnetId}/${call.slot}`) ?? -1) < call.epoch) return { ...answer, outcome: 'uninformed' };
     const blocks: HandedBlock[] = [];
     for (const [key, record] of this.#book.entries()) {
       const [vni, block] = splitKey(key);
-      if (tables.subnetOf(vni, blockKey(block))?.tableId !== call.tableId || slotOf(vni, blockKey(block)) !== call.slot) continue;
+      if (tables.subnetOf(vni, blockKey(block))?.subnetId !== call.subnetId || slotOf(vni, blockKey(block)) !== call.slot) continue;
       // More than fit are not given at all: the slot's blocks wait until some are given back.
       if (blocks.length >= messageLimits.blocks) return { ...answer, outcome: 'later' };
       blocks.push({ vni, block, record: shifted(record, -nowMs) });
@@ -112,37 +114,54 @@ export class LeaseGrantor {
     for (const key of this.#book.sweep(nowMs)) this.#options.store(`grant/${key}`, undefined);
   }
 
+  /** A subnet that comes later is another one, also where its addresses are the same: what was leased in one that is gone is free. */
+  #forgetSubnets(before: Tables, tables: Tables): void {
+    for (const key of this.#informed.keys()) {
+      if (tables.subnet(splitKey(key)[0]) !== undefined) continue;
+      this.#informed.delete(key);
+      this.#orphans.delete(key);
+      this.#options.store(`slot/${key}`, undefined);
+    }
+    for (const [key] of this.#book.entries()) {
+      const [vni, block] = splitKey(key);
+      const subnet = before.subnetOf(vni, blockKey(block));
+      if (subnet === undefined || tables.subnet(subnet.subnetId) !== undefined) continue;
+      this.#book.forget(key);
+      this.#options.store(`grant/${key}`, undefined);
+    }
+  }
+
   /** Whether this host knows all leases of the slot; learns it when it has been an owner since it last did. */
-  #isInformed(tableId: number, slot: number): boolean {
+  #isInformed(subnetId: number, slot: number): boolean {
     const tables = this.#tables;
-    const subnet = tables?.subnetOfTable(tableId);
+    const subnet = tables?.subnet(subnetId);
     if (tables === undefined || subnet === undefined) return false;
-    const key = `${tableId}/${slot}`;
+    const key = `${subnetId}/${slot}`;
     let informed = this.#informed.get(key) ?? subnet.createdEpoch - 1;
     const known = informed;
     // Nobody had a lease before the subnet came. From then on its owners agreed to all, so one that stayed an owner knows all.
-    while (informed < tables.epoch && this.#owns(tableId, informed + 1, slot)) informed++;
+    while (informed < tables.epoch && this.#owns(subnetId, informed + 1, slot)) informed++;
     if (informed > known) this.#setInformed(key, informed);
     return informed >= tables.epoch;
   }
 
-  #owns(tableId: number, epoch: number, slot: number): boolean {
-    const owners = this.#tables?.table(tableId, epoch)?.[slot];
+  #owns(subnetId: number, epoch: number, slot: number): boolean {
+    const owners = this.#tables?.table(subnetId, epoch)?.[slot];
     return owners !== undefined && hostsOf(owners).includes(this.#options.hostId);
   }
 
-  #inquire(tableId: number, slot: number, epoch: number, nowMs: number): void {
-    const key = `${tableId}/${slot}`;
+  #inquire(subnetId: number, slot: number, epoch: number, nowMs: number): void {
+    const key = `${subnetId}/${slot}`;
     if (this.#inquiries.has(key) || this.#inquiries.size >= inquiriesLimit) return;
     this.#inquiries.add(key);
-    this.#askAbout(tableId, slot, epoch - 1, epoch, nowMs);
+    this.#askAbout(subnetId, slot, epoch - 1, epoch, nowMs);
   }
 
   /** Asks both owners of a past epoch; the first useful answer decides. */
-  #askAbout(tableId: number, slot: number, epoch: number, newEpoch: number, nowMs: number): void {
-    const key = `${tableId}/${slot}`;
+  #askAbout(subnetId: number, slot: number, epoch: number, newEpoch: number, nowMs: number): void {
+    const key = `${subnetId}/${slot}`;
     const tables = this.#tables;
-    const subnet = tables?.subnetOfTable(tableId);
+    const subnet = tables?.subnet(subnetId);
     if (tables === undefined || subnet === undefined || tables.epoch !== newEpoch) {
       this.#inquiries.delete(key);
       return;
@@ -154,21 +173,21 @@ export class LeaseGrantor {
       this.#setInformed(key, newEpoch);
       return;
     }
-    const owners = tables.table(tableId, epoch)?.[slot];
+    const owners = tables.table(subnetId, epoch)?.[slot];
     const asked = owners === undefined ? [] : hostsOf(owners).filter((hostId) => !this.#isGone(hostId));
     let waiting = asked.length;
     let isDecided = false;
     if (waiting === 0) {
-      if (this.#haveRunOut(key, nowMs)) this.#askAbout(tableId, slot, epoch - 1, newEpoch, nowMs);
+      if (this.#haveRunOut(key, nowMs)) this.#askAbout(subnetId, slot, epoch - 1, newEpoch, nowMs);
       else this.#inquiries.delete(key);
     }
     for (const to of asked) {
-      this.#options.calls.call(to, { type: 'handover', tableId, slot, epoch, newEpoch }, nowMs, (answer, answeredMs) => {
+      this.#options.calls.call(to, { type: 'handover', subnetId, slot, epoch, newEpoch }, nowMs, (answer, answeredMs) => {
         waiting--;
         if (isDecided) return;
         if (answer?.type === 'handoverAnswer' && answer.outcome !== 'later' && this.#tables?.epoch === newEpoch) {
           isDecided = true;
-          if (answer.outcome === 'uninformed') this.#askAbout(tableId, slot, epoch - 1, newEpoch, answeredMs);
+          if (answer.outcome === 'uninformed') this.#askAbout(subnetId, slot, epoch - 1, newEpoch, answeredMs);
           else this.#learn(key, newEpoch, answer.blocks, answeredMs);
         } else if (waiting === 0) this.#inquiries.delete(key);
       });

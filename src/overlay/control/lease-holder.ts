@@ -76,7 +76,7 @@ export class LeaseHolder {
   setTables(tables: Tables, nowMs: number): void {
     this.#tables = tables;
     for (const [key, pool] of this.#pools) {
-      if (tables.subnetOfTable(pool.subnet.tableId) !== undefined) continue;
+      if (tables.subnet(pool.subnet.subnetId) !== undefined) continue;
       for (const held of pool.blocks.values()) this.#drop(pool, held, nowMs);
       this.#pools.delete(key);
       this.#notBeforeMs.delete(pool);
@@ -236,6 +236,8 @@ export class LeaseHolder {
   #settle(key: string, inquiry: Inquiry, nowMs: number): void {
     this.#inquiries.delete(key);
     const { pool, kind, block } = inquiry;
+    // Its subnet is gone, and so are its leases.
+    if (this.#tables?.subnet(pool.subnet.subnetId) === undefined) return;
     const { durations } = this.#options;
     const held = pool.blocks.get(block);
     if (inquiry.outcome === 'agreed' && inquiry.mask !== 0) {

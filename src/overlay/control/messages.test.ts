@@ -17,7 +17,7 @@ const records: readonly MessageRecord[] = [
   { type: 'delete', id: 1, vni, address, generation: 5 },
   { type: 'get', id: 1, vni, address },
   { type: 'lease', id: 1, epoch: 1, kind: 'grant', vni, block, mask: 0xffff, token: 0, sequence: 1 },
-  { type: 'handover', id: 1, tableId: 1, slot: 250, epoch: 1, newEpoch: 2 },
+  { type: 'handover', id: 1, subnetId: 1, slot: 250, epoch: 1, newEpoch: 2 },
   { type: 'list', id: 1, vni, epoch: 1, from: address, to: '', sequence: 3, entries: [named] },
   { type: 'moved', id: 1, vni, address, generation: 5 },
   { type: 'digest', vni, epoch: 1, count: 1, high: 2, low: 0xffffffff },

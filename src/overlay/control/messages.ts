@@ -44,7 +44,7 @@ export interface LeaseCall extends LeaseRequest {
 export interface HandoverCall {
   readonly type: 'handover';
   readonly id: number;
-  readonly tableId: number;
+  readonly subnetId: number;
   readonly slot: number;
   /** In which the old one was a grantor of the slot. */
   readonly epoch: number;
@@ -204,7 +204,7 @@ const shapes: Shapes = {
     token: u32Of,
     sequence: count,
   },
-  handover: { type: oneOf('handover'), id, tableId: u32Of, slot: u32Of, epoch: u32Of, newEpoch: u32Of },
+  handover: { type: oneOf('handover'), id, subnetId: u32Of, slot: u32Of, epoch: u32Of, newEpoch: u32Of },
   list: {
     type: oneOf('list'),
     id,

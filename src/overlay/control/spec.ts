@@ -25,6 +25,7 @@ export interface SubnetPrefix extends Prefix {
 export interface SubnetSpec {
   readonly subnetId: number;
   readonly vni: number;
+  /** Slot of its owners in the data path of this host. */
   readonly tableId: number;
   readonly mtu: number;
   /** At most one of IPv4 and one of IPv6. An endpoint has an address of each. */

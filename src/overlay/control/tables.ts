@@ -15,7 +15,6 @@ export class Tables {
   readonly #source: TableSource;
   readonly #made = new Map<string, OwnerTable>();
   readonly #subnetsOfVni = new Map<number, SubnetSpec[]>();
-  readonly #subnetsOfTable = new Map<number, SubnetSpec>();
   readonly #subnets = new Map<number, SubnetSpec>();
 
   /** `before`: the tables of the spec before, whose work is kept where it is the same. */
@@ -28,13 +27,12 @@ export class Tables {
       const known = this.#subnetsOfVni.get(subnet.vni);
       if (known === undefined) this.#subnetsOfVni.set(subnet.vni, [subnet]);
       else known.push(subnet);
-      this.#subnetsOfTable.set(subnet.tableId, subnet);
       this.#subnets.set(subnet.subnetId, subnet);
     }
     if (before === undefined) return;
     for (const [key, table] of before.#made) {
-      const [tableId = '', epoch = ''] = key.split('/');
-      if (this.#subnetsOfTable.has(Number(tableId)) && this.#membersOf(Number(epoch)) !== undefined) this.#made.set(key, table);
+      const [subnetId = '', epoch = ''] = key.split('/');
+      if (this.#subnets.has(Number(subnetId)) && this.#membersOf(Number(epoch)) !== undefined) this.#made.set(key, table);
     }
   }
 
@@ -44,10 +42,6 @@ export class Tables {
 
   subnet(subnetId: number): SubnetSpec | undefined {
     return this.#subnets.get(subnetId);
-  }
-
-  subnetOfTable(tableId: number): SubnetSpec | undefined {
-    return this.#subnetsOfTable.get(tableId);
   }
 
   /** The subnet with the longest prefix that holds the address. */
@@ -65,15 +59,15 @@ export class Tables {
     return found;
   }
 
-  /** The table of an epoch that the spec names; undefined for another one, or before the subnet was there. */
-  table(tableId: number, epoch: number = this.epoch): OwnerTable | undefined {
-    const subnet = this.#subnetsOfTable.get(tableId);
+  /** The owners in a subnet in an epoch that the spec names; undefined for another one, or before the subnet was there. */
+  table(subnetId: number, epoch: number = this.epoch): OwnerTable | undefined {
+    const subnet = this.#subnets.get(subnetId);
     const members = this.#membersOf(epoch);
     if (subnet === undefined || members === undefined || epoch < subnet.createdEpoch) return undefined;
-    const key = `${tableId}/${epoch}`;
+    const key = `${subnetId}/${epoch}`;
     let table = this.#made.get(key);
     if (table === undefined) {
-      table = this.#source(tableId, members);
+      table = this.#source(subnetId, members);
       this.#made.set(key, table);
     }
     return table;
@@ -82,7 +76,7 @@ export class Tables {
   /** Owners of a key in an epoch: none, one or two hosts, the first one first. */
   ownersOf(vni: number, address: AddressHex, epoch: number = this.epoch): number[] {
     const subnet = this.subnetOf(vni, address);
-    const owners = subnet === undefined ? undefined : this.table(subnet.tableId, epoch)?.[slotOf(vni, address)];
+    const owners = subnet === undefined ? undefined : this.table(subnet.subnetId, epoch)?.[slotOf(vni, address)];
     return owners === undefined ? [] : hostsOf(owners);
   }
 

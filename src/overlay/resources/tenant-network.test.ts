@@ -130,7 +130,7 @@ test('the records say what the resources say', () => {
 
 const refused: readonly (readonly [string, readonly string[], string, string])[] = [
   ['two of a name', [red, red], 'resource-duplicate', "FILE:3: metadata.name: VPC 'red' is already at FILE:1"],
-  ['one VNI for two', [red, doc('VPC', 'blue', '{vni: 5, prefixes: [10.0.0.0/8]}')], 'resource-conflict', "VPC 'blue' has VNI 5 already"],
+  ['one VNI for two', [red, doc('VPC', 'blue', '{vni: 5, prefixes: [10.0.0.0/8]}')], 'resource-conflict', "VPC 'red' has VNI 5 already"],
   ['a subnet of no VPC', [front], 'resource-reference', "FILE:1: spec.vpc: there is no VPC 'red'"],
   [
     'a subnet outside of its VPC',

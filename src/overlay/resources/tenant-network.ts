@@ -10,6 +10,7 @@ import type {
   EndpointOffer,
   Labels,
   OverlayKind,
+  OverlayResource,
   OverlayResourceOf,
   PolicyPeer,
   PolicyPort,
@@ -106,10 +107,36 @@ const limits: Readonly<Record<OverlayKind, number>> = {
  * `resource-reference` (what is named is not there), `resource-conflict` (two of them cannot be together) or `resource-limit`.
  */
 export function tenantNetworks(resources: readonly PlacedResource[]): TenantNetworks {
-  return new Reading(resources).read();
+  const failed = (_: OverlayResource, error: InputError): void => {
+    throw error;
+  };
+  return new Reading(resources, { failed, hasWaitingPeers: false }).read();
+}
+
+/** What of a set of resources can be together, and why the rest cannot. */
+export interface FittingNetworks {
+  readonly networks: TenantNetworks;
+  readonly problems: ReadonlyMap<OverlayResource, InputError>;
+}
+
+/**
+ * The networks of resources that several hosts have written: of two that cannot be together the one that is given first counts. Peers that do
+ * not name each other wait for it. A VPC that cannot have one of its peers is there without it, and has a problem all the same.
+ */
+export function fittingNetworks(resources: readonly PlacedResource[]): FittingNetworks {
+  const problems = new Map<OverlayResource, InputError>();
+  const failed = (resource: OverlayResource, error: InputError): void => void problems.set(resource, error);
+  return { networks: new Reading(resources, { failed, hasWaitingPeers: true }).read(), problems };
+}
+
+interface ReadingOptions {
+  /** A resource that cannot be with those before it; when this returns, it is left out. */
+  readonly failed: (resource: OverlayResource, error: InputError) => void;
+  readonly hasWaitingPeers: boolean;
 }
 
 interface Placed<K extends OverlayKind> {
+  readonly resource: OverlayResource;
   readonly name: string;
   readonly spec: OverlayResourceOf<K>['spec'];
   readonly labels: Labels;
@@ -117,60 +144,110 @@ interface Placed<K extends OverlayKind> {
 }
 
 class Reading {
-  readonly #vpcs: ReadonlyMap<string, Placed<'VPC'>>;
+  readonly #options: ReadingOptions;
+  readonly #vpcs: Map<string, Placed<'VPC'>>;
   readonly #subnets: ReadonlyMap<string, Placed<'Subnet'>>;
   readonly #endpoints: ReadonlyMap<string, Placed<'Endpoint'>>;
   readonly #services: ReadonlyMap<string, Placed<'OverlayService'>>;
   readonly #policies: ReadonlyMap<string, Placed<'OverlayPolicy'>>;
   /** Who has an address of a VPC already. */
   readonly #holders = new Map<string, string>();
+  /** Ranges of each VPC's subnets by their first addresses, sorted. */
+  readonly #ranges = new Map<string, Range[]>();
 
-  constructor(resources: readonly PlacedResource[]) {
-    this.#vpcs = byName(resources, 'VPC');
-    this.#subnets = byName(resources, 'Subnet');
-    this.#endpoints = byName(resources, 'Endpoint');
-    this.#services = byName(resources, 'OverlayService');
-    this.#policies = byName(resources, 'OverlayPolicy');
+  constructor(resources: readonly PlacedResource[], options: ReadingOptions) {
+    this.#options = options;
+    this.#vpcs = this.#byName(resources, 'VPC');
+    this.#subnets = this.#byName(resources, 'Subnet');
+    this.#endpoints = this.#byName(resources, 'Endpoint');
+    this.#services = this.#byName(resources, 'OverlayService');
+    this.#policies = this.#byName(resources, 'OverlayPolicy');
   }
 
   read(): TenantNetworks {
     this.#checkVnis();
-    const vpcs = [...this.#vpcs.values()].map((vpc) => this.#vpc(vpc));
-    const subnets = [...this.#subnets.values()].map((subnet) => this.#subnet(subnet));
-    this.#checkOverlaps(subnets);
-    const subnetNames = new Map(subnets.map((subnet) => [subnet.name, subnet]));
+    const vpcs = this.#each(this.#vpcs.values(), (vpc) => this.#vpc(vpc));
+    const subnets = this.#each(this.#subnets.values(), (subnet) => this.#subnet(subnet));
+    const ofVpc = Map.groupBy(subnets, ({ vpc }) => vpc);
+    const named = new Map(subnets.map((subnet) => [subnet.name, subnet]));
     return {
-      vpcs,
-      subnets,
-      endpoints: [...this.#endpoints.values()].map((endpoint) => this.#endpoint(endpoint, subnetNames)),
-      services: [...this.#services.values()].map((service) => this.#service(service, subnets)),
-      policies: [...this.#policies.values()].map((policy) => this.#policy(policy)),
+      vpcs: byNames(vpcs),
+      subnets: byNames(subnets),
+      endpoints: byNames(this.#each(this.#endpoints.values(), (endpoint) => this.#endpoint(endpoint, named))),
+      services: byNames(this.#each(this.#services.values(), (service) => this.#service(service, ofVpc))),
+      policies: byNames(this.#each(this.#policies.values(), (policy) => this.#policy(policy))),
     };
+  }
+
+  #each<K extends OverlayKind, T>(items: Iterable<Placed<K>>, read: (item: Placed<K>) => T): T[] {
+    const made: T[] = [];
+    for (const item of items) this.#attempt(item.resource, () => made.push(read(item)));
+    return made;
+  }
+
+  #attempt(resource: OverlayResource, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#options.failed(resource, error);
+    }
+  }
+
+  #byName<K extends OverlayKind>(resources: readonly PlacedResource[], kind: K): Map<string, Placed<K>> {
+    const found = new Map<string, Placed<K>>();
+    for (const { resource, place } of resources) {
+      if (resource.kind !== kind) continue;
+      const { name, labels = {} } = resource.metadata;
+      this.#attempt(resource, () => {
+        const other = found.get(name);
+        if (other !== undefined) {
+          throw new InputError('resource-duplicate', place(['metadata', 'name']), `${kind} '${name}' is already at ${other.place([])}`);
+        }
+        if (found.size === limits[kind])
+          throw new InputError('resource-limit', place([]), `there are more than ${limits[kind]} of ${kind}`);
+        found.set(name, { resource, name, spec: resource.spec as OverlayResourceOf<K>['spec'], labels, place: (path) => place(path) });
+      });
+    }
+    return found;
   }
 
   #checkVnis(): void {
     const names = new Map<number, string>();
-    for (const { name, spec, place } of this.#vpcs.values()) {
+    for (const { name, spec, place, resource } of this.#vpcs.values()) {
       if (spec.vni === undefined) continue;
       const other = names.get(spec.vni);
-      if (other !== undefined) throw conflict(place(['spec', 'vni']), `VPC '${other}' has VNI ${spec.vni} already`);
-      names.set(spec.vni, name);
+      if (other === undefined) names.set(spec.vni, name);
+      else {
+        this.#vpcs.delete(name);
+        this.#options.failed(resource, conflict(place(['spec', 'vni']), `VPC '${other}' has VNI ${spec.vni} already`));
+      }
     }
   }
 
-  #vpc({ name, spec, place }: Placed<'VPC'>): Vpc {
+  #vpc({ name, spec, place, resource }: Placed<'VPC'>): Vpc {
     const prefixes = spec.prefixes.map(prefixOf);
+    const peers: string[] = [];
     for (const [index, peerName] of spec.peers.entries()) {
-      const path = place(['spec', 'peers', index]);
-      if (peerName === name) throw conflict(path, 'a VPC is no peer of itself');
-      const peer = this.#reference(this.#vpcs, 'VPC', peerName, path);
-      if (!peer.spec.peers.includes(name))
-        throw new InputError('resource-reference', path, `VPC '${peerName}' does not name '${name}' as its peer`);
-      const common = spec.prefixes.find((one) => peer.spec.prefixes.some((other) => overlap(prefixOf(one), prefixOf(other))));
-      if (common !== undefined)
-        throw conflict(path, `${common} overlaps an address range of VPC '${peerName}': peers cannot share addresses`);
+      this.#attempt(resource, () => {
+        if (this.#isPeer(name, spec, peerName, place(['spec', 'peers', index]))) peers.push(peerName);
+      });
     }
-    return { name, vni: spec.vni, prefixes, peers: spec.peers, dns: spec.dns };
+    return { name, vni: spec.vni, prefixes, peers, dns: spec.dns };
+  }
+
+  /** False while it is waited for. */
+  #isPeer(name: string, spec: VpcSpec, peerName: string, path: string): boolean {
+    if (peerName === name) throw conflict(path, 'a VPC is no peer of itself');
+    if (this.#options.hasWaitingPeers && !this.#vpcs.has(peerName)) return false;
+    const peer = this.#reference(this.#vpcs, 'VPC', peerName, path);
+    const isMutual = peer.spec.peers.includes(name);
+    if (!isMutual && !this.#options.hasWaitingPeers)
+      throw new InputError('resource-reference', path, `VPC '${peerName}' does not name '${name}' as its peer`);
+    const common = spec.prefixes.find((one) => peer.spec.prefixes.some((other) => overlap(prefixOf(one), prefixOf(other))));
+    if (common !== undefined)
+      throw conflict(path, `${common} overlaps an address range of VPC '${peerName}': peers cannot share addresses`);
+    return isMutual;
   }
 
   #subnet({ name, spec, place }: Placed<'Subnet'>): Subnet {
@@ -190,27 +267,25 @@ class Reading {
       const fixed = spec.fixed.find(family);
       return { ...prefix, gateway, fixed: fixed === undefined ? undefined : prefixOf(fixed) };
     });
+    this.#addRanges(name, spec.vpc, prefixes, place);
     return { name, vpc: spec.vpc, prefixes, mtu: spec.mtu };
   }
 
-  /** Sorted by their beginning, prefixes that overlap have two neighbours that do. */
-  #checkOverlaps(subnets: readonly Subnet[]): void {
-    const all = subnets.flatMap((subnet) => subnet.prefixes.map((prefix, index) => ({ subnet, prefix, index })));
-    const order = ({ subnet, prefix }: (typeof all)[number]): string =>
-      `${subnet.vpc} ${prefix.address} ${String(prefix.length).padStart(3, '0')}`;
-    const sorted = all.map((item) => ({ ...item, order: order(item) })).sort((a, b) => (a.order < b.order ? -1 : 1));
-    for (const [at, item] of sorted.entries()) {
-      const before = sorted[at - 1];
-      if (before === undefined || before.subnet.vpc !== item.subnet.vpc || !overlap(before.prefix, item.prefix)) continue;
-      const place = this.#subnets.get(item.subnet.name)?.place(['spec', 'prefixes', item.index]) ?? item.subnet.name;
-      throw conflict(place, `overlaps subnet '${before.subnet.name}' of the same VPC`);
-    }
+  /** Of ranges that do not overlap, one that is added does only if it does with the one before it or behind it. */
+  #addRanges(name: string, vpc: string, prefixes: readonly SubnetPrefix[], place: (path: Path) => string): void {
+    const ranges = this.#ranges.get(vpc) ?? [];
+    const places = prefixes.map((prefix, index) => {
+      const at = placeIn(ranges, prefix.address);
+      const other = [ranges[at - 1], ranges[at]].find((range) => range !== undefined && overlap(range.prefix, prefix));
+      if (other !== undefined) throw conflict(place(['spec', 'prefixes', index]), `overlaps subnet '${other.name}' of the same VPC`);
+      return prefix;
+    });
+    for (const prefix of places) ranges.splice(placeIn(ranges, prefix.address), 0, { name, prefix });
+    this.#ranges.set(vpc, ranges);
   }
 
   #endpoint({ name, spec, labels, place }: Placed<'Endpoint'>, subnets: ReadonlyMap<string, Subnet>): Endpoint {
-    this.#reference(this.#subnets, 'Subnet', spec.subnet, place(['spec', 'subnet']));
-    const subnet = subnets.get(spec.subnet);
-    const { vpc = '', prefixes = [] } = subnet ?? {};
+    const { name: subnet, vpc, prefixes } = subnetNamed(subnets, spec.subnet, place(['spec', 'subnet']));
     const addresses = spec.addresses.map((written, index) => {
       const path = place(['spec', 'addresses', index]);
       const address = addressOf(written);
@@ -222,18 +297,18 @@ class Reading {
       return address;
     });
     const { mac, host, netns, ifname, forward, offer } = spec;
-    return { name, vpc, subnet: spec.subnet, addresses, mac: mac?.replaceAll(':', ''), host, netns, ifname, forward, offer, labels };
+    return { name, vpc, subnet, addresses, mac: mac?.replaceAll(':', ''), host, netns, ifname, forward, offer, labels };
   }
 
-  #service({ name, spec, place }: Placed<'OverlayService'>, subnets: readonly Subnet[]): Service {
+  #service({ name, spec, place }: Placed<'OverlayService'>, subnets: ReadonlyMap<string, readonly Subnet[]>): Service {
     const vpc = this.#reference(this.#vpcs, 'VPC', spec.vpc, place(['spec', 'vpc']));
     const addresses = spec.addresses.map((written, index) => {
       const path = place(['spec', 'addresses', index]);
       const address = addressOf(written);
       if (!vpc.spec.prefixes.some((outer) => isInPrefix(address, prefixOf(outer))))
         throw conflict(path, `${written} is not in VPC '${spec.vpc}'`);
-      for (const subnet of subnets) {
-        const prefix = subnet.vpc === spec.vpc ? subnet.prefixes.find((outer) => isInPrefix(address, outer)) : undefined;
+      for (const subnet of subnets.get(spec.vpc) ?? []) {
+        const prefix = subnet.prefixes.find((outer) => isInPrefix(address, outer));
         if (prefix === undefined) continue;
         checkFree(address, prefix, written, subnet.name, path);
         if (prefix.fixed === undefined || !isInPrefix(address, prefix.fixed)) {
@@ -276,19 +351,35 @@ class Reading {
   }
 }
 
-function byName<K extends OverlayKind>(resources: readonly PlacedResource[], kind: K): ReadonlyMap<string, Placed<K>> {
-  const found = new Map<string, Placed<K>>();
-  for (const { resource, place } of resources) {
-    if (resource.kind !== kind) continue;
-    const { name, labels = {} } = resource.metadata;
-    const other = found.get(name);
-    if (other !== undefined) {
-      throw new InputError('resource-duplicate', place(['metadata', 'name']), `${kind} '${name}' is already at ${other.place([])}`);
-    }
-    if (found.size === limits[kind]) throw new InputError('resource-limit', place([]), `there are more than ${limits[kind]} of ${kind}`);
-    found.set(name, { name, spec: resource.spec as OverlayResourceOf<K>['spec'], labels, place: (path) => place(path) });
+interface Range {
+  readonly name: string;
+  readonly prefix: Prefix;
+}
+
+/** Of the first range that does not begin before the address. */
+function placeIn(ranges: readonly Range[], address: AddressHex): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle]?.prefix.address ?? '') < address) low = middle + 1;
+    else high = middle;
   }
-  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return low;
+}
+
+/** Subnets that a configuration lists under their VPC are named VPC/SUBNET; the last part is enough where it is the only one. */
+function subnetNamed(subnets: ReadonlyMap<string, Subnet>, name: string, path: string): Subnet {
+  const exact = subnets.get(name);
+  if (exact !== undefined) return exact;
+  const found = [...subnets.values()].filter((subnet) => subnet.name.endsWith(`/${name}`));
+  const [first] = found;
+  if (first === undefined) throw new InputError('resource-reference', path, `there is no Subnet '${name}'`);
+  if (found.length > 1) throw new InputError('resource-reference', path, `more than one subnet is named '${name}'`);
+  return first;
+}
+
+function byNames<T extends { readonly name: string }>(items: readonly T[]): readonly T[] {
+  return items.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 /** Neither the address of the network nor, of IPv4, that of broadcast. */
