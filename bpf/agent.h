@@ -22,6 +22,7 @@ struct frame {
   void *data;
   void *data_end;
   struct port *port;
+  __u32 ifindex;
   __u32 bytes;
   bool segmented_later; /* GSO: longer than the MTU, but its segments are not */
   __u32 segment_bytes;  /* of a segment's payload */
@@ -32,6 +33,7 @@ struct order {
   struct route route;
   __u32 bytes; /* of the frame as it came */
   __u32 inner_bytes; /* of the frame that is sent */
+  __u32 generation;  /* of the endpoint that sends it */
   __u16 source_port;
   bool is_ip;
   bool segmented_later;
@@ -65,7 +67,7 @@ INLINE int encapsulate(void *context, const bool xdp, const struct port *port, c
   struct letter letter = {
       .source = ipv4_of(own->address),
       .destination = ipv4_of(host->address),
-      .vni = port->vni,
+      .vni = order->route.vni,
       .inner_bytes = order->inner_bytes,
       .option_bytes = tell ? LOC_BYTES : 0,
       .source_port = order->source_port,
@@ -78,7 +80,7 @@ INLINE int encapsulate(void *context, const bool xdp, const struct port *port, c
   long failed;
   if (tell) {
     __u16 flags = reason == SENT_VIA_OWNER ? LOC_NO_PATH : 0;
-    write_loc(&envelope, own->host_id, own->host_generation, port->generation, port->identity, flags, port->mac);
+    write_loc(&envelope, own->host_id, own->host_generation, order->generation, port->identity, flags, port->mac);
     const __u32 room = OUTER_BYTES + LOC_BYTES;
     failed = xdp ? bpf_xdp_adjust_head(context, -(int)room) : make_room(context, order, room);
     failed = failed ?: store(context, xdp, 0, &envelope.outer.ethernet, room);
@@ -117,7 +119,7 @@ INLINE int resolve_neighbor(const struct port *port, const struct endpoint_key *
     copy_mac(route->mac, port->gateway_mac);
     return ANSWERED;
   }
-  int how = resolve(key, route, 0, 0);
+  int how = resolve(key, route, 0, 0, 0);
   return how == DELIVERED || how == SENT_DIRECT ? ANSWERED : how;
 }
 
@@ -305,10 +307,29 @@ INLINE bool is_too_big(const struct frame *frame, __u32 header_bytes, __u32 prot
   return header_bytes + transport_bytes + frame->segment_bytes > frame->port->mtu;
 }
 
-/* Finds the way and writes the MACs of the frame as it shall arrive. */
-INLINE int route_ip(struct frame *frame, struct order *order, const struct endpoint_key *key, bool via_gateway) {
+/* Who sends a packet: 0, or the reason to drop. A pod has its addresses; a gateway those of endpoints behind its link, and all that no prefix
+ * of the VPC has: that comes from `outside`. */
+INLINE int check_source(const struct frame *frame, struct order *order, const struct endpoint_key *source, const bool ipv6, bool *outside) {
+  const struct port *port = frame->port;
+  if (!(port->flags & PORT_IS_GATEWAY)) {
+    bool is_own = port->flags & (ipv6 ? PORT_HAS_IPV6 : PORT_HAS_IPV4) && same_address(source->address, ipv6 ? port->ipv6 : port->ipv4);
+    return is_own ? 0 : SPOOFED_ADDRESS;
+  }
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, source);
+  if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
+    order->generation = endpoint->generation;
+    return endpoint->ifindex == frame->ifindex ? 0 : SPOOFED_ADDRESS;
+  }
+  struct subnet *subnet = find_subnet(source);
+  *outside = true;
+  return subnet && subnet->kind == SUBNET_EGRESS ? 0 : SPOOFED_ADDRESS;
+}
+
+/* Finds the way and writes the MACs of the frame as it shall arrive. What comes from outside is for endpoints of this VPC alone. */
+INLINE int route_ip(struct frame *frame, struct order *order, const struct endpoint_key *key, const struct endpoint_key *source,
+                    bool via_gateway) {
   struct ethhdr *ethernet = frame->data;
-  int how = resolve(key, &order->route, !frame->segmented_later, 0);
+  int how = resolve(key, &order->route, !frame->segmented_later, 0, source);
   if (via_gateway) copy_mac(ethernet->h_source, frame->port->gateway_mac);
   if (how == DELIVERED || how == SENT_DIRECT) copy_mac(ethernet->h_dest, order->route.mac);
   return how;
@@ -328,9 +349,11 @@ INLINE int agent_ipv4(struct frame *frame, struct order *order) {
   struct endpoint_key key = {.vni = port->vni};
   map_ipv4(source.address, ip->saddr);
   map_ipv4(key.address, ip->daddr);
-  if (!(port->flags & PORT_HAS_IPV4) || !same_address(source.address, port->ipv4)) return SPOOFED_ADDRESS;
+  bool outside = false;
+  int spoofed = check_source(frame, order, &source, false, &outside);
+  if (spoofed) return spoofed;
   if (is_too_big(frame, header_bytes, ip->protocol))
-    return ip->frag_off & bpf_htons(IPV4_DO_NOT_FRAGMENT) ? REPORT_TOO_BIG_IPV4 : TOO_BIG;
+    return ip->frag_off & bpf_htons(IPV4_DO_NOT_FRAGMENT) && !(port->flags & PORT_IS_GATEWAY) ? REPORT_TOO_BIG_IPV4 : TOO_BIG;
   bool via_gateway = same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->ttl <= 1) return TTL;
@@ -345,7 +368,7 @@ INLINE int agent_ipv4(struct frame *frame, struct order *order) {
   }
   order->is_ip = true;
   order->source_port = flow_port(source.address, key.address, ip->protocol, ports);
-  return route_ip(frame, order, &key, via_gateway);
+  return route_ip(frame, order, &key, outside ? 0 : &source, via_gateway);
 }
 
 /* The kernel of the receiver walks over extension headers, so a message of neighbour discovery must not hide behind them. 0, or the reason
@@ -399,8 +422,11 @@ INLINE int agent_ipv6(void *context, const bool xdp, struct frame *frame, struct
   copy_address(source.address, (__u8 *)&ip->saddr);
   copy_address(key.address, (__u8 *)&ip->daddr);
   if (is_ipv6_of_many(key.address)) return MULTICAST;
-  if (!(port->flags & PORT_HAS_IPV6) || !same_address(source.address, port->ipv6)) return SPOOFED_ADDRESS;
-  if (is_too_big(frame, sizeof(*ip), ip->nexthdr)) return REPORT_TOO_BIG_IPV6;
+  bool outside = false;
+  int spoofed = check_source(frame, order, &source, true, &outside);
+  if (spoofed) return spoofed;
+  /* A gateway's kernel knows the MTU of its link and has told it already. */
+  if (is_too_big(frame, sizeof(*ip), ip->nexthdr)) return port->flags & PORT_IS_GATEWAY ? TOO_BIG : REPORT_TOO_BIG_IPV6;
   bool via_gateway = same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->hop_limit <= 1) return TTL;
@@ -413,7 +439,7 @@ INLINE int agent_ipv6(void *context, const bool xdp, struct frame *frame, struct
   }
   order->is_ip = true;
   order->source_port = flow_port(source.address, key.address, ip->nexthdr, ports);
-  return route_ip(frame, order, &key, via_gateway);
+  return route_ip(frame, order, &key, outside ? 0 : &source, via_gateway);
 }
 
 INLINE int decide(void *context, const bool xdp, struct frame *frame, struct order *order, bool tagged) {
@@ -438,7 +464,13 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   __u32 bytes = frame->bytes;
   if (!port) return drop(xdp, 0, NO_PORT, bytes);
   frame->port = port;
-  struct order order = {.bytes = bytes, .inner_bytes = bytes, .segmented_later = frame->segmented_later};
+  frame->ifindex = ifindex;
+  struct order order = {
+      .bytes = bytes,
+      .inner_bytes = bytes,
+      .generation = port->generation,
+      .segmented_later = frame->segmented_later,
+  };
   int how = decide(context, xdp, frame, &order, tagged);
   if (how == ADVERTISE || how == SOLICIT) {
     bool advertise = how == ADVERTISE;

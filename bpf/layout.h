@@ -16,6 +16,9 @@ struct endpoint_key {
   __u8 address[ADDRESS_BYTES];
 };
 
+/* Of what comes from outside of a VPC. */
+#define IDENTITY_OF_GATEWAY 0x7fffffff
+
 enum endpoint_kind {
   ENDPOINT_LOCAL = 1,     /* it is here, behind `ifindex` */
   ENDPOINT_DIRECTORY = 2, /* this host is one of its owners; it lives at `host_id` */

@@ -67,6 +67,15 @@ static __noinline struct owners *find_owners(struct subnet *subnet, const struct
   return bpf_map_lookup_elem(table, &slot);
 }
 
+/* The hosts by which packets between two addresses of a VPC, one of them outside, leave and enter it: the same for both directions. */
+static __noinline struct owners *find_gateways(struct subnet *egress, const struct endpoint_key *one, const struct endpoint_key *other) {
+  struct endpoint_key both = {.vni = one->vni};
+  __u32 *words = (__u32 *)both.address;
+#pragma unroll
+  for (int i = 0; i < 4; i++) words[i] = word(one->address, i) ^ word(other->address, i);
+  return find_owners(egress, &both);
+}
+
 static __noinline int is_owner(__u32 host_id, const struct endpoint_key *key) {
   struct subnet *subnet = find_subnet(key);
   if (!subnet) return 0;
@@ -123,8 +132,9 @@ struct route {
   __u32 host_id; /* to send to, unless it is local */
   __u32 ifindex; /* of a local endpoint */
   __u32 tell;    /* 1: that host does not know our end yet */
+  __u32 vni;     /* of the VPC that the destination belongs to: it goes on the wire */
   __u8 mac[MAC_BYTES];
-  __u8 reserved[2];
+  __u16 flags; /* of a local endpoint */
 };
 
 /* Whether an owner can be asked: another host if it is alive and did not say already that it has no entry, this one if it has one. If it
@@ -133,50 +143,92 @@ INLINE bool can_answer(__u32 owner, __u32 own_id, bool has_entry, __u32 denied_b
   return owner == own_id ? has_entry : owner != denied_by && find_host(owner);
 }
 
+INLINE int here(const struct endpoint *endpoint, struct route *route) {
+  route->ifindex = endpoint->ifindex;
+  route->flags = endpoint->flags;
+  copy_mac(route->mac, endpoint->mac);
+  return DELIVERED;
+}
+
+/* Without a path: SENT_VIA_OWNER, SENT_DIRECT when this host is the owner and has learnt a path from its entry, or the reason to drop. */
+INLINE int ask(struct subnet *subnet, const struct endpoint_key *key, const struct endpoint *endpoint, struct route *route, __u32 own_id,
+               __u32 denied_by) {
+  struct owners *owners = find_owners(subnet, key);
+  if (!owners) return NO_OWNER;
+  bool has_entry = endpoint && endpoint->kind == ENDPOINT_DIRECTORY;
+  __u32 first = owners->first, second = owners->second;
+  __u32 owner = can_answer(first, own_id, has_entry, denied_by) ? first : second;
+  if (owner == second && !can_answer(second, own_id, has_entry, denied_by)) {
+    bool denied = first == own_id || second == own_id || (denied_by && (first == denied_by || second == denied_by));
+    return denied ? NO_ENDPOINT : NO_OWNER;
+  }
+  if (owner != own_id) {
+    route->host_id = owner;
+    route->tell = 1;
+    return SENT_VIA_OWNER;
+  }
+  if (!endpoint) return INTERNAL;
+  if (endpoint->host_id == own_id) return LOOP;
+  struct host *host = find_host(endpoint->host_id);
+  if (!host) return NO_ENDPOINT;
+  struct lesson lesson = {
+      .host_id = endpoint->host_id,
+      .host_generation = host->generation,
+      .endpoint_generation = endpoint->generation,
+      .identity = endpoint->identity,
+      .flags = LOC_NO_PATH,
+  };
+  copy_mac(lesson.mac, endpoint->mac);
+  return learn(key, &lesson) ? SENT_DIRECT : INTERNAL;
+}
+
+INLINE bool has_gateway(const struct subnet *egress, __u32 host_id, __u32 own_id) {
+  return host_id == own_id ? egress->ifindex != 0 : find_host(host_id) != 0;
+}
+
+/* Out of the VPC by the first gateway that lives, which may be the one of this host: as `resolve`. */
+INLINE int leave(struct subnet *egress, const struct endpoint_key *destination, const struct endpoint_key *source, struct route *route,
+                 __u32 own_id) {
+  struct owners *owners = find_gateways(egress, source, destination);
+  if (!owners) return NO_OWNER;
+  __u32 host_id = has_gateway(egress, owners->first, own_id) ? owners->first : owners->second;
+  if (!has_gateway(egress, host_id, own_id)) return NO_OWNER;
+  copy_mac(route->mac, egress->gateway_mac);
+  route->ifindex = egress->ifindex;
+  route->host_id = host_id;
+  return host_id == own_id ? DELIVERED : SENT_DIRECT;
+}
+
 /* DELIVERED for a local endpoint, SENT_DIRECT, SENT_VIA_OWNER, or the reason to drop. With `may_tell` a path's tellings are counted.
- * `denied_by`: a host that said it does not have the endpoint, or 0. */
-static __noinline int resolve(const struct endpoint_key *key, struct route *route, __u32 may_tell, __u32 denied_by) {
+ * `denied_by`: a host that said it does not have the endpoint, or 0. `source`: of a packet that may leave the VPC; without it only the VPC's
+ * own endpoints are looked for. */
+static __noinline int resolve(const struct endpoint_key *destination, struct route *route, __u32 may_tell, __u32 denied_by,
+                              const struct endpoint_key *source) {
   struct settings *own = this_host();
   if (!own) return INTERNAL;
-  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
-  if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
-    route->ifindex = endpoint->ifindex;
-    copy_mac(route->mac, endpoint->mac);
-    return DELIVERED;
-  }
-  struct path *path = bpf_map_lookup_elem(&paths, key);
+  struct endpoint_key key = *destination;
+  route->vni = key.vni;
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
+  if (endpoint && endpoint->kind == ENDPOINT_LOCAL) return here(endpoint, route);
+  struct path *path = bpf_map_lookup_elem(&paths, &key);
   if (!path || !is_valid(path)) {
-    struct subnet *subnet = find_subnet(key);
+    struct subnet *subnet = find_subnet(&key);
     if (!subnet) return NO_ROUTE;
-    struct owners *owners = find_owners(subnet, key);
-    if (!owners) return NO_OWNER;
-    bool has_entry = endpoint && endpoint->kind == ENDPOINT_DIRECTORY;
-    __u32 first = owners->first, second = owners->second;
-    __u32 owner = can_answer(first, own->host_id, has_entry, denied_by) ? first : second;
-    if (owner == second && !can_answer(second, own->host_id, has_entry, denied_by)) {
-      bool denied = first == own->host_id || second == own->host_id || (denied_by && (first == denied_by || second == denied_by));
-      return denied ? NO_ENDPOINT : NO_OWNER;
+    if (subnet->kind == SUBNET_EGRESS) return source ? leave(subnet, destination, source, route, own->host_id) : NO_ROUTE;
+    if (subnet->vni != key.vni) {
+      if (!source) return NO_ROUTE;
+      key.vni = subnet->vni;
+      route->vni = subnet->vni;
+      endpoint = bpf_map_lookup_elem(&endpoints, &key);
+      if (endpoint && endpoint->kind == ENDPOINT_LOCAL) return here(endpoint, route);
+      path = bpf_map_lookup_elem(&paths, &key);
     }
-    if (owner != own->host_id) {
-      route->host_id = owner;
-      route->tell = 1;
-      return SENT_VIA_OWNER;
+    if (!path || !is_valid(path)) {
+      int how = ask(subnet, &key, endpoint, route, own->host_id, denied_by);
+      if (how != SENT_DIRECT) return how;
+      path = bpf_map_lookup_elem(&paths, &key);
+      if (!path) return INTERNAL;
     }
-    if (!endpoint) return INTERNAL;
-    if (endpoint->host_id == own->host_id) return LOOP;
-    struct host *host = find_host(endpoint->host_id);
-    if (!host) return NO_ENDPOINT;
-    struct lesson lesson = {
-        .host_id = endpoint->host_id,
-        .host_generation = host->generation,
-        .endpoint_generation = endpoint->generation,
-        .identity = endpoint->identity,
-        .flags = LOC_NO_PATH,
-    };
-    copy_mac(lesson.mac, endpoint->mac);
-    if (!learn(key, &lesson)) return INTERNAL;
-    path = bpf_map_lookup_elem(&paths, key);
-    if (!path) return INTERNAL;
   }
   route->host_id = path->host_id;
   copy_mac(route->mac, path->mac);

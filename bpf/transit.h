@@ -24,6 +24,7 @@ struct arrival {
   bool segmented_later; /* GSO, at tc only: lengths in the outer headers mean nothing */
   bool has_loc;
   bool has_moved;
+  bool outside; /* its source is outside of the VPC: it came in by a gateway */
   __u32 moved_generation;
   struct lesson loc;
 };
@@ -251,7 +252,11 @@ INLINE int transit_arp(const bool xdp, struct arrival *arrival) {
 }
 
 /* The same for IPv6. Agents send these messages in one form only. */
-INLINE int transit_neighbor(const bool xdp, struct arrival *arrival, struct ethhdr *ethernet, struct ipv6hdr *ip, struct neighbor *neighbor) {
+INLINE int transit_neighbor(const bool xdp, struct arrival *arrival) {
+  struct ethhdr *ethernet = arrival->data + arrival->inner;
+  struct ipv6hdr *ip = (void *)(ethernet + 1);
+  struct neighbor *neighbor = (void *)(ip + 1);
+  if ((void *)(neighbor + 1) > arrival->data_end) return discard(xdp, arrival, ARP);
   bool solicitation = neighbor->type == ND_NEIGHBOR_SOLICITATION;
   bool advertisement = neighbor->type == ND_NEIGHBOR_ADVERTISEMENT;
   if (!(solicitation || advertisement) || ip->payload_len != bpf_htons(sizeof(struct neighbor)) || neighbor->code ||
@@ -290,11 +295,27 @@ INLINE int transit_neighbor(const bool xdp, struct arrival *arrival, struct ethh
   return deliver(xdp, arrival, endpoint->ifindex, endpoint->mac);
 }
 
+/* What LOC says of the sender of a packet that came back, an endpoint of this host or what is behind its gateway; false if it is neither. */
+INLINE bool find_sender(struct arrival *arrival, const struct endpoint_key *source, struct lesson *loc) {
+  struct endpoint *endpoint = find_local(source);
+  if (endpoint) {
+    loc->endpoint_generation = endpoint->generation;
+    loc->identity = endpoint->identity;
+    copy_mac(loc->mac, endpoint->mac);
+    return true;
+  }
+  struct subnet *egress = arrival->outside ? find_subnet(source) : 0;
+  if (!egress || !egress->ifindex) return false;
+  loc->identity = IDENTITY_OF_GATEWAY;
+  copy_mac(loc->mac, egress->gateway_mac);
+  return true;
+}
+
 /* A packet of ours was sent back: its destination is not where we thought. Learns what there is to learn and sends it again, for the last
  * time. */
 INLINE int send_again(const bool xdp, struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
-  struct endpoint *endpoint = find_local(source);
-  if (!endpoint) return discard(xdp, arrival, MALFORMED);
+  struct lesson loc = {};
+  if (!find_sender(arrival, source, &loc)) return discard(xdp, arrival, MALFORMED);
   struct path *path = bpf_map_lookup_elem(&paths, destination);
   bool pointed = path && (path->host_id == arrival->from || path->previous_host_id == arrival->from);
   if (!pointed && !is_owner(arrival->from, destination)) return discard(xdp, arrival, UNTRUSTED);
@@ -307,7 +328,7 @@ INLINE int send_again(const bool xdp, struct arrival *arrival, const struct endp
     learn(destination, &arrival->loc);
   }
   struct route route = {};
-  int how = resolve(destination, &route, 0, arrival->has_moved ? arrival->from : 0);
+  int how = resolve(destination, &route, 0, arrival->has_moved ? arrival->from : 0, 0);
   if (how == DELIVERED) {
     struct endpoint *here = find_local(destination);
     return here ? deliver_ip(xdp, arrival, here, source, destination) : discard(xdp, arrival, INTERNAL);
@@ -321,14 +342,9 @@ INLINE int send_again(const bool xdp, struct arrival *arrival, const struct endp
     if ((void *)(ethernet + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
     copy_mac(ethernet->h_dest, route.mac);
   }
-  struct lesson loc = {
-      .host_id = own->host_id,
-      .host_generation = own->host_generation,
-      .endpoint_generation = endpoint->generation,
-      .identity = endpoint->identity,
-      .flags = how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH,
-  };
-  copy_mac(loc.mac, endpoint->mac);
+  loc.host_id = own->host_id;
+  loc.host_generation = own->host_generation;
+  loc.flags = how == SENT_DIRECT ? LOC_LAST_BOUNCE : LOC_LAST_BOUNCE | LOC_NO_PATH;
   return send(xdp, arrival, &letter, &loc, how);
 }
 
@@ -391,13 +407,80 @@ INLINE void report_relayed(struct arrival *arrival, const struct endpoint *entry
   report(&event);
 }
 
-INLINE int transit_ip(const bool xdp, struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
-  if (arrival->has_moved || (arrival->has_loc && arrival->loc.flags & LOC_OF_DESTINATION)) return send_again(xdp, arrival, source, destination);
-  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, destination);
+/* Of a VPC with peers or a way out: a peer's endpoint gets the peer's VNI, and what is outside is marked. False if it is neither, nor of the
+ * VPC itself. */
+static __noinline int find_source(struct arrival *arrival, struct endpoint_key *source) {
+  struct subnet *subnet = find_subnet(source);
+  if (!subnet) return false;
+  source->vni = subnet->vni;
+  arrival->outside = subnet->kind == SUBNET_EGRESS;
+  return true;
+}
+
+/* Whether a packet from outside was sent by a gateway: by the host that it came from, or by the sender that an owner names. */
+static __noinline int came_by_gateway(struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
+  struct subnet *egress = find_subnet(source);
+  struct owners *owners = egress ? find_gateways(egress, source, destination) : 0;
+  if (!owners) return false;
+  __u32 sender = arrival->has_loc && is_owner(arrival->from, destination) ? arrival->loc.host_id : arrival->from;
+  return sender && (owners->first == sender || owners->second == sender);
+}
+
+/* The stacks of functions that call each other count together: what keeps much is a function of its own. */
+
+static __noinline int transit_arp_tc(struct arrival *arrival) {
+  return transit_arp(false, arrival);
+}
+
+static __noinline int transit_arp_xdp(struct arrival *arrival) {
+  return transit_arp(true, arrival);
+}
+
+static __noinline int transit_neighbor_tc(struct arrival *arrival) {
+  return transit_neighbor(false, arrival);
+}
+
+static __noinline int transit_neighbor_xdp(struct arrival *arrival) {
+  return transit_neighbor(true, arrival);
+}
+
+static __noinline int send_back_tc(struct arrival *arrival, const struct endpoint *entry) {
+  return send_back(false, arrival, entry);
+}
+
+static __noinline int send_back_xdp(struct arrival *arrival, const struct endpoint *entry) {
+  return send_back(true, arrival, entry);
+}
+
+static __noinline int send_on_tc(struct arrival *arrival, __u32 host_id) {
+  return send_on(false, arrival, host_id);
+}
+
+static __noinline int send_on_xdp(struct arrival *arrival, __u32 host_id) {
+  return send_on(true, arrival, host_id);
+}
+
+INLINE int back(const bool xdp, struct arrival *arrival, const struct endpoint *entry) {
+  return xdp ? send_back_xdp(arrival, entry) : send_back_tc(arrival, entry);
+}
+
+INLINE int on(const bool xdp, struct arrival *arrival, __u32 host_id) {
+  return xdp ? send_on_xdp(arrival, host_id) : send_on_tc(arrival, host_id);
+}
+
+INLINE int transit_ip(const bool xdp, struct arrival *arrival, struct endpoint_key *source, const struct endpoint_key *destination) {
   struct subnet *subnet = find_subnet(destination);
-  if (!subnet) return discard(xdp, arrival, NO_ROUTE);
+  bool is_known = !subnet || !(subnet->flags & SUBNET_HAS_ROUTES) || find_source(arrival, source);
+  if (!subnet || subnet->vni != arrival->vni) return discard(xdp, arrival, NO_ROUTE);
+  if (!is_known || (arrival->outside && !came_by_gateway(arrival, source, destination))) return discard(xdp, arrival, UNTRUSTED);
+  struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, destination);
+  if (subnet->kind == SUBNET_EGRESS) {
+    /* What is outside, and peers, do not pass through. */
+    if (arrival->outside || source->vni != arrival->vni) return discard(xdp, arrival, UNTRUSTED);
+    return subnet->ifindex ? deliver(xdp, arrival, subnet->ifindex, subnet->gateway_mac) : discard(xdp, arrival, NO_ENDPOINT);
+  }
   if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
-    if (arrival->has_loc) learn_loc(arrival, source, destination);
+    if (arrival->has_loc && !arrival->outside) learn_loc(arrival, source, destination);
     return deliver_ip(xdp, arrival, endpoint, source, destination);
   }
   struct settings *own = this_host();
@@ -409,12 +492,12 @@ INLINE int transit_ip(const bool xdp, struct arrival *arrival, const struct endp
   bool asks = arrival->has_loc && arrival->loc.flags & LOC_NO_PATH;
   if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {
     if (endpoint->host_id == arrival->from) return discard(xdp, arrival, LOOP);
-    if (!last && !asks) return send_back(xdp, arrival, endpoint);
+    if (!last && !asks) return back(xdp, arrival, endpoint);
     if (arrival->ttl > 1 && find_host(endpoint->host_id) && arrival->loc.host_id != own->host_id)
       report_relayed(arrival, endpoint, source, destination);
-    return send_on(xdp, arrival, endpoint->host_id);
+    return on(xdp, arrival, endpoint->host_id);
   }
-  if (endpoint) return last ? send_on(xdp, arrival, endpoint->host_id) : send_back(xdp, arrival, endpoint);
+  if (endpoint) return last ? on(xdp, arrival, endpoint->host_id) : back(xdp, arrival, endpoint);
   if (last) return discard(xdp, arrival, NO_ENDPOINT);
   struct owners *owners = find_owners(subnet, destination);
   __u32 other = 0;
@@ -423,11 +506,66 @@ INLINE int transit_ip(const bool xdp, struct arrival *arrival, const struct endp
   else if (owners && owners->second == own->host_id)
     other = owners->first;
   else
-    return send_back(xdp, arrival, 0);
+    return back(xdp, arrival, 0);
   /* This host should know and does not: the other owner may. That one sees by the LOC that the packet was relayed. */
   if (other == own->host_id || !find_host(other)) return discard(xdp, arrival, NO_ENDPOINT);
-  if (!asks) return send_back(xdp, arrival, 0);
-  return other == arrival->from ? discard(xdp, arrival, NO_ENDPOINT) : send_on(xdp, arrival, other);
+  if (!asks) return back(xdp, arrival, 0);
+  return other == arrival->from ? discard(xdp, arrival, NO_ENDPOINT) : on(xdp, arrival, other);
+}
+
+/* Of a packet whose header is there. */
+INLINE int read_keys(const struct arrival *arrival, bool ipv6, struct endpoint_key *source, struct endpoint_key *destination) {
+  void *header = arrival->data + arrival->inner + ETH_HLEN;
+  source->vni = arrival->vni;
+  destination->vni = arrival->vni;
+  if (ipv6) {
+    struct ipv6hdr *ip = header;
+    if ((void *)(ip + 1) > arrival->data_end) return MALFORMED;
+    copy_address(source->address, (__u8 *)&ip->saddr);
+    copy_address(destination->address, (__u8 *)&ip->daddr);
+  } else {
+    struct iphdr *ip = header;
+    if ((void *)(ip + 1) > arrival->data_end) return MALFORMED;
+    map_ipv4(source->address, ip->saddr);
+    map_ipv4(destination->address, ip->daddr);
+  }
+  return 0;
+}
+
+INLINE int transit_ip_packet(const bool xdp, struct arrival *arrival, bool ipv6) {
+  struct endpoint_key source, destination;
+  if (read_keys(arrival, ipv6, &source, &destination)) return discard(xdp, arrival, MALFORMED);
+  return transit_ip(xdp, arrival, &source, &destination);
+}
+
+INLINE int send_packet_again(const bool xdp, struct arrival *arrival, bool ipv6) {
+  struct endpoint_key source, destination;
+  if (read_keys(arrival, ipv6, &source, &destination)) return discard(xdp, arrival, MALFORMED);
+  struct subnet *subnet = find_subnet(&destination);
+  if (subnet && subnet->flags & SUBNET_HAS_ROUTES) find_source(arrival, &source);
+  return send_again(xdp, arrival, &source, &destination);
+}
+
+static __noinline int transit_ip_tc(struct arrival *arrival, bool ipv6) {
+  return transit_ip_packet(false, arrival, ipv6);
+}
+
+static __noinline int transit_ip_xdp(struct arrival *arrival, bool ipv6) {
+  return transit_ip_packet(true, arrival, ipv6);
+}
+
+static __noinline int send_again_tc(struct arrival *arrival, bool ipv6) {
+  return send_packet_again(false, arrival, ipv6);
+}
+
+static __noinline int send_again_xdp(struct arrival *arrival, bool ipv6) {
+  return send_packet_again(true, arrival, ipv6);
+}
+
+INLINE int transit_any_ip(const bool xdp, struct arrival *arrival, bool ipv6) {
+  if (arrival->has_moved || (arrival->has_loc && arrival->loc.flags & LOC_OF_DESTINATION))
+    return xdp ? send_again_xdp(arrival, ipv6) : send_again_tc(arrival, ipv6);
+  return xdp ? transit_ip_xdp(arrival, ipv6) : transit_ip_tc(arrival, ipv6);
 }
 
 /* Whether the inner packet is as long as it says. A super-packet is exactly as long: several packets that somebody has joined behind one
@@ -440,18 +578,14 @@ INLINE bool fits(const struct arrival *arrival, __u32 said, __u32 total_bytes, _
 INLINE int transit_inner(const bool xdp, struct arrival *arrival) {
   struct ethhdr *ethernet = arrival->data + arrival->inner;
   if ((void *)(ethernet + 1) > arrival->data_end || arrival->inner_bytes < ETH_HLEN) return discard(xdp, arrival, MALFORMED);
-  struct endpoint_key source = {.vni = arrival->vni};
-  struct endpoint_key destination = {.vni = arrival->vni};
-  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) return transit_arp(xdp, arrival);
+  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) return xdp ? transit_arp_xdp(arrival) : transit_arp_tc(arrival);
   if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
     struct iphdr *ip = (void *)(ethernet + 1);
     if ((void *)(ip + 1) > arrival->data_end) return discard(xdp, arrival, MALFORMED);
     __u32 total_bytes = bpf_ntohs(ip->tot_len);
     if (ip->version != 4 || ip->ihl < 5 || !fits(arrival, total_bytes, total_bytes, ip->ihl * 4u))
       return discard(xdp, arrival, MALFORMED);
-    map_ipv4(source.address, ip->saddr);
-    map_ipv4(destination.address, ip->daddr);
-    return transit_ip(xdp, arrival, &source, &destination);
+    return transit_any_ip(xdp, arrival, false);
   }
   if (ethernet->h_proto != bpf_htons(ETH_P_IPV6)) return discard(xdp, arrival, ETHER_TYPE);
   struct ipv6hdr *ip = (void *)(ethernet + 1);
@@ -462,15 +596,10 @@ INLINE int transit_inner(const bool xdp, struct arrival *arrival) {
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp6hdr *icmp = (void *)(ip + 1);
     if ((void *)(icmp + 1) > arrival->data_end || bpf_ntohs(ip->payload_len) < sizeof(*icmp)) return discard(xdp, arrival, MALFORMED);
-    if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT) {
-      struct neighbor *neighbor = (void *)icmp;
-      if ((void *)(neighbor + 1) > arrival->data_end) return discard(xdp, arrival, ARP);
-      return transit_neighbor(xdp, arrival, ethernet, ip, neighbor);
-    }
+    if (icmp->icmp6_type >= ND_ROUTER_SOLICITATION && icmp->icmp6_type <= ND_REDIRECT)
+      return xdp ? transit_neighbor_xdp(arrival) : transit_neighbor_tc(arrival);
   }
-  copy_address(source.address, (__u8 *)&ip->saddr);
-  copy_address(destination.address, (__u8 *)&ip->daddr);
-  return transit_ip(xdp, arrival, &source, &destination);
+  return transit_any_ip(xdp, arrival, true);
 }
 
 /* A probe of another host: it goes back as it is. That proves that this program runs, whatever its daemon does. Checksums stay right. */

@@ -392,7 +392,8 @@ test('transit remembers the host before', { skip }, () => {
 });
 
 test('transit keeps tenants apart: the same addresses in another VNI are others', { skip }, () => {
-  const subnets = [...world!.tables.subnets, ...world!.tables.subnets.map(({ key, subnet }) => ({ key: { ...key, vni: 8 }, subnet }))];
+  const others = world!.tables.subnets.map(({ key, subnet }) => ({ key: { ...key, vni: 8 }, subnet: { ...subnet, vni: 8 } }));
+  const subnets = [...world!.tables.subnets, ...others];
   const frame = forPod({ vni: 8 });
   const outcome = run(frame, { subnets });
   assert.deepEqual(outcome.counts, [`8 sentBack 1 ${frame.length}`]);

@@ -3,7 +3,7 @@ import { hostFlag, type Host } from '../../src/overlay/layout/host.ts';
 import { ownerSlots, type Owners } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
-import { subnetKind } from '../../src/overlay/layout/subnet.ts';
+import { subnetFlag, subnetKind, type Subnet } from '../../src/overlay/layout/subnet.ts';
 import { endpointName, type SubnetEntry, type Tables } from '../../src/overlay/model/tables.ts';
 import { formatAddress, parseAddress, parseMac } from '../../src/overlay/packet/address.ts';
 import type { SeededRandom } from '../../src/sim/seeded-random.ts';
@@ -20,10 +20,13 @@ export const noAddress: Uint8Array = new Uint8Array(16);
 export const gatewayMac: Uint8Array = mac('02:00:00:00:00:fe');
 
 /** Addresses of every VNI: the tenants overlap. */
-export const ipv4Pool: readonly Uint8Array[] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.1.1', '10.0.1.2'].map(
-  address,
-);
-export const ipv6Pool: readonly Uint8Array[] = ['fd00::1', 'fd00::2', 'fd00::3', 'fd00::4', 'fd00:0:0:1::1', 'fd00:0:0:1::2'].map(address);
+export const ipv4Pool: readonly Uint8Array[] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.1.1', '10.0.1.2']
+  // One of the first VPC and one of the second, which are peers, and one outside of both.
+  .concat(['10.0.2.1', '10.0.3.1', '198.51.100.1'])
+  .map(address);
+export const ipv6Pool: readonly Uint8Array[] = ['fd00::1', 'fd00::2', 'fd00::3', 'fd00::4', 'fd00:0:0:1::1', 'fd00:0:0:1::2']
+  .concat(['fd00:0:0:2::1', 'fd00:0:0:3::1', '2001:db8::1'])
+  .map(address);
 
 export const hostAddress = (hostId: number): Uint8Array => address(`192.0.2.${hostId}`);
 /** Of the endpoint that has this address: its last octet is the address's. */
@@ -41,7 +44,9 @@ export function randomTables(random: SeededRandom, devices: readonly number[], n
       if (random.chance(0.6)) endpoints.set(name, randomEndpoint(random, owned, devices));
       if (random.chance(0.5)) paths.set(name, randomPath(random, owned, hosts, nowNs));
     }
-    for (const entry of subnetsOf(vni)) if (random.chance(0.85)) subnets.push(entry);
+    const flags = random.chance(0.5) ? subnetFlag.hasRoutes : 0;
+    for (const { key, subnet } of [...subnetsOf(vni), ...routesOf(random, vni, devices)])
+      if (random.chance(0.85)) subnets.push({ key, subnet: { ...subnet, flags } });
   }
   const port = randomPort(random);
   // A pod is an endpoint of its host.
@@ -116,7 +121,7 @@ function randomPort(random: SeededRandom): Port {
     identity: 9,
     generation: 1 + random.below(4),
     mtu: random.pick([1280, 1300, 1418]),
-    flags: (hasIpv4 ? portFlag.hasIpv4 : 0) | (hasIpv6 ? portFlag.hasIpv6 : 0),
+    flags: (hasIpv4 ? portFlag.hasIpv4 : 0) | (hasIpv6 ? portFlag.hasIpv6 : 0) | (random.chance(0.3) ? portFlag.isGateway : 0),
     mac: mac('02:01:00:00:00:aa'),
     ipv4,
     ipv6: hasIpv6 ? random.pick(ipv6Pool) : noAddress,
@@ -148,6 +153,36 @@ function subnetsOf(vni: number): SubnetEntry[] {
     subnet('fd00:0:0:1::', 64, 2, '', 'fe80::1'),
     // Its table is missing.
     subnet('fd00::4', 128, 7, '', ''),
+  ];
+}
+
+/** Subnets of the VPC itself and of its peer, which differ, and the way out. */
+function routesOf(random: SeededRandom, vni: number, devices: readonly number[]): SubnetEntry[] {
+  const of = (prefix: string, bits: number, changes: Partial<Subnet>): SubnetEntry => ({
+    key: { prefixLength: 32 + bits, vni, address: address(prefix) },
+    subnet: {
+      subnetId: 8,
+      tableId: 2,
+      mtu: 1418,
+      flags: 0,
+      vni,
+      ifindex: 0,
+      kind: subnetKind.endpoints,
+      gatewayIpv4: noAddress,
+      gatewayIpv6: noAddress,
+      gatewayMac,
+      ...changes,
+    },
+  });
+  const [first = 0, second = 0] = vnis;
+  const egress = { kind: subnetKind.egress, tableId: 3, ifindex: random.chance(0.5) ? 0 : random.pick(devices) };
+  return [
+    of('10.0.2.0', 120, { vni: first }),
+    of('10.0.3.0', 120, { vni: second }),
+    of('fd00:0:0:2::', 64, { vni: first }),
+    of('fd00:0:0:3::', 64, { vni: second }),
+    of('0.0.0.0', 96, egress),
+    of('::', 0, egress),
   ];
 }
 

@@ -22,6 +22,9 @@ export const endpointKind = {
   tombstone: 3,
 } as const;
 
+/** Of what comes from outside of a VPC. */
+export const identityOfGateway = 0x7fffffff;
+
 /** Of a local endpoint: its VPC has services, has policies. */
 export const endpointFlag = { hasServices: 1, hasPolicies: 2 } as const;
 

@@ -12,6 +12,7 @@ import type { EndpointKey } from '../layout/endpoint.ts';
 import type { Reason } from '../layout/counter.ts';
 import type { Path } from '../layout/path.ts';
 import { portFlag, type Port } from '../layout/port.ts';
+import type { Subnet } from '../layout/subnet.ts';
 import { arpOperation } from '../packet/arp.ts';
 import { updatedChecksum } from '../packet/checksum.ts';
 import { decodeEthernet, ethernetHeaderBytes, etherType, type EthernetFrame } from '../packet/ethernet.ts';
@@ -38,6 +39,7 @@ import {
   type NeighborQuestion,
 } from './neighbor.ts';
 import { findOwner } from './owner.ts';
+import { gatewayFor, meaningOf } from './routes.ts';
 import { Run, type Outcome } from './run.ts';
 import { localEndpoint, subnetOf, validPath, type Tables } from './tables.ts';
 import { tooBigAnswer } from './too-big.ts';
@@ -138,6 +140,17 @@ function isOfPort(port: Port, family: 4 | 6, address: Uint8Array): boolean {
   return (port.flags & portFlag.hasIpv6) !== 0 && sameOctets(address, port.ipv6);
 }
 
+/** An endpoint sends, or what is outside of the VPC and enters it by its gateway. */
+type Sender = 'endpoint' | 'outside';
+
+/** Behind a gateway's link are endpoints of the VPC, and all that no prefix of it has; undefined: the source is another's. */
+function senderBehindGateway(run: Run, port: PodPort, source: Uint8Array): Sender | undefined {
+  const { tables } = run;
+  const endpoint = localEndpoint(tables, run.key(source));
+  if (endpoint !== undefined) return endpoint.ifindex === port.ifindex ? 'endpoint' : undefined;
+  return meaningOf(tables, run.key(source))?.kind === 'outside' ? 'outside' : undefined;
+}
+
 /** Answers a question about a neighbour, or sends it as `frame` to the owner of the target. */
 function resolve(
   run: Run,
@@ -186,13 +199,16 @@ class Sending {
     const port = this.#port;
     const ip = this.#ip;
     if (isForNoEndpoint(ip)) return run.drop('multicast');
-    if (!isOfPort(port, ip.family, ip.source)) return run.drop('spoofedAddress');
+    const isGateway = (port.flags & portFlag.isGateway) !== 0;
+    const sender = isGateway ? senderBehindGateway(run, port, ip.source) : isOfPort(port, ip.family, ip.source) ? 'endpoint' : undefined;
+    if (sender === undefined) return run.drop('spoofedAddress');
     if (this.#longestBytes() > port.mtu) {
-      const answer = tooBigAnswer(run, port, ip);
+      // A gateway's kernel knows the MTU of its link and has told it already.
+      const answer = isGateway ? undefined : tooBigAnswer(run, port, ip);
       return answer === undefined ? run.drop('tooBig') : run.redirect(port.ifindex, answer, 'tooBig');
     }
     if (this.#viaGateway && ip.timeToLive <= 1) return run.drop('ttl');
-    return this.#toEndpoint(run.key(ip.destination));
+    return this.#toDestination(run.key(ip.destination), sender);
   }
 
   /** Of the packet, or of its segments when it will be cut. */
@@ -204,28 +220,57 @@ class Sending {
     return headerBytes + (protocol === ipProtocol.tcp ? tcpHeaderBytes : udpHeaderBytes) + this.#segmentBytes;
   }
 
-  #toEndpoint(key: EndpointKey): Outcome {
+  #toDestination(key: EndpointKey, sender: Sender): Outcome {
+    const run = this.#run;
+    const { tables } = run;
+    const known = this.#toKnown(key);
+    if (known !== undefined) return known;
+    const meaning = meaningOf(tables, key);
+    if (meaning === undefined) return run.drop('noRoute');
+    if (meaning.kind === 'outside') return sender === 'outside' ? run.drop('noRoute') : this.#leave(key, meaning.egress);
+    const home = meaning.key;
+    if (home.vni !== key.vni) {
+      // What comes from outside is for endpoints of this VPC alone.
+      if (sender === 'outside') return run.drop('noRoute');
+      const knownAtPeer = this.#toKnown(home);
+      if (knownAtPeer !== undefined) return knownAtPeer;
+    }
+    const owner = findOwner(run, home, 0, meaning.subnet);
+    if (typeof owner === 'string') return run.drop(owner);
+    if (owner.path !== undefined) return this.#direct(home, owner.path);
+    return this.#tunnel(home.vni, owner.hostId, this.#inner(undefined), [this.#location(locationFlag.noPath)], 'sentViaOwner');
+  }
+
+  /** To an endpoint of this host, or along a path. */
+  #toKnown(key: EndpointKey): Outcome | undefined {
     const run = this.#run;
     const local = localEndpoint(run.tables, key);
     if (local !== undefined) return run.redirect(local.ifindex, this.#inner(local.mac), 'delivered');
     const path = validPath(run.tables, key, run.nowNs);
-    if (path !== undefined) return this.#direct(key, path);
-    const owner = findOwner(run, key);
-    if (typeof owner === 'string') return run.drop(owner);
-    if (owner.path !== undefined) return this.#direct(key, owner.path);
-    return this.#tunnel(owner.hostId, this.#inner(undefined), [this.#location(locationFlag.noPath)], 'sentViaOwner');
+    return path === undefined ? undefined : this.#direct(key, path);
+  }
+
+  /** Out of the VPC. */
+  #leave(key: EndpointKey, egress: Subnet): Outcome {
+    const run = this.#run;
+    const hostId = gatewayFor(run.tables, egress, key.vni, this.#ip.source, key.address);
+    if (hostId === undefined) return run.drop('noOwner');
+    const inner = this.#inner(egress.gatewayMac);
+    if (hostId === run.tables.settings.hostId) return run.redirect(egress.ifindex, inner, 'delivered');
+    return this.#tunnel(key.vni, hostId, inner, [], 'sentDirect');
   }
 
   #direct(key: EndpointKey, path: Path): Outcome {
     const tell = path.told < maxTold && this.#segmentBytes === undefined;
     if (tell) this.#run.writePath(key, { ...path, told: path.told + 1 });
-    return this.#tunnel(path.hostId, this.#inner(path.mac), tell ? [this.#location(0)] : [], 'sentDirect');
+    return this.#tunnel(key.vni, path.hostId, this.#inner(path.mac), tell ? [this.#location(0)] : [], 'sentDirect');
   }
 
-  #tunnel(hostId: number, inner: Uint8Array, options: readonly GeneveOption[], what: Reason): Outcome {
+  /** `vni`: of the VPC that the destination belongs to. */
+  #tunnel(vni: number, hostId: number, inner: Uint8Array, options: readonly GeneveOption[], what: Reason): Outcome {
     const run = this.#run;
     const { settings, hosts } = run.tables;
-    const tunnel = { vni: run.vni, sourcePort: flowPortOfIp(run.frame, this.#ip), timeToLive: firstOuterTtl, options };
+    const tunnel = { vni, sourcePort: flowPortOfIp(run.frame, this.#ip), timeToLive: firstOuterTtl, options };
     const outer = encapsulate(tunnel, addressesTo(settings, hosts.get(hostId)!), inner);
     return run.redirect(settings.uplinkIfindex, outer, what);
   }
@@ -233,7 +278,10 @@ class Sending {
   #location(flags: number): GeneveOption {
     const { hostId, hostGeneration } = this.#run.tables.settings;
     const { generation, identity, mac } = this.#port;
-    return encodeLocation({ hostId, hostGeneration, endpointGeneration: generation, identity, flags, mac });
+    const isGateway = (this.#port.flags & portFlag.isGateway) !== 0;
+    const behind = isGateway ? localEndpoint(this.#run.tables, this.#run.key(this.#ip.source)) : undefined;
+    const endpointGeneration = behind?.generation ?? generation;
+    return encodeLocation({ hostId, hostGeneration, endpointGeneration, identity, flags, mac });
   }
 
   /** The frame as the destination shall get it: across the gateway it has the gateway's MAC as source, and lived one hop less. */

@@ -1,25 +1,35 @@
 import type { Reason } from '../layout/counter.ts';
 import { endpointKind, type EndpointKey } from '../layout/endpoint.ts';
 import type { Path } from '../layout/path.ts';
+import { subnetKind, type Subnet } from '../layout/subnet.ts';
 import { installPath } from './learn.ts';
 import type { Run } from './run.ts';
-import { aliveHost, endpointOf, isOwner, ownersOf, subnetOf } from './tables.ts';
+import { aliveHost, endpointOf, ownersIn, subnetOf } from './tables.ts';
 
 /**
  * The owner to ask about an address, or, when it is this host itself, the path that its directory gave; or why there is neither: the first
- * owner that is alive, but not this host when it has no entry, nor the host that denied having one.
+ * owner that is alive, but not this host when it has no entry, nor the host that denied having one. `subnet`: of the address, as its sender's
+ * VPC has it.
  */
-export function findOwner(run: Run, key: EndpointKey, deniedBy = 0): { readonly hostId: number; readonly path: Path | undefined } | Reason {
+export function findOwner(
+  run: Run,
+  key: EndpointKey,
+  deniedBy = 0,
+  subnet: Subnet | undefined = subnetOf(run.tables, key),
+): { readonly hostId: number; readonly path: Path | undefined } | Reason {
   const { tables } = run;
-  if (subnetOf(tables, key) === undefined) return 'noRoute';
+  if (subnet === undefined || subnet.kind !== subnetKind.endpoints || subnet.vni !== key.vni) return 'noRoute';
   const ownId = tables.settings.hostId;
   const known = endpointOf(tables, key);
   const entry = known?.kind === endpointKind.directory ? known : undefined;
-  const { first, second } = ownersOf(tables, key);
+  const { first, second } = ownersIn(tables, subnet, key);
   const canAnswer = (owner: number): boolean =>
     owner === ownId ? entry !== undefined : owner !== deniedBy && aliveHost(tables, owner) !== undefined;
   const hostId = [first, second].find(canAnswer);
-  if (hostId === undefined) return isOwner(tables, key, ownId) || isOwner(tables, key, deniedBy) ? 'noEndpoint' : 'noOwner';
+  if (hostId === undefined) {
+    const isOwner = (candidate: number): boolean => candidate !== 0 && (candidate === first || candidate === second);
+    return isOwner(ownId) || isOwner(deniedBy) ? 'noEndpoint' : 'noOwner';
+  }
   if (hostId !== ownId || entry === undefined) return { hostId, path: undefined };
   if (entry.hostId === tables.settings.hostId) return 'loop';
   const host = aliveHost(tables, entry.hostId);

@@ -81,7 +81,12 @@ function hasPrefix(address: Uint8Array, prefix: SubnetKey): boolean {
 /** Both owners of an address, alive or not; nobody when it is in no subnet. */
 export function ownersOf(tables: Tables, key: EndpointKey): Owners {
   const subnet = subnetOf(tables, key);
-  return (subnet === undefined ? undefined : tables.ownerTables.get(subnet.tableId)?.[ownerSlot(key)]) ?? nobody;
+  return subnet === undefined ? nobody : ownersIn(tables, subnet, key);
+}
+
+/** The same of an address whose subnet is known. */
+export function ownersIn(tables: Tables, subnet: Subnet, key: EndpointKey): Owners {
+  return tables.ownerTables.get(subnet.tableId)?.[ownerSlot(key)] ?? nobody;
 }
 
 export function isOwner(tables: Tables, key: EndpointKey, hostId: number): boolean {

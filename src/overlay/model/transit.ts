@@ -10,8 +10,9 @@
  * ```
  */
 import type { Reason } from '../layout/counter.ts';
-import { endpointKind, type Endpoint, type EndpointKey } from '../layout/endpoint.ts';
+import { endpointKind, identityOfGateway, type Endpoint, type EndpointKey } from '../layout/endpoint.ts';
 import type { Path } from '../layout/path.ts';
+import { subnetFlag, subnetKind, type Subnet } from '../layout/subnet.ts';
 import { formatAddress } from '../packet/address.ts';
 import { arpOperation } from '../packet/arp.ts';
 import { decodeEthernet, etherType, type EthernetFrame } from '../packet/ethernet.ts';
@@ -33,6 +34,7 @@ import {
 import { isProbe, isReflectable, outerOf, reflected, tunnelOf, type Arrived } from './outer.ts';
 import { findOwner } from './owner.ts';
 import { Run, type Outcome } from './run.ts';
+import { gatewaysOf, meaningOf } from './routes.ts';
 import { aliveHost, endpointOf, isOwner, isValid, knownHost, localEndpoint, ownersOf, subnetOf, type Tables } from './tables.ts';
 import { addressesTo, encapsulate, firstOuterTtl, readdressed, withMacs, type OuterAddresses } from './tunnel.ts';
 
@@ -48,6 +50,20 @@ export function transit(tables: Tables, frame: Uint8Array, nowNs: bigint, hook: 
   if (typeof arrived === 'string') return run.drop(arrived);
   run.vni = arrived.vni;
   return new Transit(run, arrived).run();
+}
+
+/** What the source of a packet is to the VPC of its destination. */
+type Source =
+  | { readonly kind: 'endpoint' | 'nobody'; readonly key: EndpointKey }
+  | { readonly kind: 'outside'; readonly key: EndpointKey; readonly egress: Subnet };
+
+/** Who sends a packet, as LOC names it. */
+type Sender = Pick<Endpoint, 'generation' | 'identity' | 'mac'>;
+
+/** Undefined: this host has no gateway through which it could have come. */
+function behindGateway(source: Source): Sender | undefined {
+  if (source.kind !== 'outside' || source.egress.ifindex === 0) return undefined;
+  return { generation: 0, identity: identityOfGateway, mac: source.egress.gatewayMac };
 }
 
 class Transit {
@@ -79,8 +95,8 @@ class Transit {
       const padding = inner.payload.subarray(ipv6HeaderBytes + ip.packet.payload.length);
       return this.#answer(solicitationQuestion(asker, neighbor.target, padding));
     }
-    const source = run.key(ip.source);
     const destination = run.key(ip.destination);
+    const source = this.#sourceOf(run.key(ip.source), destination);
     const cameBack = this.#moved !== undefined || (this.#location !== undefined && (this.#location.flags & locationFlag.destination) !== 0);
     return cameBack ? this.#sendAgain(source, destination) : this.#data(source, destination);
   }
@@ -126,20 +142,48 @@ class Transit {
     return this.#deliver(endpoint);
   }
 
-  #deliver(endpoint: Endpoint): Outcome {
+  #deliver(endpoint: Pick<Endpoint, 'ifindex' | 'mac'>): Outcome {
     const run = this.#run;
     const { inner, trailer } = this.#arrived;
     return run.redirect(endpoint.ifindex, joinOctets(withMacs(inner, endpoint.mac, undefined), trailer), 'delivered');
   }
 
-  #data(source: EndpointKey, destination: EndpointKey): Outcome {
+  /** Of a VPC without peers and ways out all that comes is taken for an endpoint of its own. */
+  #sourceOf(key: EndpointKey, destination: EndpointKey): Source {
+    const { tables } = this.#run;
+    const flags = subnetOf(tables, destination)?.flags ?? 0;
+    if ((flags & subnetFlag.hasRoutes) === 0) return { kind: 'endpoint', key };
+    const meaning = meaningOf(tables, key);
+    if (meaning?.kind === 'outside') return { kind: 'outside', key: { ...key, vni: meaning.egress.vni }, egress: meaning.egress };
+    return meaning === undefined ? { kind: 'nobody', key } : { kind: 'endpoint', key: meaning.key };
+  }
+
+  #isTrusted(source: Source, destination: EndpointKey): boolean {
+    if (source.kind !== 'outside') return source.kind === 'endpoint';
+    const { tables } = this.#run;
+    const { sourceHostId } = this.#arrived;
+    const { first, second } = gatewaysOf(tables, source.egress, source.key.vni, source.key.address, destination.address);
+    const isRelayed = this.#location !== undefined && isOwner(tables, destination, sourceHostId);
+    const sender = isRelayed ? this.#location!.hostId : sourceHostId;
+    return sender !== 0 && (first === sender || second === sender);
+  }
+
+  #data(from: Source, destination: EndpointKey): Outcome {
     const run = this.#run;
     const { tables } = run;
-    if (subnetOf(tables, destination) === undefined) return run.drop('noRoute');
+    const subnet = subnetOf(tables, destination);
+    if (subnet === undefined || subnet.vni !== run.vni) return run.drop('noRoute');
+    if (!this.#isTrusted(from, destination)) return run.drop('untrusted');
+    const source = from.key;
+    if (subnet.kind === subnetKind.egress) {
+      if (from.kind === 'outside' || source.vni !== run.vni) return run.drop('untrusted');
+      return subnet.ifindex === 0 ? run.drop('noEndpoint') : this.#deliver({ ifindex: subnet.ifindex, mac: subnet.gatewayMac });
+    }
     const endpoint = endpointOf(tables, destination);
     switch (endpoint?.kind) {
       case endpointKind.local:
-        if (this.#location !== undefined) learnSource(run, source, this.#location, this.#arrived.sourceHostId, destination);
+        if (this.#location !== undefined && from.kind !== 'outside')
+          learnSource(run, source, this.#location, this.#arrived.sourceHostId, destination);
         return this.#deliver(endpoint);
       case endpointKind.directory:
         return this.#relay(endpoint, source, destination);
@@ -216,11 +260,11 @@ class Transit {
   }
 
   /** A packet of ours that was sent back: corrects the path and sends it again, once, along what is known now. */
-  #sendAgain(source: EndpointKey, destination: EndpointKey): Outcome {
+  #sendAgain(source: Source, destination: EndpointKey): Outcome {
     const run = this.#run;
     const { tables } = run;
     const { sourceHostId } = this.#arrived;
-    const endpoint = localEndpoint(tables, source);
+    const endpoint = localEndpoint(tables, source.key) ?? behindGateway(source);
     if (endpoint === undefined) return run.drop('malformed');
     const path = run.path(destination);
     const pointed = path !== undefined && (path.hostId === sourceHostId || path.previousHostId === sourceHostId);
@@ -239,7 +283,7 @@ class Transit {
     installPath(run, destination, location, (location.flags & locationFlag.noPath) !== 0);
   }
 
-  #again(endpoint: Endpoint, destination: EndpointKey): Outcome {
+  #again(endpoint: Sender, destination: EndpointKey): Outcome {
     const run = this.#run;
     const here = localEndpoint(run.tables, destination);
     if (here !== undefined) return this.#deliver(here);
@@ -252,17 +296,17 @@ class Transit {
     return this.#send(owner.hostId, this.#arrived.inner, option, 'sentViaOwner');
   }
 
-  #againDirect(endpoint: Endpoint, path: Path): Outcome {
+  #againDirect(endpoint: Sender, path: Path): Outcome {
     const inner = withMacs(this.#arrived.inner, path.mac, undefined);
     return this.#send(path.hostId, inner, this.#ownLocation(endpoint, locationFlag.final), 'sentDirect');
   }
 
-  #ownLocation(endpoint: Endpoint, flags: number): GeneveOption {
+  #ownLocation(endpoint: Sender, flags: number): GeneveOption {
     const { hostId, hostGeneration } = this.#run.tables.settings;
     return this.#locationOf({ ...endpoint, hostId }, hostGeneration, flags);
   }
 
-  #locationOf(endpoint: Endpoint, hostGeneration: number, flags: number): GeneveOption {
+  #locationOf(endpoint: Sender & Pick<Endpoint, 'hostId'>, hostGeneration: number, flags: number): GeneveOption {
     const { hostId, generation, identity, mac } = endpoint;
     return encodeLocation({ hostId, hostGeneration, endpointGeneration: generation, identity, flags, mac });
   }
