@@ -1,6 +1,7 @@
 import type { AddressHex, MacHex } from '../overlay/control/address.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
+import type { Labels } from '../overlay/resources/resource-types.ts';
 
 /** What a pod asks of the control. */
 export interface PlacementRequest {
@@ -10,6 +11,8 @@ export interface PlacementRequest {
   readonly mac: MacHex;
   /** Addresses that the user has chosen. */
   readonly fixed: readonly AddressHex[];
+  /** What services and policies select it by. */
+  readonly labels: Labels;
 }
 
 /** The addresses of a pod, and the word of their owners. */

@@ -23,6 +23,8 @@ export interface BpfMapOfMaps {
   readonly maxEntries: number;
   /** Replaces the inner array at `index` by one of these values, in one step. */
   swap(index: number, values: readonly Uint8Array[]): void;
+  /** Replaces several, each in one step: the kernel waits a moment after each call, not after each of them. */
+  swapAll(slots: readonly (readonly [index: number, values: readonly Uint8Array[]])[]): void;
   clear(index: number): boolean;
   close(): void;
 }

@@ -28,7 +28,12 @@ export function memoryMaps(maxEntries: Readonly<Record<string, number>> = {}): M
     [maps.fragments.name]: 'lru',
     [maps.translations.name]: 'lru',
     [maps.flows.name]: 'lru',
+    [maps.fragments.name]: 'lru',
+    [maps.translations.name]: 'lru',
+    [maps.flows.name]: 'lru',
     [maps.subnets.name]: 'trie',
+    [maps.policies.name]: 'trie',
+    [maps.policyPrefixes.name]: 'trie',
     [maps.policies.name]: 'trie',
     [maps.policyPrefixes.name]: 'trie',
   };
@@ -162,6 +167,10 @@ class MemoryTables implements MemoryMapOfMaps {
       index,
       values.map((value) => value.slice()),
     );
+  }
+
+  swapAll(slots: readonly (readonly [index: number, values: readonly Uint8Array[]])[]): void {
+    for (const [index, values] of slots) this.swap(index, values);
   }
 
   clear(index: number): boolean {

@@ -102,9 +102,25 @@ test('the network is told what the runtime wants', async () => {
       subnet: 'front',
       addresses: ['10.1.0.9'],
       mac: '02:00:00:00:00:99',
+      labels: {},
     },
   ]);
   assert.deepEqual(result['dns'], { ...dns, search: [], options: [] });
+});
+
+test('labels come from the configuration, from the runtime and from CNI_ARGS, which count more and more', async () => {
+  const { network, service } = newHost();
+  const labels = (app: string, tier?: string): object => ({ caravan: { labels: tier === undefined ? { app } : { app, tier } } });
+  const config = { ...labels('one', 'front'), runtimeConfig: labels('two'), args: { ...labels('three'), cni: {} } };
+  resultOf(await service.handle(requestOf('ADD', { parameters: 'CARAVAN_LABELS=zone=a,note=x=y', config })));
+  assert.deepEqual(network.requests[0]?.labels, { app: 'three', tier: 'front', zone: 'a', note: 'x=y' });
+  for (const wrong of [{ caravan: { labels: { app: 1 } } }, { caravan: { labels: { '': 'x' } } }, { caravan: { labels: 'app' } }]) {
+    assert.equal(errorOf(await service.handle(requestOf('ADD', { config: wrong }))).code, cniCode.invalidConfig);
+  }
+  const other = newHost();
+  const parameters = 'CARAVAN_LABELS=app';
+  assert.equal(errorOf(await other.service.handle(requestOf('ADD', { parameters }))).code, cniCode.invalidEnvironment);
+  assert.deepEqual(other.network.requests, []);
 });
 
 test('an interface is added once', async () => {

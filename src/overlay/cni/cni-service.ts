@@ -8,6 +8,7 @@ import { isAtLeast110, latestVersion, supportedVersions } from './cni-version.ts
 import { AttachmentTable, keyText, type AttachmentJournal, type JournalRecord } from './journal.ts';
 import type { JsonObject } from './json.ts';
 import { readNetworkConfig, type NetworkConfig } from './network-config.ts';
+import { withArguments } from './pod-labels.ts';
 import type { PodNetwork } from './pod-network.ts';
 import { Turns } from './turns.ts';
 
@@ -127,7 +128,8 @@ export class CniService {
     await this.#record({ record: 'adding', key, network: name, netns });
     try {
       const mac = config.mac ?? parameters.get('MAC');
-      const attachment = await this.#network.add({ key, netns, pod, vpc, subnet, addresses, mac });
+      const labels = withArguments(config.labels, parameters);
+      const attachment = await this.#network.add({ key, netns, pod, vpc, subnet, addresses, mac, labels });
       await this.#record({ record: 'added', key, attachment });
       return replyOf(0, formatResult(cniVersion, attachment, netns, previous, dns));
     } catch (error) {

@@ -2,6 +2,8 @@ import { cniCode, CniError } from './cni-error.ts';
 import { readKey, type AttachmentKey } from './cni-environment.ts';
 import { readVersion, type CniVersion } from './cni-version.ts';
 import { invalid, isObject, memberOf, objectOf, objectsOf, textOf, textsOf, type JsonObject } from './json.ts';
+import type { Labels } from '../resources/resource-types.ts';
+import { configuredLabels } from './pod-labels.ts';
 import type { DnsSettings } from './pod-network.ts';
 import { readPreviousResult, type PreviousResult } from './cni-result.ts';
 
@@ -15,6 +17,8 @@ export interface NetworkConfig {
   /** What is asked for by `runtimeConfig` (capabilities) or `args.cni`, without prefix lengths. */
   readonly addresses: readonly string[];
   readonly mac: string | undefined;
+  /** What services and policies select the pod by. */
+  readonly labels: Labels;
   readonly dns: DnsSettings | undefined;
   readonly previous: PreviousResult | undefined;
   /** What GC is to keep; absent from other calls. */
@@ -45,6 +49,7 @@ export function readNetworkConfig(fields: JsonObject): NetworkConfig {
     subnet: textOf(fields, 'subnet'),
     addresses: addresses.map((address) => address.split('/')[0] ?? address),
     mac: textOf(runtime, 'mac', 'runtimeConfig.') ?? textOf(requested, 'mac', 'args.cni.'),
+    labels: configuredLabels(fields),
     dns: readDns(objectOf(fields, 'dns'), 'dns.'),
     previous: readPreviousResult(objectOf(fields, 'prevResult')),
     validAttachments: readValidAttachments(fields),

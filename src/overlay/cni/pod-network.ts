@@ -1,3 +1,4 @@
+import type { Labels } from '../resources/resource-types.ts';
 import type { AttachmentKey, PodReference } from './cni-environment.ts';
 
 /** What CNI needs of the network. The daemon of a host offers it. */
@@ -15,6 +16,8 @@ export interface AttachmentRequest {
   /** Addresses that the runtime wants, without a prefix length; empty when any will do. */
   readonly addresses: readonly string[];
   readonly mac: string | undefined;
+  /** What services and policies select it by. */
+  readonly labels: Labels;
 }
 
 export interface AttachedInterface {

@@ -1,3 +1,5 @@
+import type { WantedRecord } from '../compiler/service-compiler.ts';
+import type { TenantCompiler } from '../compiler/tenant-compiler.ts';
 import type { Endpoint } from '../layout/endpoint.ts';
 import type { AddressHex } from './address.ts';
 import type { Directory } from './directory.ts';
@@ -16,7 +18,11 @@ export interface DataPathMapsOptions {
   readonly endpoints: () => LocalEndpoints;
   readonly directory: Directory;
   readonly isAlive: (hostId: number) => boolean;
+  /** Services and policies. */
+  readonly tenants: TenantCompiler;
   readonly write: (write: MapWrite) => void;
+  /** For the catalog. */
+  readonly record: (record: WantedRecord) => void;
 }
 
 /** What the maps of the data path are to hold, as this host knows things, and the writes that follow from each change. */
@@ -54,18 +60,27 @@ export class DataPathMaps {
     if (this.#isReconciled) this.#write([endpointWrite(vni, address, this.#record(vni, address))]);
   }
 
+  /** Its rules are there before its port is. */
   portWritten(endpoint: LocalEndpoint): void {
-    const subnet = this.#tables?.subnet(endpoint.subnetId);
-    if (!this.#isReconciled || subnet === undefined) return;
-    const builder: MapBuilder = new Map();
-    addPort(builder, endpoint, subnet);
-    for (const address of endpoint.addresses) this.#addKnown(builder, endpoint.vni, address);
-    this.#write(plan(builder, new Map()));
+    this.tenantsChanged();
+    this.#writePort(endpoint);
   }
 
   portRemoved(endpoint: LocalEndpoint): void {
     if (this.#isReconciled) this.#write(portDeletes(endpoint.ifindex));
     for (const address of endpoint.addresses) this.endpointChanged(endpoint.vni, address);
+  }
+
+  /** What follows for services and policies from what their compiler was told. */
+  tenantsChanged(): void {
+    const { tenants, record, endpoints } = this.#options;
+    if (!this.#isReconciled || !tenants.isDirty) return;
+    const { records, writes, flagged } = tenants.compile();
+    for (const wanted of records) record(wanted);
+    this.#write(writes);
+    if (flagged.length === 0) return;
+    this.hostsChanged();
+    for (const endpoint of endpoints().all()) if (flagged.includes(endpoint.vni)) this.#writePort(endpoint);
   }
 
   handleTimeout(nowMs: number): void {
@@ -80,13 +95,14 @@ export class DataPathMaps {
 
   /** All that the maps should hold. */
   desired(): MapContents {
-    const { endpoints, directory } = this.#options;
+    const { endpoints, directory, tenants } = this.#options;
     const desired = this.#makeSpecMaps();
+    tenants.addContents(desired);
     for (const { vni, address } of endpoints().tombstones()) this.#addKnown(desired, vni, address);
     for (const { vni, address } of directory.entries()) this.#addKnown(desired, vni, address);
     for (const endpoint of endpoints().all()) {
       const subnet = this.#tables?.subnet(endpoint.subnetId);
-      if (subnet !== undefined) addPort(desired, endpoint, subnet);
+      if (subnet !== undefined) addPort(desired, endpoint, subnet, this.#flagsOf);
       for (const address of endpoint.addresses) this.#addKnown(desired, endpoint.vni, address);
     }
     return desired;
@@ -94,14 +110,34 @@ export class DataPathMaps {
 
   /** What to write so that the maps are right; afterwards changes are told one by one. */
   reconcile(observed: MapContents): MapWrite[] {
+    const { tenants, record } = this.#options;
+    tenants.adopt(observed);
+    for (const wanted of tenants.compile().records) record(wanted);
     this.#specMaps = this.#makeSpecMaps();
     this.#isReconciled = true;
-    return [...plan(this.desired(), observed), ...planTables(this.#tablesInUse, new Map())];
+    return this.repairs(observed);
+  }
+
+  /** What differs from `observed`, and all tables, since nobody can see what is in those. */
+  repairs(observed: MapContents): MapWrite[] {
+    const { swaps, clears } = this.#options.tenants.tableWrites();
+    return [...swaps, ...plan(this.desired(), observed), ...planTables(this.#tablesInUse, new Map()), ...clears];
+  }
+
+  #flagsOf = (vni: number): number => this.#options.tenants.flagsOf(vni);
+
+  #writePort(endpoint: LocalEndpoint): void {
+    const subnet = this.#tables?.subnet(endpoint.subnetId);
+    if (!this.#isReconciled || subnet === undefined) return;
+    const builder: MapBuilder = new Map();
+    addPort(builder, endpoint, subnet, this.#flagsOf);
+    for (const address of endpoint.addresses) this.#addKnown(builder, endpoint.vni, address);
+    this.#write(plan(builder, new Map()));
   }
 
   #makeSpecMaps(): MapBuilder {
     const { self, isAlive } = this.#options;
-    return this.#tables === undefined ? new Map() : specMaps(self, this.#tables.spec, ({ hostId }) => isAlive(hostId));
+    return this.#tables === undefined ? new Map() : specMaps(self, this.#tables.spec, ({ hostId }) => isAlive(hostId), this.#flagsOf);
   }
 
   #useTables(): void {
@@ -121,7 +157,7 @@ export class DataPathMaps {
   #record(vni: number, address: AddressHex): Endpoint | undefined {
     const { self, endpoints, directory } = this.#options;
     const local = endpoints().at(vni, address);
-    if (local !== undefined) return localRecord(self, local);
+    if (local !== undefined) return localRecord(self, local, this.#flagsOf);
     const entry = directory.get(vni, address);
     // Its own host knows better: here it is not, or not any more.
     if (entry !== undefined && entry.hostId !== self.hostId) return remoteRecord('directory', entry);

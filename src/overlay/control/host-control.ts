@@ -1,9 +1,13 @@
 import type { WeatherError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
+import type { WantedRecord } from '../compiler/service-compiler.ts';
+import { TenantCompiler, type ChangingCatalog, type TenantResources } from '../compiler/tenant-compiler.ts';
 import { endpointCodec, endpointKeyCodec, endpointKind } from '../layout/endpoint.ts';
 import type { RelayedEvent } from '../layout/event.ts';
 import { maps } from '../layout/maps.ts';
+import type { Labels } from '../resources/resource-types.ts';
 import { hexOf, octetsOf, type AddressHex } from './address.ts';
+import { noIdentity } from '../compiler/identity.ts';
 import { Announcer } from './announcer.ts';
 import { Calls } from './calls.ts';
 import { DataPathMaps } from './data-path-maps.ts';
@@ -26,6 +30,7 @@ import { Tables, type TableSource } from './tables.ts';
  *        add, delete, moveOut, moveIn   the users' requests; resolve
  *        receive                        messages of other hosts, checked by `parseMessage`
  *        relayed                        events of the data path
+ *        catalogChanged                 services, policies, labels, the other hosts' backends
  *        handleTimeout                  time
  *   out  takeOutputs, in their order    records for the disk, map writes, messages, answers
  *        nextDeadlineMs                 when `handleTimeout` is due
@@ -35,6 +40,8 @@ import { Tables, type TableSource } from './tables.ts';
 export type HostOutput =
   | { readonly kind: 'store'; readonly key: string; readonly value: unknown }
   | { readonly kind: 'map'; readonly write: MapWrite }
+  /** For the catalog. */
+  | { readonly kind: 'record'; readonly record: WantedRecord }
   | { readonly kind: 'send'; readonly to: number; readonly records: readonly MessageRecord[] }
   /** The endpoint has its addresses, and the data path knows it; its owners are being told. */
   | { readonly kind: 'placed'; readonly requestId: number; readonly endpoint: LocalEndpoint }
@@ -55,7 +62,14 @@ export interface HostControlOptions {
   readonly bootId: string;
   readonly durations?: Durations;
   readonly tableSource?: TableSource;
+  /** Records that all hosts have alike; none when absent. */
+  readonly catalog?: ChangingCatalog;
+  /** What the resources say, another object whenever it is another; nothing when absent. */
+  readonly resources?: () => TenantResources;
 }
+
+const noCatalog: ChangingCatalog = { version: 0, get: () => undefined, entries: () => [], changedSince: () => [] };
+const noResources: TenantResources = { vpcs: [], services: [], policies: [] };
 
 /** Sequences that are taken from the disk at a time. */
 const sequencesAtATime = 65_536;
@@ -75,6 +89,10 @@ export class HostControl {
   readonly #endpoints: LocalEndpoints;
   readonly #announcer: Announcer;
   readonly #maps: DataPathMaps;
+  readonly #tenants: TenantCompiler;
+  readonly #catalog: ChangingCatalog;
+  readonly #resources: () => TenantResources;
+  #resourcesRead: TenantResources | undefined;
   readonly #believedDead = new Set<number>();
   readonly #hosts = new Map<number, HostSpec>();
   #stored: readonly (readonly [key: string, value: unknown])[];
@@ -117,6 +135,11 @@ export class HostControl {
         if (endpoint !== undefined) this.#outputs.push({ kind: 'cut', endpoint });
       },
     });
+    this.#catalog = options.catalog ?? noCatalog;
+    this.#resources = options.resources ?? (() => noResources);
+    this.#tenants = new TenantCompiler({ hostId, catalog: this.#catalog, isAlive: (otherId) => this.#isAlive(otherId) });
+    const tenants = this.#tenants;
+    const record = (wanted: WantedRecord): void => void this.#outputs.push({ kind: 'record', record: wanted });
     this.#maps = new DataPathMaps({
       self: options.self,
       durations,
@@ -124,6 +147,8 @@ export class HostControl {
       directory: this.#owner.directory,
       isAlive: (otherId) => this.#isAlive(otherId),
       write: (write) => this.#outputs.push({ kind: 'map', write }),
+      tenants,
+      record,
     });
     this.#announcer = new Announcer({ hostId, calls, nextSequence, endpoints: () => this.#endpoints.all() });
     this.#endpoints = new LocalEndpoints({
@@ -133,8 +158,14 @@ export class HostControl {
       holder: this.#holder,
       announcer: this.#announcer,
       store,
-      written: (endpoint) => this.#maps.portWritten(endpoint),
-      removed: (endpoint) => this.#maps.portRemoved(endpoint),
+      written: (endpoint) => {
+        tenants.endpointWritten(endpoint);
+        this.#maps.portWritten(endpoint);
+      },
+      removed: (endpoint) => {
+        tenants.endpointRemoved(endpoint.ifindex);
+        this.#maps.portRemoved(endpoint);
+      },
       changed,
       placed: (requestId, endpoint) => this.#outputs.push({ kind: 'placed', requestId, endpoint }),
       done: (requestId, ticket) => this.#outputs.push({ kind: 'done', requestId, ticket }),
@@ -190,6 +221,7 @@ export class HostControl {
       spec.hosts.length > specLimits.hosts || spec.subnets.length > specLimits.subnets || spec.epochs.length > specLimits.epochs;
     if (epoch < this.epoch || isTooLarge) return false;
     const before = this.#tables;
+    const wereAlive = new Set([...this.#hosts.keys()].filter((hostId) => this.#isAlive(hostId)));
     const tables = new Tables(spec, this.#tableSource, before);
     const restarted = new Set<number>();
     for (const host of spec.hosts) {
@@ -200,6 +232,8 @@ export class HostControl {
     }
     this.#hosts.clear();
     for (const host of spec.hosts) this.#hosts.set(host.hostId, host);
+    const areAlive = new Set([...this.#hosts.keys()].filter((hostId) => this.#isAlive(hostId)));
+    this.#tenants.hostsChanged(wereAlive.symmetricDifference(areAlive));
     // From here on this host agrees to nothing of an older epoch, in this life and the next.
     if (epoch !== before?.epoch) this.#outputs.push({ kind: 'store', key: 'epoch', value: epoch });
     this.#tables = tables;
@@ -224,7 +258,33 @@ export class HostControl {
     if (isAlive ? !this.#believedDead.delete(hostId) : this.#believedDead.has(hostId) || !this.#hosts.has(hostId)) return;
     if (!isAlive) this.#believedDead.add(hostId);
     this.#maps.hostsChanged();
+    this.#tenants.hostsChanged([hostId]);
     this.#flush(nowMs);
+  }
+
+  /** The catalog or the resources have changed: services, policies, labels, backends at other hosts. */
+  catalogChanged(nowMs: number): void {
+    this.#readResources();
+    this.#flush(nowMs);
+  }
+
+  /** The number for labels in the VPC of this subnet, for `add`. A record for the catalog may come out of it. */
+  identityFor(subnetId: number, labels: Labels): number {
+    const subnet = this.#tables?.subnet(subnetId);
+    const found = subnet === undefined ? undefined : this.#tenants.identityFor(subnet.vni, labels);
+    if (found === undefined) return noIdentity;
+    if (this.#catalog.get(found.record.key) === undefined) this.#outputs.push({ kind: 'record', record: found.record });
+    return found.identity;
+  }
+
+  /** Labels of an endpoint here, as the catalog has them. */
+  labelsOf({ vni, identity }: LocalEndpoint): Labels {
+    return this.#tenants.labelsOf(vni, identity);
+  }
+
+  /** Services and policies that have no room. */
+  get tenantProblems(): readonly string[] {
+    return this.#tenants.problems;
   }
 
   /** `placed` follows when it has addresses, then `done` when an owner knows it; or `failed`. */
@@ -320,7 +380,20 @@ export class HostControl {
       const isOwned = kind === endpointKind.directory && this.#owner.owns(vni, entry.address) && this.#isPart(hostId);
       if (isOwned) this.#owner.directory.put(entry, 0, nowMs);
     }
+    this.#readResources();
     return this.#maps.reconcile(observed);
+  }
+
+  /** What to write when the maps could not be written as they should be. */
+  repairs(observed: MapContents): MapWrite[] {
+    return this.#maps.repairs(observed);
+  }
+
+  #readResources(): void {
+    const resources = this.#resources();
+    if (resources === this.#resourcesRead) return;
+    this.#resourcesRead = resources;
+    this.#tenants.setResources(resources);
   }
 
   #begin(spec: OverlaySpec, nowMs: number): void {
@@ -332,6 +405,7 @@ export class HostControl {
     if (isSameBoot) {
       for (const [key, value] of stored) this.#holder.restore(key, value, nowMs);
       for (const [key, value] of stored) this.#endpoints.restore(key, value, nowMs);
+      for (const endpoint of this.#endpoints.all()) this.#tenants.endpointWritten(endpoint);
     } else {
       for (const [key, value] of stored) {
         this.#holder.giveBack(key, value, nowMs);
@@ -432,6 +506,7 @@ export class HostControl {
         else for (const record of records) this.#receive(to, record, nowMs);
       }
     }
+    this.#maps.tenantsChanged();
   }
 }
 

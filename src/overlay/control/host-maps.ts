@@ -44,8 +44,13 @@ export interface Tombstone {
 const noAddress = '0'.repeat(32);
 const vniBits = 32;
 
+/** Whether a VPC has services and policies: bits of `subnetFlag`. Endpoints' flags have the same ones, those of ports stand beside others. */
+export type FlagsOf = (vni: number) => number;
+
+const portFlagShift = 2;
+
 /** Hosts, subnets and this host itself: what follows from the spec alone. `isAlive`: as this host believes. */
-export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: HostSpec) => boolean): MapBuilder {
+export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: HostSpec) => boolean, flagsOf: FlagsOf): MapBuilder {
   const builder: MapBuilder = new Map();
   setRecord(
     builder,
@@ -80,7 +85,7 @@ export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: Host
           subnetId,
           tableId,
           mtu,
-          flags: 0,
+          flags: flagsOf(vni),
           vni,
           ifindex: 0,
           kind: subnetKind.endpoints,
@@ -95,7 +100,7 @@ export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: Host
 }
 
 /** Adds the port of an endpoint. */
-export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: SubnetSpec): void {
+export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: SubnetSpec, flagsOf: FlagsOf): void {
   const { ifindex, vni, subnetId, identity, generation } = endpoint;
   const addressOf = (isIpv4: boolean): AddressHex =>
     endpoint.addresses.find((address) => isIpv4Prefix({ address, length: 128 }) === isIpv4) ?? noAddress;
@@ -111,7 +116,7 @@ export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: Su
       identity,
       generation,
       mtu: subnet.mtu,
-      flags: (ipv4 === noAddress ? 0 : portFlag.hasIpv4) | (ipv6 === noAddress ? 0 : portFlag.hasIpv6),
+      flags: (ipv4 === noAddress ? 0 : portFlag.hasIpv4) | (ipv6 === noAddress ? 0 : portFlag.hasIpv6) | (flagsOf(vni) << portFlagShift),
       mac: octetsOf(endpoint.mac),
       ipv4: octetsOf(ipv4),
       ipv6: octetsOf(ipv6),
@@ -126,8 +131,9 @@ export function addEndpoint(builder: MapBuilder, vni: number, address: AddressHe
 }
 
 /** The record of an endpoint that is here. */
-export function localRecord(self: SelfSpec, { generation, ifindex, identity, flags, mac }: LocalEndpoint): Endpoint {
-  return { kind: endpointKind.local, hostId: self.hostId, generation, ifindex, identity, flags, mac: octetsOf(mac) };
+export function localRecord(self: SelfSpec, { vni, generation, ifindex, identity, flags, mac }: LocalEndpoint, flagsOf: FlagsOf): Endpoint {
+  const allFlags = flags | flagsOf(vni);
+  return { kind: endpointKind.local, hostId: self.hostId, generation, ifindex, identity, flags: allFlags, mac: octetsOf(mac) };
 }
 
 /** The record of an endpoint that is elsewhere: this host is its owner, or it was here. */

@@ -14,42 +14,79 @@ export type MapWrite =
   | { readonly kind: 'swap'; readonly map: string; readonly index: number; readonly values: readonly Uint8Array[] }
   | { readonly kind: 'clear'; readonly map: string; readonly index: number };
 
+interface PlannedMap {
+  readonly name: string;
+  readonly isArray: boolean;
+}
+
 /**
  * Maps that the control writes, each after those that it refers to: what is added is added in this order, what goes goes in the reverse one, so
- * that at no moment a record refers to nothing. `paths` and `counters` belong to the data path.
+ * that at no moment a record refers to nothing. `paths`, `counters` and the like belong to the data path.
  */
-const planned: readonly { readonly name: string; readonly isArray: boolean }[] = [
+const before: readonly PlannedMap[] = [
   { name: maps.settings.name, isArray: true },
   { name: maps.hosts.name, isArray: true },
   { name: maps.hostIds.name, isArray: false },
   { name: maps.devices.name, isArray: false },
+  { name: maps.backends.name, isArray: false },
+  { name: maps.services.name, isArray: false },
+];
+/** What is allowed. */
+const rules: readonly PlannedMap[] = [
+  { name: maps.policies.name, isArray: false },
+  { name: maps.policyPrefixes.name, isArray: false },
+];
+/** For whom only that is allowed: its revision makes the data path look at the rules anew, so it comes when all of them are right. */
+const scopes: PlannedMap = { name: maps.policyScopes.name, isArray: false };
+const behind: readonly PlannedMap[] = [
   { name: maps.subnets.name, isArray: false },
   { name: maps.endpoints.name, isArray: false },
   { name: maps.ports.name, isArray: false },
 ];
 
-export const plannedMaps: readonly string[] = planned.map(({ name }) => name);
+export const plannedMaps: readonly string[] = [...before, ...rules, scopes, ...behind].map(({ name }) => name);
+
+interface MapChange {
+  readonly puts: readonly MapWrite[];
+  readonly deletes: readonly MapWrite[];
+}
 
 /** The least that makes the maps what they should be. What is right already is not touched, so traffic goes on. */
 export function plan(desired: MapContents, observed: MapContents): MapWrite[] {
+  const change = (map: PlannedMap): MapChange => changeOf(map, desired.get(map.name) ?? noRecords, observed.get(map.name) ?? noRecords);
+  const [changedBefore, changedRules, changedBehind] = [before, rules, behind].map((group) => group.map(change)) as [
+    MapChange[],
+    MapChange[],
+    MapChange[],
+  ];
+  const changedScopes = change(scopes);
+  return [
+    ...changedBefore.flatMap(({ puts }) => puts),
+    ...changedRules.flatMap(({ puts }) => puts),
+    ...changedScopes.deletes,
+    ...changedRules.toReversed().flatMap(({ deletes }) => deletes),
+    ...changedScopes.puts,
+    ...changedBehind.flatMap(({ puts }) => puts),
+    ...changedBehind.toReversed().flatMap(({ deletes }) => deletes),
+    ...changedBefore.toReversed().flatMap(({ deletes }) => deletes),
+  ];
+}
+
+const noRecords: MapRecords = new Map();
+
+function changeOf({ name, isArray }: PlannedMap, wanted: MapRecords, found: MapRecords): MapChange {
   const puts: MapWrite[] = [];
-  const deletes: MapWrite[][] = [];
-  for (const { name, isArray } of planned) {
-    const wanted = desired.get(name) ?? new Map<string, string>();
-    const found = observed.get(name) ?? new Map<string, string>();
-    for (const [key, value] of wanted) {
-      if (found.get(key) !== value) puts.push({ kind: 'put', map: name, key: octetsOf(key), value: octetsOf(value) });
-    }
-    const gone: MapWrite[] = [];
-    for (const [key, value] of found) {
-      if (wanted.has(key)) continue;
-      // Records of an array are always there; one of zeros means nothing.
-      if (!isArray) gone.push({ kind: 'delete', map: name, key: octetsOf(key) });
-      else if (/[^0]/.test(value)) gone.push({ kind: 'put', map: name, key: octetsOf(key), value: new Uint8Array(value.length / 2) });
-    }
-    deletes.push(gone);
+  const deletes: MapWrite[] = [];
+  for (const [key, value] of wanted) {
+    if (found.get(key) !== value) puts.push({ kind: 'put', map: name, key: octetsOf(key), value: octetsOf(value) });
   }
-  return [...puts, ...deletes.reverse().flat()];
+  for (const [key, value] of found) {
+    if (wanted.has(key)) continue;
+    // Records of an array are always there; one of zeros means nothing.
+    if (!isArray) deletes.push({ kind: 'delete', map: name, key: octetsOf(key) });
+    else if (/[^0]/.test(value)) deletes.push({ kind: 'put', map: name, key: octetsOf(key), value: new Uint8Array(value.length / 2) });
+  }
+  return { puts, deletes };
 }
 
 /** Writes that put the owner tables into the data path, each in one step. They cannot be read back, so a new process writes all of them. */

@@ -1,0 +1,220 @@
+import type { MapBuilder } from '../control/map-builder.ts';
+import { plan, type MapContents, type MapWrite } from '../control/plan.ts';
+import type { CatalogView } from '../catalog/catalog-view.ts';
+import { backendTables } from '../layout/maps.ts';
+import { policyPeer } from '../layout/policy.ts';
+import { subnetFlag } from '../layout/subnet.ts';
+import type { Labels } from '../resources/resource-types.ts';
+import type { Policy, Service } from '../resources/tenant-network.ts';
+import { LabelBook } from './label-book.ts';
+import { LocalMembers, type Member } from './local-members.ts';
+import { PolicyCompiler, type PolicyVpc } from './policy-compiler.ts';
+import { ServiceCompiler, type WantedRecord } from './service-compiler.ts';
+import type { ServiceTable } from './service-records.ts';
+
+/** What the compiler reads of resources: VPCs with their numbers, and what is in them. */
+export interface TenantResources {
+  readonly vpcs: readonly PolicyVpc[];
+  readonly services: readonly Service[];
+  readonly policies: readonly Policy[];
+}
+
+/** The catalog, and which of its keys have changed since a version; undefined when that is too long ago to tell. */
+export interface ChangingCatalog extends CatalogView {
+  changedSince(version: number): readonly string[] | undefined;
+}
+
+export interface TenantCompilerOptions {
+  readonly hostId: number;
+  readonly catalog: ChangingCatalog;
+  /** Whether the data path reaches the host. */
+  readonly isAlive: (hostId: number) => boolean;
+}
+
+export interface TenantChanges {
+  /** For the catalog: what this host says of its endpoints. */
+  readonly records: readonly WantedRecord[];
+  /** For the maps, in this order. */
+  readonly writes: readonly MapWrite[];
+  /** VPCs whose flags in subnets, ports and endpoints are others now; they are written after `writes`. */
+  readonly flagged: readonly number[];
+}
+
+/** Services and policies as records of the data path, and what this host tells the others for that. Works on what has changed only. */
+export class TenantCompiler {
+  readonly #options: TenantCompilerOptions;
+  readonly #members = new LocalMembers();
+  readonly #book = new LabelBook();
+  readonly #services: ServiceCompiler;
+  readonly #policies: PolicyCompiler;
+  #vniOf: ReadonlyMap<string, number> = new Map<string, number>();
+  #vpcOf: ReadonlyMap<number, string> = new Map<number, string>();
+  #flags: ReadonlyMap<number, number> = new Map<number, number>();
+  #version: number | undefined;
+  #areResourcesNew = false;
+  /** Of a life before. */
+  #staleTables: readonly number[] = [];
+
+  constructor(options: TenantCompilerOptions) {
+    this.#options = options;
+    const { hostId, isAlive } = options;
+    const book = this.#book;
+    const members = this.#members;
+    this.#services = new ServiceCompiler({ hostId, members, isAlive, labelsOf: (vpc, identity) => book.labelsOf(vpc, identity) });
+    this.#policies = new PolicyCompiler(members, book);
+  }
+
+  get isDirty(): boolean {
+    return this.#areResourcesNew || this.#services.isDirty || this.#policies.isDirty || this.#version !== this.#options.catalog.version;
+  }
+
+  /** What has no room in the maps, for those who look. */
+  get problems(): readonly string[] {
+    const services = Array.from(this.#services.withoutRoom, (name) => `service ${name}: there is no table left for some of its ports`);
+    const policies = Array.from(
+      this.#policies.closed,
+      (name) => `policies of ${name}: there is no room for the rules, so nothing is allowed`,
+    );
+    return [...services, ...policies];
+  }
+
+  /** Bits of `subnetFlag`: whether the VPC has services and policies. */
+  flagsOf(vni: number): number {
+    return this.#flags.get(vni) ?? 0;
+  }
+
+  setResources({ vpcs, services, policies }: TenantResources): void {
+    this.#vniOf = new Map(vpcs.map(({ name, vni }) => [name, vni]));
+    this.#vpcOf = new Map(vpcs.map(({ name, vni }) => [vni, name]));
+    this.#services.setServices(services, (vpc) => this.#vniOf.get(vpc));
+    this.#policies.setPolicies(policies, vpcs);
+    this.#areResourcesNew = true;
+  }
+
+  /** The number for the labels of a new endpoint, and the record that must be in the catalog first; undefined when its VPC is not known. */
+  identityFor(vni: number, labels: Labels): { readonly identity: number; readonly record: WantedRecord } | undefined {
+    this.#readCatalog();
+    const vpc = this.#vpcOf.get(vni);
+    return vpc === undefined ? undefined : this.#book.identityFor(vpc, labels);
+  }
+
+  /** Labels of an endpoint of this VPC. */
+  labelsOf(vni: number, identity: number): Labels {
+    const vpc = this.#vpcOf.get(vni);
+    return vpc === undefined ? {} : this.#book.labelsOf(vpc, identity);
+  }
+
+  /** An endpoint of this host is there, or is another one. */
+  endpointWritten(member: Member): void {
+    // What the gateway of a VPC sends and gets is no tenant's.
+    if (member.identity === policyPeer.gateway) return;
+    const before = this.#members.delete(member.ifindex);
+    if (before !== undefined) this.#memberChanged(before);
+    this.#members.put(member);
+    this.#memberChanged(member);
+  }
+
+  endpointRemoved(ifindex: number): void {
+    const before = this.#members.delete(ifindex);
+    if (before !== undefined) this.#memberChanged(before);
+  }
+
+  hostsChanged(hostIds: Iterable<number>): void {
+    this.#services.hostsChanged(hostIds);
+  }
+
+  /** With a dump of the maps, before the first `compile`: numbers that they have are kept. */
+  adopt(observed: MapContents): void {
+    this.#services.adopt(observed);
+  }
+
+  /** What follows from all that was told. */
+  compile(): TenantChanges {
+    const isFirst = this.#version === undefined;
+    this.#readCatalog();
+    const records = this.#services.takeSlices();
+    const services = this.#services.compile();
+    if (isFirst) this.#staleTables = this.#services.forgetOthers();
+    const policies = this.#policies.compile();
+    const writes = [
+      ...swapsOf(services.swaps),
+      ...plan(new Map([...services.after, ...policies.after]), new Map([...services.before, ...policies.before])),
+      ...services.cleared.map(clearOf),
+    ];
+    return { records, writes, flagged: this.#changeFlags() };
+  }
+
+  /** Adds all records, as compiled last. */
+  addContents(builder: MapBuilder): void {
+    this.#services.addContents(builder);
+    this.#policies.addContents(builder);
+  }
+
+  /** Writes for all tables, as compiled last: they cannot be read back. `clears` come after all that may still refer to them. */
+  tableWrites(): { readonly swaps: readonly MapWrite[]; readonly clears: readonly MapWrite[] } {
+    const tables = this.#services.tables();
+    const stale = this.#staleTables.filter((index) => !tables.has(index));
+    this.#staleTables = [];
+    return { swaps: swapsOf(tables), clears: stale.map(clearOf) };
+  }
+
+  #memberChanged({ vni, identity }: Member): void {
+    this.#services.memberChanged(vni, this.labelsOf(vni, identity));
+    this.#policies.identitiesChanged(vni);
+  }
+
+  #readCatalog(): void {
+    const { catalog } = this.#options;
+    const before = this.#version;
+    if (before === catalog.version) return;
+    this.#version = catalog.version;
+    const changed = before === undefined ? undefined : catalog.changedSince(before);
+    if (changed !== undefined) for (const key of new Set(changed)) this.#recordChanged(key, catalog.get(key));
+    else this.#readAll();
+  }
+
+  /** What is not there any more has to be found too. */
+  #readAll(): void {
+    const { catalog } = this.#options;
+    const found = new Set<string>();
+    for (const prefix of ['identity/', 'slice/']) {
+      for (const [key, value] of catalog.entries(prefix)) {
+        found.add(key);
+        this.#recordChanged(key, value);
+      }
+    }
+    for (const key of [...this.#book.keys(), ...this.#services.sliceKeys()]) if (!found.has(key)) this.#recordChanged(key, undefined);
+  }
+
+  #recordChanged(key: string, value: unknown): void {
+    if (ServiceCompiler.isKey(key)) this.#services.sliceChanged(key, value);
+    if (!LabelBook.isKey(key)) return;
+    const vpc = this.#book.recordChanged(key, value);
+    const vni = vpc === undefined ? undefined : this.#vniOf.get(vpc);
+    if (vni === undefined) return;
+    this.#services.membersChanged(vni);
+    this.#policies.identitiesChanged(vni);
+  }
+
+  #changeFlags(): number[] {
+    if (!this.#areResourcesNew) return [];
+    this.#areResourcesNew = false;
+    const before = this.#flags;
+    const flags = new Map<number, number>();
+    for (const vni of this.#vniOf.values()) {
+      const has =
+        (this.#services.hasServices(vni) ? subnetFlag.hasServices : 0) | (this.#policies.hasPolicies(vni) ? subnetFlag.hasPolicies : 0);
+      if (has !== 0) flags.set(vni, has);
+    }
+    this.#flags = flags;
+    return [...new Set([...before.keys(), ...flags.keys()])].filter((vni) => before.get(vni) !== flags.get(vni));
+  }
+}
+
+function swapsOf(tables: ReadonlyMap<number, ServiceTable>): MapWrite[] {
+  return Array.from(tables, ([index, { values }]) => ({ kind: 'swap', map: backendTables.name, index, values }));
+}
+
+function clearOf(index: number): MapWrite {
+  return { kind: 'clear', map: backendTables.name, index };
+}
