@@ -25,6 +25,7 @@ function formatStatus({ host, hostId, generation, epoch, uplink, connected, endp
   const fields = formatFields([
     ['Host', `${host} (${hostId}), generation ${generation}, epoch ${epoch}`],
     ['Uplink', `${uplink.name}, MTU ${uplink.mtu}`],
+    ['Transit', `${uplink.transit.mode} (${uplink.transit.reason})`],
     ['Connected to', connected.length === 0 ? 'nobody' : connected.join(', ')],
     ['Directory', `${sizes.directory} entries of which this host is an owner`],
   ]);

@@ -6,6 +6,7 @@ import { specLimits } from '../overlay/control/spec.ts';
 import { checkSubnets, readSubnets, type ConfiguredSubnet } from './configured-subnets.ts';
 import { Fields } from './fields.ts';
 import type { AgentMode } from './pod-agents.ts';
+import type { TransitMode } from './uplink-transit.ts';
 import { resourceSubnets } from './resource-subnets.ts';
 
 /** A host of the overlay, as all of them have it in their configurations. */
@@ -28,6 +29,8 @@ export interface OverlayConfiguration {
   readonly epoch: number;
   /** Name of the link to the other hosts; that of the default route when absent. */
   readonly uplink: string | undefined;
+  /** Where packets from other hosts are taken; `auto`: as the uplink is. */
+  readonly transit: TransitMode | 'auto';
   readonly xdpMode: 'native' | 'generic';
   /** How the pods' frames are taken. */
   readonly agent: AgentMode;
@@ -71,6 +74,7 @@ export function parseConfiguration(text: string, file: string, readFile: (path: 
     subnets,
     epoch: fields.number('epoch', 1, 0xffffffff) ?? 1,
     uplink: fields.text('uplink'),
+    transit: fields.choice('transit', ['auto', 'xdp', 'tc']) ?? 'auto',
     xdpMode: fields.choice('xdpMode', ['native', 'generic']) ?? 'native',
     agent: fields.choice('agent', ['tc', 'tcx', 'xdp']) ?? 'tc',
     trustFolder: path('trustFolder', `${defaultFolder}/trust`),

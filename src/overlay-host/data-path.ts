@@ -11,6 +11,7 @@ import type { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import type { SocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { PinnedLinks, removePin } from './pinned-links.ts';
 import { PodAgents, type AgentMode } from './pod-agents.ts';
+import { UplinkTransit, type TransitChoice, type TransitPlace } from './uplink-transit.ts';
 
 export interface DataPathOptions {
   readonly bpf: LinuxBpf;
@@ -23,8 +24,6 @@ export interface DataPathOptions {
 
 const mapsFolder = 'maps';
 const linksFolder = 'links';
-/** Of the program and of its pin. */
-const transitName = 'transit';
 
 /** The programs and maps of this host in the kernel: all pinned, so that they go on without this process. */
 export class DataPath implements Disposable {
@@ -32,6 +31,7 @@ export class DataPath implements Disposable {
   readonly #object: BpfObject;
   readonly #links: PinnedLinks;
   readonly agents: PodAgents;
+  readonly #transit: UplinkTransit;
 
   /** Opens what is pinned, or loads it anew. Throws WeatherError. */
   constructor(options: DataPathOptions) {
@@ -42,6 +42,7 @@ export class DataPath implements Disposable {
     const object = bpf.open(objectFile, { pinFolder: join(folder, mapsFolder) });
     this.#object = object;
     this.agents = new PodAgents({ bpf, calls, links: this.#links, mode: agent, program: (name) => object.program(name) });
+    this.#transit = new UplinkTransit({ bpf, calls, links: this.#links, program: (name) => object.program(name) });
   }
 
   /** What was set before this process; undefined when the maps are new. */
@@ -52,11 +53,10 @@ export class DataPath implements Disposable {
   }
 
   /** Attaches the programs of this object, also where one of another life is attached: there without a gap. `pods`: links that are there. */
-  adopt(uplinkIfindex: number, mode: 'native' | 'generic', pods: readonly number[]): void {
-    const { bpf } = this.#options;
-    const program = this.#object.program(transitName);
-    if (!this.#links.update(transitName, program)) this.#links.pin(bpf.attachXdp(program, uplinkIfindex, mode), transitName);
+  adopt(transit: TransitChoice, pods: readonly number[]): TransitPlace {
+    const place = this.#transit.adopt(transit);
     this.agents.adopt(pods);
+    return place;
   }
 
   apply(writes: readonly MapWrite[]): void {
@@ -97,6 +97,8 @@ export class DataPath implements Disposable {
   /** Takes everything out of the kernel that belongs to this host: traffic ends. */
   remove(): void {
     const { bpf, folder } = this.#options;
+    const uplink = this.settings()?.uplinkIfindex;
+    if (uplink !== undefined) this.#transit.remove(uplink);
     this.#links.detachAll();
     this[Symbol.dispose]();
     for (const name of readdirSync(join(folder, mapsFolder))) removePin(join(folder, mapsFolder, name));

@@ -31,6 +31,8 @@ import { StateStore } from './state-store.ts';
 import { TraceRunner } from './trace-runner.ts';
 import { Tracer } from './tracer.ts';
 import { Underlay } from './underlay.ts';
+import { UplinkFeatures } from './uplink-features.ts';
+import { isVirtual } from './uplink-transit.ts';
 
 export interface OverlayHostOptions {
   readonly configuration: OverlayConfiguration;
@@ -140,7 +142,11 @@ export class OverlayHost implements AsyncDisposable {
     const indexes = links.list().map(({ link: { index } }) => index);
     for (const { ifindex } of control.endpoints) if (!indexes.includes(ifindex)) control.delete(ifindex, monotonicMs());
     dataPath.apply(control.reconcile(dataPath.contents(), monotonicMs()));
-    dataPath.adopt(link.index, configuration.xdpMode, indexes);
+    const { transit: mode, xdpMode } = configuration;
+    const transit = dataPath.adopt({ link, mode, xdpMode, formerIndex: found?.uplinkIfindex }, indexes);
+    const features = new UplinkFeatures(calls, store, log);
+    // Whoever sends to a host that takes packets by tc must heed it, whatever it does itself.
+    await (transit.mode === 'tc' || isVirtual(link) ? features.switchOff(link.name) : features.restore());
 
     const loop: ControlLoop = new ControlLoop({
       control,
@@ -238,7 +244,7 @@ export class OverlayHost implements AsyncDisposable {
         overlayStatus({
           host: self.name,
           generation,
-          uplink: { name: link.name, mtu: link.mtu },
+          uplink: { name: link.name, mtu: link.mtu, transit },
           connected: mesh.connectedHosts,
           control,
           dataPath,
@@ -258,6 +264,8 @@ export class OverlayHost implements AsyncDisposable {
       hostId: self.hostId,
       generation,
       uplink: link.name,
+      transit: transit.mode,
+      because: transit.reason,
       endpoints: [...control.endpoints].length,
       isAdopted: found !== undefined,
     });

@@ -4,6 +4,7 @@ import { octetsOf } from '../overlay/control/address.ts';
 import type { HostControl } from '../overlay/control/host-control.ts';
 import { formatAddress } from '../overlay/packet/address.ts';
 import type { DataPath } from './data-path.ts';
+import type { TransitPlace } from './uplink-transit.ts';
 
 /** What the daemon says of its host, as JSON. */
 export interface OverlayStatus {
@@ -11,7 +12,7 @@ export interface OverlayStatus {
   readonly hostId: number;
   readonly generation: number;
   readonly epoch: number;
-  readonly uplink: { readonly name: string; readonly mtu: number };
+  readonly uplink: { readonly name: string; readonly mtu: number; readonly transit: TransitPlace };
   /** Ids of the hosts whose daemons are connected. */
   readonly connected: readonly number[];
   readonly sizes: HostControl['sizes'];

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../base/errors.ts';
@@ -9,6 +9,8 @@ import { parseConfiguration, type OverlayConfiguration } from './configuration.t
 import { DataPath } from './data-path.ts';
 import { OverlayHost } from './overlay-host.ts';
 import { PodLinks } from './pod-links.ts';
+import { StateStore } from './state-store.ts';
+import { UplinkFeatures } from './uplink-features.ts';
 
 /** Where it is in a checkout and in what is shipped: beside the program. */
 const objectFile = fileURLToPath(new URL('../../bpf/dist/overlay.o', import.meta.url));
@@ -50,6 +52,10 @@ export async function removeOverlay(configuration: OverlayConfiguration, log: Lo
     new DataPath({ bpf, calls, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();
   } finally {
     bpf.close();
+  }
+  if (existsSync(configuration.stateFolder)) {
+    await using store = await StateStore.open(configuration.stateFolder, log);
+    await new UplinkFeatures(calls, store, log).restore();
   }
   log.info('the overlay is removed from this host', { pods: found.length });
 }

@@ -26,6 +26,13 @@ export const tunnelSegmentation: readonly string[] = [
   'tx-udp_tnl-csum-segmentation',
 ];
 
+/**
+ * What joins datagrams of UDP behind one outer header, or sends them so: must be off at an uplink where a tc program takes tunnels apart. The
+ * kernel would still see the tunnel in such a packet, cut it in the wrong place at the pod, and lose it. TCP is not concerned: it takes what
+ * it gets as one.
+ */
+export const datagramBatching: readonly string[] = ['tx-udp-segmentation', 'rx-udp-gro-forwarding', 'rx-gro-list'];
+
 /** Switches features of a link on and off in one call, on another thread; those that the kernel does not know are left out. Throws NetlinkError. */
 export async function setFeatures(
   calls: SocketCalls,

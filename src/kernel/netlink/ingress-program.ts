@@ -1,4 +1,13 @@
-import { addClassifier, decodeIngressProgram, deleteClassifier, dumpIngressPrograms, putIngressProgram } from './filter-message.ts';
+import {
+  addClassifier,
+  decodeIngressProgram,
+  deleteClassifier,
+  deleteIngressProgram,
+  dumpFilters,
+  dumpIngressPrograms,
+  isFilter,
+  putIngressProgram,
+} from './filter-message.ts';
 import { errorNumbers } from './netlink-error.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
 import type { SocketCalls } from './socket-calls.ts';
@@ -14,11 +23,22 @@ export async function attachIngressProgram(calls: SocketCalls, linkIndex: number
   await socket.runAway([addClassifier(linkIndex), putIngressProgram(linkIndex, program, name)]);
 }
 
-/** In place of the one that is there, without a gap; attaches it if there is none. Throws NetlinkError. */
-export function replaceIngressProgram(calls: SocketCalls, linkIndex: number, program: number, name: string): void {
+/** In place of the one that is there with that handle, without a gap; attaches it if there is none. Throws NetlinkError. */
+export function replaceIngressProgram(calls: SocketCalls, linkIndex: number, program: number, name: string, handle?: number): void {
   using socket = new NetlinkSocket(calls);
-  const [added, put] = socket.exchange([addClassifier(linkIndex), putIngressProgram(linkIndex, program, name)]);
+  const [added, put] = socket.exchange([addClassifier(linkIndex), putIngressProgram(linkIndex, program, name, handle)]);
   for (const error of [added?.error, put?.error]) if (error !== undefined && error.errorNumber !== errorNumbers.exists) throw error;
+}
+
+/** Takes one filter off a link where others may have theirs; there may be none. What filters hang on goes when nobody has any. */
+export function removeIngressProgram(calls: SocketCalls, linkIndex: number, handle: number): void {
+  using socket = new NetlinkSocket(calls);
+  const [deleted] = socket.exchange([deleteIngressProgram(linkIndex, handle)]);
+  if (deleted?.error !== undefined) return;
+  const left = (['ingress', 'egress'] as const).flatMap((way) =>
+    socket.dump(dumpFilters(linkIndex, way), (message) => (isFilter(message) ? message.type : undefined)),
+  );
+  if (left.length === 0) socket.exchange([deleteClassifier(linkIndex)]);
 }
 
 /** Takes filters off a link; there may be none. */
