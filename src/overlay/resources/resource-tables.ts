@@ -30,6 +30,7 @@ import type {
   PolicyPort,
   ServicePort,
   SubnetSpec,
+  VpcEgress,
   VpcSpec,
 } from './resource-types.ts';
 import { socketAddress } from './socket-address.ts';
@@ -89,15 +90,24 @@ export const metadataTable: TableSchema<OverlayMetadata> = table<OverlayMetadata
   },
 );
 
+const vpcEgressTable: TableSchema<VpcEgress> = checked(
+  table<VpcEgress>({
+    mode: withDefault(choice(['nat']), 'nat', 'nat: endpoints reach what is outside with the address of a host as their source'),
+    hosts: withDefault(list(text({ maximumLength: 253 })), [], 'names of the hosts that it goes by; all hosts when empty'),
+  }),
+  ({ hosts }, path) => once(hosts, [...path, 'hosts']),
+);
+
 const vpcTable: TableSchema<VpcSpec> = checked(
   table<VpcSpec>({
     vni: optional(integer(1, highestVni), 'what tells its packets from those of other VPCs; one is chosen when absent'),
     prefixes: required(list(prefix(), 1), 'ranges of addresses that its subnets may have'),
     peers: withDefault(list(name), [], 'VPCs whose endpoints are reached too; each of the two names the other'),
+    egress: optional(vpcEgressTable, 'the way to what is outside of all VPCs; there is none when absent'),
     dns: withDefault(
       choice(['forward', 'local', 'off']),
       'forward',
-      "forward: names that are not the VPC's own are asked of the host's resolvers; local: they are refused; off: there is no DNS",
+      "forward: names that are not the VPC's own are asked of the host's resolvers; local: there are no others; off: there is no DNS",
     ),
   }),
   ({ prefixes: given, peers }, path) => {
@@ -298,6 +308,7 @@ export const overlayTables: { readonly [K in OverlayKind]: TableSchema<OverlaySp
 
 /** Maps inside of maps, for the page about them. */
 export const overlayInnerTables: Readonly<Record<string, TableSchema<object>>> = {
+  'VPC.egress': vpcEgressTable,
   'Endpoint.forward[]': forwardTable,
   'Endpoint.offer[]': offerTable,
   'OverlayService.ports[]': servicePortTable,

@@ -7,6 +7,14 @@ export interface OverlayMetadata {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** How endpoints reach what no VPC has. */
+export interface VpcEgress {
+  /** `nat`: with the address of a host as their source. */
+  readonly mode: 'nat';
+  /** Names of the hosts that it goes by; all of them when empty. */
+  readonly hosts: readonly string[];
+}
+
 /** A network of its own: its addresses mean nothing in any other. */
 export interface VpcSpec {
   /** What tells its packets from those of others. One is chosen when absent. */
@@ -15,7 +23,9 @@ export interface VpcSpec {
   readonly prefixes: readonly string[];
   /** VPCs whose addresses are reached too. Each names the other. */
   readonly peers: readonly string[];
-  /** What becomes of names that are not the VPC's own: asked of the host's resolvers, or refused; off: nobody answers. */
+  /** There is no way out when absent. */
+  readonly egress?: VpcEgress;
+  /** What becomes of names that are not the VPC's own: asked of the host's resolvers, or there are none; off: nobody answers. */
   readonly dns: 'forward' | 'local' | 'off';
 }
 

@@ -40,13 +40,20 @@ test('the records say what the resources say', () => {
     ),
     front,
     doc('Subnet', 'back', '{vpc: red, prefixes: [10.2.0.0/24], gateways: [10.2.0.254], mtu: 1400}'),
-    doc('VPC', 'blue', '{prefixes: [10.0.0.0/8]}'),
+    doc('VPC', 'blue', '{prefixes: [10.0.0.0/8], egress: {hosts: [one]}}'),
     red,
   );
   const hex = addressHex;
   assert.deepEqual(networks, {
     vpcs: [
-      { name: 'blue', vni: undefined, prefixes: [{ address: hex('10.0.0.0'), length: 104 }], peers: [], dns: 'forward' },
+      {
+        name: 'blue',
+        vni: undefined,
+        prefixes: [{ address: hex('10.0.0.0'), length: 104 }],
+        peers: [],
+        egress: { mode: 'nat', hosts: ['one'] },
+        dns: 'forward',
+      },
       {
         name: 'red',
         vni: 5,
@@ -55,6 +62,7 @@ test('the records say what the resources say', () => {
           { address: hex('fd00::'), length: 48 },
         ],
         peers: [],
+        egress: undefined,
         dns: 'forward',
       },
     ],

@@ -15,6 +15,7 @@ import type {
   PolicyPeer,
   PolicyPort,
   ServicePort,
+  VpcEgress,
   VpcSpec,
 } from './resource-types.ts';
 
@@ -36,6 +37,7 @@ export interface Vpc {
   readonly vni: number | undefined;
   readonly prefixes: readonly Prefix[];
   readonly peers: readonly string[];
+  readonly egress: VpcEgress | undefined;
   readonly dns: VpcSpec['dns'];
 }
 
@@ -233,7 +235,7 @@ class Reading {
         if (this.#isPeer(name, spec, peerName, place(['spec', 'peers', index]))) peers.push(peerName);
       });
     }
-    return { name, vni: spec.vni, prefixes, peers, dns: spec.dns };
+    return { name, vni: spec.vni, prefixes, peers, egress: spec.egress, dns: spec.dns };
   }
 
   /** False while it is waited for. */
