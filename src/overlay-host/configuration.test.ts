@@ -39,26 +39,33 @@ test('a configuration with what is usual left out', () => {
   );
   assert.equal(configuration.agent, 'tc');
   assert.equal(configuration.stateFolder, '/etc/caravan/state');
-  const [ipv4, ipv6] = configuration.subnets[0]?.prefixes ?? [];
-  assert.deepEqual(ipv4, { address: addressHex('10.0.0.0'), length: 120, gateway: addressHex('10.0.0.1'), fixed: undefined });
-  assert.deepEqual(ipv6, { address: addressHex('fd00::'), length: 64, gateway: addressHex('fd00::1'), fixed: undefined });
+  const [vpc, subnetResource] = configuration.resources.map(({ resource }) => resource);
+  assert.deepEqual(vpc?.spec, { vni: 7, prefixes: ['10.0.0.0/24', 'fd00::/64'], peers: [], dns: 'forward' });
+  assert.deepEqual(subnetResource?.metadata, { name: 'red/front' });
+  assert.deepEqual(subnetResource?.spec, {
+    vpc: 'red',
+    prefixes: ['10.0.0.0/24', 'fd00::/64'],
+    gateways: ['10.0.0.1', 'fd00::1'],
+    fixed: [],
+  });
 });
 
 test('the part of a subnet in which users choose addresses', () => {
-  const { subnets } = parse({ vpcs: [{ name: 'red', vni: 7, subnets: [{ ...subnet, fixedIpv4: '10.0.0.128/25' }] }] });
-  assert.deepEqual(subnets[0]?.prefixes[0]?.fixed, { address: addressHex('10.0.0.128'), length: 121 });
+  const { resources } = parse({ vpcs: [{ name: 'red', vni: 7, subnets: [{ ...subnet, fixedIpv4: '10.0.0.128/25' }] }] });
+  assert.deepEqual((resources[1]?.resource.spec as { fixed: unknown }).fixed, ['10.0.0.128/25']);
 });
 
 test('VPCs and subnets from resources, beside those of the configuration', () => {
-  const { subnets } = parse({ resources: 'tenants.yaml', vpcs: [{ name: 'red', vni: 7, subnets: [subnet] }] });
+  const { resources } = parse({ resources: 'tenants.yaml', vpcs: [{ name: 'red', vni: 7, subnets: [subnet] }] });
   assert.deepEqual(
-    subnets.map(({ vpc: name, vni, subnetId }) => [name, vni, subnetId]),
+    resources.map(({ resource, subnetId }) => [resource.kind, resource.metadata.name, subnetId]),
     [
-      ['red', 7, 1],
-      ['green', 9, 5],
+      ['VPC', 'red', undefined],
+      ['Subnet', 'red/front', 1],
+      ['VPC', 'green', undefined],
+      ['Subnet', 'front', 5],
     ],
   );
-  assert.deepEqual(subnets[1]?.prefixes[0]?.fixed, { address: addressHex('10.0.0.128'), length: 121 });
   assert.throws(() => parse({ resources: 'tenants.yaml', vpcs: [{ name: 'red', vni: 9, subnets: [subnet] }] }), /the same VNI/);
 });
 

@@ -2,12 +2,13 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { InputError } from '../base/errors.ts';
 import { parseAddress } from '../overlay/packet/address.ts';
+import type { FileResource } from '../overlay/catalog/resource-book.ts';
 import { specLimits } from '../overlay/control/spec.ts';
-import { checkSubnets, readSubnets, type ConfiguredSubnet } from './configured-subnets.ts';
+import { checkSubnets, readSubnets } from './configured-subnets.ts';
 import { Fields } from './fields.ts';
+import { readResourceFile, resourcesOf } from './file-resources.ts';
 import type { AgentMode } from './pod-agents.ts';
 import type { TransitMode } from './uplink-transit.ts';
-import { resourceSubnets } from './resource-subnets.ts';
 
 /** A host of the overlay, as all of them have it in their configurations. */
 export interface ConfiguredHost {
@@ -24,7 +25,8 @@ export interface ConfiguredHost {
 export interface OverlayConfiguration {
   readonly self: ConfiguredHost;
   readonly hosts: readonly ConfiguredHost[];
-  readonly subnets: readonly ConfiguredSubnet[];
+  /** What its `vpcs` and the file of its `resources` say. */
+  readonly resources: readonly FileResource[];
   /** Number of the list of hosts: raised by whoever changes it. */
   readonly epoch: number;
   /** Name of the link to the other hosts; that of the default route when absent. */
@@ -66,12 +68,13 @@ export function parseConfiguration(text: string, file: string, readFile: (path: 
   refuseTwins(fields, hosts);
   const resources = fields.text('resources');
   const resourceFile = resources === undefined ? undefined : resolve(dirname(file), resources);
-  const subnets = [...readSubnets(fields), ...(resourceFile === undefined ? [] : resourceSubnets(readFile(resourceFile), resourceFile))];
-  checkSubnets(subnets, file);
+  const listed = readSubnets(fields);
+  const read = resourceFile === undefined ? { resources: [], subnets: [] } : readResourceFile(readFile(resourceFile), resourceFile);
+  checkSubnets([...listed, ...read.subnets], file);
   const configuration: OverlayConfiguration = {
     self,
     hosts,
-    subnets,
+    resources: [...resourcesOf(listed), ...read.resources],
     epoch: fields.number('epoch', 1, 0xffffffff) ?? 1,
     uplink: fields.text('uplink'),
     transit: fields.choice('transit', ['auto', 'xdp', 'tc']) ?? 'auto',

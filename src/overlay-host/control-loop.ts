@@ -1,12 +1,13 @@
 import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { WantedRecord } from '../overlay/compiler/service-compiler.ts';
 import { octetsOf } from '../overlay/control/address.ts';
 import type { DirectoryEntry } from '../overlay/control/directory.ts';
 import type { HostControl, HostOutput } from '../overlay/control/host-control.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
 import { formatMessage, parseMessage, type MessageRecord } from '../overlay/control/messages.ts';
-import { plan, type MapWrite } from '../overlay/control/plan.ts';
+import type { MapWrite } from '../overlay/control/plan.ts';
 import { endpointKeyCodec } from '../overlay/layout/endpoint.ts';
 import { maps } from '../overlay/layout/maps.ts';
 import { pathCodec } from '../overlay/layout/path.ts';
@@ -20,6 +21,8 @@ export interface ControlLoopOptions {
   readonly dataPath: DataPath;
   readonly store: StateStore;
   readonly send: (to: number, text: string) => void;
+  /** Sets or deletes a record of the catalog. */
+  readonly record: (record: WantedRecord) => void;
   /** The lease of an endpoint's address is over. */
   readonly cut: (endpoint: LocalEndpoint) => void;
   /** The disk fails: the daemon cannot go on. */
@@ -80,9 +83,10 @@ export class ControlLoop implements Placements, Disposable {
     this.act();
   }
 
-  place({ subnetId, ifindex, mac, fixed }: PlacementRequest): Placement {
+  place({ subnetId, ifindex, mac, fixed, labels }: PlacementRequest): Placement {
     const { control } = this.#options;
-    return this.#request((requestId) => control.add({ requestId, subnetId, ifindex, mac, identity: 0, flags: 0, fixed }, monotonicMs()));
+    const identity = control.identityFor(subnetId, labels);
+    return this.#request((requestId) => control.add({ requestId, subnetId, ifindex, mac, identity, flags: 0, fixed }, monotonicMs()));
   }
 
   /** The endpoint of a link, with the addresses that it had at another host. */
@@ -120,7 +124,13 @@ export class ControlLoop implements Placements, Disposable {
     const { control } = this.#options;
     try {
       for (let outputs = control.takeOutputs(); outputs.length > 0; outputs = control.takeOutputs()) {
-        for (const output of outputs) this.#do(output);
+        for (let at = 0; at < outputs.length; at++) {
+          const writes: MapWrite[] = [];
+          for (let next = outputs[at]; next?.kind === 'map'; next = outputs[++at]) writes.push(next.write);
+          if (writes.length > 0) this.#write(writes);
+          const output = outputs[at];
+          if (output !== undefined) this.#do(output);
+        }
       }
     } catch (error) {
       this.#options.failed(error as Error);
@@ -172,14 +182,17 @@ export class ControlLoop implements Placements, Disposable {
   }
 
   #do(output: HostOutput): void {
-    const { store, cut, log } = this.#options;
+    const { store, cut, record, log } = this.#options;
     switch (output.kind) {
       case 'store':
         store.set(output.key, output.value);
         this.#sending = this.#afterSaving();
         return;
       case 'map':
-        this.#write(output.write);
+        this.#write([output.write]);
+        return;
+      case 'record':
+        record(output.record);
         return;
       case 'send':
         this.#send(output.to, output.records);
@@ -207,8 +220,18 @@ export class ControlLoop implements Placements, Disposable {
     }
   }
 
+  /** What belongs together is written in one go; when that fails, what can be written is, and the rest when it can be. */
+  #write(writes: readonly MapWrite[]): void {
+    try {
+      this.#options.dataPath.apply(writes);
+    } catch (error) {
+      if (!(error instanceof WeatherError)) throw error;
+      for (const write of writes) this.#writeOne(write);
+    }
+  }
+
   /** A map that is full, or a link that is gone already: what is missing is written when it can be. */
-  #write(write: MapWrite): void {
+  #writeOne(write: MapWrite): void {
     const { dataPath, log } = this.#options;
     try {
       dataPath.apply([write]);
@@ -222,7 +245,7 @@ export class ControlLoop implements Placements, Disposable {
   #repairMaps(): void {
     const { control, dataPath } = this.#options;
     this.#repair = undefined;
-    for (const write of plan(control.desired(), dataPath.contents())) this.#write(write);
+    this.#write(control.repairs(dataPath.contents()));
   }
 
   /** What is sent from now on waits for what has been stored until now. */

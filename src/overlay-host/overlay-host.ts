@@ -10,24 +10,28 @@ import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { CniService } from '../overlay/cni/cni-service.ts';
 import { keyText } from '../overlay/cni/journal.ts';
+import { Catalog } from '../overlay/catalog/catalog.ts';
+import { ResourceBook } from '../overlay/catalog/resource-book.ts';
 import { addressHex } from '../overlay/control/address.ts';
 import { HostControl } from '../overlay/control/host-control.ts';
 import { messageLimits } from '../overlay/control/messages.ts';
 import type { TableEpoch } from '../overlay/control/spec.ts';
 import { AttachmentFile } from './attachment-file.ts';
+import { CatalogLoop, catalogStorePrefix } from './catalog-loop.ts';
 import { openCniServer } from './cni-server.ts';
 import type { OverlayConfiguration } from './configuration.ts';
 import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path.ts';
 import { HostProbes } from './host-probes.ts';
 import { monotonicMs } from './monotonic-clock.ts';
-import { overlaySpec, podMtu, withEpoch } from './overlay-spec.ts';
+import { overlaySpec, podMtu, subnetTableUser, withEpoch } from './overlay-spec.ts';
 import { openOperatorSocket, type Operations } from './operator-socket.ts';
 import { overlayStatus } from './overlay-status.ts';
 import { PeerMesh } from './peer-mesh.ts';
 import { PodLinks } from './pod-links.ts';
 import { HostPodNetwork } from './pod-network.ts';
 import { StateStore } from './state-store.ts';
+import { TableSlots } from './table-slots.ts';
 import { TraceRunner } from './trace-runner.ts';
 import { Tracer } from './tracer.ts';
 import { Underlay } from './underlay.ts';
@@ -93,6 +97,23 @@ export class OverlayHost implements AsyncDisposable {
     store.set(epochsKey, epochs);
     await store.saved();
 
+    const catalog = new Catalog({
+      hostId: self.hostId,
+      random: processRandom(),
+      stored: [...store.entries()].flatMap(([key, value]) =>
+        key.startsWith(catalogStorePrefix) ? [[key.slice(catalogStorePrefix.length), value] as const] : [],
+      ),
+      nowMs: processClock.wallMs(),
+    });
+    const book = new ResourceBook({
+      catalog,
+      hostId: self.hostId,
+      files: configuration.resources,
+      epoch: () => configuration.epoch,
+      isHost: (hostId) => configuration.hosts.some((host) => host.hostId === hostId),
+    });
+    const slots = new TableSlots(store);
+
     const control = new HostControl({
       self: {
         hostId: self.hostId,
@@ -103,7 +124,9 @@ export class OverlayHost implements AsyncDisposable {
         mac: link.mac.toHex(),
       },
       random: processRandom(),
-      stored: [...store.entries()].filter(([key]) => !key.startsWith('daemon/')),
+      stored: [...store.entries()].filter(([key]) => !key.startsWith('daemon/') && !key.startsWith(catalogStorePrefix)),
+      catalog,
+      resources: () => book.networks(),
       bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
     });
     let told = '';
@@ -115,6 +138,8 @@ export class OverlayHost implements AsyncDisposable {
       const spec = overlaySpec({
         configuration,
         epochs,
+        networks: book.networks(),
+        tableSlot: (user) => slots.of(user),
         underlayMtu: link.mtu,
         known: (hostId) =>
           hostId === self.hostId
@@ -134,6 +159,7 @@ export class OverlayHost implements AsyncDisposable {
           );
         }
       }
+      slots.keep(new Set(book.networks().subnets.map(({ subnetId }) => subnetTableUser(subnetId))));
       return others.every(({ address }) => hops.get(address) !== undefined);
     };
     refreshSpec();
@@ -155,11 +181,35 @@ export class OverlayHost implements AsyncDisposable {
       failed,
       log: log.child('control'),
       send: (to, text) => mesh.send(to, text),
+      record: ({ key, value }) => {
+        try {
+          if (value === undefined) catalogLoop.delete(key);
+          else catalogLoop.set(key, value);
+        } catch (error) {
+          if (!(error instanceof WeatherError)) throw error;
+          log.warn('the catalog does not take a record', { key, reason: error.message });
+        }
+      },
       cut: ({ ifindex }) => {
         dataPath.agents.forget(ifindex);
         const cut = links.list().find((candidate) => candidate.link.index === ifindex);
         if (cut !== undefined) links.remove(cut.key).catch((error: Error) => log.warn(error.message));
       },
+    });
+    /** Everything that follows from the catalog does so here: called soon after each change of it, once for all that came together. */
+    const catalogChanged = (): void => {
+      refreshSpec();
+      control.catalogChanged(monotonicMs());
+      loop.act();
+    };
+    const catalogLoop: CatalogLoop = new CatalogLoop({
+      catalog,
+      store,
+      failed,
+      send: (to, text) => mesh.send(to, text),
+      changed: catalogChanged,
+      nowMs: () => processClock.wallMs(),
+      log: log.child('catalog'),
     });
     const mesh: PeerMesh = await PeerMesh.open({
       hello: { hostId: self.hostId, generation },
@@ -171,12 +221,14 @@ export class OverlayHost implements AsyncDisposable {
       log: log.child('peers'),
       random: Math.random,
       connected: (hello) => {
+        catalogLoop.connected(hello.hostId);
         if (store.get(peerKeyPrefix + hello.hostId) === hello.generation) return;
         store.set(peerKeyPrefix + hello.hostId, hello.generation);
         refreshSpec();
         loop.act();
       },
-      received: (from, text) => tracer.received(from, text) || loop.received(from, text),
+      disconnected: (hostId) => catalogLoop.disconnected(hostId),
+      received: (from, text) => tracer.received(from, text) || catalogLoop.received(from, text) || loop.received(from, text),
     });
     const tracer = stack.use(
       new Tracer({
@@ -190,7 +242,9 @@ export class OverlayHost implements AsyncDisposable {
     );
     stack.use(mesh);
     stack.use(loop);
+    stack.use(catalogLoop);
     loop.start();
+    catalogLoop.act();
     stack.use(
       repeat(() => {
         const isComplete = refreshSpec();
@@ -218,13 +272,13 @@ export class OverlayHost implements AsyncDisposable {
       links,
       dataPath,
       placements: loop,
-      subnets: () => configuration.subnets,
+      subnets: () => book.networks().subnets,
       mtu: podMtu(link.mtu),
       agent,
       log: log.child('pods'),
       nowMs: monotonicMs,
       obstacle: () => {
-        if (configuration.subnets.length === 0) return 'there are no subnets';
+        if (book.networks().subnets.length === 0) return 'there are no subnets';
         const isAlone = mesh.connectedHosts.length === 0 && configuration.hosts.length > 1;
         return isAlone ? 'no daemon of another host is connected' : undefined;
       },

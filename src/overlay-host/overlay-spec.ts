@@ -1,6 +1,6 @@
+import type { Networks, NumberedSubnet } from '../overlay/catalog/networks.ts';
 import { addressHex, type MacHex } from '../overlay/control/address.ts';
 import { specLimits, type HostSpec, type OverlaySpec, type SubnetSpec, type TableEpoch } from '../overlay/control/spec.ts';
-import type { ConfiguredSubnet } from './configured-subnets.ts';
 import type { OverlayConfiguration } from './configuration.ts';
 
 /** What changes while a daemon runs. */
@@ -14,6 +14,9 @@ export interface KnownHost {
 export interface SpecOptions {
   readonly configuration: OverlayConfiguration;
   readonly epochs: readonly TableEpoch[];
+  readonly networks: Networks;
+  /** Slot of an owner table; undefined when there is none left. */
+  readonly tableSlot: (user: string) => number | undefined;
   /** Of the underlay, in octets. */
   readonly underlayMtu: number;
   readonly known: (hostId: number) => KnownHost;
@@ -30,24 +33,33 @@ export function podMtu(underlayMtu: number): number {
 }
 
 /** All that a host is told from outside, from its configuration and from what it has heard of the others. */
-export function overlaySpec({ configuration, epochs, underlayMtu, known }: SpecOptions): OverlaySpec {
+export function overlaySpec({ configuration, epochs, networks, tableSlot, underlayMtu, known }: SpecOptions): OverlaySpec {
   const hosts = configuration.hosts.map(({ hostId, address }): HostSpec => {
     const { generation, mac } = known(hostId);
     const alive = generation !== undefined && mac !== undefined;
     return { hostId, address: addressHex(address), mac: mac ?? noMac, generation: generation ?? 0, mtu: underlayMtu, alive };
   });
-  return { hosts, subnets: configuration.subnets.map((subnet) => subnetSpec(subnet, underlayMtu)), epochs };
+  const subnets = networks.subnets.flatMap((subnet): SubnetSpec[] => {
+    const tableId = tableSlot(subnetTableUser(subnet.subnetId));
+    return tableId === undefined ? [] : [subnetSpec(subnet, tableId, underlayMtu)];
+  });
+  return { hosts, subnets, epochs };
 }
 
-function subnetSpec({ subnetId, vni, prefixes, mtu }: ConfiguredSubnet, underlayMtu: number): SubnetSpec {
+/** The user of a subnet's owner table. */
+export function subnetTableUser(subnetId: number): string {
+  return `subnet/${subnetId}`;
+}
+
+function subnetSpec({ subnetId, vni, prefixes, mtu, createdEpoch }: NumberedSubnet, tableId: number, underlayMtu: number): SubnetSpec {
   return {
     subnetId,
     vni,
-    tableId: subnetId,
+    tableId,
     mtu: Math.min(mtu ?? Infinity, podMtu(underlayMtu)),
     prefixes,
     gatewayMac: gatewayMacPrefix + subnetId.toString(16).padStart(6, '0'),
-    createdEpoch: 1,
+    createdEpoch,
   };
 }
 

@@ -65,6 +65,7 @@ async function openHost(peers: readonly Peer[], hostId: number, trustFolder: str
     log: silentLogger,
     random: () => 0.5,
     connected: (hello) => generations.push(hello.generation),
+    disconnected: () => undefined,
     received: (from, text) => received.push(`${from} ${text}`),
   });
   return { mesh, received, generations, [Symbol.asyncDispose]: () => mesh[Symbol.asyncDispose]() };

@@ -29,6 +29,7 @@ export interface PeerMeshOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly connected: (hello: Hello) => void;
+  readonly disconnected: (hostId: number) => void;
   readonly received: (from: number, text: string) => void;
 }
 
@@ -132,7 +133,7 @@ export class PeerMesh implements AsyncDisposable {
 
   /** `dialled`: whom this host has called; undefined when the other has. */
   #secured(socket: TLSSocket, dialled: Peer | undefined): void {
-    const { log, hello, limitBytes, received, connected } = this.#options;
+    const { log, hello, limitBytes, received, connected, disconnected } = this.#options;
     socket.on('error', () => socket.destroy());
     const verdict = verifyPeer(socket, this.#credentials.networkId);
     const known = verdict.accepted ? [...this.#peers.values()].find(({ name }) => name === verdict.identity.siteName) : undefined;
@@ -159,6 +160,7 @@ export class PeerMesh implements AsyncDisposable {
       closed: (reason) => {
         if (this.#links.get(hostId) !== link) return;
         this.#links.delete(hostId);
+        disconnected(hostId);
         if (!this.#isClosed) log.warn('a host is not connected any more', { host: name, hostId, reason });
       },
     });

@@ -5,12 +5,12 @@ import { NetworkNamespace } from '../kernel/netlink/network-namespace.ts';
 import type { AttachmentKey } from '../overlay/cni/cni-environment.ts';
 import { cniCode, CniError } from '../overlay/cni/cni-error.ts';
 import type { Attachment, AttachmentRequest, NetworkStatus, PodNetwork } from '../overlay/cni/pod-network.ts';
+import type { NumberedSubnet } from '../overlay/catalog/networks.ts';
 import { octetsOf, type AddressHex } from '../overlay/control/address.ts';
 import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
 import type { SubnetPrefix } from '../overlay/control/spec.ts';
 import { formatAddress, formatMac, isIpv4, mappedIpv4, parseAddress, parseMac } from '../overlay/packet/address.ts';
-import type { ConfiguredSubnet } from './configured-subnets.ts';
 import type { DataPath } from './data-path.ts';
 import type { AgentMode } from './pod-agents.ts';
 import { hostNameOf, type PodLinks } from './pod-links.ts';
@@ -20,7 +20,7 @@ export interface HostPodNetworkOptions {
   readonly links: PodLinks;
   readonly dataPath: DataPath;
   readonly placements: Placements;
-  readonly subnets: () => readonly ConfiguredSubnet[];
+  readonly subnets: () => readonly NumberedSubnet[];
   /** The most that pods may have, in octets. */
   readonly mtu: number;
   readonly agent: AgentMode;
@@ -79,7 +79,10 @@ export class HostPodNetwork implements PodNetwork {
     };
     const { layout, placedMs } =
       ticket === undefined
-        ? await this.#place({ subnetId: subnet.subnetId, ifindex: link.hostIndex, mac: mac.toHex(), fixed }, configure)
+        ? await this.#place(
+            { subnetId: subnet.subnetId, ifindex: link.hostIndex, mac: mac.toHex(), fixed, labels: request.labels },
+            configure,
+          )
         : await this.#moveIn(link.hostIndex, ticket, configure);
     const attachment: Attachment = {
       host: { name: hostNameOf(key), mac: formatMac(link.hostMac), mtu },
@@ -185,10 +188,12 @@ export class HostPodNetwork implements PodNetwork {
   }
 
   /** The one that is named; when nothing is named, the only one. */
-  #subnetFor({ vpc, subnet }: AttachmentRequest): ConfiguredSubnet {
+  #subnetFor({ vpc, subnet }: AttachmentRequest): NumberedSubnet {
     const subnets = this.#options.subnets();
     const found = subnets.filter(
-      (candidate) => (vpc === undefined || candidate.vpc === vpc) && (subnet === undefined || candidate.name === subnet),
+      (candidate) =>
+        (vpc === undefined || candidate.vpc === vpc) &&
+        (subnet === undefined || candidate.name === subnet || candidate.name === `${candidate.vpc}/${subnet}`),
     );
     const [first] = found;
     if (first !== undefined && found.length === 1) return first;
@@ -196,7 +201,7 @@ export class HostPodNetwork implements PodNetwork {
     throw new CniError(
       cniCode.invalidConfig,
       first === undefined ? `there is no ${what}` : `more than one subnet fits ${what}`,
-      `there are ${subnets.map((candidate) => `${candidate.vpc}/${candidate.name}`).join(', ')}`,
+      `there are ${subnets.map(({ vpc: of, name }) => (name.startsWith(`${of}/`) ? name : `${of}/${name}`)).join(', ')}`,
     );
   }
 }
