@@ -21,14 +21,14 @@ import { matches } from '../option-values.ts';
 import { parseOptions, usage, type Options } from './options.ts';
 import { formatPacketTimes, measurePacketTimes } from './packet-times.ts';
 import { bridge, bridgePlain, vxlan } from './paths/bridge.ts';
-import { caravanTcx, caravanXdp, objectMissing } from './paths/caravan.ts';
+import { caravanMixed, caravanTcx, caravanXdp, objectMissing } from './paths/caravan.ts';
 import type { Path, PathKind } from './paths/path.ts';
 import { formatLoad, type LoadResult } from './report.ts';
 
 /** IPv4 and UDP. */
 const udpHeaderBytes = 28;
 const packetLoad = 'packet';
-const kinds: readonly PathKind[] = [bridge, bridgePlain, vxlan, caravanTcx, caravanXdp];
+const kinds: readonly PathKind[] = [bridge, bridgePlain, vxlan, caravanTcx, caravanMixed, caravanXdp];
 const loads: readonly Load[] = [
   bulk(1, false),
   bulk(1, true),

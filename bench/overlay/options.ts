@@ -17,7 +17,8 @@ Needs root, iproute2, iperf3, libbpf and bpf/dist/overlay.o.
 
   --only NAME,...   only these: tcp, udp, latency, same-host, packet, or longer names such as tcp-1-forth,
                     udp-64, latency-first-packet (default: all)
-  --paths NAME,...  only these: bridge, bridge-plain, vxlan, caravan-tcx, caravan-xdp (default: all)
+  --paths NAME,...  only these: bridge, bridge-plain, vxlan, caravan-tcx, caravan-mixed,
+                    caravan-xdp (default: all)
   --seconds N       length of one measurement (default 5)
   --rounds N        measurements of each load on each path (default 10)
   --json FILE       write every single measurement to FILE

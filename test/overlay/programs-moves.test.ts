@@ -27,13 +27,13 @@ import {
   withDead,
   type Outcome,
 } from './program-world.ts';
-import { back, expectOutcome, flag, forPod, location, paths } from './transit-frames.ts';
+import { back, expectOutcome, flag, forPod, location, paths, runTransit } from './transit-frames.ts';
 
 const skip = skipWithoutKernel();
 const world = skip === false ? new ProgramWorld() : undefined;
 after(() => world?.[Symbol.dispose]());
 
-const run = (frame: Uint8Array, changes: Partial<Tables> = {}): Outcome => world!.run('transit', frame, changes);
+const run = (frame: Uint8Array, changes: Partial<Tables> = {}): Outcome => runTransit(world!, frame, changes);
 
 test('transit as owner sends on, keeps the options, and says so', { skip }, () => {
   const frame = forPod({ options: [location({ flags: flag.noPath })] }, owned.ipv4);

@@ -39,13 +39,13 @@ import {
   type Outcome,
   type TunnelChanges,
 } from './program-world.ts';
-import { back, changed, expectOutcome, flag, forPod, location, paths, verdicts } from './transit-frames.ts';
+import { back, changed, expectOutcome, flag, forPod, location, paths, runTransit, verdicts } from './transit-frames.ts';
 
 const skip = skipWithoutKernel();
 const world = skip === false ? new ProgramWorld() : undefined;
 after(() => world?.[Symbol.dispose]());
 
-const run = (frame: Uint8Array, changes: Partial<Tables> = {}): Outcome => world!.run('transit', frame, changes);
+const run = (frame: Uint8Array, changes: Partial<Tables> = {}): Outcome => runTransit(world!, frame, changes);
 
 const unknownOption = (type: number): GeneveOption => ({ class: 0x0103, type, body: new Uint8Array(4) });
 const arpReply = (changes: TunnelChanges = {}): Uint8Array =>

@@ -15,10 +15,35 @@ import {
   tunnelFrame,
   udpFrame,
   type Outcome,
+  type ProgramWorld,
   type TunnelChanges,
 } from './program-world.ts';
 
 export const verdicts = { drop: 1, pass: 2, transmit: 3, redirect: 4 } as const;
+/** Of the program at tc, which sends out of the uplink by a redirect too. */
+const tcVerdicts: ReadonlyMap<number, number> = new Map([
+  [verdicts.drop, 2],
+  [verdicts.pass, 0xffffffff],
+  [verdicts.transmit, 7],
+  [verdicts.redirect, 7],
+]);
+
+/** Runs both programs of transit, which must do the same: verdict, octets, counts, events and paths. */
+export function runTransit(world: ProgramWorld, frame: Uint8Array, changes: Partial<Tables>): Outcome {
+  const byXdp = world.run('transit', frame, changes);
+  const byTc = world.run('transit_tc', frame, changes);
+  assert.equal(byTc.verdict, tcVerdicts.get(byXdp.verdict));
+  if (byXdp.verdict !== verdicts.drop) assert.deepEqual(byTc.frame, byXdp.frame);
+  assert.deepEqual([byTc.counts, byTc.events, pathsOf(byTc)], [byXdp.counts, byXdp.events, pathsOf(byXdp)]);
+  return byXdp;
+}
+
+/** Without the time at which they were learnt. */
+function pathsOf({ paths: learnt }: Outcome): unknown[] {
+  return [...learnt]
+    .toSorted(([one], [other]) => one.localeCompare(other))
+    .map(([name, path]) => [name, { ...path, expiresNs: path.expiresNs > 1n }]);
+}
 export const flag = { destination: 1, final: 2, noPath: 4 } as const;
 
 export function expectOutcome(outcome: Outcome, verdict: keyof typeof verdicts, reasons: readonly Reason[], frame: Uint8Array): void {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { datagramBatching, setFeatures } from '../../../src/kernel/netlink/features.ts';
 import { NetlinkSocket } from '../../../src/kernel/netlink/netlink-socket.ts';
 import { inNamespace } from '../../../src/kernel/netlink/network-namespace.ts';
 import { setOffload } from '../../../src/kernel/netlink/offloads.ts';
@@ -36,8 +37,13 @@ interface Host {
   readonly object: BpfObject;
 }
 
+interface Attachment {
+  readonly agent: 'tcx' | 'xdp';
+  readonly transit: 'tcx' | 'xdp';
+}
+
 /** The overlay's own programs and interfaces; what the daemons would write into the maps is written here. */
-async function build(network: Network, name: string, agent: 'tcx' | 'xdp'): Promise<Path> {
+async function build(network: Network, name: string, { agent, transit }: Attachment): Promise<Path> {
   const { bpf, calls } = network;
   const places = buildHosts(network, name);
   const hosts: Host[] = [
@@ -51,18 +57,24 @@ async function build(network: Network, name: string, agent: 'tcx' | 'xdp'): Prom
   const passing = bpf.open(objectFile);
   for (const { id, place, object } of hosts) {
     using socket = new NetlinkSocket(calls, place.namespace);
-    // What XDP takes at the other end comes without the checksums that were left to the device.
-    await setOffload(calls, socket, 'u', 'transmitChecksum', false);
-    const port = network.link(places.switch, `w${id}`);
-    // A veth takes what XDP sends back only when its other end has a program too.
-    inNamespace(calls, places.switch.namespace, () => bpf.attachXdp(passing.program('pass'), port.index, 'native'));
+    if (transit === 'xdp') {
+      // What XDP takes at the other end comes without the checksums that were left to the device.
+      await setOffload(calls, socket, 'u', 'transmitChecksum', false);
+      const port = network.link(places.switch, `w${id}`);
+      // A veth takes what XDP sends back only when its other end has a program too.
+      inNamespace(calls, places.switch.namespace, () => bpf.attachXdp(passing.program('pass'), port.index, 'native'));
+    } else {
+      await setFeatures(calls, socket, 'u', { on: [], off: datagramBatching });
+    }
     const uplink = network.link(place, 'u').index;
     setHost(object, { id, uplink, address: addressOf(hostAddress(id)), mac: network.link(place, 'u').mac });
     for (const other of uplinks) addHost(object, { id: other.id, address: other.address, mac: other.link.mac });
     addSubnet(object, (slot) => (slot === farSlot ? { first: 2, second: 1 } : { first: 1, second: 2 }));
     inNamespace(calls, place.namespace, () => {
       object.map(maps.devices.name).put(maps.devices.key.encode({ index: uplink }), maps.devices.value.encode({ index: uplink }));
-      return bpf.attachXdp(object.program('transit'), uplink, 'native');
+      return transit === 'xdp'
+        ? bpf.attachXdp(object.program('transit'), uplink, 'native')
+        : bpf.attachTcxIngress(object.program('transit_tc'), uplink);
     });
   }
   const pods: Pod[] = [];
@@ -108,12 +120,18 @@ async function build(network: Network, name: string, agent: 'tcx' | 'xdp'): Prom
 
 export const caravanTcx: PathKind = {
   name: 'caravan-tcx',
+  title: 'Caravan, agent and transit at tcx',
+  build: async (network) => await build(network, 'tcx', { agent: 'tcx', transit: 'tcx' }),
+};
+
+export const caravanMixed: PathKind = {
+  name: 'caravan-mixed',
   title: 'Caravan, agent at tcx, transit at XDP',
-  build: async (network) => await build(network, 'tcx', 'tcx'),
+  build: async (network) => await build(network, 'mixed', { agent: 'tcx', transit: 'xdp' }),
 };
 
 export const caravanXdp: PathKind = {
   name: 'caravan-xdp',
   title: 'Caravan, agent and transit at XDP',
-  build: async (network) => await build(network, 'xdp', 'xdp'),
+  build: async (network) => await build(network, 'xdp', { agent: 'xdp', transit: 'xdp' }),
 };
