@@ -10,6 +10,7 @@ import type { LocalEndpoints } from './local-endpoints.ts';
 import type { MapBuilder } from './map-builder.ts';
 import type { OwnerTable } from './owner-table.ts';
 import { plan, planTables, type MapContents, type MapWrite } from './plan.ts';
+import { GatewayTables, type LocalGateway } from './routes.ts';
 import type { Tables } from './tables.ts';
 
 export interface DataPathMapsOptions {
@@ -32,6 +33,8 @@ export class DataPathMaps {
   #specMaps: MapBuilder = new Map();
   /** Owner tables as the data path has them. */
   #tablesInUse = new Map<number, OwnerTable>();
+  readonly #gatewayTables = new GatewayTables();
+  #gateways: readonly LocalGateway[] = [];
   #swapAtMs = Infinity;
   /** The maps are as they should be; from then on changes are told one by one. */
   #isReconciled = false;
@@ -47,6 +50,12 @@ export class DataPathMaps {
     this.hostsChanged();
     if (isNewEpoch) this.#swapAtMs = Math.min(this.#swapAtMs, nowMs + this.#options.durations.graceMs);
     this.#useTables();
+  }
+
+  /** All of this host. */
+  setGateways(gateways: readonly LocalGateway[]): void {
+    this.#gateways = gateways;
+    this.hostsChanged();
   }
 
   hostsChanged(): void {
@@ -137,14 +146,15 @@ export class DataPathMaps {
 
   #makeSpecMaps(): MapBuilder {
     const { self, isAlive } = this.#options;
-    return this.#tables === undefined ? new Map() : specMaps(self, this.#tables.spec, ({ hostId }) => isAlive(hostId), this.#flagsOf);
+    if (this.#tables === undefined) return new Map();
+    return specMaps(self, this.#tables.spec, ({ hostId }) => isAlive(hostId), this.#flagsOf, this.#gateways);
   }
 
   #useTables(): void {
     const tables = this.#tables;
     if (tables === undefined) return;
     const isWaiting = this.#swapAtMs !== Infinity;
-    const desired = new Map<number, OwnerTable>();
+    const desired = new Map(this.#gatewayTables.of(tables.spec));
     for (const { subnetId, tableId } of tables.spec.subnets) {
       const table = (isWaiting ? this.#tablesInUse.get(tableId) : undefined) ?? tables.table(subnetId);
       if (table !== undefined) desired.set(tableId, table);

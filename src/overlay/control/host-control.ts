@@ -20,6 +20,7 @@ import { LocalEndpoints, type AddRequest, type MoveTicket } from './local-endpoi
 import type { MessageRecord } from './messages.ts';
 import { OwnerRole } from './owner-role.ts';
 import type { MapContents, MapWrite } from './plan.ts';
+import type { LocalGateway } from './routes.ts';
 import { specLimits, type HostSpec, type OverlaySpec } from './spec.ts';
 import { Tables, type TableSource } from './tables.ts';
 
@@ -251,6 +252,11 @@ export class HostControl {
     }
     this.#flush(nowMs);
     return true;
+  }
+
+  /** The gateways of VPCs at this host, all of them: before `reconcile`, and whenever they change. */
+  setGateways(gateways: readonly LocalGateway[]): void {
+    this.#maps.setGateways(gateways);
   }
 
   /** What the probes of the data path say about a host. */

@@ -2,10 +2,11 @@ import { endpointKind, type Endpoint } from '../layout/endpoint.ts';
 import { hostFlag } from '../layout/host.ts';
 import { maps } from '../layout/maps.ts';
 import { portFlag } from '../layout/port.ts';
-import { subnetKind } from '../layout/subnet.ts';
+import { subnetFlag, subnetKind } from '../layout/subnet.ts';
 import { isIpv4Prefix, octetsOf, type AddressHex, type MacHex } from './address.ts';
 import { setRecord, type MapBuilder } from './map-builder.ts';
 import type { MapWrite } from './plan.ts';
+import { addGateways, addRoutes, vpcsWithRoutes, type LocalGateway } from './routes.ts';
 import type { HostSpec, OverlaySpec, SubnetSpec } from './spec.ts';
 
 /** This host, as its daemon finds it. */
@@ -49,8 +50,16 @@ export type FlagsOf = (vni: number) => number;
 
 const portFlagShift = 2;
 
-/** Hosts, subnets and this host itself: what follows from the spec alone. `isAlive`: as this host believes. */
-export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: HostSpec) => boolean, flagsOf: FlagsOf): MapBuilder {
+/** Hosts, subnets, routes, gateways and this host itself: what follows from the spec. `isAlive`: as this host believes. */
+export function specMaps(
+  self: SelfSpec,
+  spec: OverlaySpec,
+  isAlive: (host: HostSpec) => boolean,
+  flagsOf: FlagsOf,
+  gateways: readonly LocalGateway[] = [],
+): MapBuilder {
+  const routes = { hostId: self.hostId, gateways, flagsOf };
+  const withRoutes = vpcsWithRoutes(spec);
   const builder: MapBuilder = new Map();
   setRecord(
     builder,
@@ -85,7 +94,7 @@ export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: Host
           subnetId,
           tableId,
           mtu,
-          flags: flagsOf(vni),
+          flags: flagsOf(vni) | (withRoutes.has(vni) ? subnetFlag.hasRoutes : 0),
           vni,
           ifindex: 0,
           kind: subnetKind.endpoints,
@@ -96,6 +105,8 @@ export function specMaps(self: SelfSpec, spec: OverlaySpec, isAlive: (host: Host
       );
     }
   }
+  addRoutes(builder, spec, routes);
+  addGateways(builder, routes);
   return builder;
 }
 

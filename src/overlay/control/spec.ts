@@ -35,6 +35,15 @@ export interface SubnetSpec {
   readonly createdEpoch: number;
 }
 
+/** What a VPC reaches beside its own endpoints. */
+export interface VpcRoutes {
+  readonly vni: number;
+  /** VNIs of the VPCs that it names; those that name it too and have other addresses are its peers. */
+  readonly peers: readonly number[];
+  /** The hosts by which it reaches what is outside, and the slot of their table in the data path of this host. */
+  readonly egress: { readonly tableId: number; readonly hosts: readonly number[] } | undefined;
+}
+
 /** Who owned slots from an epoch on. */
 export interface TableEpoch {
   readonly epoch: number;
@@ -45,6 +54,8 @@ export interface TableEpoch {
 export interface OverlaySpec {
   readonly hosts: readonly HostSpec[];
   readonly subnets: readonly SubnetSpec[];
+  /** Those with peers or a way out; none when absent. */
+  readonly vpcs?: readonly VpcRoutes[];
   /** Oldest first without gaps, the last one is now; at least those in which leases were given that have not run out. */
   readonly epochs: readonly TableEpoch[];
 }
