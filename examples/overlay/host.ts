@@ -22,6 +22,12 @@ export interface HostOptions {
   readonly agent?: AgentMode;
 }
 
+/** What may be another one at the next start. */
+export interface HostChanges {
+  readonly all: readonly HostNamespace[];
+  readonly epoch: number;
+}
+
 const startTimeoutMs = 20_000;
 const controlPort = 45_710;
 
@@ -31,7 +37,7 @@ export function siteName(host: HostNamespace): string {
 
 /** The daemon of a host, as a process of its own in the host's namespace. */
 export class DemoHost {
-  readonly #options: HostOptions;
+  #options: HostOptions & Partial<HostChanges>;
   readonly cniSocket: string;
   readonly operatorSocket: string;
   readonly bpfFolder: string;
@@ -65,8 +71,10 @@ export class DemoHost {
     return join(this.#folder, 'overlay.yaml');
   }
 
-  async start(): Promise<void> {
-    const { namespace, all, folder, vpcs, agent } = this.#options;
+  /** The daemon begins with what it was given before, but for `changes`. */
+  async start(changes: Partial<HostChanges> = {}): Promise<void> {
+    this.#options = { ...this.#options, ...changes };
+    const { namespace, all, folder, vpcs, agent, epoch } = this.#options;
     await mkdir(this.#folder, { recursive: true });
     const configuration = {
       host: this.name,
@@ -79,6 +87,7 @@ export class DemoHost {
       hosts: all.map((host) => ({ name: siteName(host), id: host.number, address: host.address, port: controlPort })),
       vpcs,
       ...(agent === undefined ? {} : { agent }),
+      ...(epoch === undefined ? {} : { epoch }),
     };
     await writeFile(this.configuration, stringify(configuration));
     const before = this.log().length;

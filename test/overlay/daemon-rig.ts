@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DemoHost, siteName } from '../../examples/overlay/host.ts';
-import { DemoNetwork } from '../../examples/overlay/network.ts';
+import { DemoNetwork, type HostNamespace } from '../../examples/overlay/network.ts';
 import { firstOwner } from '../../examples/overlay/owners.ts';
 import { Pinger } from '../../examples/overlay/ping.ts';
 import { Plugin, type Pod } from '../../examples/overlay/pod.ts';
 import { PodSockets } from '../../examples/overlay/pod-socket.ts';
+import { PodTcp } from '../../examples/overlay/pod-tcp.ts';
 import { objectFileOf, obstacle, pluginOf } from '../../examples/overlay/requirements.ts';
 import { makeTrust } from '../../examples/overlay/trust.ts';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
@@ -27,6 +28,8 @@ export interface RigOptions {
   /** Of the names of all namespaces: its own for each test file. */
   readonly prefix: string;
   readonly hosts: number;
+  /** Hosts that are part of the overlay at the start; all of them when absent. */
+  readonly members?: number;
   readonly vpcs: readonly object[];
 }
 
@@ -38,6 +41,7 @@ export class DaemonRig implements AsyncDisposable {
   readonly #pods: Pod[] = [];
   readonly network: DemoNetwork;
   readonly sockets: PodSockets = new PodSockets(loadSocketCalls());
+  readonly tcp: PodTcp = new PodTcp(loadSocketCalls());
   readonly hosts: DemoHost[] = [];
   #named = 0;
 
@@ -50,7 +54,7 @@ export class DaemonRig implements AsyncDisposable {
   static async start(options: RigOptions): Promise<DaemonRig> {
     const rig = new DaemonRig(await mkdtemp(join(tmpdir(), 'caravan-rig-')), options);
     try {
-      await rig.#start(options.hosts);
+      await rig.#start(options.hosts, options.members ?? options.hosts);
     } catch (error) {
       await rig[Symbol.asyncDispose]();
       throw error;
@@ -82,6 +86,19 @@ export class DaemonRig implements AsyncDisposable {
       () => undefined,
       (error: Error) => error.message,
     );
+  }
+
+  /** What the plugin says to an ADD for a network namespace that is not there. */
+  async failedAdd(hostNumber: number, vpc: string, subnet: string): Promise<string> {
+    const name = `p${++this.#named}`;
+    const { status, text } = await this.#plugin.call('ADD', {
+      name,
+      namespace: `${name}-is-not-there`,
+      host: this.host(hostNumber),
+      vpc,
+      subnet,
+    });
+    return status === 0 ? 'added' : text;
   }
 
   async pinger(from: Pod, address: string, payloadBytes?: number): Promise<Pinger> {
@@ -123,17 +140,36 @@ export class DaemonRig implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #start(count: number): Promise<void> {
+  /** All hosts are part of the overlay from now on: each daemon is started anew with the longer list. */
+  async enlarge(): Promise<void> {
+    const { hosts: all } = this.network;
+    await Promise.all(this.hosts.map((host) => host.stop()));
+    for (const namespace of all.slice(this.hosts.length)) this.#make(namespace, all);
+    await Promise.all(this.hosts.map((host) => host.start({ all, epoch: 2 })));
+    await this.connected();
+  }
+
+  /** Throws when the daemons do not find each other. */
+  async connected(): Promise<void> {
+    const isConnected = async (): Promise<boolean> => {
+      const statuses = await Promise.all(this.hosts.map((host) => host.status()));
+      return statuses.every(({ connected }) => connected.length === this.hosts.length - 1);
+    };
+    if (!(await within(patienceMs, isConnected))) throw new Error(`the daemons are not connected:\n${this.logs()}`);
+  }
+
+  async #start(count: number, members: number): Promise<void> {
     await this.network.build(count);
     const { hosts: all } = this.network;
     await makeTrust(join(this.#folder, 'trust'), all.map(siteName));
-    for (const namespace of all) this.hosts.push(new DemoHost({ namespace, all, folder: this.#folder, project, vpcs: this.#vpcs }));
+    const first = all.slice(0, members);
+    for (const namespace of first) this.#make(namespace, first);
     await Promise.all(this.hosts.map((host) => host.start()));
-    const isConnected = async (): Promise<boolean> => {
-      const statuses = await Promise.all(this.hosts.map((host) => host.status()));
-      return statuses.every(({ connected }) => connected.length === count - 1);
-    };
-    if (!(await within(patienceMs, isConnected))) throw new Error(`the daemons are not connected:\n${this.logs()}`);
+    await this.connected();
+  }
+
+  #make(namespace: HostNamespace, all: readonly HostNamespace[]): void {
+    this.hosts.push(new DemoHost({ namespace, all, folder: this.#folder, project, vpcs: this.#vpcs }));
   }
 }
 
