@@ -233,7 +233,7 @@ export class OverlayHost implements AsyncDisposable {
     const tracer = stack.use(
       new Tracer({
         hostId: self.hostId,
-        runner: new TraceRunner({ hostId: self.hostId, uplinkIfindex: link.index, agent, dataPath }),
+        runner: new TraceRunner({ hostId: self.hostId, uplinkIfindex: link.index, agent, transit: transit.mode, dataPath }),
         hosts: () => configuration.hosts,
         ownersOf: (vni, address) => control.ownersOf(vni, address),
         send: (to, text) => mesh.send(to, text),

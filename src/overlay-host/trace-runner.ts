@@ -12,19 +12,22 @@ import { innerFrame, outerHeaders } from '../overlay/trace/trace-frame.ts';
 import type { Found, LearntPath, ProgramRun, TraceAnswer, TraceAsk, TraceVerdict } from '../overlay/trace/trace-record.ts';
 import type { DataPath } from './data-path.ts';
 import type { AgentMode } from './pod-agents.ts';
+import type { TransitMode } from './uplink-transit.ts';
 
 export interface TraceRunnerOptions {
   readonly hostId: number;
   readonly uplinkIfindex: number;
   readonly agent: AgentMode;
+  readonly transit: TransitMode;
   readonly dataPath: DataPath;
 }
 
-const transitProgram = 'transit';
+const programs = { transit: { xdp: 'transit', tc: 'transit_tc' }, agent: { xdp: 'agent_xdp', tc: 'agent_tc', tcx: 'agent_tc' } } as const;
 /** Bits of a VNI and of an address. */
 const wholePrefix = 160;
 const xdpVerdicts: readonly TraceVerdict[] = ['drop', 'drop', 'pass', 'transmit', 'redirect'];
-const tcVerdicts: Readonly<Record<number, TraceVerdict>> = { 0: 'pass', 2: 'drop', 7: 'redirect' };
+/** The last one is -1: as if there were no program. */
+const tcVerdicts: Readonly<Record<number, TraceVerdict>> = { 0: 'pass', 2: 'drop', 7: 'redirect', 0xffffffff: 'pass' };
 
 /** Runs this host's programs for traces, in the kernel, with its maps as they are. */
 export class TraceRunner {
@@ -38,11 +41,11 @@ export class TraceRunner {
   do(ask: TraceAsk): TraceAnswer {
     try {
       if (ask.ask === 'find') return { found: this.#find(ask.vni, octetsOf(ask.address), octetsOf(ask.towards)) };
-      const { agent, uplinkIfindex } = this.#options;
-      if (ask.ask === 'transit') return { run: this.#run(transitProgram, ask.vni, octetsOf(ask.frame), uplinkIfindex) };
+      const { agent, transit, uplinkIfindex } = this.#options;
+      if (ask.ask === 'transit') return { run: this.#run(programs.transit[transit], ask.vni, octetsOf(ask.frame), uplinkIfindex) };
       const endpoint = this.#endpoint(ask.vni, octetsOf(ask.address));
       if (endpoint?.kind !== endpointKind.local) return { refused: 'the source is not at this host any more' };
-      return { run: this.#run(agent === 'xdp' ? 'agent_xdp' : 'agent_tc', ask.vni, octetsOf(ask.frame), endpoint.ifindex) };
+      return { run: this.#run(programs.agent[agent], ask.vni, octetsOf(ask.frame), endpoint.ifindex) };
     } catch (error) {
       if (error instanceof WeatherError) return { refused: error.message.slice(0, 200) };
       throw error;
@@ -88,7 +91,7 @@ export class TraceRunner {
     });
     return {
       program,
-      verdict: (program === 'agent_tc' ? tcVerdicts[verdict] : xdpVerdicts[verdict]) ?? 'unknown',
+      verdict: (program.endsWith('_tc') ? tcVerdicts[verdict] : xdpVerdicts[verdict]) ?? 'unknown',
       counted: [...new Set(counted.map((name) => name.slice(name.indexOf(' ') + 1)))],
       isShared,
       learnt,

@@ -48,7 +48,7 @@ async function trace(destination: string, changes: Partial<TraceRequest> & { rea
 
 /** `host: program counters` of each step. */
 function told({ steps }: TraceReport): string[] {
-  return steps.map(({ of, host, program, counted }) => `${of} ${host}: ${program} ${counted.join('+')}`);
+  return steps.map(({ of, host, program, counted }) => `${of} ${host}: ${program.replace('_tc', '')} ${counted.join('+')}`);
 }
 
 test('a packet within a subnet: its owner answers the question, the packet goes straight', { skip }, async () => {
@@ -56,10 +56,10 @@ test('a packet within a subnet: its owner answers the question, the packet goes 
   assert.equal(report.outcome, 'delivered', JSON.stringify(report));
   assert.equal(report.host, 'host2');
   assert.deepEqual(told(report), [
-    'question host1: agent_tc sentViaOwner',
+    'question host1: agent sentViaOwner',
     'question host3: transit answered',
     'question host1: transit delivered',
-    'packet host1: agent_tc sentDirect',
+    'packet host1: agent sentDirect',
     'packet host2: transit delivered',
   ]);
   const [asked, answered, , sent, arrived] = report.steps;
@@ -78,7 +78,7 @@ test('a packet to another subnet goes by an owner or straight, and any host can 
   assert.equal(report.outcome, 'delivered', JSON.stringify(report));
   assert.equal(report.host, 'host3');
   assert.equal(report.steps[0]?.host, 'host1');
-  assert.deepEqual(told(report)[0], 'question host1: agent_tc answered');
+  assert.deepEqual(told(report)[0], 'question host1: agent answered');
   assert.equal(report.steps.at(-1)?.frame, `UDP, ${client.address} port 50001 to ${back.address} port 80`);
 });
 
