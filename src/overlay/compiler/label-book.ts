@@ -13,6 +13,14 @@ export interface IdentityRecord {
   readonly value: Labels;
 }
 
+export interface IdentityChange {
+  readonly vpc: string;
+  readonly identity: number;
+  /** None when it was, or is, not known. */
+  readonly before: Labels;
+  readonly after: Labels;
+}
+
 const prefix = 'identity/';
 
 /** What identities stand for: the records `identity/<vpc>/<number>` of the catalog. */
@@ -25,24 +33,24 @@ export class LabelBook {
     return key.startsWith(prefix);
   }
 
-  /** The VPC whose identities have changed; undefined when nothing has. */
-  recordChanged(key: string, value: unknown): string | undefined {
+  /** What has become of an identity; undefined when nothing has. */
+  recordChanged(key: string, value: unknown): IdentityChange | undefined {
     const [, vpc = '', digits = ''] = key.split('/');
     const identity = Number(digits);
     if (!/^\d{1,10}$/.test(digits) || identity === noIdentity || identity >= policyPeer.gateway) return undefined;
     const labels = labelsIn(value);
     const ofVpc = this.#byVpc.get(vpc) ?? new Map<number, Labels>();
+    const before = ofVpc.get(identity);
     if (labels === undefined) {
       if (!ofVpc.delete(identity)) return undefined;
       if (this.#byNumber.get(identity)?.vpc === vpc) this.#byNumber.delete(identity);
       if (ofVpc.size === 0) this.#byVpc.delete(vpc);
-      return vpc;
+    } else {
+      if (before !== undefined && labelsText(before) === labelsText(labels)) return undefined;
+      this.#byVpc.set(vpc, ofVpc.set(identity, labels));
+      this.#byNumber.set(identity, { vpc, labels });
     }
-    const before = ofVpc.get(identity);
-    if (before !== undefined && labelsText(before) === labelsText(labels)) return undefined;
-    this.#byVpc.set(vpc, ofVpc.set(identity, labels));
-    this.#byNumber.set(identity, { vpc, labels });
-    return vpc;
+    return { vpc, identity, before: before ?? {}, after: labels ?? {} };
   }
 
   /** Of the records that are known. */

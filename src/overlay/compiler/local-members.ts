@@ -40,6 +40,10 @@ export class LocalMembers {
     return this.#byVni.get(vni)?.keys() ?? [];
   }
 
+  hasIdentity(vni: number, identity: number): boolean {
+    return this.#byVni.get(vni)?.has(identity) === true;
+  }
+
   membersOf(vni: number, identity: number): Iterable<Member> {
     return this.#byVni.get(vni)?.get(identity) ?? [];
   }

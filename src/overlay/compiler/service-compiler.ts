@@ -161,15 +161,13 @@ export class ServiceCompiler {
     for (const [name, slices] of this.#slices) for (const hostId of slices.keys()) yield `${prefix}${name}/${hostId}`;
   }
 
-  /** Endpoints of this host with one of these identities have come or gone, or their labels are others. */
-  membersChanged(vni: number): void {
-    for (const [name, known] of this.#services) if (known.vni === vni) this.#dirtySlices.add(name);
-  }
-
-  /** As `membersChanged`, of the services that select these labels only. */
+  /** An endpoint of this host with these labels has come or gone. */
   memberChanged(vni: number, labels: Labels): void {
+    const { hostId } = this.#options;
     for (const [name, { vni: ownVni, service }] of this.#services) {
-      if (ownVni === vni && doesSelect(service.selector, labels)) this.#dirtySlices.add(name);
+      if (ownVni !== vni) continue;
+      const isDraining = (this.#slices.get(name)?.get(hostId)?.draining.length ?? 0) > 0;
+      if (isDraining || doesSelect(service.selector, labels)) this.#dirtySlices.add(name);
     }
   }
 
@@ -197,7 +195,8 @@ export class ServiceCompiler {
     return wanted;
   }
 
-  compile(): ServiceChanges {
+  /** Of at most `limit` services that have changed; the others stay dirty. */
+  compile(limit: number): ServiceChanges {
     const before: MapBuilder = new Map();
     const after: MapBuilder = new Map();
     const swaps = new Map<number, ServiceTable>();
@@ -213,8 +212,9 @@ export class ServiceCompiler {
       for (const key of portKeys) keysGone.add(key);
     }
     this.#gone = [];
-    const changed = [...this.#dirty].flatMap((name) => this.#services.get(name) ?? []);
-    this.#dirty.clear();
+    const names = [...this.#dirty].slice(0, limit);
+    for (const name of names) this.#dirty.delete(name);
+    const changed = names.flatMap((name) => this.#services.get(name) ?? []);
     for (const { portKeys } of changed) for (const key of portKeys) keysGone.delete(key);
     for (const key of keysGone) this.#freeId(key);
     for (const known of changed) {

@@ -128,12 +128,12 @@ export class TenantCompiler {
     this.#services.adopt(observed);
   }
 
-  /** What follows from all that was told. */
-  compile(): TenantChanges {
+  /** What follows from what was told, for so many services at most: `isDirty` says whether there are more. */
+  compile(servicesLimit: number = Infinity): TenantChanges {
     const isFirst = this.#version === undefined;
     this.#readCatalog();
     const records = this.#services.takeSlices();
-    const services = this.#services.compile();
+    const services = this.#services.compile(servicesLimit);
     if (isFirst) this.#staleTables = this.#services.forgetOthers();
     const policies = this.#policies.compile();
     const writes = [
@@ -189,11 +189,12 @@ export class TenantCompiler {
   #recordChanged(key: string, value: unknown): void {
     if (ServiceCompiler.isKey(key)) this.#services.sliceChanged(key, value);
     if (!LabelBook.isKey(key)) return;
-    const vpc = this.#book.recordChanged(key, value);
-    const vni = vpc === undefined ? undefined : this.#vniOf.get(vpc);
-    if (vni === undefined) return;
-    this.#services.membersChanged(vni);
+    const change = this.#book.recordChanged(key, value);
+    const vni = change === undefined ? undefined : this.#vniOf.get(change.vpc);
+    if (change === undefined || vni === undefined) return;
     this.#policies.identitiesChanged(vni);
+    if (!this.#members.hasIdentity(vni, change.identity)) return;
+    for (const labels of [change.before, change.after]) this.#services.memberChanged(vni, labels);
   }
 
   #changeFlags(): number[] {

@@ -26,6 +26,9 @@ export interface DataPathMapsOptions {
   readonly record: (record: WantedRecord) => void;
 }
 
+/** Services that are compiled at a time, so that messages and dead hosts never wait long for them. */
+const servicesAtATime = 128;
+
 /** What the maps of the data path are to hold, as this host knows things, and the writes that follow from each change. */
 export class DataPathMaps {
   readonly #options: DataPathMapsOptions;
@@ -84,7 +87,7 @@ export class DataPathMaps {
   tenantsChanged(): void {
     const { tenants, record, endpoints } = this.#options;
     if (!this.#isReconciled || !tenants.isDirty) return;
-    const { records, writes, flagged } = tenants.compile();
+    const { records, writes, flagged } = tenants.compile(servicesAtATime);
     for (const wanted of records) record(wanted);
     this.#write(writes);
     if (flagged.length === 0) return;
@@ -98,8 +101,8 @@ export class DataPathMaps {
     this.#useTables();
   }
 
-  nextDeadlineMs(): number {
-    return this.#swapAtMs;
+  nextDeadlineMs(nowMs: number): number {
+    return this.#isReconciled && this.#options.tenants.isDirty ? nowMs : this.#swapAtMs;
   }
 
   /** All that the maps should hold. */

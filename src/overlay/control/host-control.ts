@@ -361,7 +361,7 @@ export class HostControl {
       this.calls.nextDeadlineMs(),
       this.#holder.nextDeadlineMs(nowMs),
       this.#endpoints.nextDeadlineMs(nowMs),
-      this.#maps.nextDeadlineMs(),
+      this.#maps.nextDeadlineMs(nowMs),
       this.#roundAtMs,
     );
   }
