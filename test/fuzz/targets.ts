@@ -1,6 +1,7 @@
 import { amqpClientTarget } from './amqp-client-target.ts';
 import { amqpTargets } from './amqp-targets.ts';
 import { controlPlaneTarget } from './control-plane-target.ts';
+import { dnsTarget } from './dns-target.ts';
 import { eventTarget } from './event-target.ts';
 import { flowTarget } from './flow-target.ts';
 import { http1Targets } from './http1-targets.ts';
@@ -25,5 +26,6 @@ export const targets: readonly FuzzTarget[] = [
   ...http2Targets,
   ...httpRecordTargets,
   eventTarget,
+  dnsTarget,
   flowTarget,
 ];

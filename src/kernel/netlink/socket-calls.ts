@@ -35,6 +35,13 @@ export const socketOptions = {
   /** SO_RCVBUFFORCE: above net.core.rmem_max, needs CAP_NET_ADMIN. */
   receiveBufferForce: { level: 1, name: 33 },
   sendBufferForce: { level: 1, name: 32 },
+  /** SO_REUSEADDR: connections of a server that is gone do not keep its port. */
+  reuseAddress: { level: 1, name: 2 },
+  /** IPV6_V6ONLY: a port of IPv6 is not one of IPv4 too. */
+  onlyIpv6: { level: 41, name: 26 },
+  /** IP_FREEBIND and IPV6_FREEBIND: the address may come later. */
+  freeBindIpv4: { level: 0, name: 15 },
+  freeBindIpv6: { level: 41, name: 78 },
   /** NETLINK_CAP_ACK: acknowledgements do not repeat the request. */
   cappedAcknowledgement: { level: 270, name: 10 },
   /** NETLINK_EXT_ACK: errors come with text. */
