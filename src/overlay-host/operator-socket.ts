@@ -1,11 +1,13 @@
-import { WeatherError } from '../base/errors.ts';
+import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { exchangeLine } from '../host/line-client.ts';
 import { openLineServer } from '../host/line-server.ts';
 import { LineSplitter } from '../management/line-splitter.ts';
+import type { ResourceName } from '../overlay/catalog/resource-book.ts';
 import type { AttachmentKey } from '../overlay/cni/cni-environment.ts';
 import { parseStoredEndpoint } from '../overlay/control/stored-endpoint.ts';
 import type { MoveTicket } from '../overlay/control/local-endpoints.ts';
+import { overlayKinds } from '../overlay/resources/resources.ts';
 import type { TracePacket } from '../overlay/trace/trace-packet.ts';
 import type { TraceReport } from '../overlay/trace/trace-report.ts';
 import { parseTraceRequest, type TraceRequest } from '../overlay/trace/trace-request.ts';
@@ -17,13 +19,18 @@ import { parseTraceRequest, type TraceRequest } from '../overlay/trace/trace-req
  *   {"ask":"moveOut","containerId":"...","ifname":"eth0"}          {"answer":{"hostId":1,"endpoint":{...}}}
  *   {"ask":"moveIn","ticket":{"hostId":1,"endpoint":{...}}}        {"answer":{}}
  *   {"ask":"trace","vni":7,"source":"10.0.0.2",...}               {"answer":{"steps":[...],...}}
- *                                                                  {"error":{"code":"...","message":"..."}}
+ *   {"ask":"resources"}                                            {"answer":{"resources":[{...},...]}}
+ *   {"ask":"apply","resources":[{...},...],"isNew":false}          {"answer":{"outcomes":[{"kind":"VPC","name":"red","outcome":"created"},...]}}
+ *   {"ask":"delete","names":[{"kind":"VPC","name":"red"},...]}     {"answer":{"outcomes":[...]}}
+ *                                                                  {"error":{"code":"...","message":"...","remedy":"...","where":"..."}}
+ *
+ * `where` says that the asker's own words are wrong, and which.
  */
 
-/** Of both ways: a status of the largest host has some hundred KiB. */
-const lineLimitBytes = 4 * 1024 * 1024;
+/** Of both ways: a status of the largest host has some hundred KiB, and thousands of resources have some MiB. */
+const lineLimitBytes = 16 * 1024 * 1024;
 const pendingLimit = 16;
-/** A move waits for two owners. */
+/** A move waits for two owners, and the deletion of a subnet for its endpoints. */
 const answerTimeoutMs = 15_000;
 
 /** What an operator may ask of the daemon. Failures are WeatherErrors. */
@@ -35,13 +42,21 @@ export interface Operations {
   moveIn(ticket: MoveTicket): void;
   /** Walks a packet through the programs of the hosts. */
   trace(vni: number, packet: TracePacket): Promise<TraceReport>;
+  /** All resources, with what has become of them. */
+  resources(): object;
+  /** Writes resources, all or none. `isNew`: none of them may be there. */
+  apply(resources: readonly unknown[], isNew: boolean): Promise<object>;
+  delete(names: readonly ResourceName[]): Promise<object>;
 }
 
 export type OperatorRequest =
   | { readonly ask: 'status' }
   | ({ readonly ask: 'moveOut' } & AttachmentKey)
   | { readonly ask: 'moveIn'; readonly ticket: unknown }
-  | ({ readonly ask: 'trace' } & TraceRequest);
+  | ({ readonly ask: 'trace' } & TraceRequest)
+  | { readonly ask: 'resources' }
+  | { readonly ask: 'apply'; readonly resources: readonly unknown[]; readonly isNew: boolean }
+  | { readonly ask: 'delete'; readonly names: readonly ResourceName[] };
 
 /** Serves operators of this host on a unix socket of mode 0600. Throws WeatherError. */
 export function openOperatorSocket(path: string, operations: Operations, log: Logger): Promise<AsyncDisposable> {
@@ -54,10 +69,8 @@ export function openOperatorSocket(path: string, operations: Operations, log: Lo
       try {
         return `${JSON.stringify({ answer: await answer(line, operations) })}\n`;
       } catch (error) {
-        const { code, message } =
-          error instanceof WeatherError ? error : { code: 'internal', message: 'the daemon failed; its log says more' };
         if (!(error instanceof WeatherError)) log.error('an operation failed by a bug', { cause: error });
-        return `${JSON.stringify({ error: { code, message } })}\n`;
+        return `${JSON.stringify({ error: toldError(error) })}\n`;
       }
     },
   });
@@ -67,9 +80,25 @@ export function openOperatorSocket(path: string, operations: Operations, log: Lo
 export async function askDaemon(path: string, request: OperatorRequest): Promise<object> {
   const reader = new LineSplitter(lineLimitBytes);
   const line = await exchangeLine({ path, line: `${JSON.stringify(request)}\n`, reader, timeoutMs: answerTimeoutMs });
-  const { answer: answered, error } = JSON.parse(line) as { answer?: object; error?: { code: string; message: string } };
-  if (error !== undefined) throw new WeatherError(error.code, error.message);
-  return answered ?? {};
+  const { answer: answered, error } = JSON.parse(line) as { answer?: object; error?: ToldError };
+  if (error === undefined) return answered ?? {};
+  const { code, message, remedy, where } = error;
+  const more = remedy === undefined ? {} : { remedy };
+  if (where !== undefined && message.startsWith(`${where}: `)) throw new InputError(code, where, message.slice(where.length + 2), more);
+  throw new WeatherError(code, message, more);
+}
+
+interface ToldError {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy?: string | undefined;
+  readonly where?: string | undefined;
+}
+
+function toldError(error: unknown): ToldError {
+  if (!(error instanceof WeatherError)) return { code: 'internal', message: 'the daemon failed; its log says more' };
+  const { code, message, remedy } = error;
+  return { code, message, remedy, where: error instanceof InputError ? error.where : undefined };
 }
 
 async function answer(line: string, operations: Operations): Promise<object> {
@@ -99,9 +128,28 @@ async function answer(line: string, operations: Operations): Promise<object> {
       if (trace === undefined) throw new WeatherError('bad-request', 'trace needs a VNI, two addresses, a protocol and ports');
       return operations.trace(trace.vni, trace.packet);
     }
+    case 'resources':
+      return operations.resources();
+    case 'apply': {
+      const { resources, isNew } = request as { readonly resources?: unknown; readonly isNew?: unknown };
+      if (!Array.isArray(resources)) throw new WeatherError('bad-request', 'apply needs a list of resources');
+      return operations.apply(resources, isNew === true);
+    }
+    case 'delete': {
+      const { names } = request as { readonly names?: unknown };
+      if (!Array.isArray(names)) throw new WeatherError('bad-request', 'delete needs a list of names');
+      return operations.delete(names.map(parseName));
+    }
     default:
       throw new WeatherError('bad-request', 'the request is not known');
   }
+}
+
+function parseName(value: unknown): ResourceName {
+  const { kind: given, name } = (value ?? {}) as { readonly kind?: unknown; readonly name?: unknown };
+  const kind = overlayKinds.find((known) => known === given);
+  if (kind === undefined || typeof name !== 'string') throw new WeatherError('bad-request', 'a name has a kind and a name');
+  return { kind, name };
 }
 
 function parseTicket(value: unknown): MoveTicket | undefined {

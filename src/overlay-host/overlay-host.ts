@@ -22,15 +22,18 @@ import { openCniServer } from './cni-server.ts';
 import type { OverlayConfiguration } from './configuration.ts';
 import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path.ts';
+import { EndpointKeeper } from './endpoint-keeper.ts';
 import { HostProbes } from './host-probes.ts';
 import { monotonicMs } from './monotonic-clock.ts';
-import { overlaySpec, podMtu, subnetTableUser, withEpoch } from './overlay-spec.ts';
+import { overlaySpec, podMtu, subnetTableUser, subnetTableUsers, withEpoch } from './overlay-spec.ts';
 import { openOperatorSocket, type Operations } from './operator-socket.ts';
 import { overlayStatus } from './overlay-status.ts';
 import { PeerMesh } from './peer-mesh.ts';
 import { PodLinks } from './pod-links.ts';
 import { HostPodNetwork } from './pod-network.ts';
+import { ResourceOperations } from './resource-operations.ts';
 import { StateStore } from './state-store.ts';
+import { SubnetUse } from './subnet-use.ts';
 import { TableSlots } from './table-slots.ts';
 import { TraceRunner } from './trace-runner.ts';
 import { Tracer } from './tracer.ts';
@@ -53,6 +56,8 @@ const epochsKey = 'daemon/epochs';
 const peerKeyPrefix = 'daemon/peer/';
 /** The kernel may learn another next hop, and lets entries that nobody asks for grow old. */
 const nextHopsEveryMs = 5000;
+/** Numbers of networks rest for a day. */
+const sweepEveryMs = 600_000;
 /** While one is missing. */
 const missingHopsEveryMs = 100;
 
@@ -159,7 +164,7 @@ export class OverlayHost implements AsyncDisposable {
           );
         }
       }
-      slots.keep(new Set(book.networks().subnets.map(({ subnetId }) => subnetTableUser(subnetId))));
+      slots.keep(subnetTableUsers, new Set(book.networks().subnets.map(({ subnetId }) => subnetTableUser(subnetId))));
       return others.every(({ address }) => hops.get(address) !== undefined);
     };
     refreshSpec();
@@ -181,26 +186,33 @@ export class OverlayHost implements AsyncDisposable {
       failed,
       log: log.child('control'),
       send: (to, text) => mesh.send(to, text),
-      record: ({ key, value }) => {
-        try {
-          if (value === undefined) catalogLoop.delete(key);
-          else catalogLoop.set(key, value);
-        } catch (error) {
-          if (!(error instanceof WeatherError)) throw error;
-          log.warn('the catalog does not take a record', { key, reason: error.message });
-        }
-      },
+      record: ({ key, value }) => record(key, value),
       cut: ({ ifindex }) => {
         dataPath.agents.forget(ifindex);
         const cut = links.list().find((candidate) => candidate.link.index === ifindex);
         if (cut !== undefined) links.remove(cut.key).catch((error: Error) => log.warn(error.message));
+        use?.count();
       },
     });
+    let use: SubnetUse | undefined;
+    let keeper: EndpointKeeper | undefined;
+    /** A record that the daemon itself writes. */
+    const record = (key: string, value: unknown): void => {
+      try {
+        if (value === undefined) catalogLoop.delete(key);
+        else catalogLoop.set(key, value);
+      } catch (error) {
+        if (!(error instanceof WeatherError)) throw error;
+        log.warn('the catalog does not take a record', { key, reason: error.message });
+      }
+    };
     /** Everything that follows from the catalog does so here: called soon after each change of it, once for all that came together. */
     const catalogChanged = (): void => {
       refreshSpec();
       control.catalogChanged(monotonicMs());
       loop.act();
+      use?.count();
+      keeper?.act();
     };
     const catalogLoop: CatalogLoop = new CatalogLoop({
       catalog,
@@ -249,6 +261,7 @@ export class OverlayHost implements AsyncDisposable {
       repeat(() => {
         const isComplete = refreshSpec();
         loop.act();
+        use?.count();
         return isComplete ? nextHopsEveryMs : missingHopsEveryMs;
       }, failed),
     );
@@ -267,11 +280,20 @@ export class OverlayHost implements AsyncDisposable {
       }),
     );
 
+    use = new SubnetUse({
+      hostId: self.hostId,
+      hostName: self.name,
+      placements: loop,
+      endpoints: () => control.endpoints,
+      catalog,
+      record,
+    });
+    use.count();
     const journal = stack.use(await AttachmentFile.open(stateFolder));
     const network = new HostPodNetwork({
       links,
       dataPath,
-      placements: loop,
+      placements: use,
       subnets: () => book.networks().subnets,
       mtu: podMtu(link.mtu),
       agent,
@@ -293,6 +315,35 @@ export class OverlayHost implements AsyncDisposable {
     }
     await mkdir(dirname(configuration.cniSocket), { recursive: true, mode: 0o755 });
     stack.use(await openCniServer({ path: configuration.cniSocket, handle: (request) => service.handle(request), log: log.child('cni') }));
+    keeper = stack.use(
+      new EndpointKeeper({
+        hostName: self.name,
+        networks: () => book.networks(),
+        call: (request) => service.handle(request),
+        attachments: () => service.records(),
+        check: (key, netns, attachment) => network.check(key, netns, attachment),
+        joined: undefined,
+        store,
+        record,
+        log: log.child('endpoints'),
+      }),
+    );
+    keeper.act();
+    stack.use(
+      repeat(() => {
+        book.sweep(processClock.wallMs());
+        catalogLoop.act();
+        return sweepEveryMs;
+      }, failed),
+    );
+    const resources = new ResourceOperations({
+      hostName: self.name,
+      book,
+      catalog,
+      loop: catalogLoop,
+      store,
+      nowMs: () => processClock.wallMs(),
+    });
     const operations: Operations = {
       status: () =>
         overlayStatus({
@@ -310,6 +361,9 @@ export class OverlayHost implements AsyncDisposable {
       },
       moveIn: (ticket) => network.expect(ticket),
       trace: (vni, packet) => tracer.trace(vni, packet),
+      resources: () => resources.list(),
+      apply: (given, isNew) => resources.apply(given, isNew),
+      delete: (names) => resources.delete(names),
     };
     await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
     stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));

@@ -46,9 +46,11 @@ export function overlaySpec({ configuration, epochs, networks, tableSlot, underl
   return { hosts, subnets, epochs };
 }
 
+export const subnetTableUsers = 'subnet/';
+
 /** The user of a subnet's owner table. */
 export function subnetTableUser(subnetId: number): string {
-  return `subnet/${subnetId}`;
+  return subnetTableUsers + String(subnetId);
 }
 
 function subnetSpec({ subnetId, vni, prefixes, mtu, createdEpoch }: NumberedSubnet, tableId: number, underlayMtu: number): SubnetSpec {

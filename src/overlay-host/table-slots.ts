@@ -38,10 +38,10 @@ export class TableSlots {
     return undefined;
   }
 
-  /** Frees the slots of all others. */
-  keep(users: ReadonlySet<string>): void {
+  /** Of those that begin so, frees the slots of all but these. */
+  keep(prefix: string, users: ReadonlySet<string>): void {
     for (const user of this.#slots.keys()) {
-      if (users.has(user)) continue;
+      if (!user.startsWith(prefix) || users.has(user)) continue;
       this.#slots.delete(user);
       this.#store.set(storePrefix + user, undefined);
     }
