@@ -2,6 +2,9 @@
 #pragma once
 
 #include "hook.h"
+#include "policy.h"
+#include "refuse.h"
+#include "service.h"
 
 /* Longest headers that are read: Ethernet, IPv4 with options or IPv6, ports. */
 #define READ_BYTES 94
@@ -25,6 +28,9 @@ struct frame {
   __u32 ifindex;
   __u32 bytes;
   bool segmented_later; /* GSO: longer than the MTU, but its segments are not */
+  bool has_flow;        /* `flow_scratch` has its flow */
+  bool translated;      /* by a service */
+  bool is_unanswered;   /* of a flow whose receiver has not answered yet: it hears who sends */
   __u32 segment_bytes;  /* of a segment's payload */
 };
 
@@ -36,6 +42,7 @@ struct order {
   __u32 generation;  /* of the endpoint that sends it */
   __u16 source_port;
   bool is_ip;
+  bool asks_who; /* it may not arrive before it is known who the destination is */
   bool segmented_later;
 };
 
@@ -79,7 +86,7 @@ INLINE int encapsulate(void *context, const bool xdp, const struct port *port, c
   write_outer(&envelope.outer, &letter);
   long failed;
   if (tell) {
-    __u16 flags = reason == SENT_VIA_OWNER ? LOC_NO_PATH : 0;
+    __u16 flags = reason != SENT_VIA_OWNER ? 0 : order->asks_who ? LOC_ASKS_WHO : LOC_NO_PATH;
     write_loc(&envelope, own->host_id, own->host_generation, order->generation, port->identity, flags, port->mac);
     const __u32 room = OUTER_BYTES + LOC_BYTES;
     failed = xdp ? bpf_xdp_adjust_head(context, -(int)room) : make_room(context, order, room);
@@ -112,10 +119,14 @@ INLINE bool find_gateway(const struct port *port, const bool ipv6, __u8 *gateway
   return !is_unspecified(gateway);
 }
 
-/* Who is asked for: the gateway is everywhere, others are resolved. */
+/* Who is asked for: the gateway is everywhere, and so are services, behind it; others are resolved. */
 INLINE int resolve_neighbor(const struct port *port, const struct endpoint_key *key, const bool ipv6, struct route *route) {
   __u8 gateway[ADDRESS_BYTES] __attribute__((aligned(4)));
   if (find_gateway(port, ipv6, gateway) && same_address(key->address, gateway)) {
+    copy_mac(route->mac, port->gateway_mac);
+    return ANSWERED;
+  }
+  if (port->flags & PORT_HAS_SERVICES && is_service_address(key)) {
     copy_mac(route->mac, port->gateway_mac);
     return ANSWERED;
   }
@@ -325,17 +336,72 @@ INLINE int check_source(const struct frame *frame, struct order *order, const st
   return subnet && subnet->kind == SUBNET_EGRESS ? 0 : SPOOFED_ADDRESS;
 }
 
+/* Where the VPC has services or policies: what they make of a packet that its sender may send. 0, or what becomes of it. The packet may be
+ * another one then. */
+INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, struct order *order) {
+  struct port *port = frame->port;
+  struct flow_scratch *scratch = this_flow_scratch();
+  if (!scratch) return INTERNAL;
+  int how = read_flow(context, xdp, ETH_HLEN, port->vni, &scratch->flow);
+  if (how) return how;
+  frame->has_flow = true;
+  if (port->flags & PORT_HAS_SERVICES) {
+    how = service_departs(context, xdp, scratch);
+    frame->translated = how == TRANSLATED || how == RESTORED;
+    if (frame->translated)
+      count(port->vni, how, frame->bytes);
+    else if (how)
+      return how;
+  }
+  if (port->flags & PORT_HAS_POLICIES && !(port->flags & PORT_IS_GATEWAY)) {
+    how = policy_departs(context, xdp, port->vni, port->identity, port->generation, &scratch->flow);
+    frame->is_unanswered = how == ALLOWED_UNANSWERED;
+    order->asks_who = how == NO_IDENTITY;
+    if (how && how != ALLOWED_UNANSWERED && how != NO_IDENTITY) return how;
+  }
+  frame->data = xdp ? READ_POINTER((struct xdp_md *)context, data) : READ_POINTER((struct __sk_buff *)context, data);
+  frame->data_end = xdp ? READ_POINTER((struct xdp_md *)context, data_end) : READ_POINTER((struct __sk_buff *)context, data_end);
+  return 0;
+}
+
+/* What services and policies make of a packet to an endpoint of this host. 0, or the reason to drop it. */
+INLINE int flow_delivers(void *context, const bool xdp, const struct frame *frame, const struct route *route) {
+  struct flow_scratch *scratch = this_flow_scratch();
+  if (!scratch) return INTERNAL;
+  if (!frame->has_flow) {
+    int failed = read_flow(context, xdp, ETH_HLEN, route->vni, &scratch->flow);
+    if (failed) return failed;
+  }
+  scratch->flow.vni = route->vni;
+  if (route->flags & ENDPOINT_HAS_POLICIES) {
+    struct endpoint_key key = {.vni = route->vni};
+    copy_address(key.address, scratch->flow.destination);
+    struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
+    if (!endpoint) return INTERNAL;
+    int refused = policy_arrives(context, xdp, route->vni, endpoint, frame->is_unanswered, &scratch->flow);
+    if (refused) return refused;
+  }
+  /* What a service has sent to a backend is no answer of one. */
+  if (!(route->flags & ENDPOINT_HAS_SERVICES) || frame->translated) return 0;
+  int how = service_arrives(context, xdp, scratch);
+  if (how != RESTORED) return how;
+  count(route->vni, RESTORED, frame->bytes);
+  return 0;
+}
+
 /* Finds the way and writes the MACs of the frame as it shall arrive. What comes from outside is for endpoints of this VPC alone. */
 INLINE int route_ip(struct frame *frame, struct order *order, const struct endpoint_key *key, const struct endpoint_key *source,
                     bool via_gateway) {
   struct ethhdr *ethernet = frame->data;
   int how = resolve(key, &order->route, !frame->segmented_later, 0, source);
+  if (order->asks_who && (how == DELIVERED || how == SENT_DIRECT)) return NO_IDENTITY;
+  if (frame->is_unanswered) order->route.tell = 1;
   if (via_gateway) copy_mac(ethernet->h_source, frame->port->gateway_mac);
   if (how == DELIVERED || how == SENT_DIRECT) copy_mac(ethernet->h_dest, order->route.mac);
   return how;
 }
 
-INLINE int agent_ipv4(struct frame *frame, struct order *order) {
+INLINE int agent_ipv4(void *context, const bool xdp, struct frame *frame, struct order *order) {
   struct port *port = frame->port;
   struct ethhdr *ethernet = frame->data;
   struct iphdr *ip = (void *)(ethernet + 1);
@@ -354,7 +420,15 @@ INLINE int agent_ipv4(struct frame *frame, struct order *order) {
   if (spoofed) return spoofed;
   if (is_too_big(frame, header_bytes, ip->protocol))
     return ip->frag_off & bpf_htons(IPV4_DO_NOT_FRAGMENT) && !(port->flags & PORT_IS_GATEWAY) ? REPORT_TOO_BIG_IPV4 : TOO_BIG;
-  bool via_gateway = same_mac(ethernet->h_dest, port->gateway_mac);
+  if (port->flags & (PORT_HAS_SERVICES | PORT_HAS_POLICIES)) {
+    int how = flow_departs(context, xdp, frame, order);
+    if (how) return how;
+    ethernet = frame->data;
+    ip = (void *)(ethernet + 1);
+    if ((void *)(ip + 1) > frame->data_end) return MALFORMED;
+    map_ipv4(key.address, ip->daddr);
+  }
+  bool via_gateway = frame->translated || same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->ttl <= 1) return TTL;
     __u16 before = *(__u16 *)&ip->ttl;
@@ -427,7 +501,15 @@ INLINE int agent_ipv6(void *context, const bool xdp, struct frame *frame, struct
   if (spoofed) return spoofed;
   /* A gateway's kernel knows the MTU of its link and has told it already. */
   if (is_too_big(frame, sizeof(*ip), ip->nexthdr)) return port->flags & PORT_IS_GATEWAY ? TOO_BIG : REPORT_TOO_BIG_IPV6;
-  bool via_gateway = same_mac(ethernet->h_dest, port->gateway_mac);
+  if (port->flags & (PORT_HAS_SERVICES | PORT_HAS_POLICIES)) {
+    int how = flow_departs(context, xdp, frame, order);
+    if (how) return how;
+    ethernet = frame->data;
+    ip = (void *)(ethernet + 1);
+    if ((void *)(ip + 1) > frame->data_end) return MALFORMED;
+    copy_address(key.address, (__u8 *)&ip->daddr);
+  }
+  bool via_gateway = frame->translated || same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->hop_limit <= 1) return TTL;
     ip->hop_limit--;
@@ -451,7 +533,7 @@ INLINE int decide(void *context, const bool xdp, struct frame *frame, struct ord
   case bpf_htons(ETH_P_ARP):
     return agent_arp(frame, order);
   case bpf_htons(ETH_P_IP):
-    return agent_ipv4(frame, order);
+    return agent_ipv4(context, xdp, frame, order);
   case bpf_htons(ETH_P_IPV6):
     return agent_ipv6(context, xdp, frame, order);
   default:
@@ -477,6 +559,10 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
     how = xdp ? rewrite_neighbor_xdp(context, port, &order, advertise) : rewrite_neighbor_tc(context, port, &order, advertise);
     if (!how) how = advertise ? ANSWERED : SENT_VIA_OWNER;
   }
+  if (how == DELIVERED && order.route.flags) {
+    int refused = flow_delivers(context, xdp, frame, &order.route);
+    if (refused) return drop(xdp, port->vni, refused, bytes);
+  }
   switch (how) {
   case DELIVERED:
     return redirect(xdp, order.route.ifindex, port->vni, DELIVERED, bytes);
@@ -491,6 +577,9 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   case REPORT_TOO_BIG_IPV6:
     how = xdp ? report_too_big_ipv6_xdp(context, port, bytes) : report_too_big_ipv6_tc(context, port, bytes);
     return how ? drop(xdp, port->vni, how, bytes) : redirect(xdp, ifindex, port->vni, TOO_BIG, bytes);
+  case REFUSE:
+    how = refuse(context, xdp, port, bytes, frame->segmented_later);
+    return how ? drop(xdp, port->vni, how, bytes) : redirect(xdp, ifindex, port->vni, NO_BACKEND, bytes);
   default:
     return drop(xdp, port->vni, how, bytes);
   }

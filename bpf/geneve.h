@@ -22,6 +22,7 @@
 #define LOC_OF_DESTINATION 1 /* speaks of the inner destination, else of the inner source, ARP sender or ND target */
 #define LOC_LAST_BOUNCE 2    /* must not be sent back again */
 #define LOC_NO_PATH 4        /* the sender has no path to the inner destination: tell it where that is */
+#define LOC_ASKS_WHO 8       /* the sender may not send to whom it does not know: send the packet back with who the destination is */
 
 /* More are malformed: bounds for the loop over them. */
 #define MAX_OPTIONS 4

@@ -285,8 +285,8 @@ struct translation {
   __u32 reserved;
 };
 
-/* Identities are numbers of sets of labels, below 0x80000000. As the peer of a rule a number may stand for more. */
-#define IDENTITY_GATEWAY 0x7fffffff /* what comes from outside of the VPC by its gateway */
+/* Identities are numbers of sets of labels, below 0x80000000. As the peer of a rule a number may stand for more. IDENTITY_OF_GATEWAY is what comes
+ * from outside. */
 #define PEER_UNKNOWN 0xfffffffe     /* in a flow's state only */
 #define PEER_EVERYBODY 0xffffffff
 

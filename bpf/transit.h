@@ -2,6 +2,8 @@
 #pragma once
 
 #include "hook.h"
+#include "policy.h"
+#include "service.h"
 
 /* Longest headers that are read: the outer ones with options, the inner Ethernet and IPv6 header, and a neighbour message. */
 #define TRANSIT_READ_BYTES (OUTER_BYTES + MAX_OPTION_BYTES + ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct neighbor))
@@ -163,7 +165,20 @@ INLINE int deliver(const bool xdp, struct arrival *arrival, __u32 ifindex, const
  * arrival->inner + ETH_HLEN. Whoever writes to it need not care for arrival->data: nothing reads that afterwards. */
 INLINE int arrives(const bool xdp, struct arrival *arrival, struct endpoint *endpoint, const struct endpoint_key *source,
                    const struct endpoint_key *destination) {
-  (void)xdp, (void)arrival, (void)endpoint, (void)source, (void)destination;
+  (void)source, (void)destination;
+  if (!endpoint->flags) return 0;
+  struct flow_scratch *scratch = this_flow_scratch();
+  if (!scratch) return INTERNAL;
+  int failed = read_flow(arrival->context, xdp, arrival->inner + ETH_HLEN, arrival->vni, &scratch->flow);
+  if (failed) return failed;
+  if (endpoint->flags & ENDPOINT_HAS_POLICIES) {
+    int refused = policy_arrives(arrival->context, xdp, arrival->vni, endpoint, arrival->has_loc, &scratch->flow);
+    if (refused) return refused;
+  }
+  if (!(endpoint->flags & ENDPOINT_HAS_SERVICES)) return 0;
+  int how = service_arrives(arrival->context, xdp, scratch);
+  if (how != RESTORED) return how;
+  count(arrival->vni, RESTORED, arrival->bytes);
   return 0;
 }
 
@@ -311,6 +326,19 @@ INLINE bool find_sender(struct arrival *arrival, const struct endpoint_key *sour
   return true;
 }
 
+/* What policies say of a packet that is sent again: it may be the first one of which it is known who its destination is. 0, or the reason to
+ * drop it. */
+INLINE int departs_again(const bool xdp, struct arrival *arrival, const struct endpoint_key *source) {
+  struct endpoint *endpoint = find_local(source);
+  if (!endpoint || !(endpoint->flags & ENDPOINT_HAS_POLICIES)) return 0;
+  struct flow_scratch *scratch = this_flow_scratch();
+  if (!scratch) return INTERNAL;
+  int how = read_flow(arrival->context, xdp, arrival->inner + ETH_HLEN, source->vni, &scratch->flow);
+  if (how) return how;
+  how = policy_departs(arrival->context, xdp, source->vni, endpoint->identity, endpoint->generation, &scratch->flow);
+  return how == ALLOWED_UNANSWERED ? 0 : how;
+}
+
 /* A packet of ours was sent back: its destination is not where we thought. Learns what there is to learn and sends it again, for the last
  * time. */
 INLINE int send_again(const bool xdp, struct arrival *arrival, const struct endpoint_key *source, const struct endpoint_key *destination) {
@@ -327,6 +355,8 @@ INLINE int send_again(const bool xdp, struct arrival *arrival, const struct endp
   } else {
     learn(destination, &arrival->loc);
   }
+  int refused = departs_again(xdp, arrival, source);
+  if (refused) return discard(xdp, arrival, refused);
   struct route route = {};
   int how = resolve(destination, &route, 0, arrival->has_moved ? arrival->from : 0, 0);
   if (how == DELIVERED) {
@@ -370,17 +400,19 @@ INLINE int send_on(const bool xdp, struct arrival *arrival, __u32 host_id) {
   return transmit(arrival->context, xdp);
 }
 
-/* Back to the host it came from, which has an old path, with what `entry` says, if anything. */
+/* Back to the host it came from, which has an old path or asks who the destination is, with what `entry` says, if anything. */
 INLINE int send_back(const bool xdp, struct arrival *arrival, const struct endpoint *entry) {
   if (arrival->ttl <= 1) return discard(xdp, arrival, LOOP);
   struct letter letter = {};
   if (!address_letter(arrival, &letter, arrival->from)) return discard(xdp, arrival, INTERNAL);
   if (!entry) return send(xdp, arrival, &letter, 0, SENT_BACK);
+  struct settings *own = this_host();
   struct host *host = find_host(entry->host_id);
-  if (!host) return discard(xdp, arrival, NO_ENDPOINT);
+  bool is_here = own && entry->kind == ENDPOINT_LOCAL;
+  if (!is_here && !host) return discard(xdp, arrival, NO_ENDPOINT);
   struct lesson loc = {
       .host_id = entry->host_id,
-      .host_generation = host->generation,
+      .host_generation = is_here ? own->host_generation : host->generation,
       .endpoint_generation = entry->generation,
       .identity = entry->identity,
       .flags = LOC_OF_DESTINATION,
@@ -468,6 +500,11 @@ INLINE int on(const bool xdp, struct arrival *arrival, __u32 host_id) {
   return xdp ? send_on_xdp(arrival, host_id) : send_on_tc(arrival, host_id);
 }
 
+/* Nothing may be sent back of what an owner has relayed: it could do nothing with it. */
+INLINE bool is_last(const struct arrival *arrival) {
+  return arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
+}
+
 INLINE int transit_ip(const bool xdp, struct arrival *arrival, struct endpoint_key *source, const struct endpoint_key *destination) {
   struct subnet *subnet = find_subnet(destination);
   bool is_known = !subnet || !(subnet->flags & SUBNET_HAS_ROUTES) || find_source(arrival, source);
@@ -481,13 +518,16 @@ INLINE int transit_ip(const bool xdp, struct arrival *arrival, struct endpoint_k
   }
   if (endpoint && endpoint->kind == ENDPOINT_LOCAL) {
     if (arrival->has_loc && !arrival->outside) learn_loc(arrival, source, destination);
-    return deliver_ip(xdp, arrival, endpoint, source, destination);
+    if (arrival->has_loc && arrival->loc.flags & LOC_ASKS_WHO && !is_last(arrival)) return back(xdp, arrival, endpoint);
+    int refused = arrives(xdp, arrival, endpoint, source, destination);
+    /* Sent back it comes by an owner, with LOC. */
+    if (refused == NO_IDENTITY && !is_last(arrival) && arrival->ttl > 1) return back(xdp, arrival, 0);
+    return refused ? discard(xdp, arrival, refused) : deliver(xdp, arrival, endpoint->ifindex, endpoint->mac);
   }
   struct settings *own = this_host();
   if (!own) return discard(xdp, arrival, INTERNAL);
   if (endpoint && endpoint->host_id == own->host_id) return discard(xdp, arrival, LOOP);
-  /* Nothing may be sent back of what an owner has relayed: it could do nothing with it. */
-  bool last = arrival->has_loc && (arrival->loc.flags & LOC_LAST_BOUNCE || arrival->loc.host_id != arrival->from);
+  bool last = is_last(arrival);
   /* A sender that does not ask has an old path to this host: one packet that is sent back corrects it. */
   bool asks = arrival->has_loc && arrival->loc.flags & LOC_NO_PATH;
   if (endpoint && endpoint->kind == ENDPOINT_DIRECTORY) {

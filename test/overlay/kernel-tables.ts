@@ -6,6 +6,7 @@ import type { Path } from '../../src/overlay/layout/path.ts';
 import type { Bpf, BpfMap, BpfObject } from '../../src/overlay/kernel.ts';
 import { endpointName, type Tables } from '../../src/overlay/model/tables.ts';
 import { parseAddress } from '../../src/overlay/packet/address.ts';
+import { KernelServices } from './kernel-services.ts';
 
 const reasonNames = new Map(Object.entries(reason).map(([name, code]) => [code as number, name as Reason]));
 /** More than one packet can bring about. */
@@ -16,8 +17,10 @@ const events = 'events';
 export class KernelTables {
   readonly #bpf: Bpf;
   readonly #object: BpfObject;
+  readonly services: KernelServices;
 
   constructor(bpf: Bpf, object: BpfObject) {
+    this.services = new KernelServices(object);
     this.#bpf = bpf;
     this.#object = object;
   }
@@ -58,6 +61,7 @@ export class KernelTables {
         owners.map((slot) => ownerTables.value.encode(slot)),
       );
     this.writePaths(tables.paths);
+    this.services.write(tables.services, tables.fragments);
   }
 
   writePaths(paths: ReadonlyMap<string, Path>): void {

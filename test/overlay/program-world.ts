@@ -5,6 +5,8 @@ import type { BpfObject } from '../../src/overlay/kernel.ts';
 import { endpointKind, type Endpoint } from '../../src/overlay/layout/endpoint.ts';
 import type { RelayedEvent } from '../../src/overlay/layout/event.ts';
 import { hostFlag, type Host } from '../../src/overlay/layout/host.ts';
+import type { Fragment } from '../../src/overlay/layout/fragment.ts';
+import type { Translation } from '../../src/overlay/layout/translation.ts';
 import { ownerSlots, type Owners } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
@@ -171,6 +173,8 @@ export interface Outcome {
   readonly counts: readonly string[];
   readonly events: readonly RelayedEvent[];
   readonly paths: ReadonlyMap<string, Path>;
+  readonly translations: ReadonlyMap<string, Translation>;
+  readonly fragments: ReadonlyMap<string, Fragment>;
 }
 
 /** The programs in this kernel, with tables that each run sets. */
@@ -200,7 +204,15 @@ export class ProgramWorld {
     this.#tables.takeEvents();
     const { verdict, packet } = this.#object.program(program).testRun(frame);
     const counts = this.#tables.takeCounts().map((count) => count.replace(new RegExp(`^${vni} `), ''));
-    return { verdict, frame: packet, counts, events: this.#tables.takeEvents(), paths: this.#tables.readPaths() };
+    return {
+      verdict,
+      frame: packet,
+      counts,
+      events: this.#tables.takeEvents(),
+      paths: this.#tables.readPaths(),
+      translations: this.#tables.services.readTranslations(),
+      fragments: this.#tables.services.readFragments(),
+    };
   }
 
   [Symbol.dispose](): void {

@@ -8,7 +8,7 @@
  *                    └─────> uplink         in a tunnel, straight to the host or to an owner of the address
  * ```
  */
-import type { EndpointKey } from '../layout/endpoint.ts';
+import { endpointFlag, type Endpoint, type EndpointKey } from '../layout/endpoint.ts';
 import type { Reason } from '../layout/counter.ts';
 import type { Path } from '../layout/path.ts';
 import { portFlag, type Port } from '../layout/port.ts';
@@ -25,6 +25,7 @@ import { readU16, sameOctets, writeU16 } from '../packet/octets.ts';
 import { tcpHeaderBytes } from '../packet/tcp.ts';
 import { udpHeaderBytes } from '../packet/udp.ts';
 import { encodeLocation, locationFlag } from '../packet/overlay-option.ts';
+import { readFlow, type Flow } from './flow.ts';
 import { flowPort, flowPortOfIp } from './flow-port.ts';
 import { ipOf, isForNoEndpoint, withFrameLength, isLinkLocalIpv6, isUnspecified, type IpPacket } from './ip.ts';
 import {
@@ -40,7 +41,9 @@ import {
 } from './neighbor.ts';
 import { findOwner } from './owner.ts';
 import { gatewayFor, meaningOf } from './routes.ts';
+import { refusal } from './refusal.ts';
 import { Run, type Outcome } from './run.ts';
+import { isServiceAddress, serviceArrives, serviceDeparts } from './service.ts';
 import { localEndpoint, subnetOf, validPath, type Tables } from './tables.ts';
 import { tooBigAnswer } from './too-big.ts';
 import { addressesTo, encapsulate, firstOuterTtl, withMacs } from './tunnel.ts';
@@ -164,6 +167,8 @@ function resolve(
   const key = run.key(question.target);
   const answer = (mac: Uint8Array): Outcome => run.redirect(port.ifindex, question.answer(mac), 'answered');
   if (gateway !== undefined && !isUnspecified(gateway) && sameOctets(question.target, gateway)) return answer(port.gatewayMac);
+  // Services are behind the gateway.
+  if ((port.flags & portFlag.hasServices) !== 0 && isServiceAddress(tables, run.vni, question.target)) return answer(port.gatewayMac);
   const local = localEndpoint(tables, key);
   if (local !== undefined) return answer(local.mac);
   const path = validPath(tables, key, run.nowNs);
@@ -181,14 +186,20 @@ class Sending {
   readonly #run: Run;
   readonly #port: PodPort;
   readonly #ethernet: EthernetFrame;
-  readonly #ip: IpPacket;
   readonly #segmentBytes: number | undefined;
-  readonly #viaGateway: boolean;
+  /** As it is after services. */
+  #frame: Uint8Array;
+  #ip: IpPacket;
+  #viaGateway: boolean;
+  /** Known where services or policies look at it. */
+  #flow: Flow | undefined;
+  #isTranslated = false;
 
   constructor(run: Run, port: PodPort, ethernet: EthernetFrame, ip: IpPacket, segmentBytes: number | undefined) {
     this.#run = run;
     this.#port = port;
     this.#ethernet = ethernet;
+    this.#frame = run.frame;
     this.#ip = ip;
     this.#segmentBytes = segmentBytes;
     this.#viaGateway = sameOctets(ethernet.destination, port.gatewayMac);
@@ -207,8 +218,58 @@ class Sending {
       const answer = isGateway ? undefined : tooBigAnswer(run, port, ip);
       return answer === undefined ? run.drop('tooBig') : run.redirect(port.ifindex, answer, 'tooBig');
     }
+    const ended = this.#departs();
+    if (ended !== undefined) return ended;
     if (this.#viaGateway && ip.timeToLive <= 1) return run.drop('ttl');
-    return this.#toDestination(run.key(ip.destination), sender);
+    return this.#toDestination(run.key(this.#ip.destination), sender);
+  }
+
+  /** What services and policies make of it; undefined when it goes on. */
+  #departs(): Outcome | undefined {
+    const run = this.#run;
+    const port = this.#port;
+    if ((port.flags & (portFlag.hasServices | portFlag.hasPolicies)) === 0) return undefined;
+    const flow = readFlow(run, run.frame, ethernetHeaderBytes);
+    if (typeof flow === 'string') return run.drop(flow);
+    this.#flow = flow;
+    if ((port.flags & portFlag.hasServices) !== 0) {
+      const served = serviceDeparts(run, run.frame, flow);
+      if (served.kind === 'drop') return run.drop(served.reason);
+      if (served.kind === 'refused') {
+        const answer = refusal(run.frame, flow, port, this.#segmentBytes);
+        return answer === undefined ? run.drop('noBackend') : run.redirect(port.ifindex, answer, 'noBackend');
+      }
+      if (served.kind !== 'none') {
+        run.count(served.kind);
+        this.#translatedTo(served.frame, served.flow);
+      }
+    }
+    return undefined;
+  }
+
+  #translatedTo(frame: Uint8Array, flow: Flow): void {
+    const ethernet = decodeEthernet(frame)!;
+    this.#frame = frame;
+    this.#ip = ipOf(this.#segmentBytes === undefined ? ethernet : withFrameLength(ethernet))!;
+    this.#flow = flow;
+    this.#isTranslated = true;
+    // It comes from the gateway, whose MAC the service has.
+    this.#viaGateway = true;
+  }
+
+  /** To an endpoint of this host; `vni`: of its VPC. */
+  #deliver(vni: number, local: Endpoint): Outcome {
+    const run = this.#run;
+    const inner = this.#inner(local.mac);
+    if (local.flags === 0) return run.redirect(local.ifindex, inner, 'delivered');
+    const flow = this.#flow ?? readFlow(run, this.#frame, ethernetHeaderBytes, vni);
+    if (typeof flow === 'string') return run.drop(flow);
+    // What a service has sent to a backend is no answer of one.
+    if ((local.flags & endpointFlag.hasServices) === 0 || this.#isTranslated) return run.redirect(local.ifindex, inner, 'delivered');
+    const served = serviceArrives(run, vni, inner, flow);
+    if (served.kind !== 'restored') return run.redirect(local.ifindex, inner, 'delivered');
+    run.count('restored', vni);
+    return run.redirect(local.ifindex, served.frame, 'delivered');
   }
 
   /** Of the packet, or of its segments when it will be cut. */
@@ -245,7 +306,7 @@ class Sending {
   #toKnown(key: EndpointKey): Outcome | undefined {
     const run = this.#run;
     const local = localEndpoint(run.tables, key);
-    if (local !== undefined) return run.redirect(local.ifindex, this.#inner(local.mac), 'delivered');
+    if (local !== undefined) return this.#deliver(key.vni, local);
     const path = validPath(run.tables, key, run.nowNs);
     return path === undefined ? undefined : this.#direct(key, path);
   }
@@ -270,7 +331,7 @@ class Sending {
   #tunnel(vni: number, hostId: number, inner: Uint8Array, options: readonly GeneveOption[], what: Reason): Outcome {
     const run = this.#run;
     const { settings, hosts } = run.tables;
-    const tunnel = { vni, sourcePort: flowPortOfIp(run.frame, this.#ip), timeToLive: firstOuterTtl, options };
+    const tunnel = { vni, sourcePort: flowPortOfIp(this.#frame, this.#ip), timeToLive: firstOuterTtl, options };
     const outer = encapsulate(tunnel, addressesTo(settings, hosts.get(hostId)!), inner);
     return run.redirect(settings.uplinkIfindex, outer, what);
   }
@@ -286,7 +347,7 @@ class Sending {
 
   /** The frame as the destination shall get it: across the gateway it has the gateway's MAC as source, and lived one hop less. */
   #inner(destinationMac: Uint8Array | undefined): Uint8Array {
-    const frame = withMacs(this.#run.frame, destinationMac, this.#viaGateway ? this.#port.gatewayMac : undefined);
+    const frame = withMacs(this.#frame, destinationMac, this.#viaGateway ? this.#port.gatewayMac : undefined);
     if (!this.#viaGateway) return frame;
     if (this.#ip.family === 6) {
       frame[ethernetHeaderBytes + 7]!--;

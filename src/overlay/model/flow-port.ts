@@ -9,12 +9,17 @@ const sctp = 132;
 const noPorts = new Uint8Array(4);
 
 /**
- * The outer source port of a flow, so that the underlay spreads flows over its links and queues: a hash over words of 32 bits, read
- * little endian: source, destination (4 words each), protocol, ports (the first 4 octets of the transport header).
+ * The outer source port of a flow, so that the underlay spreads flows over its links and queues: by the hash of source, destination (4
+ * words each), protocol, ports (the first 4 octets of the transport header).
  */
 export function flowPort(source: Uint8Array, destination: Uint8Array, protocol: number, ports: Uint8Array = noPorts): number {
+  return firstPort + (flowHash([source, destination, Uint8Array.of(protocol, 0, 0, 0), ports]) & portBits);
+}
+
+/** 32 bits over words of 32 bits, read little endian. */
+export function flowHash(parts: readonly Uint8Array[]): number {
   let hash = 0x811c9dc5;
-  for (const octets of [source, destination, Uint8Array.of(protocol, 0, 0, 0), ports]) {
+  for (const octets of parts) {
     for (let at = 0; at < octets.length; at += 4) {
       const word = octets[at]! | (octets[at + 1]! << 8) | (octets[at + 2]! << 16) | (octets[at + 3]! << 24);
       hash = Math.imul(hash ^ word, 0x01000193);
@@ -23,7 +28,7 @@ export function flowPort(source: Uint8Array, destination: Uint8Array, protocol: 
   hash ^= hash >>> 16;
   hash = Math.imul(hash, 0x85ebca6b);
   hash ^= hash >>> 13;
-  return firstPort + (hash & portBits);
+  return hash >>> 0;
 }
 
 export function flowPortOfIp(frame: Uint8Array, ip: IpPacket): number {
@@ -38,7 +43,10 @@ export function flowPortOfIp(frame: Uint8Array, ip: IpPacket): number {
   return flowPort(ip.source, ip.destination, protocol, portsOf(protocol, frame, ethernetHeaderBytes + ipv6HeaderBytes));
 }
 
+export function hasPorts(protocol: number): boolean {
+  return protocol === ipProtocol.tcp || protocol === ipProtocol.udp || protocol === sctp;
+}
+
 function portsOf(protocol: number, frame: Uint8Array, at: number): Uint8Array {
-  const has = protocol === ipProtocol.tcp || protocol === ipProtocol.udp || protocol === sctp;
-  return has && at + 4 <= frame.length ? frame.subarray(at, at + 4) : noPorts;
+  return hasPorts(protocol) && at + 4 <= frame.length ? frame.subarray(at, at + 4) : noPorts;
 }

@@ -1,7 +1,10 @@
 import type { Reason } from '../layout/counter.ts';
 import type { EndpointKey } from '../layout/endpoint.ts';
 import type { RelayedEvent } from '../layout/event.ts';
+import type { Fragment } from '../layout/fragment.ts';
 import type { Path } from '../layout/path.ts';
+import type { FlowState } from '../layout/policy.ts';
+import type { Translation } from '../layout/translation.ts';
 import { endpointName, type Tables } from './tables.ts';
 
 /** Where the packet goes. `transmit`: back out of the interface it came in by. */
@@ -21,6 +24,12 @@ export interface Outcome {
   readonly counts: readonly Count[];
   /** Paths that were written, by `endpointName`. */
   readonly paths: ReadonlyMap<string, Path>;
+  /** Flows that were written, by `flowName`. */
+  readonly flows: ReadonlyMap<string, FlowState>;
+  /** Translations that were written, by `flowName`; undefined when they were taken out. */
+  readonly translations: ReadonlyMap<string, Translation | undefined>;
+  /** First fragments that were written, by `fragmentName`. */
+  readonly fragments: ReadonlyMap<string, Fragment>;
   readonly events: readonly RelayedEvent[];
 }
 
@@ -39,6 +48,9 @@ export class Run {
   readonly #devicesOnly: boolean;
   readonly #counts: Count[] = [];
   readonly #paths = new Map<string, Path>();
+  readonly #translations = new Map<string, Translation | undefined>();
+  readonly #fragments = new Map<string, Fragment>();
+  readonly #flows = new Map<string, FlowState>();
   readonly #events: RelayedEvent[] = [];
 
   /** `devicesOnly`: redirects only to what is in `devices`, as XDP does. */
@@ -53,8 +65,9 @@ export class Run {
     return { vni: this.vni, address };
   }
 
-  count(what: Reason): void {
-    this.#counts.push({ vni: this.vni, reason: what });
+  /** `vni`: of the VPC that it is counted for. */
+  count(what: Reason, vni: number = this.vni): void {
+    this.#counts.push({ vni, reason: what });
   }
 
   writePath(key: EndpointKey, path: Path): void {
@@ -65,6 +78,32 @@ export class Run {
   path(key: EndpointKey): Path | undefined {
     const name = endpointName(key);
     return this.#paths.get(name) ?? this.tables.paths.get(name);
+  }
+
+  writeTranslation(name: string, translation: Translation | undefined): void {
+    this.#translations.set(name, translation);
+  }
+
+  /** The translation, by `flowName`, as this run has left it. */
+  translation(name: string): Translation | undefined {
+    return this.#translations.has(name) ? this.#translations.get(name) : this.tables.services?.translations.get(name);
+  }
+
+  writeFragment(name: string, fragment: Fragment): void {
+    this.#fragments.set(name, fragment);
+  }
+
+  fragment(name: string): Fragment | undefined {
+    return this.#fragments.get(name) ?? this.tables.fragments?.get(name);
+  }
+
+  writeFlow(name: string, state: FlowState): void {
+    this.#flows.set(name, state);
+  }
+
+  /** The flow, by `flowName`, as this run has left it. */
+  flow(name: string): FlowState | undefined {
+    return this.#flows.get(name) ?? this.tables.policy?.flows.get(name);
   }
 
   tell(event: RelayedEvent): void {
@@ -92,6 +131,7 @@ export class Run {
   }
 
   #end(verdict: Verdict, frame: Uint8Array): Outcome {
-    return { verdict, frame, counts: this.#counts, paths: this.#paths, events: this.#events };
+    const written = { paths: this.#paths, flows: this.#flows, translations: this.#translations, fragments: this.#fragments };
+    return { verdict, frame, counts: this.#counts, ...written, events: this.#events };
   }
 }

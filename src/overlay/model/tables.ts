@@ -2,6 +2,9 @@ import { endpointKind, type Endpoint, type EndpointKey } from '../layout/endpoin
 import { hostFlag, type Host } from '../layout/host.ts';
 import { ownerSlot, type Owners } from '../layout/owners.ts';
 import type { Path } from '../layout/path.ts';
+import type { Fragments } from './flow.ts';
+import type { PolicyTables } from './policy.ts';
+import type { ServiceTables } from './service.ts';
 import type { Port } from '../layout/port.ts';
 import type { Settings } from '../layout/settings.ts';
 import type { Subnet, SubnetKey } from '../layout/subnet.ts';
@@ -25,6 +28,12 @@ export interface Tables {
   readonly ownerTables: ReadonlyMap<number, readonly Owners[]>;
   /** Interfaces that transit may redirect to. */
   readonly devices: ReadonlySet<number>;
+  /** By `fragmentName`; none when it is left out. */
+  readonly fragments?: Fragments;
+  /** None when it is left out. */
+  readonly services?: ServiceTables;
+  /** None when it is left out. */
+  readonly policy?: PolicyTables;
 }
 
 export interface SubnetEntry {

@@ -10,16 +10,17 @@
  * ```
  */
 import type { Reason } from '../layout/counter.ts';
-import { endpointKind, identityOfGateway, type Endpoint, type EndpointKey } from '../layout/endpoint.ts';
+import { endpointFlag, endpointKind, identityOfGateway, type Endpoint, type EndpointKey } from '../layout/endpoint.ts';
 import type { Path } from '../layout/path.ts';
 import { subnetFlag, subnetKind, type Subnet } from '../layout/subnet.ts';
 import { formatAddress } from '../packet/address.ts';
 import { arpOperation } from '../packet/arp.ts';
-import { decodeEthernet, etherType, type EthernetFrame } from '../packet/ethernet.ts';
+import { decodeEthernet, ethernetHeaderBytes, etherType, type EthernetFrame } from '../packet/ethernet.ts';
 import type { GeneveOption } from '../packet/geneve.ts';
 import { joinOctets } from '../packet/octets.ts';
 import { encodeLocation, encodeMoved, locationFlag, type Location, type Moved } from '../packet/overlay-option.ts';
 import { ipv6HeaderBytes } from '../packet/ipv6.ts';
+import { readFlow } from './flow.ts';
 import { ipOf } from './ip.ts';
 import { installPath, isPlausible, learnSource } from './learn.ts';
 import {
@@ -35,6 +36,7 @@ import { isProbe, isReflectable, outerOf, reflected, tunnelOf, type Arrived } fr
 import { findOwner } from './owner.ts';
 import { Run, type Outcome } from './run.ts';
 import { gatewaysOf, meaningOf } from './routes.ts';
+import { serviceArrives } from './service.ts';
 import { aliveHost, endpointOf, isOwner, isValid, knownHost, localEndpoint, ownersOf, subnetOf, type Tables } from './tables.ts';
 import { addressesTo, encapsulate, firstOuterTtl, readdressed, withMacs, type OuterAddresses } from './tunnel.ts';
 
@@ -143,9 +145,26 @@ class Transit {
   }
 
   #deliver(endpoint: Pick<Endpoint, 'ifindex' | 'mac'>): Outcome {
-    const run = this.#run;
+    return this.#run.redirect(endpoint.ifindex, this.#innerTo(endpoint), 'delivered');
+  }
+
+  #innerTo(endpoint: Pick<Endpoint, 'mac'>): Uint8Array {
     const { inner, trailer } = this.#arrived;
-    return run.redirect(endpoint.ifindex, joinOctets(withMacs(inner, endpoint.mac, undefined), trailer), 'delivered');
+    return joinOctets(withMacs(inner, endpoint.mac, undefined), trailer);
+  }
+
+  /** Delivers an IP packet, if services and policies let it be. */
+  #arrive(endpoint: Endpoint): Outcome {
+    const run = this.#run;
+    if (endpoint.flags === 0) return this.#deliver(endpoint);
+    const inner = this.#innerTo(endpoint);
+    const flow = readFlow(run, inner, ethernetHeaderBytes);
+    if (typeof flow === 'string') return run.drop(flow);
+    if ((endpoint.flags & endpointFlag.hasServices) === 0) return this.#deliver(endpoint);
+    const served = serviceArrives(run, run.vni, inner, flow);
+    if (served.kind !== 'restored') return this.#deliver(endpoint);
+    run.count('restored');
+    return run.redirect(endpoint.ifindex, served.frame, 'delivered');
   }
 
   /** Of a VPC without peers and ways out all that comes is taken for an endpoint of its own. */
@@ -184,7 +203,7 @@ class Transit {
       case endpointKind.local:
         if (this.#location !== undefined && from.kind !== 'outside')
           learnSource(run, source, this.#location, this.#arrived.sourceHostId, destination);
-        return this.#deliver(endpoint);
+        return this.#arrive(endpoint);
       case endpointKind.directory:
         return this.#relay(endpoint, source, destination);
       case endpointKind.tombstone:
@@ -286,7 +305,7 @@ class Transit {
   #again(endpoint: Sender, destination: EndpointKey): Outcome {
     const run = this.#run;
     const here = localEndpoint(run.tables, destination);
-    if (here !== undefined) return this.#deliver(here);
+    if (here !== undefined) return this.#arrive(here);
     const known = run.path(destination);
     if (known !== undefined && isValid(run.tables, known, run.nowNs)) return this.#againDirect(endpoint, known);
     const owner = findOwner(run, destination, this.#moved === undefined ? 0 : this.#arrived.sourceHostId);

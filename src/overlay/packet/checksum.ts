@@ -21,7 +21,12 @@ export function pseudoHeaderSum(source: Uint8Array, destination: Uint8Array, pro
 
 /** The checksum after one 16 bit word has changed (RFC 1624, equation 3). */
 export function updatedChecksum(checksum: number, oldWord: number, newWord: number): number {
-  const sum = (~checksum & 0xffff) + (~oldWord & 0xffff) + newWord;
+  return updatedChecksumBy(checksum, (~oldWord & 0xffff) + newWord);
+}
+
+/** The same after any change: `difference` sums up what came, and the complement of what it replaced; below 0x20000. */
+export function updatedChecksumBy(checksum: number, difference: number): number {
+  const sum = (~checksum & 0xffff) + difference;
   const folded = (sum & 0xffff) + (sum >>> 16);
   return ~((folded & 0xffff) + (folded >>> 16)) & 0xffff;
 }

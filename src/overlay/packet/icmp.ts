@@ -6,8 +6,12 @@ export const icmpHeaderBytes = 8;
 export const icmpType = { echoReply: 0, destinationUnreachable: 3, echoRequest: 8 } as const;
 /** The code of `destinationUnreachable` that says which MTU fits. */
 export const icmpFragmentationNeeded = 4;
+export const icmpPortUnreachable = 3;
+
+export const icmpv6PortUnreachable = 4;
 
 export const icmpv6Type = {
+  destinationUnreachable: 1,
   packetTooBig: 2,
   echoRequest: 128,
   echoReply: 129,
