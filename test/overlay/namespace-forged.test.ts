@@ -11,7 +11,7 @@ import { encodeGeneve, genevePort } from '../../src/overlay/packet/geneve.ts';
 import { encodeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { encodeLocation } from '../../src/overlay/packet/overlay-option.ts';
 import { encodeUdp } from '../../src/overlay/packet/udp.ts';
-import { DaemonRig, patienceMs, skipWithoutDaemons, within } from './daemon-rig.ts';
+import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
 import { RawLink } from './raw-link.ts';
 
 /** What pods and strangers may not do: they try it by raw frames, against real daemons and programs. */

@@ -6,7 +6,7 @@ import type { Server, Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pod } from '../../examples/overlay/pod.ts';
-import { DaemonRig, patienceMs, skipWithoutDaemons, within } from './daemon-rig.ts';
+import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
 
 /** Who reaches whom, through real daemons and programs: two hosts at first, then three. Two tenants have the same addresses. */
 

@@ -7,7 +7,7 @@ import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import type { TraceReport } from '../../src/overlay/trace/trace-report.ts';
 import type { TraceRequest } from '../../src/overlay/trace/trace-request.ts';
 import type { Pod } from '../../examples/overlay/pod.ts';
-import { DaemonRig, patienceMs, skipWithoutDaemons, within } from './daemon-rig.ts';
+import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
 
 /** Traces through the real programs of three hosts. */
 

@@ -1,18 +1,18 @@
-/** Hosts with real daemons, each in a network namespace, and pods that the CNI plugin adds: for tests of the whole. */
+/** Hosts with real daemons, each in a network namespace, and pods that the CNI plugin adds: for tests and measurements of the whole. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DemoHost, siteName } from '../../examples/overlay/host.ts';
-import { DemoNetwork, type HostNamespace } from '../../examples/overlay/network.ts';
-import { firstOwner } from '../../examples/overlay/owners.ts';
-import { Pinger } from '../../examples/overlay/ping.ts';
-import { Plugin, type Pod } from '../../examples/overlay/pod.ts';
-import { PodSockets } from '../../examples/overlay/pod-socket.ts';
-import { PodTcp } from '../../examples/overlay/pod-tcp.ts';
-import { objectFileOf, obstacle, pluginOf } from '../../examples/overlay/requirements.ts';
-import { makeTrust } from '../../examples/overlay/trust.ts';
+import { DemoHost, siteName } from './host.ts';
+import { DemoNetwork, type HostNamespace } from './network.ts';
+import { firstOwner } from './owners.ts';
+import { Pinger } from './ping.ts';
+import { Plugin, type Pod } from './pod.ts';
+import { PodSockets } from './pod-socket.ts';
+import { PodTcp } from './pod-tcp.ts';
+import { objectFileOf, obstacle, pluginOf } from './requirements.ts';
+import { makeTrust } from './trust.ts';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,11 +31,14 @@ export interface RigOptions {
   /** Hosts that are part of the overlay at the start; all of them when absent. */
   readonly members?: number;
   readonly vpcs: readonly object[];
+  /** Hosts of the overlay whose daemons somebody else runs, behind the switch; their numbers follow. */
+  readonly others?: readonly HostNamespace[];
 }
 
 export class DaemonRig implements AsyncDisposable {
   readonly #folder: string;
   readonly #vpcs: readonly object[];
+  readonly #others: readonly HostNamespace[];
   readonly #plugin = new Plugin(pluginOf(project));
   readonly #pingers: Pinger[] = [];
   readonly #pods: Pod[] = [];
@@ -45,10 +48,16 @@ export class DaemonRig implements AsyncDisposable {
   readonly hosts: DemoHost[] = [];
   #named = 0;
 
-  private constructor(folder: string, { prefix, vpcs }: RigOptions) {
+  private constructor(folder: string, { prefix, vpcs, others = [] }: RigOptions) {
     this.#folder = folder;
+    this.#others = others;
     this.#vpcs = vpcs;
     this.network = new DemoNetwork(`${prefix}${process.pid}`, objectFileOf(project));
+  }
+
+  /** Has `trust/NAME` for each host, and what belongs to this run. */
+  get folder(): string {
+    return this.#folder;
   }
 
   static async start(options: RigOptions): Promise<DaemonRig> {
@@ -150,22 +159,22 @@ export class DaemonRig implements AsyncDisposable {
   }
 
   /** Throws when the daemons do not find each other. */
-  async connected(): Promise<void> {
+  async connected(timeoutMs: number = patienceMs): Promise<void> {
     const isConnected = async (): Promise<boolean> => {
       const statuses = await Promise.all(this.hosts.map((host) => host.status()));
-      return statuses.every(({ connected }) => connected.length === this.hosts.length - 1);
+      return statuses.every(({ connected }) => connected.length === this.hosts.length + this.#others.length - 1);
     };
-    if (!(await within(patienceMs, isConnected))) throw new Error(`the daemons are not connected:\n${this.logs()}`);
+    if (!(await within(timeoutMs, isConnected))) throw new Error(`the daemons are not connected:\n${this.logs()}`);
   }
 
   async #start(count: number, members: number): Promise<void> {
     await this.network.build(count);
-    const { hosts: all } = this.network;
+    const all = [...this.network.hosts, ...this.#others];
     await makeTrust(join(this.#folder, 'trust'), all.map(siteName));
-    const first = all.slice(0, members);
-    for (const namespace of first) this.#make(namespace, first);
+    const first = [...this.network.hosts.slice(0, members), ...this.#others];
+    for (const namespace of this.network.hosts.slice(0, members)) this.#make(namespace, first);
     await Promise.all(this.hosts.map((host) => host.start()));
-    await this.connected();
+    if (this.#others.length === 0) await this.connected();
   }
 
   #make(namespace: HostNamespace, all: readonly HostNamespace[]): void {
