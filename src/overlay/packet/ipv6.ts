@@ -91,7 +91,7 @@ export function upperLayer(packet: Ipv6Packet): UpperLayer | undefined {
   return { protocol, payload, fragment };
 }
 
-function isExtension(protocol: number): boolean {
+export function isExtension(protocol: number): boolean {
   switch (protocol) {
     case extensionHeader.hopByHop:
     case extensionHeader.routing:
@@ -104,7 +104,8 @@ function isExtension(protocol: number): boolean {
   }
 }
 
-function extensionBytes(protocol: number, octets: Uint8Array): number {
+/** Of the extension header of this kind that `octets` begin with. */
+export function extensionBytes(protocol: number, octets: Uint8Array): number {
   if (protocol === extensionHeader.fragment) return 8;
   // The authentication header alone counts in words, less two.
   return protocol === extensionHeader.authentication ? (octets[1]! + 2) * 4 : (octets[1]! + 1) * 8;
