@@ -159,8 +159,10 @@ INLINE bool is_about_allowed_flow(struct policy_scratch *scratch, const struct f
   return state && !(state->state & FLOW_DENIED) && state->revision == revision && state->subject == scratch->subject.identity;
 }
 
-/* Decides about a packet of the subject in `scratch`, or for it. `quoted`: of an ICMP error, else 0. */
-static __noinline int decide_flow(struct policy_scratch *scratch, const struct flow *flow, const struct flow *quoted, int departs) {
+/* Decides about a packet of the subject in `scratch`, or for it. `quoted`: of an ICMP error, else 0. Not static: so the verifier looks at it
+ * once, not in the state of each call. */
+__noinline int decide_flow(struct policy_scratch *scratch, const struct flow *flow, const struct flow *quoted, int departs) {
+  if (!scratch || !flow) return INTERNAL;
   __u64 now = bpf_ktime_get_ns();
   __u32 vni = scratch->subject.vni;
   scratch->scope.vni = vni;

@@ -93,8 +93,11 @@ struct lesson {
   __u8 mac[MAC_BYTES];
 };
 
+/* Functions that are not static are looked at by the verifier once, not in the state of each call: then no pointer is known to be there. */
+
 /* Makes a path of a lesson that is trusted; 0 if it is void, old, about an endpoint of this host, or leads to this host itself. */
-static __noinline int learn(const struct endpoint_key *key, const struct lesson *lesson) {
+__noinline int learn(const struct endpoint_key *key, const struct lesson *lesson) {
+  if (!key || !lesson) return 0;
   struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
   if (endpoint && endpoint->kind == ENDPOINT_LOCAL) return 0;
   __u32 host_id = lesson->host_id;
@@ -202,8 +205,9 @@ INLINE int leave(struct subnet *egress, const struct endpoint_key *destination, 
 /* DELIVERED for a local endpoint, SENT_DIRECT, SENT_VIA_OWNER, or the reason to drop. With `may_tell` a path's tellings are counted.
  * `denied_by`: a host that said it does not have the endpoint, or 0. `source`: of a packet that may leave the VPC; without it only the VPC's
  * own endpoints are looked for. */
-static __noinline int resolve(const struct endpoint_key *destination, struct route *route, __u32 may_tell, __u32 denied_by,
-                              const struct endpoint_key *source) {
+__noinline int resolve(const struct endpoint_key *destination, struct route *route, __u32 may_tell, __u32 denied_by,
+                         const struct endpoint_key *source) {
+  if (!destination || !route) return INTERNAL;
   struct settings *own = this_host();
   if (!own) return INTERNAL;
   struct endpoint_key key = *destination;
