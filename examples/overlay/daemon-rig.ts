@@ -14,6 +14,8 @@ import { PodTcp } from './pod-tcp.ts';
 import { objectFileOf, obstacle, pluginOf } from './requirements.ts';
 import { makeTrust } from './trust.ts';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
+import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import type { ResourceName } from '../../src/overlay/catalog/resource-book.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 /** Long enough for a machine that does much else. */
@@ -77,11 +79,36 @@ export class DaemonRig implements AsyncDisposable {
 
   /** Adds a pod; with `wanted` addresses if they are given. */
   async add(hostNumber: number, vpc: string, subnet: string, ...wanted: readonly string[]): Promise<Pod> {
+    return this.addLabelled({}, hostNumber, vpc, subnet, ...wanted);
+  }
+
+  /** As `add`, with labels for services and policies. */
+  async addLabelled(
+    labels: Readonly<Record<string, string>>,
+    hostNumber: number,
+    vpc: string,
+    subnet: string,
+    ...wanted: readonly string[]
+  ): Promise<Pod> {
     const name = `p${++this.#named}`;
     const namespace = this.network.makeNamespace(name);
-    const pod = await this.#plugin.add({ name, namespace, host: this.host(hostNumber), vpc, subnet }, wanted);
+    const pod = await this.#plugin.add({ name, namespace, host: this.host(hostNumber), vpc, subnet }, wanted, labels);
     this.#pods.push(pod);
     return pod;
+  }
+
+  /** Writes resources at a host, for all of them. */
+  async apply(
+    hostNumber: number,
+    ...resources: readonly { readonly kind: string; readonly name: string; readonly spec: object }[]
+  ): Promise<void> {
+    const written = resources.map(({ kind, name, spec }) => ({ apiVersion: 'caravan.dev/v1alpha1', kind, metadata: { name }, spec }));
+    await askDaemon(this.host(hostNumber).operatorSocket, { ask: 'apply', resources: written, isNew: false });
+  }
+
+  /** Deletes a resource, as `apply`. */
+  async deleteResource(hostNumber: number, kind: ResourceName['kind'], name: string): Promise<void> {
+    await askDaemon(this.host(hostNumber).operatorSocket, { ask: 'delete', names: [{ kind, name }] });
   }
 
   async delete(pod: Pod): Promise<void> {

@@ -32,8 +32,9 @@ export class Plugin {
   }
 
   /** Throws what the plugin says when it refuses. */
-  async add(pod: NewPod, wanted: readonly string[] = []): Promise<Pod> {
-    const { status, text } = await this.call('ADD', pod, wanted.length === 0 ? {} : { runtimeConfig: { ips: wanted } });
+  async add(pod: NewPod, wanted: readonly string[] = [], labels: Readonly<Record<string, string>> = {}): Promise<Pod> {
+    const asked = wanted.length === 0 ? {} : { runtimeConfig: { ips: wanted } };
+    const { status, text } = await this.call('ADD', pod, { ...asked, caravan: { labels } });
     if (status !== 0) throw new Error(`ADD ${pod.name}: ${text}`);
     const { ips } = JSON.parse(text) as { ips: { address: string }[] };
     const addresses = ips.map(({ address }) => address.split('/')[0] ?? '');
