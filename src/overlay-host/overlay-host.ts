@@ -11,6 +11,7 @@ import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { CniService } from '../overlay/cni/cni-service.ts';
 import { keyText } from '../overlay/cni/journal.ts';
 import { Catalog } from '../overlay/catalog/catalog.ts';
+import type { NumberedVpc } from '../overlay/catalog/networks.ts';
 import { ResourceBook } from '../overlay/catalog/resource-book.ts';
 import { addressHex } from '../overlay/control/address.ts';
 import { HostControl } from '../overlay/control/host-control.ts';
@@ -23,9 +24,22 @@ import type { OverlayConfiguration } from './configuration.ts';
 import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
+import { GatewayLinks } from './gateway-links.ts';
+import { Gateways } from './gateways.ts';
+import { HostForwarding } from './host-forwarding.ts';
 import { HostProbes } from './host-probes.ts';
 import { monotonicMs } from './monotonic-clock.ts';
-import { overlaySpec, podMtu, subnetTableUser, subnetTableUsers, withEpoch } from './overlay-spec.ts';
+import {
+  egressHosts,
+  egressTableUser,
+  egressTableUsers,
+  overlaySpec,
+  podMtu,
+  prefixesWithMtu,
+  subnetTableUser,
+  subnetTableUsers,
+  withEpoch,
+} from './overlay-spec.ts';
 import { openOperatorSocket, type Operations } from './operator-socket.ts';
 import { overlayStatus } from './overlay-status.ts';
 import { PeerMesh } from './peer-mesh.ts';
@@ -164,6 +178,7 @@ export class OverlayHost implements AsyncDisposable {
           );
         }
       }
+      slots.keep(egressTableUsers, new Set(book.networks().vpcs.map(({ vni }) => egressTableUser(vni))));
       slots.keep(subnetTableUsers, new Set(book.networks().subnets.map(({ subnetId }) => subnetTableUser(subnetId))));
       return others.every(({ address }) => hops.get(address) !== undefined);
     };
@@ -172,9 +187,29 @@ export class OverlayHost implements AsyncDisposable {
     const links = stack.use(new PodLinks(calls));
     const indexes = links.list().map(({ link: { index } }) => index);
     for (const { ifindex } of control.endpoints) if (!indexes.includes(ifindex)) control.delete(ifindex, monotonicMs());
+    const gateways: Gateways = await Gateways.open({
+      calls,
+      links: new GatewayLinks({ calls, hostId: self.hostId, transmitChecksumOffload: agent !== 'xdp' }),
+      forwarding: new HostForwarding(store),
+      agents: dataPath.agents,
+      log: log.child('gateways'),
+      mtu: podMtu(link.mtu),
+      underlayMtu: link.mtu,
+      hosts: configuration.hosts.map(({ address }) => addressHex(address)),
+      prefixesOf: (vni) => prefixesWithMtu(book.networks(), vni, podMtu(link.mtu)),
+      changed: (local) => {
+        control.setGateways(local);
+        loop.act();
+      },
+    });
+    stack.defer(() => gateways.idle());
+    control.setGateways(gateways.local);
     dataPath.apply(control.reconcile(dataPath.contents(), monotonicMs()));
     const { transit: mode, xdpMode } = configuration;
-    const transit = dataPath.adopt({ link, mode, xdpMode, formerIndex: found?.uplinkIfindex }, indexes);
+    const transit = dataPath.adopt({ link, mode, xdpMode, formerIndex: found?.uplinkIfindex }, [
+      ...indexes,
+      ...gateways.local.map(({ ifindex }) => ifindex),
+    ]);
     const features = new UplinkFeatures(calls, store, log);
     // Whoever sends to a host that takes packets by tc must heed it, whatever it does itself.
     await (transit.mode === 'tc' || isVirtual(link) ? features.switchOff(link.name) : features.restore());
@@ -206,6 +241,16 @@ export class OverlayHost implements AsyncDisposable {
         log.warn('the catalog does not take a record', { key, reason: error.message });
       }
     };
+    let networksOfGateways = book.networks();
+    /** What fails with the kernel is logged there, and tried again by the next call. */
+    const updateGateways = async (): Promise<void> => {
+      const networks = book.networks();
+      const isHere = (vpc: NumberedVpc): boolean => egressHosts(vpc, configuration)?.includes(self.hostId) === true;
+      await gateways.setWaysOut(new Set(networks.vpcs.filter(isHere).map(({ vni }) => vni)));
+      if (networks === networksOfGateways) return;
+      networksOfGateways = networks;
+      await gateways.routesChanged();
+    };
     /** Everything that follows from the catalog does so here: called soon after each change of it, once for all that came together. */
     const catalogChanged = (): void => {
       refreshSpec();
@@ -213,6 +258,7 @@ export class OverlayHost implements AsyncDisposable {
       loop.act();
       use?.count();
       keeper?.act();
+      updateGateways().catch(failed);
     };
     const catalogLoop: CatalogLoop = new CatalogLoop({
       catalog,
@@ -262,6 +308,7 @@ export class OverlayHost implements AsyncDisposable {
         const isComplete = refreshSpec();
         loop.act();
         use?.count();
+        updateGateways().catch(failed);
         return isComplete ? nextHopsEveryMs : missingHopsEveryMs;
       }, failed),
     );
@@ -367,6 +414,8 @@ export class OverlayHost implements AsyncDisposable {
     };
     await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
     stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));
+    await updateGateways();
+    await gateways.settle();
     log.info('the overlay is running', {
       host: self.name,
       hostId: self.hostId,

@@ -1,6 +1,6 @@
-import type { Networks, NumberedSubnet } from '../overlay/catalog/networks.ts';
-import { addressHex, type MacHex } from '../overlay/control/address.ts';
-import { specLimits, type HostSpec, type OverlaySpec, type SubnetSpec, type TableEpoch } from '../overlay/control/spec.ts';
+import type { Networks, NumberedSubnet, NumberedVpc } from '../overlay/catalog/networks.ts';
+import { addressHex, type MacHex, type Prefix } from '../overlay/control/address.ts';
+import { specLimits, type HostSpec, type OverlaySpec, type SubnetSpec, type TableEpoch, type VpcRoutes } from '../overlay/control/spec.ts';
 import type { OverlayConfiguration } from './configuration.ts';
 
 /** What changes while a daemon runs. */
@@ -43,7 +43,43 @@ export function overlaySpec({ configuration, epochs, networks, tableSlot, underl
     const tableId = tableSlot(subnetTableUser(subnet.subnetId));
     return tableId === undefined ? [] : [subnetSpec(subnet, tableId, underlayMtu)];
   });
-  return { hosts, subnets, epochs };
+  const vpcs = networks.vpcs.flatMap((vpc) => vpcRoutes(vpc, networks, configuration, tableSlot));
+  return { hosts, subnets, vpcs, epochs };
+}
+
+/** The hosts by which a VPC reaches what is outside; undefined when it has no way out. */
+export function egressHosts({ egress }: NumberedVpc, { hosts }: OverlayConfiguration): readonly number[] | undefined {
+  if (egress === undefined) return undefined;
+  return hosts.filter(({ name }) => egress.hosts.length === 0 || egress.hosts.includes(name)).map(({ hostId }) => hostId);
+}
+
+/** What is in a VPC, with the MTU of each prefix. */
+export function prefixesWithMtu(networks: Networks, vni: number, mostMtu: number): readonly (Prefix & { readonly mtu: number })[] {
+  const subnets = networks.subnets.filter((subnet) => subnet.vni === vni);
+  return subnets.flatMap(({ prefixes, mtu }) =>
+    prefixes.map(({ address, length }) => ({ address, length, mtu: Math.min(mtu ?? Infinity, mostMtu) })),
+  );
+}
+
+function vpcRoutes(
+  vpc: NumberedVpc,
+  networks: Networks,
+  configuration: OverlayConfiguration,
+  tableSlot: SpecOptions['tableSlot'],
+): VpcRoutes[] {
+  const { vni } = vpc;
+  const peers = networks.vpcs.filter(({ name }) => vpc.peers.includes(name)).map((peer) => peer.vni);
+  const hosts = egressHosts(vpc, configuration);
+  const tableId = hosts === undefined ? undefined : tableSlot(egressTableUser(vni));
+  const egress = hosts === undefined || tableId === undefined ? undefined : { tableId, hosts };
+  return egress === undefined && peers.length === 0 ? [] : [{ vni, peers, egress }];
+}
+
+export const egressTableUsers = 'egress/';
+
+/** The user of the table of a VPC's gateways. */
+export function egressTableUser(vni: number): string {
+  return egressTableUsers + String(vni);
 }
 
 export const subnetTableUsers = 'subnet/';

@@ -7,7 +7,11 @@ import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { parseConfiguration, type OverlayConfiguration } from './configuration.ts';
 import { DataPath } from './data-path.ts';
+import { GatewayLinks } from './gateway-links.ts';
+import { noRules } from './gateway-rules.ts';
+import { HostForwarding } from './host-forwarding.ts';
 import { OverlayHost } from './overlay-host.ts';
+import { applyRules } from './packet-filter.ts';
 import { PodLinks } from './pod-links.ts';
 import { StateStore } from './state-store.ts';
 import { UplinkFeatures } from './uplink-features.ts';
@@ -41,12 +45,16 @@ export async function runOverlay(configuration: OverlayConfiguration, log: Logge
   return 0;
 }
 
-/** Takes the overlay off this host: programs, maps and the pods' links. The daemon must not run. */
+/** Takes the overlay off this host: programs, maps, gateways and the pods' links. The daemon must not run. */
 export async function removeOverlay(configuration: OverlayConfiguration, log: Logger): Promise<void> {
   const calls = loadSocketCalls();
   await using links = new PodLinks(calls);
   const found = links.list();
   await Promise.all(found.map(({ key }) => links.remove(key)));
+  const gateways = new GatewayLinks({ calls, hostId: configuration.self.hostId, transmitChecksumOffload: false });
+  const { whole, broken } = gateways.list();
+  for (const vni of [...whole.map((gateway) => gateway.vni), ...broken]) await gateways.remove(vni);
+  if (whole.some(({ hasWayOut }) => hasWayOut)) await applyRules(calls, noRules());
   const bpf = new LinuxBpf();
   try {
     new DataPath({ bpf, calls, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();
@@ -56,6 +64,7 @@ export async function removeOverlay(configuration: OverlayConfiguration, log: Lo
   if (existsSync(configuration.stateFolder)) {
     await using store = await StateStore.open(configuration.stateFolder, log);
     await new UplinkFeatures(calls, store, log).restore();
+    await new HostForwarding(store).restore();
   }
   log.info('the overlay is removed from this host', { pods: found.length });
 }
