@@ -41,6 +41,7 @@ import {
 } from './neighbor.ts';
 import { findOwner } from './owner.ts';
 import { gatewayFor, meaningOf } from './routes.ts';
+import { policyArrives, policyDeparts } from './policy.ts';
 import { refusal } from './refusal.ts';
 import { Run, type Outcome } from './run.ts';
 import { isServiceAddress, serviceArrives, serviceDeparts } from './service.ts';
@@ -194,6 +195,10 @@ class Sending {
   /** Known where services or policies look at it. */
   #flow: Flow | undefined;
   #isTranslated = false;
+  /** The receiver of the flow has not answered yet: it hears who sends. */
+  #isUnanswered = false;
+  /** The packet may not arrive before it is known who the destination is. */
+  #asksWho = false;
 
   constructor(run: Run, port: PodPort, ethernet: EthernetFrame, ip: IpPacket, segmentBytes: number | undefined) {
     this.#run = run;
@@ -244,7 +249,17 @@ class Sending {
         this.#translatedTo(served.frame, served.flow);
       }
     }
-    return undefined;
+    return this.#refusedByPolicy(this.#flow);
+  }
+
+  #refusedByPolicy(flow: Flow): Outcome | undefined {
+    const { flags, identity, generation } = this.#port;
+    if ((flags & portFlag.hasPolicies) === 0 || (flags & portFlag.isGateway) !== 0) return undefined;
+    const run = this.#run;
+    const verdict = policyDeparts(run, { vni: run.vni, identity, generation }, { frame: this.#frame, flow });
+    this.#isUnanswered = verdict === 'unanswered';
+    this.#asksWho = verdict === 'noIdentity';
+    return verdict === 'allowed' || this.#isUnanswered || this.#asksWho ? undefined : run.drop(verdict as Reason);
   }
 
   #translatedTo(frame: Uint8Array, flow: Flow): void {
@@ -264,6 +279,11 @@ class Sending {
     if (local.flags === 0) return run.redirect(local.ifindex, inner, 'delivered');
     const flow = this.#flow ?? readFlow(run, this.#frame, ethernetHeaderBytes, vni);
     if (typeof flow === 'string') return run.drop(flow);
+    if ((local.flags & endpointFlag.hasPolicies) !== 0) {
+      const subject = { vni, identity: local.identity, generation: local.generation };
+      const refused = policyArrives(run, subject, { frame: this.#frame, flow }, this.#isUnanswered);
+      if (refused !== undefined) return run.drop(refused);
+    }
     // What a service has sent to a backend is no answer of one.
     if ((local.flags & endpointFlag.hasServices) === 0 || this.#isTranslated) return run.redirect(local.ifindex, inner, 'delivered');
     const served = serviceArrives(run, vni, inner, flow);
@@ -299,7 +319,13 @@ class Sending {
     const owner = findOwner(run, home, 0, meaning.subnet);
     if (typeof owner === 'string') return run.drop(owner);
     if (owner.path !== undefined) return this.#direct(home, owner.path);
-    return this.#tunnel(home.vni, owner.hostId, this.#inner(undefined), [this.#location(locationFlag.noPath)], 'sentViaOwner');
+    return this.#tunnel(
+      home.vni,
+      owner.hostId,
+      this.#inner(undefined),
+      [this.#location(this.#asksWho ? locationFlag.asksWho : locationFlag.noPath)],
+      'sentViaOwner',
+    );
   }
 
   /** To an endpoint of this host, or along a path. */
@@ -318,13 +344,13 @@ class Sending {
     if (hostId === undefined) return run.drop('noOwner');
     const inner = this.#inner(egress.gatewayMac);
     if (hostId === run.tables.settings.hostId) return run.redirect(egress.ifindex, inner, 'delivered');
-    return this.#tunnel(key.vni, hostId, inner, [], 'sentDirect');
+    return this.#tunnel(key.vni, hostId, inner, this.#isUnanswered ? [this.#location(0)] : [], 'sentDirect');
   }
 
   #direct(key: EndpointKey, path: Path): Outcome {
     const tell = path.told < maxTold && this.#segmentBytes === undefined;
     if (tell) this.#run.writePath(key, { ...path, told: path.told + 1 });
-    return this.#tunnel(key.vni, path.hostId, this.#inner(path.mac), tell ? [this.#location(0)] : [], 'sentDirect');
+    return this.#tunnel(key.vni, path.hostId, this.#inner(path.mac), tell || this.#isUnanswered ? [this.#location(0)] : [], 'sentDirect');
   }
 
   /** `vni`: of the VPC that the destination belongs to. */

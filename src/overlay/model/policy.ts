@@ -76,9 +76,13 @@ export function policyDeparts(run: Run, subject: Subject, packet: PacketOfFlow):
   return new Decision(run, subject, packet, true, false).verdict();
 }
 
-/** Whether a packet may be handed to the subject. `isTold`: the packet says who its sender is. `noIdentity`: that is not known. */
-export function policyArrives(run: Run, subject: Subject, packet: PacketOfFlow, isTold: boolean): PolicyVerdict {
-  return new Decision(run, subject, packet, false, isTold).verdict();
+/**
+ * Why a packet may not be handed to the subject; undefined when it may. `isTold`: the packet says who its sender is. `noIdentity`: that is
+ * not known.
+ */
+export function policyArrives(run: Run, subject: Subject, packet: PacketOfFlow, isTold: boolean): Reason | undefined {
+  const verdict = new Decision(run, subject, packet, false, isTold).verdict();
+  return verdict === 'allowed' || verdict === 'unanswered' ? undefined : verdict;
 }
 
 class Decision {

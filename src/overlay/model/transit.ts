@@ -34,6 +34,7 @@ import {
 } from './neighbor.ts';
 import { isProbe, isReflectable, outerOf, reflected, tunnelOf, type Arrived } from './outer.ts';
 import { findOwner } from './owner.ts';
+import { policyArrives, policyDeparts } from './policy.ts';
 import { Run, type Outcome } from './run.ts';
 import { gatewaysOf, meaningOf } from './routes.ts';
 import { serviceArrives } from './service.ts';
@@ -153,13 +154,19 @@ class Transit {
     return joinOctets(withMacs(inner, endpoint.mac, undefined), trailer);
   }
 
-  /** Delivers an IP packet, if services and policies let it be. */
-  #arrive(endpoint: Endpoint): Outcome {
+  /** Delivers an IP packet, if services and policies let it be. Sent back it comes by an owner, with LOC. */
+  #arrive(endpoint: Endpoint, mayGoBack: boolean): Outcome {
     const run = this.#run;
     if (endpoint.flags === 0) return this.#deliver(endpoint);
     const inner = this.#innerTo(endpoint);
     const flow = readFlow(run, inner, ethernetHeaderBytes);
     if (typeof flow === 'string') return run.drop(flow);
+    if ((endpoint.flags & endpointFlag.hasPolicies) !== 0) {
+      const subject = { vni: run.vni, identity: endpoint.identity, generation: endpoint.generation };
+      const refused = policyArrives(run, subject, { frame: inner, flow }, this.#location !== undefined);
+      if (refused === 'noIdentity' && mayGoBack && this.#mayLiveOn()) return this.#sendBackAsMoved();
+      if (refused !== undefined) return run.drop(refused);
+    }
     if ((endpoint.flags & endpointFlag.hasServices) === 0) return this.#deliver(endpoint);
     const served = serviceArrives(run, run.vni, inner, flow);
     if (served.kind !== 'restored') return this.#deliver(endpoint);
@@ -203,7 +210,8 @@ class Transit {
       case endpointKind.local:
         if (this.#location !== undefined && from.kind !== 'outside')
           learnSource(run, source, this.#location, this.#arrived.sourceHostId, destination);
-        return this.#arrive(endpoint);
+        if (this.#asksWho() && !this.#isFinal()) return this.#sendBack(endpoint);
+        return this.#arrive(endpoint, !this.#isFinal());
       case endpointKind.directory:
         return this.#relay(endpoint, source, destination);
       case endpointKind.tombstone:
@@ -241,7 +249,8 @@ class Transit {
   #sendBack(entry: Endpoint): Outcome {
     const run = this.#run;
     if (!this.#mayLiveOn()) return run.drop('loop');
-    const host = aliveHost(run.tables, entry.hostId);
+    const { settings } = run.tables;
+    const host = entry.kind === endpointKind.local ? { generation: settings.hostGeneration } : aliveHost(run.tables, entry.hostId);
     if (host === undefined) return run.drop('noEndpoint');
     const place = this.#locationOf(entry, host.generation, locationFlag.destination);
     return this.#send(this.#arrived.sourceHostId, this.#arrived.inner, place, 'sentBack');
@@ -278,6 +287,11 @@ class Transit {
     return this.#location !== undefined && (this.#location.flags & locationFlag.noPath) !== 0;
   }
 
+  /** Whether the packet may not arrive before its sender knows who the destination is. */
+  #asksWho(): boolean {
+    return this.#location !== undefined && (this.#location.flags & locationFlag.asksWho) !== 0;
+  }
+
   /** A packet of ours that was sent back: corrects the path and sends it again, once, along what is known now. */
   #sendAgain(source: Source, destination: EndpointKey): Outcome {
     const run = this.#run;
@@ -293,7 +307,21 @@ class Transit {
     else if (path !== undefined && path.hostId === sourceHostId && isNewEnough(this.#moved, path)) {
       run.writePath(destination, { ...path, expiresNs: 0n });
     }
-    return this.#again(endpoint, destination);
+    return this.#refusedByPolicy(source.key) ?? this.#again(endpoint, destination);
+  }
+
+  /** What goes again may be the first packet of which it is known who its destination is. */
+  #refusedByPolicy(source: EndpointKey): Outcome | undefined {
+    const run = this.#run;
+    const endpoint = localEndpoint(run.tables, source);
+    if (endpoint === undefined || (endpoint.flags & endpointFlag.hasPolicies) === 0) return undefined;
+    const { inner, trailer } = this.#arrived;
+    const frame = joinOctets(inner, trailer);
+    const flow = readFlow(run, frame, ethernetHeaderBytes, source.vni);
+    if (typeof flow === 'string') return run.drop(flow);
+    const { identity, generation } = endpoint;
+    const verdict = policyDeparts(run, { vni: source.vni, identity, generation }, { frame, flow });
+    return verdict === 'allowed' || verdict === 'unanswered' ? undefined : run.drop(verdict);
   }
 
   #learnDestination(destination: EndpointKey, location: Location): void {
@@ -305,7 +333,7 @@ class Transit {
   #again(endpoint: Sender, destination: EndpointKey): Outcome {
     const run = this.#run;
     const here = localEndpoint(run.tables, destination);
-    if (here !== undefined) return this.#arrive(here);
+    if (here !== undefined) return this.#arrive(here, false);
     const known = run.path(destination);
     if (known !== undefined && isValid(run.tables, known, run.nowNs)) return this.#againDirect(endpoint, known);
     const owner = findOwner(run, destination, this.#moved === undefined ? 0 : this.#arrived.sourceHostId);

@@ -8,9 +8,10 @@ export const overlayOptionType = { location: 0x01, moved: 0x82, forward: 0x83, r
 
 /**
  * `destination`: speaks of the inner destination, not of the source. `final`: must not be sent back once more. `noPath`: the sender has
- * no path to the inner destination, so it wants to be told.
+ * no path to the inner destination, so it wants to be told. `asksWho`: it may not send to whom it does not know, so the packet goes back with
+ * who the inner destination is.
  */
-export const locationFlag = { destination: 1, final: 2, noPath: 4 } as const;
+export const locationFlag = { destination: 1, final: 2, noPath: 4, asksWho: 8 } as const;
 
 /**
  * Where an endpoint lives, and its identity. The endpoint is the inner packet's: source, sender of an ARP or target of an advertisement.
