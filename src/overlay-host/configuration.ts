@@ -47,6 +47,7 @@ export interface OverlayConfiguration {
 
 const defaultPort = 45_710;
 const defaultFolder = '/var/lib/caravan/overlay';
+export const defaultOperatorSocket = '/run/caravan/overlay.sock';
 
 /**
  * Reads a configuration. Paths in it are relative to the folder of `file`. `readFile`: the text of a file that it names. Throws InputError, and
@@ -84,7 +85,7 @@ export function parseConfiguration(text: string, file: string, readFile: (path: 
     stateFolder: path('stateFolder', `${defaultFolder}/state`),
     bpfFolder: path('bpfFolder', '/sys/fs/bpf/caravan'),
     cniSocket: path('cniSocket', '/run/caravan/cni.sock'),
-    operatorSocket: path('operatorSocket', '/run/caravan/overlay.sock'),
+    operatorSocket: path('operatorSocket', defaultOperatorSocket),
   };
   fields.refuseOthers();
   return configuration;

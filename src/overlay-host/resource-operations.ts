@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InputError, WeatherError } from '../base/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { SchemaProblem } from '../management/schema.ts';
 import type { ResourceBook, ResourceName, ResourceOutcome } from '../overlay/catalog/resource-book.ts';
 import type { CatalogView } from '../overlay/catalog/catalog-view.ts';
@@ -152,7 +152,7 @@ function read(value: unknown): OverlayResource {
   }
 }
 
-function inUse({ kind, name }: ResourceName, hosts: readonly string[]): WeatherError {
+function inUse({ kind, name }: ResourceName, hosts: readonly string[]): InputError {
   return new InputError('resource-in-use', `${kind} ${name}`, `pods are in it, at ${hosts.join(', ')}`, {
     remedy: 'delete the pods first; a host that is gone for good is taken out of the list of hosts',
   });
