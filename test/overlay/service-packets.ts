@@ -144,9 +144,10 @@ export function see(frame: Uint8Array): Seen {
   if (isV4 && internetChecksum(octets.subarray(0, (octets[0]! & 15) * 4)) !== 0) wrong.push('IPv4 header');
   const { protocol, payload } = upper;
   const { source, destination } = packet;
+  const hasSum = Object.values<number>(ipProtocol).includes(protocol);
   const hasNone = protocol === ipProtocol.udp && readU16(payload, 6) === 0;
   const sum = protocol === ipProtocol.icmp ? 0 : sumOf({ source, destination }, protocol, payload.length);
-  if (!isFragment && !hasNone && internetChecksum(payload, sum) !== 0) wrong.push(`protocol ${protocol}`);
+  if (!isFragment && hasSum && !hasNone && internetChecksum(payload, sum) !== 0) wrong.push(`protocol ${protocol}`);
   const isIcmp = protocol === ipProtocol.icmp || protocol === ipProtocol.icmpv6;
   return {
     source,

@@ -196,7 +196,10 @@ function newBackend(run: Run, flow: Flow, service: Service): End | undefined {
 }
 
 /** The slot of a flow, or of all flows of its client's address. */
-export function slotOf(flow: Flow, affinity: boolean): number {
+export function slotOf(
+  flow: Pick<Flow, 'source' | 'destination' | 'protocol' | 'sourcePort' | 'destinationPort'>,
+  affinity: boolean,
+): number {
   const { source, destination, protocol, sourcePort, destinationPort } = flow;
   const ports = Uint8Array.of(sourcePort >>> 8, sourcePort, destinationPort >>> 8, destinationPort);
   return flowHash(affinity ? [source] : [source, destination, Uint8Array.of(protocol, 0, 0, 0), ports]) % backendSlots;
