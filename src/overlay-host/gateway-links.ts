@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { WeatherError } from '../base/errors.ts';
 import { addAddress, decodeAddress, deleteAddress, dumpAddresses, type InterfaceAddress } from '../kernel/netlink/address-message.ts';
 import { findLink } from '../kernel/netlink/find-link.ts';
@@ -31,7 +31,6 @@ export interface FoundGateway {
 
 export interface GatewayLinksOptions {
   readonly calls: SocketCalls;
-  readonly hostId: number;
   readonly transmitChecksumOffload: boolean;
 }
 
@@ -51,9 +50,12 @@ const globalScope = 0;
  */
 export class GatewayLinks {
   readonly #options: GatewayLinksOptions;
+  readonly #suffix: string;
 
   constructor(options: GatewayLinksOptions) {
     this.#options = options;
+    const own = namespaceNumber('self');
+    this.#suffix = own === namespaceNumber('1') ? '' : `-${own}`;
   }
 
   /** All that are whole. What is left of others is taken away with `remove`. */
@@ -217,7 +219,7 @@ export class GatewayLinks {
   }
 
   #namespaceName(vni: number): string {
-    return `caravan-vpc-${this.#options.hostId}-${vni}`;
+    return `caravan-vpc-${vni}${this.#suffix}`;
   }
 }
 
@@ -235,4 +237,13 @@ function addressesOf(socket: NetlinkSocket, { index }: Link): InterfaceAddress[]
 
 function mappedAddress(address: Uint8Array): Uint8Array {
   return address.length === 4 ? mappedIpv4(address) : address;
+}
+
+/** Hosts that are namespaces themselves share the folder of names with others of their machine. Undefined when it is not for us to see. */
+function namespaceNumber(process: 'self' | '1'): number | undefined {
+  try {
+    return statSync(`/proc/${process}/ns/net`).ino;
+  } catch {
+    return undefined;
+  }
 }

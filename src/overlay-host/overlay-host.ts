@@ -7,6 +7,7 @@ import { lockFolder } from '../host/folder-lock.ts';
 import { processClock } from '../host/process-clock.ts';
 import { processRandom } from '../host/process-random.ts';
 import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
+import { loadInternetCalls } from '../kernel/netlink/namespace-sockets.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { CniService } from '../overlay/cni/cni-service.ts';
 import { keyText } from '../overlay/cni/journal.ts';
@@ -28,7 +29,10 @@ import { GatewayLinks } from './gateway-links.ts';
 import { Gateways } from './gateways.ts';
 import { HostForwarding } from './host-forwarding.ts';
 import { HostProbes } from './host-probes.ts';
+import { HostJoinedEndpoints } from './joined-endpoints.ts';
 import { monotonicMs } from './monotonic-clock.ts';
+import { NamedPods } from './named-pods.ts';
+import { Names } from './names.ts';
 import {
   egressHosts,
   egressTableUser,
@@ -189,7 +193,7 @@ export class OverlayHost implements AsyncDisposable {
     for (const { ifindex } of control.endpoints) if (!indexes.includes(ifindex)) control.delete(ifindex, monotonicMs());
     const gateways: Gateways = await Gateways.open({
       calls,
-      links: new GatewayLinks({ calls, hostId: self.hostId, transmitChecksumOffload: agent !== 'xdp' }),
+      links: new GatewayLinks({ calls, transmitChecksumOffload: agent !== 'xdp' }),
       forwarding: new HostForwarding(store),
       agents: dataPath.agents,
       log: log.child('gateways'),
@@ -229,6 +233,20 @@ export class OverlayHost implements AsyncDisposable {
         use?.count();
       },
     });
+    const internet = loadInternetCalls(calls);
+    const names = stack.use(
+      new Names({
+        calls,
+        internet,
+        gateways,
+        networks: () => book.networks(),
+        catalog,
+        endpoints: () => control.endpoints,
+        resolverFile: '/etc/resolv.conf',
+        nowMs: monotonicMs,
+        log: log.child('names'),
+      }),
+    );
     let use: SubnetUse | undefined;
     let keeper: EndpointKeeper | undefined;
     /** A record that the daemon itself writes. */
@@ -258,6 +276,7 @@ export class OverlayHost implements AsyncDisposable {
       loop.act();
       use?.count();
       keeper?.act();
+      names.update().catch(failed);
       updateGateways().catch(failed);
     };
     const catalogLoop: CatalogLoop = new CatalogLoop({
@@ -337,7 +356,7 @@ export class OverlayHost implements AsyncDisposable {
     });
     use.count();
     const journal = stack.use(await AttachmentFile.open(stateFolder));
-    const network = new HostPodNetwork({
+    const podNetwork = new HostPodNetwork({
       links,
       dataPath,
       placements: use,
@@ -352,6 +371,19 @@ export class OverlayHost implements AsyncDisposable {
         return isAlone ? 'no daemon of another host is connected' : undefined;
       },
     });
+    const network = new NamedPods({
+      network: podNetwork,
+      names,
+      networks: () => book.networks(),
+      catalog,
+      endpointOf: (key) => {
+        const found = links.find(key);
+        return found === undefined ? undefined : loop.endpoint(found.index);
+      },
+      hostName: self.name,
+      record,
+      failed,
+    });
     const service = new CniService({ network, journal, records: journal.records, log: log.child('cni') });
     for (const error of await service.recover()) log.warn('a pod that was begun could not be deleted', { reason: error.message });
     const known = new Set(journal.records.map(({ key }) => keyText(key)));
@@ -360,6 +392,7 @@ export class OverlayHost implements AsyncDisposable {
       log.warn('a link that no journal knows is deleted', { ...key });
       await network.delete(key);
     }
+    network.forgetOthers(journal.records.map(({ key }) => key));
     await mkdir(dirname(configuration.cniSocket), { recursive: true, mode: 0o755 });
     stack.use(await openCniServer({ path: configuration.cniSocket, handle: (request) => service.handle(request), log: log.child('cni') }));
     keeper = stack.use(
@@ -369,7 +402,7 @@ export class OverlayHost implements AsyncDisposable {
         call: (request) => service.handle(request),
         attachments: () => service.records(),
         check: (key, netns, attachment) => network.check(key, netns, attachment),
-        joined: undefined,
+        joined: stack.use(new HostJoinedEndpoints({ calls, internet, hostId: self.hostId, nowMs: monotonicMs, log: log.child('joined') })),
         store,
         record,
         log: log.child('endpoints'),
@@ -406,7 +439,7 @@ export class OverlayHost implements AsyncDisposable {
         if (found === undefined) throw new WeatherError('no-endpoint', `this host has no ${key.ifname} of container ${key.containerId}`);
         return loop.moveOut(found.index);
       },
-      moveIn: (ticket) => network.expect(ticket),
+      moveIn: (ticket) => podNetwork.expect(ticket),
       trace: (vni, packet) => tracer.trace(vni, packet),
       resources: () => resources.list(),
       apply: (given, isNew) => resources.apply(given, isNew),
@@ -414,6 +447,7 @@ export class OverlayHost implements AsyncDisposable {
     };
     await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
     stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));
+    await names.update();
     await updateGateways();
     await gateways.settle();
     log.info('the overlay is running', {

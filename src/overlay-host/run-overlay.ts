@@ -51,7 +51,7 @@ export async function removeOverlay(configuration: OverlayConfiguration, log: Lo
   await using links = new PodLinks(calls);
   const found = links.list();
   await Promise.all(found.map(({ key }) => links.remove(key)));
-  const gateways = new GatewayLinks({ calls, hostId: configuration.self.hostId, transmitChecksumOffload: false });
+  const gateways = new GatewayLinks({ calls, transmitChecksumOffload: false });
   const { whole, broken } = gateways.list();
   for (const vni of [...whole.map((gateway) => gateway.vni), ...broken]) await gateways.remove(vni);
   if (whole.some(({ hasWayOut }) => hasWayOut)) await applyRules(calls, noRules());
