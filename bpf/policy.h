@@ -90,7 +90,7 @@ static __noinline __u32 find_identity(struct policy_scratch *scratch, const __u8
   if (path) {
     __u32 host_id = path->host_id;
     struct host *host = bpf_map_lookup_elem(&hosts, &host_id);
-    if (host && host->generation == path->host_generation) return path->identity;
+    if (host && host->flags & HOST_KNOWN && host->generation == path->host_generation) return path->identity;
   }
   return endpoint && endpoint->kind == ENDPOINT_DIRECTORY ? endpoint->identity : PEER_UNKNOWN;
 }

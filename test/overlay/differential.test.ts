@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { BpfObject, TestRun } from '../../src/overlay/kernel.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
+import type { FlowState } from '../../src/overlay/layout/policy.ts';
 import { agent } from '../../src/overlay/model/agent.ts';
 import type { Outcome } from '../../src/overlay/model/run.ts';
 import type { Tables } from '../../src/overlay/model/tables.ts';
@@ -22,7 +23,8 @@ import { skipWithoutKernel, TestKernel } from '../../src/kernel/bpf/test-kernel.
 import { projectFolder } from '../source-files.ts';
 import { KernelTables } from './kernel-tables.ts';
 import { randomPodFrame, randomUnderlayFrame } from './random-packet.ts';
-import { podIfindex, randomTables } from './random-tables.ts';
+import { knownFlows, withRandomPolicies } from './random-policies.ts';
+import { podIfindex, randomTables, vnis } from './random-tables.ts';
 
 const skip = skipWithoutKernel();
 const seed = Number(process.env['CARAVAN_SEED'] ?? Date.now() % 0x100000000);
@@ -112,7 +114,7 @@ for (const subject of subjects) {
     let tables: Tables | undefined;
     for (let at = 0; at < packets; at++) {
       if (tables === undefined || at % packetsPerTables === 0) {
-        tables = randomTables(random, devices, process.hrtime.bigint());
+        tables = withRandomPolicies(random, randomTables(random, devices, process.hrtime.bigint()), vnis);
         kernelTables.write(tables);
         kernelTables.takeCounts();
         kernelTables.takeEvents();
@@ -120,6 +122,11 @@ for (const subject of subjects) {
       const frame = subject.packet(random, tables);
       if (frame.length < subject.shortestBytes(frame)) continue;
       const nowNs = process.hrtime.bigint();
+      tables = withFlows(
+        tables,
+        knownFlows(random, tables, nowNs, (given) => subject.model(given, frame, nowNs)),
+        kernelTables,
+      );
       const expected = subject.model(tables, frame, nowNs);
       // Only a redirect to the interface that the model names can succeed, for the kernel does not tell which one it was.
       const { verdict } = expected;
@@ -127,12 +134,20 @@ for (const subject of subjects) {
       const run = program.testRun(frame);
       const paths = kernelTables.readPaths();
       const where = { program: subject.program, seed, at, frame };
-      compare(where, expected, actualOf(subject, run, kernelTables), { tables, paths, nowNs });
+      const flows = kernelTables.policies.readFlows();
+      compare(where, expected, actualOf(subject, run, kernelTables), { tables, paths, flows, nowNs });
       for (const { reason } of expected.counts) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      tables = { ...tables, paths };
+      tables = { ...tables, paths, fragments: kernelTables.services.readFragments() };
+      if (tables.policy !== undefined) tables = { ...tables, policy: { ...tables.policy, flows } };
     }
     context.diagnostic([...reasons].map(([reason, count]) => `${reason} ${count}`).join(', '));
   });
+}
+
+function withFlows(tables: Tables, known: ReadonlyMap<string, FlowState>, kernelTables: KernelTables): Tables {
+  if (tables.policy === undefined || known.size === 0) return tables;
+  kernelTables.policies.putFlows(known);
+  return { ...tables, policy: { ...tables.policy, flows: new Map([...tables.policy.flows, ...known]) } };
 }
 
 interface Actual {
@@ -155,7 +170,7 @@ function compare(
   where: { program: string; seed: number; at: number; frame: Uint8Array },
   expected: Outcome,
   actual: Actual,
-  after: { tables: Tables; paths: ReadonlyMap<string, Path>; nowNs: bigint },
+  after: { tables: Tables; paths: ReadonlyMap<string, Path>; flows: ReadonlyMap<string, FlowState>; nowNs: bigint },
 ): void {
   const verdict = expected.verdict.kind;
   const bytes = where.frame.length;
@@ -165,6 +180,7 @@ function compare(
     counts: expected.counts.map(({ vni, reason }) => `${vni} ${reason} 1 ${bytes}`).sort(),
     events: expected.events.map((event) => JSON.stringify(event)),
     paths: pathTexts(new Map([...after.tables.paths, ...expected.paths]), after.nowNs),
+    flows: flowTexts(new Map([...(after.tables.policy?.flows ?? []), ...expected.flows]), after.nowNs),
   };
   const got = {
     verdict: actual.verdict,
@@ -172,6 +188,7 @@ function compare(
     counts: actual.counts,
     events: actual.events,
     paths: pathTexts(after.paths, after.nowNs),
+    flows: flowTexts(after.flows, after.nowNs),
   };
   const about = `${where.program}, seed ${where.seed}, packet ${where.at}: ${hex(where.frame)}`;
   assert.deepEqual(got, wanted, about);
@@ -188,6 +205,13 @@ function pathTexts(paths: ReadonlyMap<string, Path>, nowNs: bigint): string[] {
       const expires = left >= freshNs - slackNs && left <= freshNs + slackNs ? 'fresh' : String(expiresNs);
       return `${name} ${JSON.stringify(rest)} ${hex(mac)} ${expires}`;
     })
+    .sort();
+}
+
+/** One line a flow. One that was used just now was so some moments later in the kernel than in the model: both are `fresh`. */
+function flowTexts(flows: ReadonlyMap<string, FlowState>, nowNs: bigint): string[] {
+  return [...flows]
+    .map(([name, { usedNs, ...rest }]) => `${name} ${JSON.stringify(rest)} ${nowNs - usedNs < slackNs ? 'fresh' : String(usedNs)}`)
     .sort();
 }
 

@@ -6,6 +6,7 @@ import type { Path } from '../../src/overlay/layout/path.ts';
 import type { Bpf, BpfMap, BpfObject } from '../../src/overlay/kernel.ts';
 import { endpointName, type Tables } from '../../src/overlay/model/tables.ts';
 import { parseAddress } from '../../src/overlay/packet/address.ts';
+import { KernelPolicies } from './kernel-policies.ts';
 import { KernelServices } from './kernel-services.ts';
 
 const reasonNames = new Map(Object.entries(reason).map(([name, code]) => [code as number, name as Reason]));
@@ -17,9 +18,11 @@ const events = 'events';
 export class KernelTables {
   readonly #bpf: Bpf;
   readonly #object: BpfObject;
+  readonly policies: KernelPolicies;
   readonly services: KernelServices;
 
   constructor(bpf: Bpf, object: BpfObject) {
+    this.policies = new KernelPolicies(object);
     this.services = new KernelServices(object);
     this.#bpf = bpf;
     this.#object = object;
@@ -62,6 +65,7 @@ export class KernelTables {
       );
     this.writePaths(tables.paths);
     this.services.write(tables.services, tables.fragments);
+    this.policies.write(tables.policy);
   }
 
   writePaths(paths: ReadonlyMap<string, Path>): void {

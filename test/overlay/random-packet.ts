@@ -32,6 +32,7 @@ import {
   podIfindex,
   vnis,
 } from './random-tables.ts';
+import { portPool } from './random-policies.ts';
 
 const broadcast = new Uint8Array(6).fill(0xff);
 const rareIpv4 = ['10.0.0.254', '10.0.9.9', '192.168.7.7', '224.0.0.5', '255.255.255.255', '169.254.1.1', '0.0.0.0', '239.1.1.1'].map(
@@ -147,7 +148,7 @@ function randomLocation(random: SeededRandom, tables: Tables, sourceHostId: numb
 function randomOption(random: SeededRandom, tables: Tables, sourceHostId: number): GeneveOption {
   const kind = random.below(100);
   if (kind < 72) {
-    const flags = random.pick([0, 0, 0, 0, 1, 1, 2, 2, 4, 4, 3, 6, random.below(0x10000)]);
+    const flags = random.pick([0, 0, 0, 0, 1, 1, 2, 2, 4, 4, 8, 8, 3, 6, random.below(0x10000)]);
     return randomLocation(random, tables, sourceHostId, flags);
   }
   if (kind < 86) return encodeMoved({ endpointGeneration: random.chance(0.5) ? 0 : random.below(5) });
@@ -269,18 +270,54 @@ function ipv6Packet(random: SeededRandom, sender: Sender, wrong: number): Uint8A
 
 function transport(random: SeededRandom, protocol: number): Uint8Array<ArrayBuffer> {
   const payload = octets(random, random.chance(0.12) ? 1200 + random.below(300) : random.below(60));
-  const sourcePort = random.below(0x10000);
-  const destinationPort = random.below(0x10000);
+  const port = (): number => (random.chance(0.7) ? random.pick(portPool) : random.below(0x10000));
+  const sourcePort = port();
+  const destinationPort = port();
   if (protocol === ipProtocol.udp) return encodeUdp({ sourcePort, destinationPort, checksum: random.below(0x10000), payload });
   if (protocol === ipProtocol.icmp || protocol === ipProtocol.icmpv6) {
     return encodeIcmp(
-      { type: random.pick([0, 3, 8, 128, 129, 133, 135, 136, 137]), code: 0, rest: random.below(0xffffffff), body: payload },
+      {
+        type: random.pick([0, 1, 3, 8, 128, 129, 133, 135, 136, 137]),
+        code: 0,
+        rest: random.chance(0.7) ? random.below(3) * 0x10000 : random.below(0xffffffff),
+        body: random.chance(0.5) ? quotedPacket(random) : payload,
+      },
       0,
     );
   }
   if (protocol !== ipProtocol.tcp) return octets(random, random.below(60));
-  const fields = { sequence: 1, acknowledgment: 2, flags: 16, window: 3, checksum: random.below(0x10000), urgentPointer: 0 };
+  const flags = random.pick([2, 16, 16, 18, 17, 4, 20, 194]);
+  const fields = { sequence: 1, acknowledgment: 2, flags, window: 3, checksum: random.below(0x10000), urgentPointer: 0 };
   return encodeTcp({ sourcePort, destinationPort, ...fields, options: new Uint8Array(random.below(4) * 4), payload });
+}
+
+/** What an ICMP error may quote: as much of a packet between endpoints as its sender cares to. */
+function quotedPacket(random: SeededRandom): Uint8Array {
+  const isIpv4 = random.chance(0.5);
+  const pool = isIpv4 ? ipv4Pool : ipv6Pool;
+  const ends = { source: random.pick(pool), destination: random.pick(pool) };
+  const protocol = random.pick([ipProtocol.udp, ipProtocol.tcp, isIpv4 ? ipProtocol.icmp : ipProtocol.icmpv6]);
+  const payload = encodeUdp({
+    sourcePort: random.pick(portPool),
+    destinationPort: random.pick(portPool),
+    checksum: 0,
+    payload: octets(random, 4),
+  });
+  const packet = isIpv4
+    ? encodeIpv4({
+        ...ends,
+        typeOfService: 0,
+        identification: 1,
+        dontFragment: true,
+        moreFragments: false,
+        fragmentOffsetBytes: random.chance(0.9) ? 0 : 8,
+        timeToLive: 9,
+        protocol,
+        options: new Uint8Array(),
+        payload,
+      })
+    : encodeIpv6({ ...ends, trafficClass: 0, flowLabel: 0, hopLimit: 9, nextHeader: protocol, payload });
+  return packet.subarray(0, random.chance(0.8) ? packet.length : random.below(packet.length));
 }
 
 /** Mostly as it is; else some octets changed, cut off or longer. */

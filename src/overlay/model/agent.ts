@@ -275,6 +275,7 @@ class Sending {
   /** To an endpoint of this host; `vni`: of its VPC. */
   #deliver(vni: number, local: Endpoint): Outcome {
     const run = this.#run;
+    if (this.#asksWho) return run.drop('noIdentity');
     const inner = this.#inner(local.mac);
     if (local.flags === 0) return run.redirect(local.ifindex, inner, 'delivered');
     const flow = this.#flow ?? readFlow(run, this.#frame, ethernetHeaderBytes, vni);
@@ -350,6 +351,7 @@ class Sending {
   #direct(key: EndpointKey, path: Path): Outcome {
     const tell = path.told < maxTold && this.#segmentBytes === undefined;
     if (tell) this.#run.writePath(key, { ...path, told: path.told + 1 });
+    if (this.#asksWho) return this.#run.drop('noIdentity');
     return this.#tunnel(key.vni, path.hostId, this.#inner(path.mac), tell || this.#isUnanswered ? [this.#location(0)] : [], 'sentDirect');
   }
 

@@ -29,7 +29,7 @@ import { tcpFlag } from '../packet/tcp.ts';
 import { isEchoRequest, isIcmp, opensConnection, quotedFlow, type Flow } from './flow.ts';
 import { meaningOf } from './routes.ts';
 import type { Run } from './run.ts';
-import { endpointOf, localEndpoint } from './tables.ts';
+import { endpointOf, knownHost, localEndpoint } from './tables.ts';
 
 const longRestNs = 7_200_000_000_000n;
 const shortRestNs = 60_000_000_000n;
@@ -244,7 +244,7 @@ class Decision {
     const local = localEndpoint(tables, key);
     if (local !== undefined) return local.identity;
     const path = this.#run.path(key);
-    if (path !== undefined && tables.hosts.get(path.hostId)?.generation === path.hostGeneration) return path.identity;
+    if (path !== undefined && knownHost(tables, path.hostId)?.generation === path.hostGeneration) return path.identity;
     const known = endpointOf(tables, key);
     return known?.kind === endpointKind.directory ? known.identity : policyPeer.unknown;
   }
