@@ -17,15 +17,21 @@ import type { StateStore } from './state-store.ts';
 export interface JoinedEndpoints {
   /** The path of a network namespace for one that names none; made when it is not there. */
   namespaceOf(name: string): Promise<string>;
-  /** It has its addresses (texts); called again when `forward` or `offer` change, and after each start. */
+  /**
+   * It has its addresses (texts); called again when `forward` or `offer` change, and after each start. Resolves with what cannot be done now, of
+   * which the user is told; it is tried again.
+   */
   placed(endpoint: {
     readonly name: string;
     readonly netns: string;
     readonly addresses: readonly string[];
     readonly forward: readonly EndpointForward[];
     readonly offer: readonly EndpointOffer[];
-  }): Promise<void>;
+  }): Promise<string | undefined>;
+  /** Its interface is about to go. */
   gone(name: string): Promise<void>;
+  /** Its interface is gone, and so may the namespace that was made for it. */
+  removed(name: string): void;
 }
 
 export interface EndpointKeeperOptions {
@@ -146,11 +152,12 @@ export class EndpointKeeper implements AsyncDisposable {
       log.info('an endpoint was made', { endpoint: name, addresses: attachment?.addresses.map(({ address }) => address) });
     }
     const addresses = attachment?.addresses.map(({ address }) => address.split('/')[0] ?? '') ?? [];
-    record(placedKey(name), { host: hostName, addresses, mac: attachment?.container.mac ?? '' });
+    const placed = { host: hostName, addresses, mac: attachment?.container.mac ?? '' };
     const ports = JSON.stringify({ forward, offer });
-    if (this.#told.get(name) === ports || (!isJoined && !this.#told.has(name))) return;
-    await joined?.placed({ name, netns, addresses, forward, offer });
-    this.#told.set(name, ports);
+    const isTold = this.#told.get(name) === ports || (!isJoined && !this.#told.has(name));
+    const problem = isTold ? undefined : await joined?.placed({ name, netns, addresses, forward, offer });
+    record(placedKey(name), problem === undefined ? placed : { ...placed, problem });
+    if (problem === undefined && !isTold) this.#told.set(name, ports);
   }
 
   async #unmake(name: string, made: Made): Promise<void> {
@@ -158,6 +165,7 @@ export class EndpointKeeper implements AsyncDisposable {
     await joined?.gone(name);
     this.#told.delete(name);
     await this.#call('DEL', name, made, {});
+    joined?.removed(name);
     this.#made.delete(name);
     store.set(storePrefix + name, undefined);
     record(placedKey(name), undefined);

@@ -26,7 +26,7 @@ export function readPreviousResult(fields: JsonObject | undefined): PreviousResu
   };
 }
 
-/** What ADD prints. `dns` is the configuration's; what the network says counts before it. */
+/** What ADD prints. `dns` is the configuration's, and counts before what the network says. */
 export function formatResult(
   version: CniVersion,
   attachment: Attachment,
@@ -47,7 +47,7 @@ export function formatResult(
     ...(gateway === undefined ? {} : { gw: gateway }),
     ...(isAtLeast110(version) ? { mtu: attachment.container.mtu } : {}),
   }));
-  const names = formatDns(attachment.dns ?? dns) ?? previous?.dns;
+  const names = formatDns(dns ?? attachment.dns) ?? previous?.dns;
   return {
     ...previous?.fields,
     cniVersion: version,

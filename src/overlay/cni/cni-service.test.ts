@@ -103,9 +103,29 @@ test('the network is told what the runtime wants', async () => {
       addresses: ['10.1.0.9'],
       mac: '02:00:00:00:00:99',
       labels: {},
+      name: undefined,
     },
   ]);
   assert.deepEqual(result['dns'], { ...dns, search: [], options: [] });
+});
+
+test('a pod has a name when the configuration says so: of the kubelet, the configuration or CNI_ARGS', async () => {
+  const nameOf = async (caravan: object, args: string): Promise<string | undefined> => {
+    const { service, network } = newHost();
+    resultOf(await service.handle(requestOf('ADD', { config: { caravan }, parameters: args })));
+    return network.requests[0]?.name;
+  };
+  const kubelet = 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=Web-1';
+  assert.equal(await nameOf({}, kubelet), undefined);
+  assert.equal(await nameOf({ names: true }, kubelet), 'web-1');
+  assert.equal(await nameOf({ names: true, name: 'front' }, kubelet), 'front');
+  assert.equal(await nameOf({ names: true, name: 'front' }, 'CARAVAN_NAME=back'), 'back');
+  assert.equal(await nameOf({ names: true }, ''), undefined);
+  assert.equal(await nameOf({ names: true }, 'CARAVAN_NAME=a/b'), undefined);
+  for (const wrong of [{ names: 'yes' }, { names: true, name: 'a b' }, { name: 7 }]) {
+    const { service } = newHost();
+    assert.equal(errorOf(await service.handle(requestOf('ADD', { config: { caravan: wrong } }))).code, cniCode.invalidConfig);
+  }
 });
 
 test('labels come from the configuration, from the runtime and from CNI_ARGS, which count more and more', async () => {

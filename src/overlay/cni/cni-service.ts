@@ -9,6 +9,7 @@ import { AttachmentTable, keyText, type AttachmentJournal, type JournalRecord } 
 import type { JsonObject } from './json.ts';
 import { readNetworkConfig, type NetworkConfig } from './network-config.ts';
 import { withArguments } from './pod-labels.ts';
+import { podNameOf } from './pod-name.ts';
 import type { PodNetwork } from './pod-network.ts';
 import { Turns } from './turns.ts';
 
@@ -129,7 +130,8 @@ export class CniService {
     try {
       const mac = config.mac ?? parameters.get('MAC');
       const labels = withArguments(config.labels, parameters);
-      const attachment = await this.#network.add({ key, netns, pod, vpc, subnet, addresses, mac, labels });
+      const podName = podNameOf(config.podName, pod, parameters);
+      const attachment = await this.#network.add({ key, netns, pod, vpc, subnet, addresses, mac, labels, name: podName });
       await this.#record({ record: 'added', key, attachment });
       return replyOf(0, formatResult(cniVersion, attachment, netns, previous, dns));
     } catch (error) {

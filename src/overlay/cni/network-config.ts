@@ -4,6 +4,7 @@ import { readVersion, type CniVersion } from './cni-version.ts';
 import { invalid, isObject, memberOf, objectOf, objectsOf, textOf, textsOf, type JsonObject } from './json.ts';
 import type { Labels } from '../resources/resource-types.ts';
 import { configuredLabels } from './pod-labels.ts';
+import { configuredName, type NameWish } from './pod-name.ts';
 import type { DnsSettings } from './pod-network.ts';
 import { readPreviousResult, type PreviousResult } from './cni-result.ts';
 
@@ -19,6 +20,7 @@ export interface NetworkConfig {
   readonly mac: string | undefined;
   /** What services and policies select the pod by. */
   readonly labels: Labels;
+  readonly podName: NameWish;
   readonly dns: DnsSettings | undefined;
   readonly previous: PreviousResult | undefined;
   /** What GC is to keep; absent from other calls. */
@@ -50,6 +52,7 @@ export function readNetworkConfig(fields: JsonObject): NetworkConfig {
     addresses: addresses.map((address) => address.split('/')[0] ?? address),
     mac: textOf(runtime, 'mac', 'runtimeConfig.') ?? textOf(requested, 'mac', 'args.cni.'),
     labels: configuredLabels(fields),
+    podName: configuredName(fields),
     dns: readDns(objectOf(fields, 'dns'), 'dns.'),
     previous: readPreviousResult(objectOf(fields, 'prevResult')),
     validAttachments: readValidAttachments(fields),

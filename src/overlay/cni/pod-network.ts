@@ -18,6 +18,8 @@ export interface AttachmentRequest {
   readonly mac: string | undefined;
   /** What services and policies select it by. */
   readonly labels: Labels;
+  /** What others of its VPC may call it; undefined when it is to have no name. */
+  readonly name: string | undefined;
 }
 
 export interface AttachedInterface {

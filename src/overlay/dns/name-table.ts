@@ -17,9 +17,9 @@ export interface VpcNames {
   readonly names: ReadonlyMap<AddressHex, string>;
 }
 
-/** Key of the record that gives a pod a name: one for each container, so that two pods of one name do not undo each other's. */
-export function podNameKey(vpc: string, name: string, host: string, containerId: string): string {
-  return `${podNamePrefix}${vpc}/${name}/${host}/${containerId}`;
+/** Key of the record that gives a pod a name: one for each interface, so that two pods of one name do not undo each other's. */
+export function podNameKey(vpc: string, name: string, host: string, attachment: string): string {
+  return `${podNamePrefix}${vpc}/${name}/${host}/${attachment}`;
 }
 
 /** What all of these keys begin with. */
@@ -88,7 +88,7 @@ class NameBuilder implements VpcNames {
 export function reverseLabels(address: AddressHex): readonly string[] {
   const octets = octetsOf(address);
   if (isIpv4(octets)) return [...[...ipv4Octets(octets)].reverse().map(String), 'in-addr', 'arpa'];
-  return [...[...address].reverse(), 'ip6', 'arpa'];
+  return [...address.split('').reverse(), 'ip6', 'arpa'];
 }
 
 /** The address that such a name stands for; undefined when it is none, or stands for a range. */
