@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Pod } from '../../examples/overlay/pod.ts';
+import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
+import type { ResourceReport } from '../../src/overlay-host/resource-operations.ts';
+
+/** Networks made by commands at two hosts without a restart: what one host is told the other has too. */
+
+const skip = skipWithoutDaemons();
+const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const patienceMs = 10_000;
+
+let rig: DaemonRig;
+
+before(async () => {
+  if (skip === false) rig = await DaemonRig.start({ prefix: 'cvcat', hosts: 2, vpcs: [] });
+});
+after(async () => {
+  await rig?.[Symbol.asyncDispose]();
+});
+
+interface Answer {
+  readonly status: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** `van` with the daemon of a host. */
+function van(host: number, line: string, input?: string): Promise<Answer> {
+  return new Promise((resolve) => {
+    const parameters = [program, ...line.split(' '), '-c', rig.host(host).configuration];
+    const child = execFile(process.execPath, parameters, (failure, out, error) => {
+      resolve({ status: failure === null ? 0 : Number(failure.code), out, error });
+    });
+    child.stdin?.end(input ?? '');
+  });
+}
+
+async function done(host: number, line: string, input?: string): Promise<string> {
+  const { status, out, error } = await van(host, line, input);
+  assert.equal(status, 0, `van ${line}: ${error}\n${rig.logs()}`);
+  return out;
+}
+
+/** All resources as a host has them; `[kind, name]` finds one. */
+async function known(host: number): Promise<readonly ResourceReport[]> {
+  return JSON.parse(await done(host, 'overlay get -o json')) as ResourceReport[];
+}
+
+async function find(host: number, kind: string, name: string): Promise<ResourceReport | undefined> {
+  return (await known(host)).find((report) => report.kind === kind && report.metadata.name === name);
+}
+
+const pods: Pod[] = [];
+
+test('a VPC made at one host, its subnet at the other: pods of both reach each other', { skip }, async () => {
+  assert.match(await done(1, 'vpc create red --prefix 10.0.0.0/8'), /VPC "red" is created, with VNI 4097\./);
+  assert.ok(await within(patienceMs, async () => (await find(2, 'VPC', 'red')) !== undefined));
+  assert.match(await done(2, 'subnet create front --vpc red --prefix 10.0.0.0/24 --fixed 10.0.0.128/25'), /is created: 10\.0\.0\.0\/24/);
+  assert.ok(await within(patienceMs, async () => (await find(1, 'Subnet', 'front')) !== undefined));
+  assert.equal((await find(1, 'Subnet', 'front'))?.status.id, 2 * 4096 + 1, 'a number of the host that wrote it');
+  pods.push(await rig.add(1, 'red', 'front'), await rig.add(2, 'red', 'front'));
+  assert.ok(await rig.reaches(pods[0]!, pods[1]!.address), rig.logs());
+  assert.ok(await rig.reaches(pods[1]!, pods[0]!.address), rig.logs());
+  assert.ok(await within(patienceMs, async () => (await find(1, 'Subnet', 'front'))?.status.hosts?.length === 2));
+});
+
+test('what cannot be is refused, with the option and what to do', { skip }, async () => {
+  for (const [line, message] of [
+    ['vpc create red --prefix 11.0.0.0/8', /NAME: is there already/],
+    ['vpc create broken --prefix 10.0.0.1/8', /--prefix: has bits behind its length 8[\s\S]*write 10\.0\.0\.0\/8/],
+    ['vpc create green --prefix 10.9.0.0/16 --peer red', /--peer: 10\.9\.0\.0\/16 overlaps an address range of VPC 'red'/],
+    ['subnet create out --vpc red --prefix 11.0.0.0/24', /--prefix: 11\.0\.0\.0\/24 is not inside of 10\.0\.0\.0\/8/],
+    ['subnet create over --vpc red --prefix 10.0.0.0/25', /--prefix: overlaps subnet 'front'/],
+    ['subnet create lost --vpc blue --prefix 10.0.0.0/24', /--vpc: there is no VPC 'blue'/],
+    ['subnet delete front', /pods are in it, at host1, host2/],
+    ['vpc delete red', /Subnet front would be left without it/],
+    ['vpc delete blue', /VPC 'blue': does not exist[\s\S]*there is red/],
+  ] as const) {
+    const { status, error } = await van(1, line);
+    assert.notEqual(status, 0, line);
+    assert.match(error, message, line);
+  }
+  const file =
+    '---\napiVersion: caravan.dev/v1alpha1\nkind: Subnet\nmetadata: {name: over}\nspec:\n  vpc: red\n  prefixes: [10.0.0.0/25]\n';
+  assert.match((await van(1, 'overlay apply -f -', file)).error, /standard input:7: spec\.prefixes\[0\]: overlaps subnet 'front'/);
+  assert.deepEqual(
+    (await known(1)).map(({ metadata }) => metadata.name),
+    ['red', 'front'],
+    'nothing of it was written',
+  );
+});
+
+test('a daemon that starts again knows what it knew, and hears what it missed', { skip }, async () => {
+  await rig.host(2).stop('SIGKILL');
+  await done(1, 'vpc create blue --prefix 10.0.0.0/8 --vni 77');
+  await done(1, 'subnet create blue-front --vpc blue --prefix 10.0.0.0/24');
+  await rig.host(2).start();
+  await rig.connected();
+  assert.ok(await within(patienceMs, async () => (await find(2, 'Subnet', 'blue-front')) !== undefined));
+  const other = await rig.add(2, 'blue', 'blue-front');
+  assert.ok(await rig.reaches(pods[1]!, pods[0]!.address), rig.logs());
+  await rig.delete(other);
+  await done(2, 'subnet delete blue-front');
+});
+
+test('one name at two hosts at once: one of them counts, at both', { skip }, async () => {
+  const answers = await Promise.all([
+    van(1, 'vpc create twice --prefix 172.16.0.0/12 --vni 1001'),
+    van(2, 'vpc create twice --prefix 192.168.0.0/16 --vni 1002'),
+  ]);
+  assert.ok(answers.some(({ status }) => status === 0));
+  const isEqual = async (): Promise<boolean> => {
+    const [one, other] = [await find(1, 'VPC', 'twice'), await find(2, 'VPC', 'twice')];
+    return one !== undefined && JSON.stringify(one) === JSON.stringify(other);
+  };
+  assert.ok(await within(patienceMs, isEqual));
+  await done(1, 'vpc delete twice');
+  assert.ok(await within(patienceMs, async () => (await find(2, 'VPC', 'twice')) === undefined));
+});
+
+test('an endpoint is made where it says, stays when the daemon starts again, and goes', { skip }, async () => {
+  const namespace = rig.network.makeNamespace('web');
+  const made = await done(2, `endpoint create web --subnet front --netns ${pathOf(namespace)} --address 10.0.0.130 -l app=web`);
+  assert.match(made, /Endpoint "web" is created: 10\.0\.0\.130/);
+  assert.ok(await rig.reaches(pods[0]!, '10.0.0.130'), rig.logs());
+  assert.match(await done(1, 'endpoint status web'), /Status: +Ready[\s\S]*Host: +host2[\s\S]*app=web/);
+
+  await rig.host(2).stop('SIGKILL');
+  await rig.host(2).start();
+  await rig.connected();
+  assert.ok(await rig.reaches(pods[0]!, '10.0.0.130'), rig.logs());
+  const links = (): string => execFileSync('ip', ['-n', namespace, '-br', 'link', 'show'], { encoding: 'utf8' });
+  assert.match(links(), /eth0/);
+
+  const missing = await van(1, 'endpoint create nowhere --subnet front --netns /run/netns/cvcat-is-not-there');
+  assert.notEqual(missing.status, 0);
+  assert.match(missing.error, /'nowhere' is created, and could not be made/);
+  await done(1, 'endpoint delete nowhere');
+
+  await done(1, 'endpoint delete web');
+  assert.ok(await within(patienceMs, () => !links().includes('eth0')), rig.logs());
+  assert.equal(await rig.reaches(pods[0]!, '10.0.0.130', 1000), false);
+});
+
+test('apply and delete by files; endpoints go before their subnet, and it all can come back', { skip }, async () => {
+  const namespace = rig.network.makeNamespace('file');
+  const head = 'apiVersion: caravan.dev/v1alpha1\n';
+  const file = [
+    `${head}kind: VPC\nmetadata: {name: green}\nspec: {prefixes: [10.0.0.0/8]}\n`,
+    `${head}kind: Subnet\nmetadata: {name: small}\nspec: {vpc: green, prefixes: [10.0.0.0/28]}\n`,
+    `${head}kind: Endpoint\nmetadata: {name: one}\nspec: {subnet: small, host: host2, netns: ${pathOf(namespace)}}\n`,
+    `${head}kind: OverlayPolicy\nmetadata: {name: open}\nspec: {vpc: green}\n`,
+  ].join('---\n');
+  const ids: unknown[] = [];
+  for (const host of [1, 2]) {
+    assert.match(
+      await done(host, 'overlay apply -f -', file),
+      /VPC\/green created\nSubnet\/small created\nEndpoint\/one created\nOverlayPolicy\/open created/,
+    );
+    assert.match(await done(host, 'overlay apply -f -', file), /VPC\/green unchanged[\s\S]*OverlayPolicy\/open unchanged/);
+    const isReady = async (): Promise<boolean> => (await find(host, 'Endpoint', 'one'))?.status.addresses !== undefined;
+    assert.ok(await within(patienceMs, isReady), JSON.stringify(await find(host, 'Endpoint', 'one')) + rig.logs());
+    ids.push((await find(host, 'VPC', 'green'))?.status.vni, (await find(host, 'Subnet', 'small'))?.status.id);
+    assert.match(await done(host, 'overlay delete -f -', file), /VPC\/green deleted/);
+    assert.match(await done(host, 'overlay delete -f -', file), /VPC\/green not there/);
+  }
+  assert.equal(new Set(ids).size, 4, 'numbers are not given again at once');
+});
+
+test('a subnet without pods is deleted at all hosts, and then its VPC', { skip }, async () => {
+  for (const pod of pods.splice(0)) await rig.delete(pod);
+  assert.ok(await within(patienceMs, async () => (await find(1, 'Subnet', 'front'))?.status.hosts?.length === 0));
+  await done(1, 'subnet delete front');
+  await done(2, 'vpc delete red');
+  assert.ok(await within(patienceMs, async () => (await find(1, 'VPC', 'red')) === undefined));
+  assert.match((await rig.refused(1, 'red', 'front')) ?? 'added', /there is no VPC red/);
+  assert.equal(await done(2, 'vpc status'), await done(1, 'vpc status'));
+});
