@@ -28,7 +28,7 @@ export const featureSentences: Readonly<Record<string, FeatureSentence>> = {
   },
   'xdp-native-veth': {
     description: 'Virtual links take native XDP',
-    remedy: 'Use Linux 4.19 or newer; it is needed where the uplink is a veth or the agent is XDP.',
+    remedy: 'Use Linux 4.19 or newer; it is needed for "transit: xdp" where the uplink is a veth, and for "agent: xdp".',
   },
   'xdp-frags': { description: 'XDP can take frames of several pages' },
   'array-of-maps': { description: 'Tables of owners can be replaced as a whole' },

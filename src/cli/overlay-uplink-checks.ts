@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { WeatherError } from '../base/errors.ts';
 import type { WithVeth } from '../kernel/bpf/features.ts';
 import { addressText, macText } from '../kernel/netlink/ip-address.ts';
@@ -10,6 +11,7 @@ import { createNamedNamespace, deleteNamedNamespace, inNamespace } from '../kern
 import { resolveNextHop } from '../kernel/netlink/next-hop.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { findUplink, type Uplink } from '../kernel/netlink/uplink.ts';
+import { usualPlace } from '../overlay-host/uplink-transit.ts';
 import { type HostCheck, failed, skipped } from './host-check.ts';
 
 /** Outer headers of 50 octets, and 32 kept free for options. */
@@ -26,7 +28,7 @@ const descriptions = {
   address: 'That link has an IPv4 address',
   mtu: 'Packets of pods fit into packets of that link',
   nextHop: 'The way to the other hosts is known',
-  checksum: 'Checksums of packets are complete on that link',
+  transit: 'There is a place for packets from other hosts at that link',
   xdp: 'That link takes native XDP',
 } as const;
 
@@ -55,7 +57,7 @@ export async function checkUplink({ uplink: name, peer }: UplinkOptions, attach:
     { code: 'uplink', description: descriptions.uplink, result: 'ok', since: null, seen: found, remedy: null },
     addressCheck(uplink),
     mtuCheck(uplink),
-    ...(link.kind === 'veth' ? [checksumCheck(link.name, readOffloads(calls, socket, link.name).transmitChecksum)] : []),
+    transitCheck(uplink, link.kind === 'veth' && readOffloads(calls, socket, link.name).transmitChecksum),
     await nextHopCheck(socket, uplink, peer),
     name === undefined
       ? skipped(
@@ -89,18 +91,22 @@ function mtuCheck({ link }: Uplink): HostCheck {
     };
   }
   if (link.kind === 'veth' && link.mtu > mostVethXdpMtu) {
-    const remedy = `ip link set ${link.name} mtu ${mostVethXdpMtu}, or less`;
+    const remedy = `Only with "transit: xdp": ip link set ${link.name} mtu ${mostVethXdpMtu}, or less`;
     return { ...check, result: 'warning', seen: `${seen}; a veth takes native XDP up to ${mostVethXdpMtu}`, remedy };
   }
   return { ...check, result: 'ok', seen, remedy: null };
 }
 
-/** A veth leaves checksums to nobody: XDP at its other end would take packets without one. */
-function checksumCheck(linkName: string, isLeftToDevice: boolean): HostCheck {
-  const check = { code: 'uplink-checksum', description: descriptions.checksum, since: null } as const;
-  if (!isLeftToDevice) return { ...check, result: 'ok', seen: 'they are made before a packet gets there', remedy: null };
-  const seen = `${linkName} is a veth, which makes none; the pods of the host at its other end throw away TCP and UDP`;
-  return { ...check, result: 'error', seen, remedy: `ethtool -K ${linkName} tx off` };
+/** Where the daemon puts transit by itself. A veth makes no checksums: XDP at its other end would take packets without one. */
+function transitCheck({ link }: Uplink, isWithoutChecksums: boolean): HostCheck {
+  const { mode, reason } = usualPlace(link, release());
+  const check = { code: 'uplink-transit', description: descriptions.transit, since: null } as const;
+  const remedy = `ethtool -K ${link.name} tx off`;
+  const seen = mode === 'xdp' ? `XDP, or tc if it takes none: ${reason}` : `tc: ${reason}`;
+  if (!isWithoutChecksums) return { ...check, result: 'ok', seen, remedy: null };
+  const loss = 'pods of hosts with "transit: xdp" throw away TCP and UDP that comes from it without checksums';
+  if (mode === 'xdp') return { ...check, result: 'error', seen: `${seen}; ${loss}`, remedy };
+  return { ...check, result: 'ok', seen: `${seen}; ${loss}, unless: ${remedy}`, remedy: null };
 }
 
 /** To the peer, or to the gateway in its place. */
@@ -137,7 +143,7 @@ function xdpCheck({ link }: Uplink, attach: (ifindex: number) => void): HostChec
     return {
       ...failure,
       remedy:
-        `${failure.remedy ?? ''} Generic XDP ("xdpMode: generic") needs nothing of a driver and is slower; it does not work at a veth.`.trim(),
+        `${failure.remedy ?? ''} Nothing has to be done: packets from other hosts are taken by tc then. Generic XDP ("xdpMode: generic") does not work at a veth.`.trim(),
     };
   }
   const seen = `a program was attached to ${link.name} and taken off`;
@@ -148,12 +154,13 @@ function xdpCheck({ link }: Uplink, attach: (ifindex: number) => void): HostChec
 export function filterCheck(program: number): HostCheck {
   const check = {
     code: 'tc-filter',
-    description: 'Programs can be filters of tc, which is how the agent is attached unless told otherwise',
+    description: 'Programs can be filters of tc, which is how the agent is attached unless told otherwise, and transit at virtual links',
   } as const;
   try {
     temporaryVeth((ifindex) => replaceIngressProgram(loadSocketCalls(), ifindex, program, 'caravan-doctor'));
   } catch (error) {
-    const remedy = 'Use a kernel with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF, or write "agent: tcx" into the configuration.';
+    const remedy =
+      'Use a kernel with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF, or write "agent: tcx" and "transit: xdp" into the configuration.';
     return { ...failed(check.code, check.description, error, 'warning'), since: 'Linux 4.5', remedy };
   }
   return { ...check, result: 'ok', since: 'Linux 4.5', seen: 'found', remedy: null };

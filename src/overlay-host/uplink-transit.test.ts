@@ -12,7 +12,7 @@ import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { PinnedLinks } from './pinned-links.ts';
 import { StateStore } from './state-store.ts';
 import { UplinkFeatures } from './uplink-features.ts';
-import { UplinkTransit, type TransitMode } from './uplink-transit.ts';
+import { UplinkTransit, usualPlace, type TransitMode } from './uplink-transit.ts';
 
 const skip = skipWithoutKernel() || false;
 const modes: readonly TransitMode[] = ['tc', 'xdp'];
@@ -56,6 +56,18 @@ test('transit stays when the daemon starts anew, in the same mode or in the othe
   assert.equal(ingressPrograms(calls, near).length, 2);
   transit.remove(near);
   assert.equal(ingressPrograms(calls, near).length, 1, 'a filter of somebody else stays');
+});
+
+test('virtual links get tc where the kernel is new enough, hardware gets XDP', () => {
+  const modeOf = (kind: string | undefined, kernel: string): TransitMode => usualPlace({ kind }, kernel).mode;
+  assert.deepEqual(
+    ['6.18.44-fc', '6.3.0-rc1', '7.0', '6.2.16-generic', '5.19.0'].map((kernel) => modeOf('veth', kernel)),
+    ['tc', 'tc', 'tc', 'xdp', 'xdp'],
+  );
+  assert.deepEqual(
+    [undefined, 'bond', 'bridge', 'tun', 'vlan'].map((kind) => modeOf(kind, '6.18.0')),
+    ['xdp', 'xdp', 'tc', 'tc', 'tc'],
+  );
 });
 
 test('features of the uplink are switched off, remembered and put back', { skip }, async () => {

@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { WeatherError } from '../base/errors.ts';
 import type { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { filterHandles } from '../kernel/netlink/filter-message.ts';
@@ -46,6 +47,19 @@ export function isVirtual({ kind }: Pick<Link, 'kind'>): boolean {
   return kind !== undefined && kind !== bond;
 }
 
+/** Linux 6.3 is the first that strips outer headers of IPv4 from a packet of IPv6 as tc needs it. `kernel`: as `uname -r` has it. */
+export function takesTransitByTc(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 3);
+}
+
+/** What `auto` tries first at this link. */
+export function usualPlace({ kind }: Pick<Link, 'kind'>, kernel: string): TransitPlace {
+  if (!isVirtual({ kind })) return { mode: 'xdp', reason: 'the link is hardware' };
+  if (!takesTransitByTc(kernel)) return { mode: 'xdp', reason: `Linux ${kernel} is older than 6.3, which tc takes` };
+  return { mode: 'tc', reason: `a ${kind} is a virtual link` };
+}
+
 /** The transit program at the uplink: one at a time, and it stays without this process. */
 export class UplinkTransit {
   readonly #options: UplinkTransitOptions;
@@ -62,9 +76,10 @@ export class UplinkTransit {
     if (formerIndex !== undefined && formerIndex !== link.index) this.remove(formerIndex);
     if (mode === 'tc') return this.#byTc(link, 'configured');
     if (mode === 'xdp') return this.#byXdp(link, xdpMode, 'configured');
-    if (isVirtual(link)) return this.#byTc(link, `a ${link.kind} is a virtual link`);
+    const usual = usualPlace(link, release());
+    if (usual.mode === 'tc') return this.#byTc(link, usual.reason);
     try {
-      return this.#byXdp(link, xdpMode, `the link takes ${xdpMode} XDP`);
+      return this.#byXdp(link, xdpMode, usual.reason);
     } catch (error) {
       if (!(error instanceof WeatherError)) throw error;
       return this.#byTc(link, error.message);
@@ -88,6 +103,9 @@ export class UplinkTransit {
 
   #byTc({ index }: TransitChoice['link'], reason: string): TransitPlace {
     const { bpf, calls, links } = this.#options;
+    if (!takesTransitByTc(release())) {
+      throw new WeatherError('kernel-old', `transit at tc needs Linux 6.3, this is ${release()}`, { remedy: 'transit: xdp' });
+    }
     const program = bpf.programDescriptor(this.#options.program('transit_tc'));
     replaceIngressProgram(calls, index, program, filterName, filterHandles.transit);
     links.detach(transitName);
