@@ -11,6 +11,7 @@ import type { MapWrite } from '../overlay/control/plan.ts';
 import { endpointKeyCodec } from '../overlay/layout/endpoint.ts';
 import { maps } from '../overlay/layout/maps.ts';
 import { pathCodec } from '../overlay/layout/path.ts';
+import type { Labels } from '../overlay/resources/resource-types.ts';
 import type { DataPath } from './data-path.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import type { Placement, PlacementRequest, Placements } from './placements.ts';
@@ -105,6 +106,12 @@ export class ControlLoop implements Placements, Disposable {
     this.#options.control.moveOut(requestId, ifindex, monotonicMs());
     this.act();
     return promise;
+  }
+
+  /** The endpoint of a link has these labels from now on; it keeps its addresses. Nothing happens when it has them, or is not there. */
+  relabel(ifindex: number, labels: Labels): void {
+    this.#options.control.relabel(ifindex, labels, monotonicMs());
+    this.act();
   }
 
   async remove(ifindex: number): Promise<void> {

@@ -60,11 +60,20 @@ export class DataPath implements Disposable {
   }
 
   apply(writes: readonly MapWrite[]): void {
-    for (const write of writes) {
+    for (let at = 0; at < writes.length; at++) {
+      const write = writes[at]!;
       if (write.kind === 'put') this.#object.map(write.map).put(write.key, write.value);
       else if (write.kind === 'delete') this.#object.map(write.map).delete(write.key);
-      else if (write.kind === 'swap') this.#object.mapOfMaps(write.map).swap(write.index, write.values);
-      else this.#object.mapOfMaps(write.map).clear(write.index);
+      else if (write.kind === 'clear') this.#object.mapOfMaps(write.map).clear(write.index);
+      else {
+        // Those that stand side by side cost one wait together.
+        const slots: [index: number, values: readonly Uint8Array[]][] = [];
+        for (let next: MapWrite | undefined = write; next?.kind === 'swap' && next.map === write.map; next = writes[++at]) {
+          slots.push([next.index, next.values]);
+        }
+        at--;
+        this.#object.mapOfMaps(write.map).swapAll(slots);
+      }
     }
   }
 

@@ -9,7 +9,7 @@ import type { Attachment } from '../overlay/cni/pod-network.ts';
 import { octetsOf } from '../overlay/control/address.ts';
 import { objectOf } from '../overlay/control/json-reader.ts';
 import { formatAddress } from '../overlay/packet/address.ts';
-import type { EndpointForward, EndpointOffer } from '../overlay/resources/resource-types.ts';
+import type { EndpointForward, EndpointOffer, Labels } from '../overlay/resources/resource-types.ts';
 import type { Endpoint } from '../overlay/resources/tenant-network.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -42,6 +42,8 @@ export interface EndpointKeeperOptions {
   readonly call: (request: Uint8Array) => Promise<CniReply>;
   readonly attachments: () => readonly JournalRecord[];
   readonly check: (key: AttachmentKey, netns: string, attachment: Attachment) => Promise<void>;
+  /** Gives the endpoint of an interface other labels, as it stands. */
+  readonly relabel: (key: AttachmentKey, labels: Labels) => void;
   /** Without it endpoints that name no network namespace are not made. */
   readonly joined: JoinedEndpoints | undefined;
   readonly store: StateStore;
@@ -147,10 +149,11 @@ export class EndpointKeeper implements AsyncDisposable {
       store.set(storePrefix + name, { netns, ifname, wish: wishOf(endpoint) } satisfies Made);
       this.#made.set(name, { netns, ifname, wish: wishOf(endpoint) });
       this.#told.delete(name);
-      await this.#call('ADD', name, { netns, ifname }, configOf(endpoint));
+      await this.#call('ADD', name, { netns, ifname }, { ...configOf(endpoint), caravan: { labels: endpoint.labels } });
       attachment = this.#attachmentOf(name);
       log.info('an endpoint was made', { endpoint: name, addresses: attachment?.addresses.map(({ address }) => address) });
     }
+    this.#options.relabel({ containerId: containerPrefix + name, ifname }, endpoint.labels);
     const addresses = attachment?.addresses.map(({ address }) => address.split('/')[0] ?? '') ?? [];
     const placed = { host: hostName, addresses, mac: attachment?.container.mac ?? '' };
     const ports = JSON.stringify({ forward, offer });
@@ -204,8 +207,8 @@ export class EndpointKeeper implements AsyncDisposable {
   }
 }
 
-/** The configuration of its interface. */
-function configOf({ vpc, subnet, addresses, mac, labels }: Endpoint): object {
+/** The configuration of its interface, without the labels, which may change. */
+function configOf({ vpc, subnet, addresses, mac }: Endpoint): object {
   return {
     vpc,
     subnet,
@@ -213,7 +216,6 @@ function configOf({ vpc, subnet, addresses, mac, labels }: Endpoint): object {
       ips: addresses.map((address) => formatAddress(octetsOf(address))),
       ...(mac === undefined ? {} : { mac: mac.replaceAll(/(..)(?=.)/g, '$1:') }),
     },
-    caravan: { labels },
   };
 }
 

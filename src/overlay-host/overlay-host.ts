@@ -402,6 +402,10 @@ export class OverlayHost implements AsyncDisposable {
         call: (request) => service.handle(request),
         attachments: () => service.records(),
         check: (key, netns, attachment) => network.check(key, netns, attachment),
+        relabel: (key, labels) => {
+          const found = links.find(key);
+          if (found !== undefined) loop.relabel(found.index, labels);
+        },
         joined: stack.use(new HostJoinedEndpoints({ calls, internet, hostId: self.hostId, nowMs: monotonicMs, log: log.child('joined') })),
         store,
         record,

@@ -304,6 +304,13 @@ export class HostControl {
     this.#flush(nowMs);
   }
 
+  /** The endpoint keeps its addresses and its connections, as far as policies allow. */
+  relabel(ifindex: number, labels: Labels, nowMs: number): void {
+    const endpoint = this.#endpoints.get(ifindex);
+    if (endpoint !== undefined) this.#endpoints.relabel(ifindex, this.identityFor(endpoint.subnetId, labels), nowMs);
+    this.#flush(nowMs);
+  }
+
   /** `done` follows with the ticket for the other host. */
   moveOut(requestId: number, ifindex: number, nowMs: number): void {
     this.#endpoints.moveOut(requestId, ifindex, nowMs);

@@ -107,6 +107,10 @@ export class LocalEndpoints {
     return this.#leaving.has(ifindex);
   }
 
+  get(ifindex: number): LocalEndpoint | undefined {
+    return this.#endpoints.get(ifindex);
+  }
+
   at(vni: number, address: AddressHex): LocalEndpoint | undefined {
     return this.#byAddress.get(keyOf(vni, address));
   }
@@ -159,6 +163,18 @@ export class LocalEndpoints {
     this.#waiting.set(requestId, waiting);
     this.#tryAtMs = Math.min(this.#tryAtMs, nowMs + tryAgainMs);
     return undefined;
+  }
+
+  /** The endpoint has other labels. Owners are told; other hosts hear of it with the next packets that tell where it is. */
+  relabel(ifindex: number, identity: number, nowMs: number): void {
+    const endpoint = this.#endpoints.get(ifindex);
+    if (endpoint === undefined || endpoint.identity === identity || this.#leaving.has(ifindex)) return;
+    const relabelled = { ...endpoint, identity };
+    this.#write(relabelled);
+    const { announcer } = this.#options;
+    for (const address of endpoint.addresses) {
+      for (const owner of announcer.ownersOf(endpoint.vni, address)) announcer.put(owner, relabelled, address, nowMs, () => {});
+    }
   }
 
   /** The endpoint is gone. */
