@@ -16,8 +16,12 @@ const slot = slotOf(7, blockKey(block));
 
 /** Tables in which the members of an epoch are the owners of every slot. */
 function tablesOf(...members: readonly (readonly [number, number])[]): Tables {
+  return tablesWith([subnet], members);
+}
+
+function tablesWith(subnets: readonly SubnetSpec[], members: readonly (readonly [number, number])[]): Tables {
   const epochs = members.map((pair, at) => ({ epoch: at + 1, members: pair }));
-  return new Tables({ hosts: [], subnets: [subnet], epochs }, (_, [first = 0, second = 0]) =>
+  return new Tables({ hosts: [], subnets, epochs }, (_, [first = 0, second = 0]) =>
     Array.from({ length: ownerSlots }, () => ({ first, second })),
   );
 }
@@ -150,4 +154,19 @@ test('an owner that was none for an epoch does not trust what it knew', () => {
   grantors.at(1).setTables(tablesOf([1, 2], [3, 4], [1, 2]), nobodyGone);
   assert.equal(grantors.ask(1, 9, 3, 'renew'), 'later');
   assert.ok(slot >= 0 && slot < ownerSlots);
+});
+
+test('what was leased in a subnet that is gone is free in the next one with the same addresses', () => {
+  const next: SubnetSpec = { ...subnet, subnetId: 2 };
+  for (const between of [[[]], []] as const) {
+    const grantors = new Grantors();
+    const grantor = grantors.at(1);
+    grantor.setTables(tablesOf([1, 2]), nobodyGone);
+    assert.equal(grantors.ask(1, 5, 1), 'agreed');
+    assert.equal(grantors.ask(1, 6, 1), 'held');
+    for (const subnets of between) grantor.setTables(tablesWith(subnets, [[1, 2]]), nobodyGone);
+    grantor.setTables(tablesWith([next], [[1, 2]]), nobodyGone);
+    assert.equal(grantors.ask(1, 6, 1), 'agreed');
+    assert.equal(grantors.restart(1).size, 2, 'one lease, one slot');
+  }
 });
