@@ -95,7 +95,10 @@ export class TenantCompiler {
   identityFor(vni: number, labels: Labels): { readonly identity: number; readonly record: WantedRecord } | undefined {
     this.#readCatalog();
     const vpc = this.#vpcOf.get(vni);
-    return vpc === undefined ? undefined : this.#book.identityFor(vpc, labels);
+    const found = vpc === undefined ? undefined : this.#book.identityFor(vpc, labels);
+    // The endpoint's rules are compiled before its port is written, which is sooner than the catalog has it.
+    if (found !== undefined) this.#recordChanged(found.record.key, found.record.value);
+    return found;
   }
 
   /** Labels of an endpoint of this VPC. */
