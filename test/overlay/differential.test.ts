@@ -11,6 +11,7 @@ import { after, test } from 'node:test';
 import type { BpfObject, TestRun } from '../../src/overlay/kernel.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import type { FlowState } from '../../src/overlay/layout/policy.ts';
+import type { Translation } from '../../src/overlay/layout/translation.ts';
 import { agent } from '../../src/overlay/model/agent.ts';
 import type { Outcome } from '../../src/overlay/model/run.ts';
 import type { Tables } from '../../src/overlay/model/tables.ts';
@@ -24,6 +25,7 @@ import { projectFolder } from '../source-files.ts';
 import { KernelTables } from './kernel-tables.ts';
 import { randomPodFrame, randomUnderlayFrame } from './random-packet.ts';
 import { knownFlows, withRandomPolicies } from './random-policies.ts';
+import { knownTranslations, withRandomServices } from './random-services.ts';
 import { podIfindex, randomTables, vnis } from './random-tables.ts';
 
 const skip = skipWithoutKernel();
@@ -115,6 +117,7 @@ for (const subject of subjects) {
     for (let at = 0; at < packets; at++) {
       if (tables === undefined || at % packetsPerTables === 0) {
         tables = withRandomPolicies(random, randomTables(random, devices, process.hrtime.bigint()), vnis);
+        tables = withRandomServices(random, tables, vnis);
         kernelTables.write(tables);
         kernelTables.takeCounts();
         kernelTables.takeEvents();
@@ -127,6 +130,11 @@ for (const subject of subjects) {
         knownFlows(random, tables, nowNs, (given) => subject.model(given, frame, nowNs)),
         kernelTables,
       );
+      tables = withTranslations(
+        tables,
+        knownTranslations(random, tables, nowNs, (given) => subject.model(given, frame, nowNs)),
+        kernelTables,
+      );
       const expected = subject.model(tables, frame, nowNs);
       // Only a redirect to the interface that the model names can succeed, for the kernel does not tell which one it was.
       const { verdict } = expected;
@@ -135,13 +143,21 @@ for (const subject of subjects) {
       const paths = kernelTables.readPaths();
       const where = { program: subject.program, seed, at, frame };
       const flows = kernelTables.policies.readFlows();
-      compare(where, expected, actualOf(subject, run, kernelTables), { tables, paths, flows, nowNs });
+      const translations = kernelTables.services.readTranslations();
+      compare(where, expected, actualOf(subject, run, kernelTables), { tables, paths, flows, translations, nowNs });
       for (const { reason } of expected.counts) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       tables = { ...tables, paths, fragments: kernelTables.services.readFragments() };
+      if (tables.services !== undefined) tables = { ...tables, services: { ...tables.services, translations } };
       if (tables.policy !== undefined) tables = { ...tables, policy: { ...tables.policy, flows } };
     }
     context.diagnostic([...reasons].map(([reason, count]) => `${reason} ${count}`).join(', '));
   });
+}
+
+function withTranslations(tables: Tables, known: ReadonlyMap<string, Translation>, kernelTables: KernelTables): Tables {
+  if (tables.services === undefined || known.size === 0) return tables;
+  kernelTables.services.putTranslations(known);
+  return { ...tables, services: { ...tables.services, translations: new Map([...tables.services.translations, ...known]) } };
 }
 
 function withFlows(tables: Tables, known: ReadonlyMap<string, FlowState>, kernelTables: KernelTables): Tables {
@@ -170,7 +186,13 @@ function compare(
   where: { program: string; seed: number; at: number; frame: Uint8Array },
   expected: Outcome,
   actual: Actual,
-  after: { tables: Tables; paths: ReadonlyMap<string, Path>; flows: ReadonlyMap<string, FlowState>; nowNs: bigint },
+  after: {
+    tables: Tables;
+    paths: ReadonlyMap<string, Path>;
+    flows: ReadonlyMap<string, FlowState>;
+    translations: ReadonlyMap<string, Translation>;
+    nowNs: bigint;
+  },
 ): void {
   const verdict = expected.verdict.kind;
   const bytes = where.frame.length;
@@ -181,6 +203,7 @@ function compare(
     events: expected.events.map((event) => JSON.stringify(event)),
     paths: pathTexts(new Map([...after.tables.paths, ...expected.paths]), after.nowNs),
     flows: flowTexts(new Map([...(after.tables.policy?.flows ?? []), ...expected.flows]), after.nowNs),
+    translations: translationTexts(new Map([...(after.tables.services?.translations ?? []), ...expected.translations]), after.nowNs),
   };
   const got = {
     verdict: actual.verdict,
@@ -189,6 +212,7 @@ function compare(
     events: actual.events,
     paths: pathTexts(after.paths, after.nowNs),
     flows: flowTexts(after.flows, after.nowNs),
+    translations: translationTexts(after.translations, after.nowNs),
   };
   const about = `${where.program}, seed ${where.seed}, packet ${where.at}: ${hex(where.frame)}`;
   assert.deepEqual(got, wanted, about);
@@ -213,6 +237,17 @@ function flowTexts(flows: ReadonlyMap<string, FlowState>, nowNs: bigint): string
   return [...flows]
     .map(([name, { usedNs, ...rest }]) => `${name} ${JSON.stringify(rest)} ${nowNs - usedNs < slackNs ? 'fresh' : String(usedNs)}`)
     .sort();
+}
+
+/** One line a translation, as for flows; undefined: it was taken out. */
+function translationTexts(translations: ReadonlyMap<string, Translation | undefined>, nowNs: bigint): string[] {
+  const lines: string[] = [];
+  for (const [name, translation] of translations) {
+    if (translation === undefined) continue;
+    const { usedNs, address, ...rest } = translation;
+    lines.push(`${name} ${hex(address)} ${JSON.stringify(rest)} ${nowNs - usedNs < slackNs ? 'fresh' : String(usedNs)}`);
+  }
+  return lines.sort();
 }
 
 function hex(octets: Uint8Array): string {

@@ -62,6 +62,12 @@ export class KernelServices {
     );
   }
 
+  putTranslations(translations: ReadonlyMap<string, Translation>): void {
+    const { key, value, name } = maps.translations;
+    const map = this.#object.map(name);
+    for (const [of, translation] of translations) map.put(key.encode(flowKeyOf(of)), value.encode(translation));
+  }
+
   /** By `flowName`. */
   readTranslations(): Map<string, Translation> {
     if (this.#written === none) return new Map();
