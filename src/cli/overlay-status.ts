@@ -21,7 +21,8 @@ export const command: Command = {
   },
 };
 
-function formatStatus({ host, hostId, generation, epoch, uplink, connected, endpoints, counters, sizes }: OverlayStatus): string {
+function formatStatus(status: OverlayStatus): string {
+  const { host, hostId, generation, epoch, uplink, connected, endpoints, services, problems, counters, sizes } = status;
   const fields = formatFields([
     ['Host', `${host} (${hostId}), generation ${generation}, epoch ${epoch}`],
     ['Uplink', `${uplink.name}, MTU ${uplink.mtu}`],
@@ -30,18 +31,27 @@ function formatStatus({ host, hostId, generation, epoch, uplink, connected, endp
     ['Directory', `${sizes.directory} entries of which this host is an owner`],
   ]);
   const pods = formatTable(
-    ['VNI', 'ADDRESSES', 'MAC', 'IFINDEX', 'GENERATION'],
-    endpoints.map(({ vni, addresses, mac, ifindex, generation: placed }) => [
+    ['VNI', 'ADDRESSES', 'MAC', 'IFINDEX', 'GENERATION', 'LABELS'],
+    endpoints.map(({ vni, addresses, mac, ifindex, generation: placed, labels }) => [
       String(vni),
       addresses.join(', '),
       mac.replaceAll(/(..)(?=.)/g, '$1:'),
       String(ifindex),
       String(placed),
+      Object.entries(labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(','),
     ]),
+  );
+  const backends = formatTable(
+    ['VPC', 'SERVICE', 'BACKENDS', 'DRAINING'],
+    services.map(({ vpc, name, ready, draining }) => [vpc, name, String(ready), String(draining)]),
   );
   const packets = formatTable(
     ['VNI', 'PACKETS', 'OCTETS', 'WHAT'],
     counters.map(({ vni, packets: count, bytes, reason }) => [String(vni), String(count), String(bytes), reason]),
   );
-  return `${fields}\n${pods}\n${packets}`;
+  const served = services.length === 0 ? '' : `${backends}\n`;
+  const missing = problems.map((problem) => `${problem}\n`).join('');
+  return `${fields}\n${pods}\n${served}${missing}${packets}`;
 }

@@ -3,6 +3,7 @@ import type { LocalEndpoint } from '../overlay/control/host-maps.ts';
 import { octetsOf } from '../overlay/control/address.ts';
 import type { HostControl } from '../overlay/control/host-control.ts';
 import { formatAddress } from '../overlay/packet/address.ts';
+import type { Labels } from '../overlay/resources/resource-types.ts';
 import type { DataPath } from './data-path.ts';
 import type { TransitPlace } from './uplink-transit.ts';
 
@@ -19,7 +20,11 @@ export interface OverlayStatus {
   /** Calls made to other hosts, by type. */
   readonly calls: Readonly<Record<string, number>>;
   /** Addresses as text. */
-  readonly endpoints: readonly LocalEndpoint[];
+  readonly endpoints: readonly (LocalEndpoint & { readonly labels: Labels })[];
+  /** How many backends they have at all hosts that live. */
+  readonly services: readonly { readonly vpc: string; readonly name: string; readonly ready: number; readonly draining: number }[];
+  /** Services and policies that have no room in the maps. */
+  readonly problems: readonly string[];
   readonly counters: readonly { readonly vni: number; readonly reason: string; readonly packets: number; readonly bytes: number }[];
 }
 
@@ -45,7 +50,15 @@ export function overlayStatus({ host, generation, uplink, connected, control, da
     endpoints: [...control.endpoints].map((endpoint) => ({
       ...endpoint,
       addresses: endpoint.addresses.map((address) => formatAddress(octetsOf(address))),
+      labels: control.labelsOf(endpoint),
     })),
+    services: Array.from(control.services, ({ vpc, name, ready, draining }) => ({
+      vpc,
+      name,
+      ready: ready.length,
+      draining: draining.length,
+    })),
+    problems: control.tenantProblems,
     counters: dataPath
       .counters()
       .map(({ vni, reason, packets, bytes }) => ({ vni, reason: reasonName(reason), packets: Number(packets), bytes: Number(bytes) }))

@@ -32,6 +32,12 @@ export interface WantedRecord {
   readonly value: unknown;
 }
 
+/** For those who look. */
+export interface ServiceBackends extends Backends {
+  readonly vpc: string;
+  readonly name: string;
+}
+
 /** Records of services that have changed, and those in their place. */
 export interface ServiceChanges {
   readonly before: MapContents;
@@ -234,6 +240,13 @@ export class ServiceCompiler {
     const cleared = [...tablesBefore.keys()].filter((tableId) => !swaps.has(tableId));
     for (const [tableId, { generation }] of tablesBefore) if (swaps.get(tableId)?.generation === generation) swaps.delete(tableId);
     return { before, after, swaps, cleared };
+  }
+
+  /** Each service with the backends that this host believes in. */
+  *backends(): Iterable<ServiceBackends> {
+    for (const { service } of this.#services.values()) {
+      yield { vpc: service.vpc, name: service.name, ...this.#backendsOf(nameOf(service)) };
+    }
   }
 
   /** All records of all services, as compiled last. */

@@ -9,7 +9,7 @@ import type { Policy, Service } from '../resources/tenant-network.ts';
 import { LabelBook } from './label-book.ts';
 import { LocalMembers, type Member } from './local-members.ts';
 import { PolicyCompiler, type PolicyVpc } from './policy-compiler.ts';
-import { ServiceCompiler, type WantedRecord } from './service-compiler.ts';
+import { ServiceCompiler, type ServiceBackends, type WantedRecord } from './service-compiler.ts';
 import type { ServiceTable } from './service-records.ts';
 
 /** What the compiler reads of resources: VPCs with their numbers, and what is in them. */
@@ -76,6 +76,10 @@ export class TenantCompiler {
       (name) => `policies of ${name}: there is no room for the rules, so nothing is allowed`,
     );
     return [...services, ...policies];
+  }
+
+  services(): Iterable<ServiceBackends> {
+    return this.#services.backends();
   }
 
   /** Bits of `subnetFlag`: whether the VPC has services and policies. */

@@ -1,6 +1,6 @@
 import type { WeatherError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import type { WantedRecord } from '../compiler/service-compiler.ts';
+import type { ServiceBackends, WantedRecord } from '../compiler/service-compiler.ts';
 import { TenantCompiler, type ChangingCatalog, type TenantResources } from '../compiler/tenant-compiler.ts';
 import { endpointCodec, endpointKeyCodec, endpointKind } from '../layout/endpoint.ts';
 import type { RelayedEvent } from '../layout/event.ts';
@@ -286,6 +286,11 @@ export class HostControl {
   /** Labels of an endpoint here, as the catalog has them. */
   labelsOf({ vni, identity }: LocalEndpoint): Labels {
     return this.#tenants.labelsOf(vni, identity);
+  }
+
+  /** Services of all VPCs, with the backends that are alive as far as this host knows. */
+  get services(): Iterable<ServiceBackends> {
+    return this.#tenants.services();
   }
 
   /** Services and policies that have no room. */
