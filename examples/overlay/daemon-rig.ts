@@ -35,22 +35,29 @@ export interface RigOptions {
   readonly vpcs: readonly object[];
   /** Hosts of the overlay whose daemons somebody else runs, behind the switch; their numbers follow. */
   readonly others?: readonly HostNamespace[];
+  /** Of a daemon. */
+  readonly startTimeoutMs?: number;
+  /** What the network needs beside hosts and switch, before the daemons start. */
+  readonly prepare?: (network: DemoNetwork) => Promise<void>;
 }
 
 export class DaemonRig implements AsyncDisposable {
   readonly #folder: string;
   readonly #vpcs: readonly object[];
   readonly #others: readonly HostNamespace[];
+  readonly #startTimeout: { readonly startTimeoutMs?: number };
   readonly #plugin = new Plugin(pluginOf(project));
   readonly #pingers: Pinger[] = [];
-  readonly #pods: Pod[] = [];
   readonly network: DemoNetwork;
   readonly sockets: PodSockets = new PodSockets(loadSocketCalls());
   readonly tcp: PodTcp = new PodTcp(loadSocketCalls());
   readonly hosts: DemoHost[] = [];
+  /** When the plugin was started for the pod that was added last. */
+  lastAddMs = 0;
   #named = 0;
 
-  private constructor(folder: string, { prefix, vpcs, others = [] }: RigOptions) {
+  private constructor(folder: string, { prefix, vpcs, others = [], startTimeoutMs }: RigOptions) {
+    this.#startTimeout = startTimeoutMs === undefined ? {} : { startTimeoutMs };
     this.#folder = folder;
     this.#others = others;
     this.#vpcs = vpcs;
@@ -65,7 +72,7 @@ export class DaemonRig implements AsyncDisposable {
   static async start(options: RigOptions): Promise<DaemonRig> {
     const rig = new DaemonRig(await mkdtemp(join(tmpdir(), 'caravan-rig-')), options);
     try {
-      await rig.#start(options.hosts, options.members ?? options.hosts);
+      await rig.#start(options);
     } catch (error) {
       await rig[Symbol.asyncDispose]();
       throw error;
@@ -92,9 +99,8 @@ export class DaemonRig implements AsyncDisposable {
   ): Promise<Pod> {
     const name = `p${++this.#named}`;
     const namespace = this.network.makeNamespace(name);
-    const pod = await this.#plugin.add({ name, namespace, host: this.host(hostNumber), vpc, subnet }, wanted, labels);
-    this.#pods.push(pod);
-    return pod;
+    this.lastAddMs = performance.now();
+    return this.#plugin.add({ name, namespace, host: this.host(hostNumber), vpc, subnet }, wanted, labels);
   }
 
   /** Writes resources at a host, for all of them. */
@@ -194,8 +200,9 @@ export class DaemonRig implements AsyncDisposable {
     if (!(await within(timeoutMs, isConnected))) throw new Error(`the daemons are not connected:\n${this.logs()}`);
   }
 
-  async #start(count: number, members: number): Promise<void> {
+  async #start({ hosts: count, members = count, prepare }: RigOptions): Promise<void> {
     await this.network.build(count);
+    await prepare?.(this.network);
     const all = [...this.network.hosts, ...this.#others];
     await makeTrust(join(this.#folder, 'trust'), all.map(siteName));
     const first = [...this.network.hosts.slice(0, members), ...this.#others];
@@ -205,7 +212,7 @@ export class DaemonRig implements AsyncDisposable {
   }
 
   #make(namespace: HostNamespace, all: readonly HostNamespace[]): void {
-    this.hosts.push(new DemoHost({ namespace, all, folder: this.#folder, project, vpcs: this.#vpcs }));
+    this.hosts.push(new DemoHost({ namespace, all, folder: this.#folder, project, vpcs: this.#vpcs, ...this.#startTimeout }));
   }
 }
 

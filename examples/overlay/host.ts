@@ -9,6 +9,7 @@ import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import type { OverlayStatus } from '../../src/overlay-host/overlay-status.ts';
 import type { AgentMode } from '../../src/overlay-host/pod-agents.ts';
+import type { TransitMode } from '../../src/overlay-host/uplink-transit.ts';
 import type { HostNamespace } from './network.ts';
 
 export interface HostOptions {
@@ -20,15 +21,18 @@ export interface HostOptions {
   readonly vpcs: readonly object[];
   /** How frames of pods are taken; the daemon's default when absent. */
   readonly agent?: AgentMode;
+  readonly startTimeoutMs?: number;
 }
 
 /** What may be another one at the next start. */
 export interface HostChanges {
   readonly all: readonly HostNamespace[];
   readonly epoch: number;
+  /** Where packets from other hosts are taken; the daemon's default when absent. */
+  readonly transit: TransitMode;
 }
 
-const startTimeoutMs = 20_000;
+const usualStartTimeoutMs = 20_000;
 const controlPort = 45_710;
 
 export function siteName(host: HostNamespace): string {
@@ -66,6 +70,11 @@ export class DemoHost {
     return this.#options.namespace.number;
   }
 
+  /** Of its daemon's process. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   /** Of its daemon, and of the commands that ask it. */
   get configuration(): string {
     return join(this.#folder, 'overlay.yaml');
@@ -74,7 +83,7 @@ export class DemoHost {
   /** The daemon begins with what it was given before, but for `changes`. */
   async start(changes: Partial<HostChanges> = {}): Promise<void> {
     this.#options = { ...this.#options, ...changes };
-    const { namespace, all, folder, vpcs, agent, epoch } = this.#options;
+    const { namespace, all, folder, vpcs, agent, epoch, transit, startTimeoutMs = usualStartTimeoutMs } = this.#options;
     await mkdir(this.#folder, { recursive: true });
     const configuration = {
       host: this.name,
@@ -88,6 +97,7 @@ export class DemoHost {
       vpcs,
       ...(agent === undefined ? {} : { agent }),
       ...(epoch === undefined ? {} : { epoch }),
+      ...(transit === undefined ? {} : { transit }),
     };
     await writeFile(this.configuration, stringify(configuration));
     const before = this.log().length;
