@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import type { Server, Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+import type { Pod } from '../../examples/overlay/pod.ts';
+
+/** Policies of a VPC, through real daemons and programs: two hosts, and pods that may and may not. */
+
+const skip = skipWithoutDaemons();
+const run = promisify(execFile);
+const red = 91;
+const subnet = (name: string, id: number): object => ({ name, id, ipv4: `10.0.${id}.0/24`, ipv6: `fd00:0:0:${id}::/64` });
+const vpcs = [{ name: 'red', vni: red, subnets: [subnet('front', 1), subnet('back', 2)] }];
+const open = 8080;
+const closed = 9090;
+const patienceMs = 20_000;
+
+let rig: DaemonRig;
+const servers: Server[] = [];
+const sockets: Socket[] = [];
+let web: Pod;
+/** At the host of `web` and at the other one, there in the other subnet. */
+let friends: readonly Pod[];
+let strangers: readonly Pod[];
+
+before(async () => {
+  if (skip !== false) return;
+  rig = await DaemonRig.start({ prefix: 'cvpol', hosts: 2, vpcs });
+  web = await serve('web', 1, 'front');
+  friends = [await serve('friend', 1, 'front'), await serve('friend', 2, 'back')];
+  strangers = [await serve('stranger', 1, 'front'), await serve('stranger', 2, 'back')];
+});
+after(async () => {
+  for (const socket of sockets) socket.destroy();
+  for (const server of servers) server.close();
+  await rig?.[Symbol.asyncDispose]();
+});
+
+/** A pod that sends back what it gets, at two ports. */
+async function serve(app: string, host: number, where: string): Promise<Pod> {
+  const pod = await rig.addLabelled({ app }, host, 'red', where);
+  const echo = (socket: Socket): void => void sockets.push(socket.on('error', () => undefined).on('data', (data) => socket.write(data)));
+  for (const port of [open, closed]) {
+    servers.push(await rig.tcp.listen(pod.namespace, port, echo), await rig.tcp.listen(pod.namespace, port, echo, pod.ipv6));
+  }
+  return pod;
+}
+
+/** Whether a connection is made before its SYN is sent a second time. */
+async function connects(from: Pod, to: string, port: number): Promise<boolean> {
+  const connect = ['timeout', '0.8', 'bash', '-c', `exec 3<>/dev/tcp/${to}/${port}`];
+  return run('ip', ['netns', 'exec', from.namespace, ...connect]).then(
+    () => true,
+    () => false,
+  );
+}
+
+const both = ({ address, ipv6 }: Pod): string[] => [address, ipv6];
+
+async function expectReach(from: readonly Pod[], to: Pod, port: number, expected: boolean): Promise<void> {
+  for (const pod of from) {
+    for (const address of both(to)) {
+      assert.ok(
+        await within(patienceMs, async () => (await connects(pod, address, port)) === expected),
+        `${pod.name} ${address} ${rig.logs()}`,
+      );
+    }
+  }
+}
+
+const policy = (name: string, spec: object): { kind: string; name: string; spec: object } => ({
+  kind: 'OverlayPolicy',
+  name,
+  spec: { vpc: 'red', ...spec },
+});
+const friendsOnly = policy('web', {
+  selector: { app: 'web' },
+  ingress: [{ from: [{ selector: { app: 'friend' } }], ports: [{ port: open }, { protocol: 'icmp' }] }],
+});
+const nobody = policy('web', { selector: { app: 'web' } });
+
+test('without policies everybody is reached', { skip }, async () => {
+  await expectReach([...friends, ...strangers], web, open, true);
+  for (const pod of [...friends, ...strangers]) assert.ok(await rig.reaches(pod, web.address));
+});
+
+test('who may come in is allowed at the ports that are named, others are not', { skip }, async () => {
+  await rig.apply(2, friendsOnly);
+  await expectReach(strangers, web, open, false);
+  await expectReach(friends, web, open, true);
+  await expectReach(friends, web, closed, false);
+  for (const pod of friends) assert.ok(await rig.reaches(pod, web.address));
+  for (const pod of strangers) assert.equal(await rig.reaches(pod, web.address, 500), false);
+  assert.ok((await rig.counted(red, 'policy')) > 0);
+});
+
+test('what is restricted in coming in may go out, and is answered', { skip }, async () => {
+  for (const pod of strangers) await expectReach([web], pod, closed, true);
+});
+
+test('a pod that comes is subject to the policies, as client and as server', { skip }, async () => {
+  const newcomer = await rig.addLabelled({ app: 'stranger' }, 2, 'red', 'front');
+  const friend = await rig.addLabelled({ app: 'friend', level: '2' }, 2, 'red', 'front');
+  const server = await serve('web', 2, 'back');
+  await expectReach([friend], web, open, true);
+  await expectReach([newcomer], web, open, false);
+  await expectReach([friend, friends[0]!], server, open, true);
+  await expectReach([newcomer, strangers[0]!], server, open, false);
+});
+
+test('a connection is cut when its policy is revoked, and goes on when it is allowed again', { skip }, async () => {
+  for (const friend of friends) {
+    await rig.apply(1, friendsOnly);
+    await expectReach([friend], web, open, true);
+    const socket = await rig.tcp.connect(friend.namespace, web.address, open);
+    sockets.push(socket);
+    let got = 0;
+    socket.on('error', () => undefined).on('data', (data: Buffer) => (got += data.length));
+    const answers = async (timeoutMs: number): Promise<boolean> => {
+      const before = got;
+      socket.write('x');
+      return within(timeoutMs, () => got > before);
+    };
+    assert.ok(await answers(patienceMs));
+    await rig.apply(2, nobody);
+    assert.ok(await within(patienceMs, async () => !(await connects(friend, web.address, open))));
+    assert.equal(await answers(1500), false);
+    await rig.apply(2, friendsOnly);
+    const before = got;
+    assert.ok(await within(patienceMs, () => got > before), 'the octet that was not let through comes after all');
+    socket.end();
+    await Promise.race([once(socket, 'close'), sleep(1000)]);
+  }
+});
+
+test('who may send to some is let out to them alone, also before it is known where they are', { skip }, async () => {
+  await rig.apply(
+    1,
+    friendsOnly,
+    policy('friends', { selector: { app: 'friend' }, policyTypes: ['Egress'], egress: [{ to: [{ selector: { app: 'web' } }] }] }),
+  );
+  for (const pod of strangers) await expectReach(friends, pod, open, false);
+  await expectReach(friends, web, open, true);
+  // Nobody has spoken with it, and it is in another subnet than one of them.
+  const server = await serve('web', 2, 'front');
+  await expectReach(friends, server, open, true);
+  // What comes from others is answered.
+  for (const pod of friends) await expectReach(strangers, pod, open, true);
+});
+
+test('when the policies are gone everybody is reached again', { skip }, async () => {
+  await rig.deleteResource(2, 'OverlayPolicy', 'web');
+  await rig.deleteResource(1, 'OverlayPolicy', 'friends');
+  await expectReach([...friends, ...strangers], web, closed, true);
+  for (const pod of strangers) await expectReach(friends, pod, open, true);
+});
