@@ -76,6 +76,7 @@ const peerKeyPrefix = 'daemon/peer/';
 const nextHopsEveryMs = 5000;
 /** Numbers of networks rest for a day. */
 const sweepEveryMs = 600_000;
+const dayMs = 86_400_000;
 /** While one is missing. */
 const missingHopsEveryMs = 100;
 
@@ -150,6 +151,7 @@ export class OverlayHost implements AsyncDisposable {
       stored: [...store.entries()].filter(([key]) => !key.startsWith('daemon/') && !key.startsWith(catalogStorePrefix)),
       catalog,
       resources: () => book.networks(),
+      today: () => Math.floor(processClock.wallMs() / dayMs),
       bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
     });
     let told = '';
@@ -417,6 +419,8 @@ export class OverlayHost implements AsyncDisposable {
       repeat(() => {
         book.sweep(processClock.wallMs());
         catalogLoop.act();
+        control.sweepLabels(monotonicMs());
+        loop.act();
         return sweepEveryMs;
       }, failed),
     );

@@ -162,9 +162,9 @@ export class ServiceCompiler {
     if (hostId === this.#options.hostId) this.#dirtySlices.add(name);
   }
 
-  /** Of the slices that are known. */
-  *sliceKeys(): Iterable<string> {
-    for (const [name, slices] of this.#slices) for (const hostId of slices.keys()) yield `${prefix}${name}/${hostId}`;
+  /** Slices that are known, whosever they are. */
+  *slices(): Iterable<{ readonly key: string; readonly hostId: number }> {
+    for (const [name, slices] of this.#slices) for (const hostId of slices.keys()) yield { key: `${prefix}${name}/${hostId}`, hostId };
   }
 
   /** An endpoint of this host with these labels has come or gone. */

@@ -46,6 +46,8 @@ interface TestHost {
 class World {
   readonly catalog = new Catalog({ hostId: 1, random: new SeededRandom(1), stored: [], nowMs: 0 });
   readonly alive = new Set<number>([1, 2, 3]);
+  readonly known = new Set<number>([1, 2, 3]);
+  day = 20_000;
   readonly hosts = new Map<number, TestHost>();
   resources: TenantResources = { vpcs, services: [], policies: [] };
 
@@ -163,7 +165,13 @@ class World {
   }
 
   #newCompiler(hostId: number): TenantCompiler {
-    const compiler = new TenantCompiler({ hostId, catalog: this.catalog, isAlive: (other) => this.alive.has(other) });
+    const compiler = new TenantCompiler({
+      hostId,
+      catalog: this.catalog,
+      isAlive: (other) => this.alive.has(other),
+      isHost: (other) => this.known.has(other),
+      today: () => this.day,
+    });
     compiler.setResources(this.resources);
     return compiler;
   }
@@ -310,6 +318,45 @@ test('identities of two VPCs are never the same, with the same labels neither', 
   assert.equal(world.add(2, 21, '10.0.0.21', { app: 'web' }), red);
   assert.deepEqual(world.host(2).compiler.labelsOf(7, red), { app: 'web' });
   assert.notEqual(world.add(2, 22, '10.0.0.22', {}), 0);
+});
+
+test('labels that nobody has for a week are forgotten, those in use never', () => {
+  const world = new World();
+  world.setResources({ services: [serviceOf('web', 'red', 1, { app: 'web' })] });
+  const kept = world.add(1, 11, '10.0.0.11', { app: 'web' });
+  world.add(2, 21, '10.0.0.21', { app: 'db' });
+  const keys = (): string[] => Array.from(world.catalog.entries('identity/'), ([key]) => key);
+  world.remove(2, 21);
+  for (const days of [1, 6]) {
+    world.day += days;
+    for (const { compiler } of world.hosts.values()) compiler.sweep();
+    world.settle();
+    assert.equal(keys().length, 2);
+  }
+  world.day++;
+  world.host(2).compiler.sweep();
+  world.settle();
+  assert.deepEqual(keys(), [`identity/red/${kept}`]);
+  // A host that has never heard of its use is told.
+  world.catalog.delete(`identity/red/${kept}`, 0);
+  world.settle();
+  assert.deepEqual(keys(), [`identity/red/${kept}`]);
+  assert.equal(world.service(2, 1)?.backends, 1);
+});
+
+test('what a host that is no more said of its endpoints is forgotten', () => {
+  const world = new World();
+  world.setResources({ services: [serviceOf('web', 'red', 1, { app: 'web' })] });
+  world.add(2, 21, '10.0.0.21', { app: 'web' });
+  world.hosts.delete(2);
+  world.known.delete(2);
+  world.alive.delete(2);
+  world.host(1).compiler.hostsChanged([2]);
+  world.settle();
+  assert.equal(world.service(1, 1)?.backends, 0);
+  world.host(1).compiler.sweep();
+  world.settle();
+  assert.deepEqual([...world.catalog.entries('slice/')], []);
 });
 
 const labelSets: readonly Labels[] = [{}, { app: 'a' }, { app: 'b' }, { app: 'a', tier: 'x' }];

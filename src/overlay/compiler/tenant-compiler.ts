@@ -6,7 +6,7 @@ import { policyPeer } from '../layout/policy.ts';
 import { subnetFlag } from '../layout/subnet.ts';
 import type { Labels } from '../resources/resource-types.ts';
 import type { Policy, Service } from '../resources/tenant-network.ts';
-import { LabelBook } from './label-book.ts';
+import { identityRecord, LabelBook } from './label-book.ts';
 import { LocalMembers, type Member } from './local-members.ts';
 import { PolicyCompiler, type PolicyVpc } from './policy-compiler.ts';
 import { ServiceCompiler, type ServiceBackends, type WantedRecord } from './service-compiler.ts';
@@ -29,6 +29,10 @@ export interface TenantCompilerOptions {
   readonly catalog: ChangingCatalog;
   /** Whether the data path reaches the host. */
   readonly isAlive: (hostId: number) => boolean;
+  /** Whether it is one of the overlay's at all. */
+  readonly isHost: (hostId: number) => boolean;
+  /** The day since 1970. */
+  readonly today: () => number;
 }
 
 export interface TenantChanges {
@@ -39,6 +43,9 @@ export interface TenantChanges {
   /** VPCs whose flags in subnets, ports and endpoints are others now; they are written after `writes`. */
   readonly flagged: readonly number[];
 }
+
+/** An identity that no host has named for so many days is nobody's. */
+const keptDays = 7;
 
 /** Services and policies as records of the data path, and what this host tells the others for that. Works on what has changed only. */
 export class TenantCompiler {
@@ -54,6 +61,7 @@ export class TenantCompiler {
   #areResourcesNew = false;
   /** Of a life before. */
   #staleTables: readonly number[] = [];
+  #wanted: WantedRecord[] = [];
 
   constructor(options: TenantCompilerOptions) {
     this.#options = options;
@@ -65,7 +73,13 @@ export class TenantCompiler {
   }
 
   get isDirty(): boolean {
-    return this.#areResourcesNew || this.#services.isDirty || this.#policies.isDirty || this.#version !== this.#options.catalog.version;
+    return (
+      this.#wanted.length > 0 ||
+      this.#areResourcesNew ||
+      this.#services.isDirty ||
+      this.#policies.isDirty ||
+      this.#version !== this.#options.catalog.version
+    );
   }
 
   /** What has no room in the maps, for those who look. */
@@ -99,7 +113,7 @@ export class TenantCompiler {
   identityFor(vni: number, labels: Labels): { readonly identity: number; readonly record: WantedRecord } | undefined {
     this.#readCatalog();
     const vpc = this.#vpcOf.get(vni);
-    const found = vpc === undefined ? undefined : this.#book.identityFor(vpc, labels);
+    const found = vpc === undefined ? undefined : this.#book.identityFor(vpc, labels, this.#options.today());
     // The endpoint's rules are compiled before its port is written, which is sooner than the catalog has it.
     if (found !== undefined) this.#recordChanged(found.record.key, found.record.value);
     return found;
@@ -130,6 +144,20 @@ export class TenantCompiler {
     this.#services.hostsChanged(hostIds);
   }
 
+  /** Says which identities are in use here, and takes away what nobody needs. To be called a few times a day. */
+  sweep(): void {
+    const { isHost, today } = this.#options;
+    const day = today();
+    for (const known of this.#book.all()) {
+      const vni = this.#vniOf.get(known.vpc);
+      const isUsed = vni !== undefined && this.#members.hasIdentity(vni, known.identity);
+      const record = identityRecord({ ...known, day });
+      if (isUsed && known.day < day) this.#wanted.push(record);
+      else if (!isUsed && known.day < day - keptDays) this.#wanted.push({ key: record.key, value: undefined });
+    }
+    for (const { key, hostId } of this.#services.slices()) if (!isHost(hostId)) this.#wanted.push({ key, value: undefined });
+  }
+
   /** With a dump of the maps, before the first `compile`: numbers that they have are kept. */
   adopt(observed: MapContents): void {
     this.#services.adopt(observed);
@@ -139,7 +167,8 @@ export class TenantCompiler {
   compile(servicesLimit: number = Infinity): TenantChanges {
     const isFirst = this.#version === undefined;
     this.#readCatalog();
-    const records = this.#services.takeSlices();
+    const records = [...this.#wanted, ...this.#services.takeSlices()];
+    this.#wanted = [];
     const services = this.#services.compile(servicesLimit);
     if (isFirst) this.#staleTables = this.#services.forgetOthers();
     const policies = this.#policies.compile();
@@ -190,7 +219,11 @@ export class TenantCompiler {
         this.#recordChanged(key, value);
       }
     }
-    for (const key of [...this.#book.keys(), ...this.#services.sliceKeys()]) if (!found.has(key)) this.#recordChanged(key, undefined);
+    const known = [
+      ...Array.from(this.#book.all(), (one) => identityRecord(one).key),
+      ...Array.from(this.#services.slices(), ({ key }) => key),
+    ];
+    for (const key of known) if (!found.has(key)) this.#recordChanged(key, undefined);
   }
 
   #recordChanged(key: string, value: unknown): void {
@@ -201,7 +234,13 @@ export class TenantCompiler {
     if (change === undefined || vni === undefined) return;
     this.#policies.identitiesChanged(vni);
     if (!this.#members.hasIdentity(vni, change.identity)) return;
-    for (const labels of [change.before, change.after]) this.#services.memberChanged(vni, labels);
+    for (const known of [change.before, change.after]) this.#services.memberChanged(vni, known?.labels ?? {});
+    // Somebody took it for nobody's: it is in use here.
+    if (change.after === undefined && change.before !== undefined) {
+      const record = identityRecord({ ...change.before, day: this.#options.today() });
+      this.#wanted.push(record);
+      this.#book.recordChanged(record.key, record.value);
+    }
   }
 
   #changeFlags(): number[] {

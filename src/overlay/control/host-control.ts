@@ -67,6 +67,8 @@ export interface HostControlOptions {
   readonly catalog?: ChangingCatalog;
   /** What the resources say, another object whenever it is another; nothing when absent. */
   readonly resources?: () => TenantResources;
+  /** The day since 1970, for records that grow old; 0 when absent: none does. */
+  readonly today?: () => number;
 }
 
 const noCatalog: ChangingCatalog = { version: 0, get: () => undefined, entries: () => [], changedSince: () => [] };
@@ -138,7 +140,13 @@ export class HostControl {
     });
     this.#catalog = options.catalog ?? noCatalog;
     this.#resources = options.resources ?? (() => noResources);
-    this.#tenants = new TenantCompiler({ hostId, catalog: this.#catalog, isAlive: (otherId) => this.#isAlive(otherId) });
+    this.#tenants = new TenantCompiler({
+      hostId,
+      catalog: this.#catalog,
+      isAlive: (otherId) => this.#isAlive(otherId),
+      isHost: (otherId) => this.#hosts.has(otherId),
+      today: options.today ?? (() => 0),
+    });
     const tenants = this.#tenants;
     const record = (wanted: WantedRecord): void => void this.#outputs.push({ kind: 'record', record: wanted });
     this.#maps = new DataPathMaps({
@@ -271,6 +279,12 @@ export class HostControl {
   /** The catalog or the resources have changed: services, policies, labels, backends at other hosts. */
   catalogChanged(nowMs: number): void {
     this.#readResources();
+    this.#flush(nowMs);
+  }
+
+  /** Says which labels are in use here, and forgets those that nobody has. To be called a few times a day. */
+  sweepLabels(nowMs: number): void {
+    this.#tenants.sweep();
     this.#flush(nowMs);
   }
 
