@@ -26,17 +26,21 @@ export function joinStreams(accepted: Socket, made: Socket, failed: (reason: str
   });
   made.on('error', (error) => {
     if (!isConnected) failed(error.message);
-    reset(accepted);
   });
-  accepted.on('error', () => reset(made));
+  // It is closed then, and that goes on.
+  accepted.on('error', () => undefined);
   made.on('close', () => {
     clearTimeout(timer);
-    if (!isConnected) reset(accepted);
+    if (!isWhole(made)) reset(accepted);
   });
-  // One that goes before there is anything to join it to.
   accepted.on('close', () => {
-    if (!isConnected) made.destroy();
+    if (!isWhole(accepted)) reset(made);
   });
+}
+
+/** Both directions came to their end. */
+function isWhole(socket: Socket): boolean {
+  return socket.readableEnded && socket.writableFinished;
 }
 
 function reset(socket: Socket): void {

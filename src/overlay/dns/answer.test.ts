@@ -17,7 +17,7 @@ function catalogOf(records: Readonly<Record<string, unknown>>): CatalogView {
 
 const hexes = (...texts: readonly string[]): readonly string[] => texts.map(addressHex);
 const networks: NamedThings = {
-  vpcs: ['red', 'green'].map((name) => ({ name, vni: 1, prefixes: [], peers: [], dns: 'forward' })),
+  vpcs: ['red', 'green'].map((name) => ({ name, vni: 1, prefixes: [], peers: [], egress: undefined, dns: 'forward' })),
   services: [
     {
       name: 'web',
