@@ -27,7 +27,7 @@ export interface DataPathMapsOptions {
 }
 
 /** Services that are compiled at a time, so that messages and dead hosts never wait long for them. */
-const servicesAtATime = 128;
+const servicesAtATime = 64;
 
 /** What the maps of the data path are to hold, as this host knows things, and the writes that follow from each change. */
 export class DataPathMaps {
