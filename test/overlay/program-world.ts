@@ -9,6 +9,7 @@ import type { Fragment } from '../../src/overlay/layout/fragment.ts';
 import type { Translation } from '../../src/overlay/layout/translation.ts';
 import { ownerSlots, type Owners } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
+import type { FlowState } from '../../src/overlay/layout/policy.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
 import { subnetKind } from '../../src/overlay/layout/subnet.ts';
 import { endpointName, type SubnetEntry, type Tables } from '../../src/overlay/model/tables.ts';
@@ -175,6 +176,7 @@ export interface Outcome {
   readonly paths: ReadonlyMap<string, Path>;
   readonly translations: ReadonlyMap<string, Translation>;
   readonly fragments: ReadonlyMap<string, Fragment>;
+  readonly flows: ReadonlyMap<string, FlowState>;
 }
 
 /** The programs in this kernel, with tables that each run sets. */
@@ -212,6 +214,7 @@ export class ProgramWorld {
       paths: this.#tables.readPaths(),
       translations: this.#tables.services.readTranslations(),
       fragments: this.#tables.services.readFragments(),
+      flows: this.#tables.policies.readFlows(),
     };
   }
 

@@ -44,7 +44,7 @@ function pathsOf({ paths: learnt }: Outcome): unknown[] {
     .toSorted(([one], [other]) => one.localeCompare(other))
     .map(([name, path]) => [name, { ...path, expiresNs: path.expiresNs > 1n }]);
 }
-export const flag = { destination: 1, final: 2, noPath: 4 } as const;
+export const flag = { destination: 1, final: 2, noPath: 4, asksWho: 8 } as const;
 
 export function expectOutcome(outcome: Outcome, verdict: keyof typeof verdicts, reasons: readonly Reason[], frame: Uint8Array): void {
   assert.deepEqual(
