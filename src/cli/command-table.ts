@@ -76,6 +76,7 @@ export const commandGroups: Readonly<Record<string, Readonly<Record<string, Comm
     'overlay run': { summary: "Connects this host's pods with those of other hosts", load: () => import('./overlay-run.ts') },
     'overlay status': { summary: "Shows this host's pods and what the data path counts", load: () => import('./overlay-status.ts') },
     'overlay trace': { summary: 'Walks a packet through the programs of the hosts', load: () => import('./overlay-trace.ts') },
+    'overlay reload': { summary: 'Lets the daemon read its configuration again', load: () => import('./overlay-reload.ts') },
     'overlay move-out': { summary: 'Lets a pod go to another host, and prints its ticket', load: () => import('./overlay-move-out.ts') },
     'overlay move-in': { summary: 'Takes the ticket of a pod that comes to this host', load: () => import('./overlay-move-in.ts') },
     'overlay remove': { summary: 'Takes the overlay off this host', load: () => import('./overlay-remove.ts') },

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { InputError } from '../base/errors.ts';
-import { addressHex } from '../overlay/control/address.ts';
 import { parseConfiguration } from './configuration.ts';
 
 const hosts = [
@@ -52,7 +51,8 @@ test('a configuration with what is usual left out', () => {
 
 test('the part of a subnet in which users choose addresses', () => {
   const { resources } = parse({ vpcs: [{ name: 'red', vni: 7, subnets: [{ ...subnet, fixedIpv4: '10.0.0.128/25' }] }] });
-  assert.deepEqual((resources[1]?.resource.spec as { fixed: unknown }).fixed, ['10.0.0.128/25']);
+  const { resource } = resources[1] ?? assert.fail();
+  assert.deepEqual(resource.kind === 'Subnet' && resource.spec.fixed, ['10.0.0.128/25']);
 });
 
 test('VPCs and subnets from resources, beside those of the configuration', () => {

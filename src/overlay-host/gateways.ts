@@ -37,7 +37,7 @@ export interface GatewaysOptions {
   readonly mtu: number;
   readonly underlayMtu: number;
   /** Addresses of the hosts, on the underlay. */
-  readonly hosts: readonly AddressHex[];
+  readonly hosts: () => readonly AddressHex[];
   /** What is in the VPC. */
   readonly prefixesOf: (vni: number) => readonly (Prefix & { readonly mtu: number })[];
   /** The gateways are others: the data path is to know. */
@@ -207,11 +207,18 @@ export class Gateways {
     await this.#inTurn(async () => {
       if (this.#hostRulesAreNew) return;
       await forwarding.switchOn(this.#hasIpv6() ? ['ipv4', 'ipv6'] : ['ipv4']);
-      const addresses = hosts.map((address) => ipv4Octets(octetsOf(address)).join('.'));
+      const addresses = hosts().map((address) => ipv4Octets(octetsOf(address)).join('.'));
       await applyRules(calls, hostRules({ hosts: addresses, forwardsForGatewaysOnly: forwarding.families }));
       this.#hostHasRules = true;
       this.#hostRulesAreNew = true;
     });
+  }
+
+  /** `hosts` are others: tenants must not reach those that came. */
+  async hostsChanged(): Promise<void> {
+    if (!this.#hostHasRules) return;
+    this.#hostRulesAreNew = false;
+    await this.#applyHostRules();
   }
 
   async #removeHostRules(): Promise<void> {

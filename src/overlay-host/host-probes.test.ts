@@ -75,3 +75,26 @@ test('an answer with a token that is not ours, or from another port, is none', a
   await dead.promise;
   socket.close();
 });
+
+test('of hosts that go none stays dead, and those that come are probed', async () => {
+  const [gone, come] = [await openReflector(), await openReflector()];
+  const told: string[] = [];
+  using probes = await HostProbes.open({
+    address: '127.0.0.1',
+    hosts: [{ hostId: 2, address: gone.address }],
+    log: silentLogger,
+    token: 7,
+    nowMs: () => performance.now(),
+    changed: (hostId, isAlive) => told.push(`${hostId} ${isAlive ? 'alive' : 'dead'}`),
+  });
+  const until = async (text: string): Promise<void> => {
+    for (const endMs = performance.now() + timeoutMs; !told.includes(text); await sleep(20))
+      assert.ok(performance.now() < endMs, `not in time: ${text}`);
+  };
+  await until('2 dead');
+  probes.setHosts([{ hostId: 3, address: come.address }]);
+  assert.deepEqual(told, ['2 dead', '2 alive']);
+  await until('3 dead');
+  gone.socket.close();
+  come.socket.close();
+});

@@ -48,17 +48,15 @@ const probeBytes = headerBytes + 8;
 export class HostProbes implements Disposable {
   readonly #options: HostProbesOptions;
   readonly #socket: Socket;
-  readonly #byAddress: ReadonlyMap<string, Probed>;
-  readonly #intervalMs: number;
+  #byAddress: ReadonlyMap<string, Probed> = new Map<string, Probed>();
+  #intervalMs: number = leastIntervalMs;
   #timer: NodeJS.Timeout | undefined;
   #dueMs: number;
 
   private constructor(options: HostProbesOptions, socket: Socket) {
     this.#options = options;
     this.#socket = socket;
-    const probed = options.hosts.map((host): Probed => ({ ...host, sequence: 0, answered: 0, missed: 0, isAlive: true }));
-    this.#byAddress = new Map(probed.map((host) => [host.address, host]));
-    this.#intervalMs = Math.max(leastIntervalMs, options.hosts.length * intervalOfHostMs);
+    this.setHosts(options.hosts);
     this.#dueMs = options.nowMs() + this.#intervalMs;
     socket.on('message', (message, { address, port }) => {
       if (port === genevePort) this.#answered(address, message);
@@ -81,6 +79,20 @@ export class HostProbes implements Disposable {
       throw new WeatherError('probe-socket', explainNetworkError(cause as Error, address), { cause });
     }
     return new HostProbes(options, socket);
+  }
+
+  /** Others than before. Nobody is told of one that has gone, but that it is not dead. */
+  setHosts(hosts: readonly ProbedHost[]): void {
+    const before = this.#byAddress;
+    const probed = hosts.map((host): Probed => {
+      const known = before.get(host.address);
+      return known?.hostId === host.hostId ? known : { ...host, sequence: 0, answered: 0, missed: 0, isAlive: true };
+    });
+    this.#byAddress = new Map(probed.map((host) => [host.address, host]));
+    this.#intervalMs = Math.max(leastIntervalMs, hosts.length * intervalOfHostMs);
+    for (const host of before.values()) {
+      if (!host.isAlive && this.#byAddress.get(host.address) !== host) this.#options.changed(host.hostId, true);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -19,6 +19,7 @@ import { parseTraceRequest, type TraceRequest } from '../overlay/trace/trace-req
  *   {"ask":"moveOut","containerId":"...","ifname":"eth0"}          {"answer":{"hostId":1,"endpoint":{...}}}
  *   {"ask":"moveIn","ticket":{"hostId":1,"endpoint":{...}}}        {"answer":{}}
  *   {"ask":"trace","vni":7,"source":"10.0.0.2",...}               {"answer":{"steps":[...],...}}
+ *   {"ask":"reload"}                                               {"answer":{"epoch":2,"hosts":3}}
  *   {"ask":"resources"}                                            {"answer":{"resources":[{...},...]}}
  *   {"ask":"apply","resources":[{...},...],"isNew":false}          {"answer":{"outcomes":[{"kind":"VPC","name":"red","outcome":"created"},...]}}
  *   {"ask":"delete","names":[{"kind":"VPC","name":"red"},...]}     {"answer":{"outcomes":[...]}}
@@ -42,6 +43,8 @@ export interface Operations {
   moveIn(ticket: MoveTicket): void;
   /** Walks a packet through the programs of the hosts. */
   trace(vni: number, packet: TracePacket): Promise<TraceReport>;
+  /** Reads the configuration again. */
+  reload(): Promise<object>;
   /** All resources, with what has become of them. */
   resources(): object;
   /** Writes resources, all or none. `isNew`: none of them may be there. */
@@ -54,6 +57,7 @@ export type OperatorRequest =
   | ({ readonly ask: 'moveOut' } & AttachmentKey)
   | { readonly ask: 'moveIn'; readonly ticket: unknown }
   | ({ readonly ask: 'trace' } & TraceRequest)
+  | { readonly ask: 'reload' }
   | { readonly ask: 'resources' }
   | { readonly ask: 'apply'; readonly resources: readonly unknown[]; readonly isNew: boolean }
   | { readonly ask: 'delete'; readonly names: readonly ResourceName[] };
@@ -128,6 +132,8 @@ async function answer(line: string, operations: Operations): Promise<object> {
       if (trace === undefined) throw new WeatherError('bad-request', 'trace needs a VNI, two addresses, a protocol and ports');
       return operations.trace(trace.vni, trace.packet);
     }
+    case 'reload':
+      return operations.reload();
     case 'resources':
       return operations.resources();
     case 'apply': {

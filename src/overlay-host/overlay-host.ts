@@ -21,7 +21,7 @@ import type { TableEpoch } from '../overlay/control/spec.ts';
 import { AttachmentFile } from './attachment-file.ts';
 import { CatalogLoop, catalogStorePrefix } from './catalog-loop.ts';
 import { openCniServer } from './cni-server.ts';
-import type { OverlayConfiguration } from './configuration.ts';
+import type { ConfiguredHost, OverlayConfiguration } from './configuration.ts';
 import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
@@ -49,6 +49,7 @@ import { overlayStatus } from './overlay-status.ts';
 import { PeerMesh } from './peer-mesh.ts';
 import { PodLinks } from './pod-links.ts';
 import { HostPodNetwork } from './pod-network.ts';
+import { checkReload } from './reload.ts';
 import { ResourceOperations } from './resource-operations.ts';
 import { StateStore } from './state-store.ts';
 import { SubnetUse } from './subnet-use.ts';
@@ -61,6 +62,10 @@ import { isVirtual } from './uplink-transit.ts';
 
 export interface OverlayHostOptions {
   readonly configuration: OverlayConfiguration;
+  /** Reads the configuration again. Throws InputError. */
+  readonly reread: () => OverlayConfiguration;
+  /** Where it stands, for errors. */
+  readonly configurationFile: string;
   /** Programs and maps, compiled. */
   readonly objectFile: string;
   readonly log: Logger;
@@ -88,15 +93,23 @@ const missingHopsEveryMs = 100;
  */
 export class OverlayHost implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
+  readonly #reload: () => Promise<unknown>;
 
-  private constructor(stack: AsyncDisposableStack) {
+  private constructor(stack: AsyncDisposableStack, reload: () => Promise<unknown>) {
     this.#stack = stack;
+    this.#reload = reload;
+  }
+
+  /** Reads the configuration again: hosts, epoch and resources may be others. Throws InputError or WeatherError. */
+  async reload(): Promise<void> {
+    await this.#reload();
   }
 
   /** Throws WeatherError or InputError. */
   static async start(options: OverlayHostOptions): Promise<OverlayHost> {
     await using stack = new AsyncDisposableStack();
-    const { configuration, objectFile, log, failed } = options;
+    let { configuration } = options;
+    const { objectFile, log, failed } = options;
     const { self, stateFolder, bpfFolder, agent } = configuration;
     await mkdir(stateFolder, { recursive: true, mode: 0o700 });
     stack.use(await lockFolder(stateFolder));
@@ -117,7 +130,7 @@ export class OverlayHost implements AsyncDisposable {
     const generation =
       found?.hostGeneration ?? Math.max(numberOr(store.get(generationKey), 0) + 1, Math.floor(processClock.wallMs() / 1000));
     store.set(generationKey, generation);
-    const epochs: readonly TableEpoch[] = withEpoch(store.get(epochsKey), configuration);
+    let epochs: readonly TableEpoch[] = withEpoch(store.get(epochsKey), configuration);
     store.set(epochsKey, epochs);
     await store.saved();
 
@@ -201,7 +214,7 @@ export class OverlayHost implements AsyncDisposable {
       log: log.child('gateways'),
       mtu: podMtu(link.mtu),
       underlayMtu: link.mtu,
-      hosts: configuration.hosts.map(({ address }) => addressHex(address)),
+      hosts: () => configuration.hosts.map(({ address }) => addressHex(address)),
       prefixesOf: (vni) => prefixesWithMtu(book.networks(), vni, podMtu(link.mtu)),
       changed: (local) => {
         control.setGateways(local);
@@ -290,11 +303,12 @@ export class OverlayHost implements AsyncDisposable {
       nowMs: () => processClock.wallMs(),
       log: log.child('catalog'),
     });
+    const otherHosts = (): readonly ConfiguredHost[] => configuration.hosts.filter(({ hostId }) => hostId !== self.hostId);
     const mesh: PeerMesh = await PeerMesh.open({
       hello: { hostId: self.hostId, generation },
       address: self.address,
       port: self.port,
-      peers: configuration.hosts.filter(({ hostId }) => hostId !== self.hostId),
+      peers: otherHosts(),
       trustFolder: configuration.trustFolder,
       limitBytes: messageLimits.bytes,
       log: log.child('peers'),
@@ -334,10 +348,10 @@ export class OverlayHost implements AsyncDisposable {
       }, failed),
     );
 
-    stack.use(
+    const probes = stack.use(
       await HostProbes.open({
         address: self.address,
-        hosts: configuration.hosts.filter(({ hostId }) => hostId !== self.hostId),
+        hosts: otherHosts(),
         token: randomInt(0x1_0000_0000),
         log: log.child('probes'),
         nowMs: monotonicMs,
@@ -432,6 +446,21 @@ export class OverlayHost implements AsyncDisposable {
       store,
       nowMs: () => processClock.wallMs(),
     });
+    const reload = async (): Promise<{ readonly epoch: number; readonly hosts: number }> => {
+      const next = options.reread();
+      checkReload(configuration, next, options.configurationFile);
+      configuration = next;
+      epochs = withEpoch(store.get(epochsKey), next);
+      store.set(epochsKey, epochs);
+      await store.saved();
+      book.setFiles(next.resources);
+      mesh.setPeers(otherHosts());
+      probes.setHosts(otherHosts());
+      catalogChanged();
+      await gateways.hostsChanged();
+      log.info('the configuration was read again', { epoch: next.epoch, hosts: next.hosts.length });
+      return { epoch: next.epoch, hosts: next.hosts.length };
+    };
     const operations: Operations = {
       status: () =>
         overlayStatus({
@@ -452,6 +481,7 @@ export class OverlayHost implements AsyncDisposable {
       resources: () => resources.list(),
       apply: (given, isNew) => resources.apply(given, isNew),
       delete: (names) => resources.delete(names),
+      reload,
     };
     await mkdir(dirname(configuration.operatorSocket), { recursive: true, mode: 0o755 });
     stack.use(await openOperatorSocket(configuration.operatorSocket, operations, log.child('operator')));
@@ -468,7 +498,7 @@ export class OverlayHost implements AsyncDisposable {
       endpoints: [...control.endpoints].length,
       isAdopted: found !== undefined,
     });
-    return new OverlayHost(stack.move());
+    return new OverlayHost(stack.move(), reload);
   }
 
   /** Ends this process's part. What is pinned goes on: traffic does not notice. */

@@ -123,3 +123,22 @@ test('a message that is longer than it may be ends the connection, and a new one
   await until('connected anew', () => one.generations.length === 2 && two.generations.length === 2);
   assert.deepEqual(one.received, []);
 });
+
+test('peers come and go while a host listens', async (context) => {
+  const folder = await makeTrust(context);
+  const peers = await twoPeers();
+  await using one = await openHost(peers, 1, join(folder, 'one'));
+  await using two = await openHost(peers, 2, join(folder, 'two'));
+  const isConnected = (): boolean => one.mesh.connectedHosts.length === 1 && two.mesh.connectedHosts.length === 1;
+  await until('connected', isConnected);
+  one.mesh.setPeers(peers.slice(1).map((peer) => ({ ...peer })));
+  assert.ok(isConnected(), 'the same ones stay connected');
+  one.mesh.setPeers([]);
+  await until('not connected', () => one.mesh.connectedHosts.length === 0 && two.mesh.connectedHosts.length === 0);
+  one.mesh.setPeers(peers.slice(1));
+  await until('connected again', isConnected);
+  two.mesh.setPeers([]);
+  await until('not connected again', () => two.mesh.connectedHosts.length === 0);
+  await sleep(500);
+  assert.deepEqual(two.mesh.connectedHosts, [], 'who is no peer is refused');
+});

@@ -45,7 +45,7 @@ const strangersLimit = 64;
 /** Connections with all other hosts: one for each, dialled by the host with the lower id. */
 export class PeerMesh implements AsyncDisposable {
   readonly #options: PeerMeshOptions;
-  readonly #peers: ReadonlyMap<number, Peer>;
+  #peers: ReadonlyMap<number, Peer>;
   readonly #links = new Map<number, PeerLink>();
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -97,6 +97,26 @@ export class PeerMesh implements AsyncDisposable {
     this.#links.get(to)?.send(text);
   }
 
+  /** Others than before: connections with those that are gone end, and those that have come are dialled. */
+  setPeers(peers: readonly Peer[]): void {
+    const before = this.#peers;
+    const isSame = (one: Peer, other: Peer | undefined): boolean =>
+      one.name === other?.name && one.address === other.address && one.port === other.port;
+    this.#peers = new Map(
+      peers.map((peer) => {
+        const known = before.get(peer.hostId);
+        return [peer.hostId, known !== undefined && isSame(peer, known) ? known : peer];
+      }),
+    );
+    this.#server.maxConnections = peers.length + strangersLimit;
+    for (const [hostId, peer] of before) {
+      if (this.#peers.get(hostId) !== peer) this.#links.get(hostId)?.close('the list of hosts is another one');
+    }
+    for (const peer of this.#peers.values()) {
+      if (before.get(peer.hostId) !== peer && this.#options.hello.hostId < peer.hostId) this.#dial(peer, firstPauseMs);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -105,7 +125,7 @@ export class PeerMesh implements AsyncDisposable {
   }
 
   #dial(peer: Peer, pauseMs: number): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#peers.get(peer.hostId) !== peer) return;
     const { address, port, hostId } = peer;
     const startedMs = performance.now();
     const transport = connectTcp({ host: address, port, localAddress: this.#options.address });

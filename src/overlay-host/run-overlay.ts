@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../base/errors.ts';
+import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
@@ -32,15 +32,25 @@ function readText(file: string): string {
   }
 }
 
-/** Runs the daemon until a signal comes. Traffic goes on after that. Throws WeatherError. */
-export async function runOverlay(configuration: OverlayConfiguration, log: Logger): Promise<number> {
+/** Runs the daemon until a signal comes; at SIGHUP it reads its configuration again. Traffic goes on after the end. Throws InputError or WeatherError. */
+export async function runOverlay(configurationFile: string, log: Logger): Promise<number> {
+  const reread = (): OverlayConfiguration => readConfiguration(configurationFile);
+  const configuration = reread();
   const { promise, resolve: end, reject } = Promise.withResolvers<NodeJS.Signals>();
   // What fails before it is awaited is thrown there.
   promise.catch(() => undefined);
   process.once('SIGTERM', end);
   process.once('SIGINT', end);
-  await using _host = await OverlayHost.start({ configuration, objectFile, log, failed: reject });
+  await using host = await OverlayHost.start({ configuration, reread, configurationFile, objectFile, log, failed: reject });
+  const again = (): void => {
+    host.reload().catch((error: Error) => {
+      if (error instanceof WeatherError) log.warn('the configuration is not taken', { reason: error.message });
+      else reject(error);
+    });
+  };
+  process.on('SIGHUP', again);
   const signal = await promise;
+  process.off('SIGHUP', again);
   log.info('stopping; the pods keep their network', { signal });
   return 0;
 }

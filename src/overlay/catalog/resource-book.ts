@@ -79,9 +79,17 @@ export class ResourceBook {
   readonly #parsed = new WeakMap<object, { readonly record: ResourceRecord | undefined }>();
   #reading: Reading = { candidates: [], networks: noNetworks, problems: new Map(), missing: new Set() };
   #version = -1;
+  #files: readonly FileResource[];
 
   constructor(options: ResourceBookOptions) {
     this.#options = options;
+    this.#files = options.files;
+  }
+
+  /** The files say something else now. */
+  setFiles(files: readonly FileResource[]): void {
+    this.#files = files;
+    this.#version = -1;
   }
 
   /** Another object exactly when something has changed. */
@@ -91,7 +99,7 @@ export class ResourceBook {
 
   list(): readonly ListedResource[] {
     const { candidates, problems } = this.#read();
-    const files = new Set<OverlayResource>(this.#options.files.map(({ resource }) => resource));
+    const files = new Set<OverlayResource>(this.#files.map(({ resource }) => resource));
     return candidates.map(({ resource, vni, subnetId }) => ({
       resource,
       origin: files.has(resource) ? 'file' : 'catalog',
@@ -151,7 +159,7 @@ export class ResourceBook {
   checkDelete(names: readonly ResourceName[]): void {
     const before = this.#read();
     const keys = new Set(names.map(resourceKey));
-    for (const { resource } of this.#options.files) {
+    for (const { resource } of this.#files) {
       if (keys.has(keyOf(resource))) throw inFile(placedByName(resource));
     }
     const after = readAll(before.candidates.filter(({ resource }) => !keys.has(keyOf(resource))));
@@ -195,9 +203,9 @@ export class ResourceBook {
   ): { readonly draft: ResourceRecord; readonly outcome: Outcome } {
     const { resource } = placed;
     const { kind } = resource;
-    const { catalog, files, epoch } = this.#options;
+    const { catalog, epoch } = this.#options;
     const key = keyOf(resource);
-    if (files.some((file) => keyOf(file.resource) === key)) throw inFile(placed);
+    if (this.#files.some((file) => keyOf(file.resource) === key)) throw inFile(placed);
     const known = this.#recordOf(key);
     if (known === undefined) {
       const status: ResourceStatus = { created: nowMs };
@@ -249,7 +257,7 @@ export class ResourceBook {
   }
 
   #read(): Reading {
-    const { catalog, files } = this.#options;
+    const { catalog } = this.#options;
     const isFirst = this.#version === -1;
     const changed = isFirst ? undefined : catalog.changedSince(this.#version);
     this.#version = catalog.version;
@@ -263,7 +271,7 @@ export class ResourceBook {
     const sorted = records.toSorted(
       (one, other) => one.status.created - other.status.created || (keyOf(one.resource) < keyOf(other.resource) ? -1 : 1),
     );
-    this.#reading = readAll([...files.map(fileCandidate), ...sorted.map((record) => candidateOf(record))]);
+    this.#reading = readAll([...this.#files.map(fileCandidate), ...sorted.map((record) => candidateOf(record))]);
     return this.#reading;
   }
 
@@ -372,5 +380,5 @@ function wrong(code: string, placed: PlacedResource, path: Path, message: string
 }
 
 function inFile(placed: PlacedResource): InputError {
-  return wrong('in-file', placed, [], "is one of the hosts' configurations", 'change it there, and start the daemons anew');
+  return wrong('in-file', placed, [], "is one of the hosts' configurations", 'change it there, and let the daemons read it: van overlay reload');
 }
