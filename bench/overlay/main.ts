@@ -24,6 +24,7 @@ import { bridge, bridgePlain, vxlan } from './paths/bridge.ts';
 import { caravanMixed, caravanTcx, caravanXdp, objectMissing } from './paths/caravan.ts';
 import type { Path, PathKind } from './paths/path.ts';
 import { formatLoad, type LoadResult } from './report.ts';
+import { figures, figuresMissing } from './scale/figures.ts';
 
 /** IPv4 and UDP. */
 const udpHeaderBytes = 28;
@@ -115,6 +116,15 @@ async function runAll(options: Options, context: LoadContext, network: Network):
   }
   const packetTimes = isChosen(packetLoad) ? measurePacketTimes(network.bpf) : [];
   if (packetTimes.length > 0) process.stdout.write(`${formatPacketTimes(packetTimes)}\n\n`);
+  const figureData: Record<string, unknown> = {};
+  for (const figure of figures.filter(({ name }) => options.only.includes(name))) {
+    const progress = (line: string): void => void process.stderr.write(`${figure.name}: ${line}\n`);
+    const result = await attempt(failures, figure.name, signal, async () => await figure.measure(options, progress));
+    if (result === undefined) continue;
+    figureData[figure.name] = result.data;
+    process.stdout.write(`${result.text}\n\n`);
+    failures.push(...result.misses);
+  }
   const stolenPercent =
     ((machineUsage().stolenSeconds - stolenSeconds) * 100_000) / (performance.now() - startedMs) / availableParallelism();
   process.stdout.write(`Stolen by other machines: ${stolenPercent.toFixed(1)} % of the CPU time of this run.\n`);
@@ -122,7 +132,7 @@ async function runAll(options: Options, context: LoadContext, network: Network):
     const measurements = results.map(({ load, samples }) => ({ load: load.name, samples: Object.fromEntries(samples) }));
     await writeFile(
       options.jsonFile,
-      `${JSON.stringify({ heading, options, measurements, packetTimes, stolenPercent, failures }, undefined, 2)}\n`,
+      `${JSON.stringify({ heading, options, measurements, packetTimes, figures: figureData, stolenPercent, failures }, undefined, 2)}\n`,
     );
   }
   if (failures.length > 0) process.stdout.write(`Failed:\n${failures.map((failure) => `- ${failure}\n`).join('')}`);
@@ -132,7 +142,7 @@ async function runAll(options: Options, context: LoadContext, network: Network):
 async function main(): Promise<number> {
   let options: Options | undefined;
   try {
-    const names = [...loads.map(({ name }) => name), packetLoad];
+    const names = [...loads.map(({ name }) => name), packetLoad, ...figures.map(({ name }) => name)];
     options = parseOptions(
       process.argv.slice(2),
       names,
@@ -146,7 +156,8 @@ async function main(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const reason = missing();
+  const needsDaemons = figures.some(({ name }) => options.only.includes(name));
+  const reason = missing() ?? (needsDaemons ? figuresMissing() : undefined);
   if (reason !== undefined) {
     process.stdout.write(`Skipped: ${reason}\n`);
     return 0;

@@ -37,8 +37,15 @@ export interface RigOptions {
   readonly others?: readonly HostNamespace[];
   /** Of a daemon. */
   readonly startTimeoutMs?: number;
-  /** What the network needs beside hosts and switch, before the daemons start. */
-  readonly prepare?: (network: DemoNetwork) => Promise<void>;
+  /** What must be there before the daemons start: the network and the certificates are. */
+  readonly prepare?: (rig: DaemonRig) => Promise<void>;
+}
+
+export interface RigResource {
+  readonly kind: ResourceName['kind'];
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly spec: object;
 }
 
 export class DaemonRig implements AsyncDisposable {
@@ -104,11 +111,13 @@ export class DaemonRig implements AsyncDisposable {
   }
 
   /** Writes resources at a host, for all of them. */
-  async apply(
-    hostNumber: number,
-    ...resources: readonly { readonly kind: string; readonly name: string; readonly spec: object }[]
-  ): Promise<void> {
-    const written = resources.map(({ kind, name, spec }) => ({ apiVersion: 'caravan.dev/v1alpha1', kind, metadata: { name }, spec }));
+  async apply(hostNumber: number, ...resources: readonly RigResource[]): Promise<void> {
+    const written = resources.map(({ kind, name, labels = {}, spec }) => ({
+      apiVersion: 'caravan.dev/v1alpha1',
+      kind,
+      metadata: { name, labels },
+      spec,
+    }));
     await askDaemon(this.host(hostNumber).operatorSocket, { ask: 'apply', resources: written, isNew: false });
   }
 
@@ -202,10 +211,10 @@ export class DaemonRig implements AsyncDisposable {
 
   async #start({ hosts: count, members = count, prepare }: RigOptions): Promise<void> {
     await this.network.build(count);
-    await prepare?.(this.network);
     const all = [...this.network.hosts, ...this.#others];
     await makeTrust(join(this.#folder, 'trust'), all.map(siteName));
     const first = [...this.network.hosts.slice(0, members), ...this.#others];
+    await prepare?.(this);
     for (const namespace of this.network.hosts.slice(0, members)) this.#make(namespace, first);
     await Promise.all(this.hosts.map((host) => host.start()));
     if (this.#others.length === 0) await this.connected();

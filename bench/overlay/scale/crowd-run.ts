@@ -24,7 +24,7 @@ export function crowdHosts(first: number, count: number): HostNamespace[] {
 }
 
 /** A namespace at the switch with all addresses of crowds. */
-export async function prepareCrowd(network: DemoNetwork): Promise<void> {
+async function prepareNetwork(network: DemoNetwork): Promise<void> {
   const namespace = network.makeNamespace(crowdName);
   const sw = `${network.prefix}-sw`;
   await ip(namespace, `link add u type veth peer name wc netns ${sw}`);
@@ -44,23 +44,22 @@ export interface CrowdOptions {
   readonly crowd: readonly HostNamespace[];
   readonly subnets: readonly SubnetSpec[];
   readonly standing: CrowdPlan['standing'];
-  readonly timeoutMs: number;
 }
 
 /** The process of a crowd, in a namespace behind the switch. */
 export class CrowdRun implements Disposable {
   readonly #child: ChildProcess;
-  /** Calls by which the real hosts were told of standing endpoints. */
-  readonly told: number;
+  readonly #lines: AsyncIterator<string>;
 
-  private constructor(child: ChildProcess, told: number) {
+  private constructor(child: ChildProcess) {
     this.#child = child;
-    this.told = told;
+    this.#lines = createInterface(child.stdout!)[Symbol.asyncIterator]();
   }
 
-  /** Resolves when all are connected and the real hosts know the standing endpoints. */
-  static async start({ rig, crowd, subnets, standing, timeoutMs }: CrowdOptions): Promise<CrowdRun> {
+  /** Resolves when all of them listen: before the daemons begin to call them. */
+  static async start({ rig, crowd, subnets, standing }: CrowdOptions): Promise<CrowdRun> {
     const { network, folder } = rig;
+    await prepareNetwork(network);
     const plain = ({ number, address }: HostNamespace): CrowdPlan['crowd'][number] => ({ hostId: number, name: `host${number}`, address });
     const plan: CrowdPlan = {
       trustFolder: join(folder, 'trust'),
@@ -76,21 +75,22 @@ export class CrowdRun implements Disposable {
     const child = spawn('nsenter', [`--net=${pathOf(crowdNamespace(network))}`, process.execPath, program, file], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const timer = setTimeout(() => child.kill(), timeoutMs);
-    try {
-      for await (const text of createInterface(child.stdout!)) {
-        const line = JSON.parse(text) as CrowdLine;
-        if ('listening' in line) continue;
-        await rig.connected(timeoutMs);
-        return new CrowdRun(child, line.told);
-      }
-    } catch (error) {
-      child.kill();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-    throw new Error(`the crowd did not connect within ${timeoutMs / 1000} s`);
+    const run = new CrowdRun(child);
+    await run.#line();
+    return run;
+  }
+
+  /** Calls by which the real hosts were told of standing endpoints. Resolves when all are connected and they know them. */
+  async told(timeoutMs: number): Promise<number> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), timeoutMs);
+    const line = await this.#line().finally(() => clearTimeout(timer));
+    return 'told' in line ? line.told : 0;
+  }
+
+  async #line(): Promise<CrowdLine> {
+    const { done, value } = await this.#lines.next();
+    if (done === true) throw new Error('the crowd has ended');
+    return JSON.parse(value) as CrowdLine;
   }
 
   [Symbol.dispose](): void {

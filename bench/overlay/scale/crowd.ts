@@ -192,6 +192,31 @@ function standingAddress(index: number): AddressHex {
   return hexOf(mappedIpv4(Uint8Array.of(10, 64 + (index >>> 16), (index >>> 8) & 255, index & 255)));
 }
 
+/** Calls that wait for their answers. */
+class Window {
+  #size = 0;
+  #changed = Promise.withResolvers<void>();
+
+  async take(): Promise<void> {
+    await this.#until(windowSize - 1);
+    this.#size++;
+  }
+
+  give(): void {
+    this.#size--;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  empty(): Promise<void> {
+    return this.#until(0);
+  }
+
+  async #until(most: number): Promise<void> {
+    while (this.#size > most) await this.#changed.promise;
+  }
+}
+
 /** Tells the real hosts of the endpoints that they own, a window of calls at a time. */
 async function tellStanding(): Promise<number> {
   const { vni, count } = plan.standing;
@@ -199,14 +224,13 @@ async function tellStanding(): Promise<number> {
   const crowd = [...byId.values()];
   let told = 0;
   let id = firstCallId;
-  let outstanding = 0;
-  let room: (() => void) | undefined;
+  const calls = new Window();
   for (let index = 0; index < count; index++) {
     const address = standingAddress(index);
     const member = crowd[index % crowd.length]!;
     for (const owner of member.control.ownersOf(vni, address)) {
       if (!realIds.has(owner)) continue;
-      while (outstanding >= windowSize) await new Promise<void>((resolve) => (room = resolve));
+      await calls.take();
       const put: PutCall = {
         type: 'put',
         id: id++,
@@ -219,16 +243,12 @@ async function tellStanding(): Promise<number> {
         flags: 0,
         mac: `02${(0x1000_0000 + index).toString(16).padStart(10, '0')}`,
       };
-      outstanding++;
       told++;
-      member.answers.set(put.id, () => {
-        outstanding--;
-        room?.();
-      });
+      member.answers.set(put.id, () => calls.give());
       member.send(owner, [put]);
     }
   }
-  while (outstanding > 0) await new Promise<void>((resolve) => (room = resolve));
+  await calls.empty();
   return told;
 }
 

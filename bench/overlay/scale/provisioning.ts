@@ -2,7 +2,7 @@
 import { DaemonRig } from '../../../examples/overlay/daemon-rig.ts';
 import { formatNumber, formatTable } from '../../report.ts';
 import { percentile } from '../../statistics.ts';
-import { CrowdRun, crowdHosts, prepareCrowd } from './crowd-run.ts';
+import { CrowdRun, crowdHosts } from './crowd-run.ts';
 import { chosenAddress, subnetSpecs, vpc, vpcs } from './subnets.ts';
 
 interface Case {
@@ -51,25 +51,16 @@ export async function measureProvisioning(pods: number, progress: (line: string)
 async function measureCase(one: Case, pods: number): Promise<Provisioning> {
   const { real, hosts, standing } = one;
   const others = crowdHosts(real + 1, hosts - real);
-  await using rig = await DaemonRig.start({
-    prefix: 'cvscale',
-    hosts: real,
-    vpcs,
-    others,
-    prepare: prepareCrowd,
-    startTimeoutMs: crowdTimeoutMs,
-  });
   const count = Math.round((standing * hosts) / copies);
-  using _crowd =
-    others.length === 0
-      ? undefined
-      : await CrowdRun.start({
-          rig,
-          crowd: others,
-          subnets: subnetSpecs,
-          standing: { vni: vpc.vni, count },
-          timeoutMs: crowdTimeoutMs,
-        });
+  using started = new DisposableStack();
+  let crowd: CrowdRun | undefined;
+  const prepare = async (starting: DaemonRig): Promise<void> => {
+    if (others.length === 0) return;
+    crowd = started.use(await CrowdRun.start({ rig: starting, crowd: others, subnets: subnetSpecs, standing: { vni: vpc.vni, count } }));
+  };
+  await using rig = await DaemonRig.start({ prefix: 'cvscale', hosts: real, vpcs, others, prepare, startTimeoutMs: crowdTimeoutMs });
+  await rig.connected(crowdTimeoutMs);
+  await crowd?.told(crowdTimeoutMs);
   const members = Array.from({ length: hosts }, (_, at) => at + 1);
   const target = await rig.add(2, vpc.name, 'chosen', chosenAddress(1, members));
   // Each host has a block of the subnet before it is counted: that is asked for once in 16 pods, ahead of time.
