@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import type { Server } from 'node:net';
+import { once } from 'node:events';
+import type { Server, Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Pod } from '../../examples/overlay/pod.ts';
-import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+import { DaemonRig, skipWithoutDaemons, within, type RigResource } from '../../examples/overlay/daemon-rig.ts';
+import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 
 /** A service of a VPC, through real daemons and programs: two hosts, a backend at each, a client at the first. */
 
@@ -13,7 +15,7 @@ const run = promisify(execFile);
 const red = 81;
 const vpcs = [{ name: 'red', vni: red, subnets: [{ name: 'front', id: 1, ipv4: '10.0.0.0/24', fixedIpv4: '10.0.0.128/25' }] }];
 const address = '10.0.0.200';
-const web = {
+const web: RigResource = {
   kind: 'OverlayService',
   name: 'web',
   spec: { vpc: 'red', addresses: [address], ports: [{ port: 80, targetPort: 8080 }], selector: { app: 'web' } },
@@ -132,6 +134,86 @@ test('a service that is deleted is no address any more', { skip }, async () => {
   await rig.deleteResource(2, 'OverlayService', 'web');
   assert.ok(await within(10_000, async () => (await rig.host(1).status()).endpoints.length > 0 && (await answersNobody())));
 });
+
+test('an endpoint that loses its labels keeps its connections, and gets no new ones; both families', { skip }, async () => {
+  const namespace = rig.network.makeNamespace('api');
+  const endpoint = (labels: Readonly<Record<string, string>>): RigResource => ({
+    kind: 'Endpoint',
+    name: 'api',
+    labels,
+    spec: { subnet: 'green', host: rig.host(2).name, netns: pathOf(namespace) },
+  });
+  const addresses = ['10.250.0.1', 'fd00:250::1'];
+  await rig.apply(
+    1,
+    { kind: 'VPC', name: 'green', spec: { prefixes: ['10.0.0.0/8', 'fd00::/16'] } },
+    { kind: 'Subnet', name: 'green', spec: { vpc: 'green', prefixes: ['10.0.0.0/24', 'fd00::/64'] } },
+    endpoint({ app: 'api' }),
+    { kind: 'OverlayService', name: 'api', spec: { vpc: 'green', addresses, ports: [{ port: 80 }], selector: { app: 'api' } } },
+  );
+  const from = await rig.add(1, 'green', 'green');
+  const other = await rig.addLabelled({ app: 'api' }, 1, 'green', 'green');
+  assert.ok(
+    await within(10_000, async () => (await rig.host(2).status()).endpoints.some(({ labels }) => labels['app'] === 'api')),
+    rig.logs(),
+  );
+  for (const [at, name] of [namespace, other.namespace].entries()) {
+    const echo = (socket: Socket): void => {
+      socket.on('error', () => undefined);
+      socket.write(String(at));
+      socket.on('data', (bytes: Buffer) => socket.write(bytes));
+    };
+    for (const any of ['0.0.0.0', '::']) servers.push(await rig.tcp.listen(name, any === '::' ? 81 : 80, echo, any));
+  }
+  await rig.apply(1, {
+    kind: 'OverlayService',
+    name: 'api',
+    spec: {
+      vpc: 'green',
+      addresses,
+      ports: [{ port: 80 }, { port: 81 }],
+      selector: { app: 'api' },
+    },
+  });
+  const open = async (to: string, port: number): Promise<{ readonly socket: Socket; readonly server: string }> => {
+    const socket = await rig.tcp.connect(from.namespace, to, port);
+    socket.on('error', () => undefined);
+    return { socket, server: await heard(socket) };
+  };
+  for (const [to, port] of [
+    [addresses[0]!, 80],
+    [addresses[1]!, 81],
+  ] as const) {
+    await rig.apply(1, endpoint({ app: 'api' }));
+    let kept: Socket | undefined;
+    assert.ok(
+      await within(15_000, async () => {
+        const opened = await open(to, port).catch(() => undefined);
+        if (opened?.server === '0') kept = opened.socket;
+        else opened?.socket.destroy();
+        return kept !== undefined;
+      }),
+      rig.logs(),
+    );
+    await rig.apply(2, endpoint({}));
+    assert.ok(
+      await within(15_000, async () => {
+        const opened = await Promise.all(Array.from({ length: 10 }, () => open(to, port)));
+        for (const { socket } of opened) socket.destroy();
+        return opened.every(({ server }) => server === '1');
+      }),
+      rig.logs(),
+    );
+    kept?.write('still');
+    assert.equal(await heard(kept!), 'still');
+    kept?.destroy();
+  }
+});
+
+async function heard(socket: Socket): Promise<string> {
+  const [bytes] = (await once(socket, 'data', { signal: AbortSignal.timeout(5000) })) as [Buffer];
+  return bytes.toString();
+}
 
 async function answersNobody(): Promise<boolean> {
   const result = await run('ip', ['netns', 'exec', client.namespace, 'curl', '-s', '--http0.9', '-m', '1', `http://${address}/`]).catch(
