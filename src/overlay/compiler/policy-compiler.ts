@@ -26,6 +26,23 @@ interface Compiled {
   readonly vni: number;
   readonly records: MapBuilder;
   readonly revision: number;
+  readonly from: Inputs;
+}
+
+/** What a subject's records follow from: the same objects make the same records. */
+interface Inputs {
+  readonly policies: readonly Policy[];
+  readonly labels: string;
+  /** Identities by the text of the selector. */
+  readonly peers: ReadonlyMap<string, readonly number[]>;
+}
+
+interface KnownVpc {
+  readonly vpc: PolicyVpc;
+  readonly policies: readonly Policy[];
+  readonly text: string;
+  /** What selectors have selected so far, by their texts. */
+  readonly selected: Map<string, { readonly selector: Labels; peers: readonly number[] }>;
 }
 
 const limited = [maps.policies, maps.policyPrefixes] as const;
@@ -34,7 +51,7 @@ const limited = [maps.policies, maps.policyPrefixes] as const;
 export class PolicyCompiler {
   readonly #members: LocalMembers;
   readonly #book: LabelBook;
-  #vpcs = new Map<number, { readonly vpc: PolicyVpc; readonly policies: readonly Policy[]; readonly text: string }>();
+  #vpcs = new Map<number, KnownVpc>();
   readonly #subjects = new Map<string, Compiled>();
   readonly #dirty = new Set<number>();
   readonly #sizes = new Map<string, number>();
@@ -58,12 +75,14 @@ export class PolicyCompiler {
   setPolicies(policies: readonly Policy[], vpcs: readonly PolicyVpc[]): void {
     const before = this.#vpcs;
     this.#vpcs = new Map();
+    const ofVpc = Map.groupBy(policies, (policy) => policy.vpc);
     for (const vpc of vpcs) {
-      const own = policies.filter((policy) => policy.vpc === vpc.name);
-      if (own.length === 0) continue;
+      const own = ofVpc.get(vpc.name);
+      if (own === undefined) continue;
       const text = JSON.stringify([vpc.name, vpc.peers.length > 0, own]);
-      this.#vpcs.set(vpc.vni, { vpc, policies: own, text });
-      if (before.get(vpc.vni)?.text !== text) this.#dirty.add(vpc.vni);
+      const known = before.get(vpc.vni);
+      if (known?.text !== text) this.#dirty.add(vpc.vni);
+      this.#vpcs.set(vpc.vni, known?.text === text ? known : { vpc, policies: own, text, selected: new Map() });
     }
     for (const vni of before.keys()) if (!this.#vpcs.has(vni)) this.#dirty.add(vni);
   }
@@ -79,7 +98,7 @@ export class PolicyCompiler {
     for (const vni of this.#dirty) {
       const now = this.#subjectsOf(vni);
       for (const [name, known] of this.#subjects) {
-        if (known.vni !== vni || now.get(name)?.revision === known.revision) continue;
+        if (known.vni !== vni || now.get(name)?.records === known.records) continue;
         addRecords(before, known.records);
         this.#drop(name, known);
       }
@@ -98,23 +117,40 @@ export class PolicyCompiler {
     for (const { records } of this.#subjects.values()) addRecords(builder, records);
   }
 
+  /** Subjects whose inputs are the same keep the records that they have. */
   #subjectsOf(vni: number): ReadonlyMap<string, Compiled & { readonly identity: number }> {
     const subjects = new Map<string, Compiled & { readonly identity: number }>();
     const known = this.#vpcs.get(vni);
     if (known === undefined) return subjects;
-    const { vpc, policies } = known;
-    const found = new Map<string, readonly number[]>();
-    const peersOf = (selector: Labels): readonly number[] => {
-      const text = labelsText(selector);
-      const peers = found.get(text) ?? this.#peersOf(vpc, selector);
-      found.set(text, peers);
-      return peers;
-    };
+    const { vpc, policies, selected } = known;
+    for (const one of selected.values()) {
+      const peers = this.#peersOf(vpc, one.selector);
+      if (peers.length !== one.peers.length || peers.some((peer, at) => peer !== one.peers[at])) one.peers = peers;
+    }
     for (const identity of this.#members.identitiesOf(vni)) {
+      const name = `${vni}/${identity}`;
       const labels = this.#book.labelsOf(vpc.name, identity);
+      const text = labelsText(labels);
+      const before = this.#subjects.get(name);
+      const isSame =
+        before?.from.policies === policies &&
+        before.from.labels === text &&
+        [...before.from.peers].every(([selector, peers]) => selected.get(selector)?.peers === peers);
+      if (before !== undefined && isSame && !this.closed.has(name)) {
+        subjects.set(name, { ...before, identity });
+        continue;
+      }
       const own = policies.filter(({ selector }) => doesSelect(selector, labels));
+      const used = new Map<string, readonly number[]>();
+      const peersOf = (selector: Labels): readonly number[] => {
+        const key = labelsText(selector);
+        const found = selected.get(key) ?? { selector, peers: this.#peersOf(vpc, selector) };
+        selected.set(key, found);
+        used.set(key, found.peers);
+        return found.peers;
+      };
       const made = own.length === 0 ? undefined : policyRecords(vni, identity, own, peersOf);
-      if (made !== undefined) subjects.set(`${vni}/${identity}`, { vni, identity, ...made });
+      if (made !== undefined) subjects.set(name, { vni, identity, from: { policies, labels: text, peers: used }, ...made });
     }
     return subjects;
   }

@@ -129,15 +129,17 @@ export class TenantCompiler {
   endpointWritten(member: Member): void {
     // What the gateway of a VPC sends and gets is no tenant's.
     if (member.identity === policyPeer.gateway) return;
+    const wasHere = this.#members.hasIdentity(member.vni, member.identity);
     const before = this.#members.delete(member.ifindex);
-    if (before !== undefined) this.#memberChanged(before);
     this.#members.put(member);
-    this.#memberChanged(member);
+    if (before !== undefined) this.#left(before);
+    this.#services.memberChanged(member.vni, this.labelsOf(member.vni, member.identity));
+    if (!wasHere) this.#policies.identitiesChanged(member.vni);
   }
 
   endpointRemoved(ifindex: number): void {
     const before = this.#members.delete(ifindex);
-    if (before !== undefined) this.#memberChanged(before);
+    if (before !== undefined) this.#left(before);
   }
 
   hostsChanged(hostIds: Iterable<number>): void {
@@ -194,9 +196,9 @@ export class TenantCompiler {
     return { swaps: swapsOf(tables), clears: stale.map(clearOf) };
   }
 
-  #memberChanged({ vni, identity }: Member): void {
+  #left({ vni, identity }: Member): void {
     this.#services.memberChanged(vni, this.labelsOf(vni, identity));
-    this.#policies.identitiesChanged(vni);
+    if (!this.#members.hasIdentity(vni, identity)) this.#policies.identitiesChanged(vni);
   }
 
   #readCatalog(): void {
