@@ -184,19 +184,25 @@ INLINE int read_flow_at(void *context, const bool xdp, __u32 at, __u32 vni, stru
   return match_fragment(flow, scratch);
 }
 
-static __noinline int read_flow_tc(struct __sk_buff *skb, __u32 at, __u32 vni, struct flow *flow) {
+/* Functions of the object, not of this file: the verifier looks at each once, not at every place that calls it. */
+
+__noinline int read_flow_tc(struct __sk_buff *skb, __u32 at, __u32 vni, struct flow *flow) {
+  if (!flow) return MALFORMED;
   return read_flow_at(skb, false, at, vni, flow, false);
 }
 
-static __noinline int read_flow_xdp(struct xdp_md *context, __u32 at, __u32 vni, struct flow *flow) {
+__noinline int read_flow_xdp(struct xdp_md *context, __u32 at, __u32 vni, struct flow *flow) {
+  if (!flow) return MALFORMED;
   return read_flow_at(context, true, at, vni, flow, false);
 }
 
-static __noinline int read_quoted_flow_tc(struct __sk_buff *skb, __u32 at, __u32 vni, struct flow *flow) {
+__noinline int read_quoted_flow_tc(struct __sk_buff *skb, __u32 at, __u32 vni, struct flow *flow) {
+  if (!flow) return MALFORMED;
   return read_flow_at(skb, false, at, vni, flow, true);
 }
 
-static __noinline int read_quoted_flow_xdp(struct xdp_md *context, __u32 at, __u32 vni, struct flow *flow) {
+__noinline int read_quoted_flow_xdp(struct xdp_md *context, __u32 at, __u32 vni, struct flow *flow) {
+  if (!flow) return MALFORMED;
   return read_flow_at(context, true, at, vni, flow, true);
 }
 

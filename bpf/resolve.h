@@ -76,7 +76,9 @@ static __noinline struct owners *find_gateways(struct subnet *egress, const stru
   return find_owners(egress, &both);
 }
 
-static __noinline int is_owner(__u32 host_id, const struct endpoint_key *key) {
+/* Not static: the verifier looks at it once, not at every place that calls it. */
+__noinline int is_owner(__u32 host_id, const struct endpoint_key *key) {
+  if (!key) return 0;
   struct subnet *subnet = find_subnet(key);
   if (!subnet) return 0;
   struct owners *owners = find_owners(subnet, key);
