@@ -14,7 +14,7 @@
 #define PREFIX_OF_RULE 128
 #define PREFIX_OF_CLASS 224
 
-/* Allowed, and the other host is to hear who sends until it has answered. */
+/* Allowed, and the other host is to hear who sends: until it has answered, and with the first answer. */
 #define ALLOWED_UNANSWERED 256
 
 /* Whose rules are looked at: an endpoint of this host. */
@@ -76,8 +76,9 @@ static __noinline int is_allowed(struct policy_scratch *scratch, __u32 peer) {
   return found && allows(scratch, found->peer);
 }
 
-/* The identity of who has an address of the VPC, as far as this host has heard; also of a path that may not be taken any more. */
-static __noinline __u32 find_identity(struct policy_scratch *scratch, const __u8 *address) {
+/* The identity of who has an address of the VPC, as far as this host has heard. Of a receiver it may be out of date when the path is: it is
+ * asked for again. A sender says it with its first packet. */
+static __noinline __u32 find_identity(struct policy_scratch *scratch, const __u8 *address, bool is_receiver) {
   struct endpoint_key *key = &scratch->peer;
   key->vni = scratch->subject.vni;
   copy_address(key->address, address);
@@ -90,7 +91,9 @@ static __noinline __u32 find_identity(struct policy_scratch *scratch, const __u8
   if (path) {
     __u32 host_id = path->host_id;
     struct host *host = bpf_map_lookup_elem(&hosts, &host_id);
-    if (host && host->flags & HOST_KNOWN && host->generation == path->host_generation) return path->identity;
+    if (host && host->flags & HOST_KNOWN && host->generation == path->host_generation &&
+        (!is_receiver || bpf_ktime_get_ns() < path->expires_ns))
+      return path->identity;
   }
   return endpoint && endpoint->kind == ENDPOINT_DIRECTORY ? endpoint->identity : PEER_UNKNOWN;
 }
@@ -128,9 +131,8 @@ INLINE int follow(struct policy_scratch *scratch, struct flow_state *state, cons
                   bool departs, bool answers, __u64 now) {
   __u32 revision = scope ? scope->revision : 0;
   __u32 restricted = scope ? scope->restricted : 0;
-  bool is_told = scratch->subject.is_told && !answers;
-  if (state->revision != revision || state->subject != scratch->subject.identity || is_told) {
-    __u32 peer = find_identity(scratch, departs ? flow->destination : flow->source);
+  if (state->revision != revision || state->subject != scratch->subject.identity || scratch->subject.is_told) {
+    __u32 peer = find_identity(scratch, departs ? flow->destination : flow->source, departs);
     if (peer == PEER_UNKNOWN) peer = state->peer;
     if (state->revision != revision || state->subject != scratch->subject.identity || state->peer != peer) {
       bool allowed = !(restricted & scratch->key.direction) || is_allowed(scratch, peer);
@@ -143,9 +145,10 @@ INLINE int follow(struct policy_scratch *scratch, struct flow_state *state, cons
   }
   if (is_older(state->used_ns, USED_EVERY_NS, now)) state->used_ns = now;
   if (state->state & FLOW_DENIED) return POLICY;
-  if (answers && !(state->state & FLOW_ANSWERED)) state->state |= FLOW_ANSWERED;
+  bool is_unanswered = !(state->state & FLOW_ANSWERED);
+  if (answers && is_unanswered) state->state |= FLOW_ANSWERED;
   if (flow->tcp_flags & (TCP_FIN | TCP_RST) && !(state->state & FLOW_CLOSING)) state->state |= FLOW_CLOSING;
-  return departs && !answers && !(state->state & FLOW_ANSWERED) ? ALLOWED_UNANSWERED : 0;
+  return departs && is_unanswered ? ALLOWED_UNANSWERED : 0;
 }
 
 /* An error speaks of a packet that went the other way: it passes with the flow of that. */
@@ -183,7 +186,7 @@ __noinline int decide_flow(struct policy_scratch *scratch, const struct flow *fl
   bool opens = (flow->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
   struct flow_state *state = is_kept ? find_flow(scratch, now) : 0;
   if (state && !opens) return follow(scratch, state, flow, scope, departs, false, now);
-  __u32 peer = find_identity(scratch, departs ? flow->destination : flow->source);
+  __u32 peer = find_identity(scratch, departs ? flow->destination : flow->source, departs);
   if (scope && scope->restricted & scratch->key.direction && !is_allowed(scratch, peer)) {
     if (peer == PEER_UNKNOWN) return NO_IDENTITY;
     if (state) state->state |= FLOW_DENIED;

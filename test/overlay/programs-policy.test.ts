@@ -175,6 +175,9 @@ for (const { agent, transit } of programs) {
         open(again.frame).options.map((option) => (option.kind === 'location' ? [option.identity, option.flags] : option.kind)),
         [[identity.pod, flag.final]],
       );
+      // An old path may be that of an older tenant of the address.
+      const expired = paths([of(remote), pathTo(2, identity.remote, { expiresNs: 1n })]);
+      assert.deepEqual(reasonsOf(new PolicyWorld(world!).run(agent, tcpFrame(toRemote), policy, expired)), ['sentViaOwner']);
       assert.deepEqual(reasonsOf(back({ options: [location({ identity: 22, flags: flag.destination })] })), ['policy']);
       assert.deepEqual(reasonsOf(back({ options: [location({ hostGeneration: 1, flags: flag.destination })] })), ['noIdentity']);
     });

@@ -68,7 +68,7 @@ export interface PacketOfFlow {
   readonly flow: Flow;
 }
 
-/** `unanswered`: allowed, and the other host is to hear who sends until it has answered. */
+/** `unanswered`: allowed, and the other host is to hear who sends: until it has answered, and with the first answer. */
 export type PolicyVerdict = 'allowed' | 'unanswered' | Reason;
 
 /** Whether a packet of the subject may go where its flow says. `noIdentity`: it is not known yet who the destination is. */
@@ -140,7 +140,7 @@ class Decision {
   #follow(key: FlowKey, before: FlowState, answers: boolean): PolicyVerdict {
     const { nowNs } = this.#run;
     let after = before;
-    if (this.#isOutdated(before) || (this.#isTold && !answers)) {
+    if (this.#isOutdated(before) || this.#isTold) {
       const found = this.#peer();
       const peer = found === policyPeer.unknown ? before.peer : found;
       if (this.#isOutdated(before) || before.peer !== peer) {
@@ -152,13 +152,14 @@ class Decision {
     }
     if (nowNs - after.usedNs >= usedEveryNs) after = { ...after, usedNs: nowNs };
     const isDenied = (after.state & flowStateFlag.denied) !== 0;
+    const isUnanswered = (after.state & flowStateFlag.answered) === 0;
     if (!isDenied) {
       if (answers) after = { ...after, state: after.state | flowStateFlag.answered };
       if ((this.#flow.tcpFlags & (tcpFlag.fin | tcpFlag.rst)) !== 0) after = { ...after, state: after.state | flowStateFlag.closing };
     }
     this.#run.writeFlow(flowName(key), after);
     if (isDenied) return 'policy';
-    return this.#departs && !answers && (after.state & flowStateFlag.answered) === 0 ? 'unanswered' : 'allowed';
+    return this.#departs && isUnanswered ? 'unanswered' : 'allowed';
   }
 
   /** An error speaks of a packet that went the other way. */
@@ -234,7 +235,10 @@ class Decision {
     return this.#run.tables.policy ?? noPolicies;
   }
 
-  /** The identity of the other end, as far as this host has heard; also of a path that may not be taken any more. */
+  /**
+   * The identity of the other end, as far as this host has heard. Of a receiver it may be out of date when the path is: it is asked for again.
+   * A sender says it with its first packet.
+   */
   #peer(): number {
     const { tables } = this.#run;
     const address = this.#departs ? this.#flow.destination : this.#flow.source;
@@ -244,7 +248,8 @@ class Decision {
     const local = localEndpoint(tables, key);
     if (local !== undefined) return local.identity;
     const path = this.#run.path(key);
-    if (path !== undefined && knownHost(tables, path.hostId)?.generation === path.hostGeneration) return path.identity;
+    const isRecent = !this.#departs || (path !== undefined && this.#run.nowNs < path.expiresNs);
+    if (path !== undefined && isRecent && knownHost(tables, path.hostId)?.generation === path.hostGeneration) return path.identity;
     const known = endpointOf(tables, key);
     return known?.kind === endpointKind.directory ? known.identity : policyPeer.unknown;
   }
