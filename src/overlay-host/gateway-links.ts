@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { WeatherError } from '../base/errors.ts';
 import { addAddress, decodeAddress, deleteAddress, dumpAddresses, type InterfaceAddress } from '../kernel/netlink/address-message.ts';
 import { findLink } from '../kernel/netlink/find-link.ts';
@@ -17,6 +17,7 @@ import { gatewayMacOf, routerMac } from '../overlay/control/routes.ts';
 import { isIpv4, mappedIpv4, parseAddress } from '../overlay/packet/address.ts';
 import { innerNames, namespaceRules, pairAddresses, pairLimit, wayOutPrefix } from './gateway-rules.ts';
 import { writeSetting } from './host-forwarding.ts';
+import { ownNamespaceTag } from './own-namespace.ts';
 import { applyRules } from './packet-filter.ts';
 
 /** What there is of a gateway. */
@@ -54,8 +55,8 @@ export class GatewayLinks {
 
   constructor(options: GatewayLinksOptions) {
     this.#options = options;
-    const own = namespaceNumber('self');
-    this.#suffix = own === namespaceNumber('1') ? '' : `-${own}`;
+    const tag = ownNamespaceTag();
+    this.#suffix = tag === '' ? '' : `-${tag}`;
   }
 
   /** All that are whole. What is left of others is taken away with `remove`. */
@@ -237,13 +238,4 @@ function addressesOf(socket: NetlinkSocket, { index }: Link): InterfaceAddress[]
 
 function mappedAddress(address: Uint8Array): Uint8Array {
   return address.length === 4 ? mappedIpv4(address) : address;
-}
-
-/** Hosts that are namespaces themselves share the folder of names with others of their machine. Undefined when it is not for us to see. */
-function namespaceNumber(process: 'self' | '1'): number | undefined {
-  try {
-    return statSync(`/proc/${process}/ns/net`).ino;
-  } catch {
-    return undefined;
-  }
 }

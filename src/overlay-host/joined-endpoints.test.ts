@@ -24,9 +24,7 @@ class Bench implements AsyncDisposable {
 
   constructor() {
     const { calls, internet } = this;
-    this.joined = this.#stack.use(
-      new HostJoinedEndpoints({ calls, internet, hostId: 4095, nowMs: () => performance.now(), log: silentLogger }),
-    );
+    this.joined = this.#stack.use(new HostJoinedEndpoints({ calls, internet, nowMs: () => performance.now(), log: silentLogger }));
     this.#stack.defer(() => this.joined.removed(this.name));
   }
 

@@ -6,19 +6,25 @@ import { WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { CountedWarnings } from '../host/counted-warnings.ts';
 import { NamespaceSockets, type InternetCalls } from '../kernel/netlink/namespace-sockets.ts';
-import { createNamedNamespace, deleteNamedNamespace, inNamespace, NetworkNamespace, pathOf } from '../kernel/netlink/network-namespace.ts';
+import {
+  createNamedNamespace,
+  deleteNamedNamespace,
+  inNamespace,
+  namespaceNames,
+  NetworkNamespace,
+  pathOf,
+} from '../kernel/netlink/network-namespace.ts';
 import type { SocketCalls } from '../kernel/netlink/socket-calls.ts';
 import type { EndpointForward, EndpointOffer } from '../overlay/resources/resource-types.ts';
 import { socketAddressOf } from '../overlay/resources/socket-address.ts';
 import type { JoinedEndpoints } from './endpoint-keeper.ts';
 import { JoinedDatagrams } from './joined-datagrams.ts';
 import { joinStreams } from './joined-stream.ts';
+import { ownNamespaceTag } from './own-namespace.ts';
 
 export interface HostJoinedEndpointsOptions {
   readonly calls: SocketCalls;
   readonly internet: InternetCalls;
-  /** Hosts on one machine share the names of namespaces. */
-  readonly hostId: number;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -33,6 +39,7 @@ interface Joined {
   readonly ports: Map<string, () => void>;
 }
 
+const namespacePrefix = 'caravan-endpoint-';
 /** Connections of one port at a time. */
 const connectionsLimit = 1024;
 /** Of all endpoints of this host: each is two descriptors. */
@@ -57,7 +64,7 @@ export class HostJoinedEndpoints implements JoinedEndpoints, Disposable {
 
   namespaceOf(name: string): Promise<string> {
     const { calls } = this.#options;
-    const fileName = this.#namespaceName(name);
+    const fileName = namespaceName(name);
     const path = pathOf(fileName);
     if (!this.#isNamespace(path)) {
       deleteNamedNamespace(calls, fileName);
@@ -68,7 +75,7 @@ export class HostJoinedEndpoints implements JoinedEndpoints, Disposable {
 
   async placed({ name, netns, addresses, forward, offer }: PlacedEndpoint): Promise<string | undefined> {
     const { calls, internet } = this.#options;
-    const inode = statSync(netns).ino;
+    const inode = statSync(netns, { throwIfNoEntry: false })?.ino ?? 0;
     let joined = this.#joined.get(name);
     if (joined !== undefined && joined.inode !== inode) {
       this.#close(name);
@@ -111,7 +118,7 @@ export class HostJoinedEndpoints implements JoinedEndpoints, Disposable {
   }
 
   removed(name: string): void {
-    deleteNamedNamespace(this.#options.calls, this.#namespaceName(name));
+    deleteNamedNamespace(this.#options.calls, namespaceName(name));
   }
 
   #forward(name: string, sockets: NamespaceSockets, address: string, { protocol, port, to }: EndpointForward): Promise<() => void> {
@@ -224,10 +231,6 @@ export class HostJoinedEndpoints implements JoinedEndpoints, Disposable {
     joined.sockets[Symbol.dispose]();
   }
 
-  #namespaceName(name: string): string {
-    return `caravan-endpoint-${this.#options.hostId}-${name}`;
-  }
-
   #isNamespace(path: string): boolean {
     try {
       using namespace = new NetworkNamespace(path);
@@ -243,6 +246,20 @@ export class HostJoinedEndpoints implements JoinedEndpoints, Disposable {
   [Symbol.dispose](): void {
     for (const name of this.#joined.keys()) this.#close(name);
     this.#warnings[Symbol.dispose]();
+  }
+}
+
+/** Names of endpoints have no dots. */
+function namespaceName(name: string): string {
+  const tag = ownNamespaceTag();
+  return `${namespacePrefix}${name}${tag === '' ? '' : `.${tag}`}`;
+}
+
+/** Takes away the namespaces of all endpoints of this host. No daemon must run. */
+export function removeJoinedNamespaces(calls: SocketCalls): void {
+  for (const fileName of namespaceNames()) {
+    const [name = ''] = fileName.slice(namespacePrefix.length).split('.');
+    if (fileName.startsWith(namespacePrefix) && fileName === namespaceName(name)) deleteNamedNamespace(calls, fileName);
   }
 }
 

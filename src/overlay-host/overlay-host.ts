@@ -274,7 +274,8 @@ export class OverlayHost implements AsyncDisposable {
         log.warn('the catalog does not take a record', { key, reason: error.message });
       }
     };
-    let networksOfGateways = book.networks();
+    let networksInUse = book.networks();
+    let networksOfGateways = networksInUse;
     /** What fails with the kernel is logged there, and tried again by the next call. */
     const updateGateways = async (): Promise<void> => {
       const networks = book.networks();
@@ -286,12 +287,17 @@ export class OverlayHost implements AsyncDisposable {
     };
     /** Everything that follows from the catalog does so here: called soon after each change of it, once for all that came together. */
     const catalogChanged = (): void => {
-      refreshSpec();
+      const networks = book.networks();
+      const areOthers = networks !== networksInUse;
+      networksInUse = networks;
+      if (areOthers) refreshSpec();
       control.catalogChanged(monotonicMs());
       loop.act();
-      use?.count();
-      keeper?.act();
-      names.update().catch(failed);
+      if (areOthers) {
+        use?.count();
+        keeper?.act();
+        names.update().catch(failed);
+      }
       updateGateways().catch(failed);
     };
     const catalogLoop: CatalogLoop = new CatalogLoop({
@@ -422,7 +428,7 @@ export class OverlayHost implements AsyncDisposable {
           const found = links.find(key);
           if (found !== undefined) loop.relabel(found.index, labels);
         },
-        joined: stack.use(new HostJoinedEndpoints({ calls, internet, hostId: self.hostId, nowMs: monotonicMs, log: log.child('joined') })),
+        joined: stack.use(new HostJoinedEndpoints({ calls, internet, nowMs: monotonicMs, log: log.child('joined') })),
         store,
         record,
         log: log.child('endpoints'),

@@ -10,6 +10,7 @@ import { DataPath } from './data-path.ts';
 import { GatewayLinks } from './gateway-links.ts';
 import { noRules } from './gateway-rules.ts';
 import { HostForwarding } from './host-forwarding.ts';
+import { removeJoinedNamespaces } from './joined-endpoints.ts';
 import { OverlayHost } from './overlay-host.ts';
 import { applyRules } from './packet-filter.ts';
 import { PodLinks } from './pod-links.ts';
@@ -65,6 +66,7 @@ export async function removeOverlay(configuration: OverlayConfiguration, log: Lo
   const { whole, broken } = gateways.list();
   for (const vni of [...whole.map((gateway) => gateway.vni), ...broken]) await gateways.remove(vni);
   if (whole.some(({ hasWayOut }) => hasWayOut)) await applyRules(calls, noRules());
+  removeJoinedNamespaces(calls);
   const bpf = new LinuxBpf();
   try {
     new DataPath({ bpf, calls, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -208,7 +208,8 @@ test('two sites: a pod reaches a server at the other one by name, and a client t
 });
 
 test('an endpoint that is deleted takes its name, its ports and its namespace with it', { skip }, async () => {
-  const isThere = (): boolean => existsSync(pathOf('caravan-endpoint-1-db'));
+  const { ino } = statSync(pathOf(rig.host(1).namespace));
+  const isThere = (): boolean => existsSync(pathOf(`caravan-endpoint-db.${ino}`));
   assert.ok(isThere());
   await rig.deleteResource(2, 'Endpoint', 'db');
   assert.ok(await answers(far, '', 'db.red.overlay'), rig.logs());

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { assert, WeatherError } from '../../base/errors.ts';
 import { NetlinkError, errorNumbers } from './netlink-error.ts';
 import type { SocketCalls } from './socket-calls.ts';
@@ -96,6 +96,11 @@ export function deleteNamedNamespace(calls: SocketCalls, name: string): boolean 
     throw namespaceError(`network namespace ${name} cannot be deleted`, error);
   }
   return true;
+}
+
+/** Names that `ip netns` knows. */
+export function namespaceNames(): readonly string[] {
+  return existsSync(namesFolder) ? readdirSync(namesFolder) : [];
 }
 
 export function pathOf(name: string): string {

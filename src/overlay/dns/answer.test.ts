@@ -5,7 +5,7 @@ import { addressHex } from '../control/address.ts';
 import { formatAddress } from '../packet/address.ts';
 import { decide, type Zones } from './answer.ts';
 import { internetClass, nameOf, rcodes, recordTypes, type DnsMessage } from './message.ts';
-import { addressesLimit, addressOfReverse, podNameKey, readNames, reverseLabels, usableName, type NamedThings } from './name-table.ts';
+import { addressesLimit, addressOfReverse, podNameKey, readNames, usableName, type NamedThings } from './name-table.ts';
 
 function catalogOf(records: Readonly<Record<string, unknown>>): CatalogView {
   return {
@@ -161,8 +161,10 @@ test('queries that are not as they should be', () => {
   assert.equal(answerTo(queryOf('web.red.overlay', 1, { edns: { udpBytes: 512, version: 0, dnssecOk: true } })).edns?.version, 0);
 });
 
-test('names of addresses there and back', () => {
-  for (const text of ['10.1.2.3', 'fd00::1:abcd']) assert.equal(addressOfReverse(reverseLabels(addressHex(text))), addressHex(text));
+test('addresses of names below arpa', () => {
+  assert.equal(addressOfReverse(nameOf('3.2.1.10.IN-ADDR.arpa')), addressHex('10.1.2.3'));
+  const digits = addressHex('fd00::1:abcd').split('').toReversed();
+  assert.equal(addressOfReverse([...digits, 'ip6', 'arpa']), addressHex('fd00::1:abcd'));
   for (const labels of [['in-addr', 'arpa'], ['1', '2', '3', 'in-addr', 'arpa'], ['256', '1', '1', '1', 'in-addr', 'arpa'], ['a'], []]) {
     assert.equal(addressOfReverse(labels), undefined);
   }

@@ -1,7 +1,7 @@
 import type { CatalogView } from '../catalog/catalog-view.ts';
 import type { Networks } from '../catalog/networks.ts';
-import { octetsOf, type AddressHex } from '../control/address.ts';
-import { isIpv4, ipv4Octets, parseAddress } from '../packet/address.ts';
+import type { AddressHex } from '../control/address.ts';
+import { parseAddress } from '../packet/address.ts';
 
 /** Addresses that one name gives at most: they fit into an answer by UDP, and a client tries few of them. */
 export const addressesLimit = 16;
@@ -84,14 +84,7 @@ class NameBuilder implements VpcNames {
   }
 }
 
-/** The name below `in-addr.arpa` or `ip6.arpa` that stands for an address, as labels. */
-export function reverseLabels(address: AddressHex): readonly string[] {
-  const octets = octetsOf(address);
-  if (isIpv4(octets)) return [...[...ipv4Octets(octets)].reverse().map(String), 'in-addr', 'arpa'];
-  return [...address.split('').reverse(), 'ip6', 'arpa'];
-}
-
-/** The address that such a name stands for; undefined when it is none, or stands for a range. */
+/** The address that a name below `in-addr.arpa` or `ip6.arpa` stands for; undefined when it is none, or stands for a range. */
 export function addressOfReverse(labels: readonly string[]): AddressHex | undefined {
   const [zone, top] = labels.slice(-2).map((label) => label.toLowerCase());
   if (top !== 'arpa') return undefined;
