@@ -1,21 +1,18 @@
-import { askDaemon } from '../overlay-host/operator-socket.ts';
 import type { OverlayStatus } from '../overlay-host/overlay-status.ts';
-import { readConfiguration } from '../overlay-host/run-overlay.ts';
 import type { Command } from './command.ts';
 import { printResult } from './output.ts';
-import { neededConfiguration, overlayConfigurationOption } from './overlay-options.ts';
+import { askOverlay, overlaySocketOption } from './overlay-session.ts';
 import { formatFields, formatTable } from './table.ts';
 
 export const command: Command = {
   parameters: [],
-  options: { config: overlayConfigurationOption },
+  options: overlaySocketOption,
   description:
     'Asks the daemon of this host. PACKETS are what the programs in the kernel have counted since they were loaded: why packets were dropped, and which\n' +
     'way the others went; VNI 0 where it was not known.',
   examples: [{ line: 'van overlay status --config overlay.yaml', meaning: 'What is on this host, and what its data path did' }],
   async run(call) {
-    const { operatorSocket } = readConfiguration(neededConfiguration(call));
-    const status = (await askDaemon(operatorSocket, { ask: 'status' })) as OverlayStatus;
+    const status = (await askOverlay(call, { ask: 'status' })) as OverlayStatus;
     await printResult(call, status, () => formatStatus(status));
     return 0;
   },

@@ -1,14 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { InputError } from '../base/errors.ts';
-import { askDaemon } from '../overlay-host/operator-socket.ts';
-import { readConfiguration } from '../overlay-host/run-overlay.ts';
 import { isIpv4, parseAddress } from '../overlay/packet/address.ts';
 import type { TraceReport, TraceStep } from '../overlay/trace/trace-report.ts';
 import { longestPacketBytes, traceProtocols } from '../overlay/trace/trace-request.ts';
 import type { Command } from './command.ts';
 import { parseChoice, parseInteger, parsePort } from './option-values.ts';
 import { printResult } from './output.ts';
-import { neededConfiguration, overlayConfigurationOption } from './overlay-options.ts';
+import { askOverlay, overlaySocketOption } from './overlay-session.ts';
 import { formatFields, formatTable } from './table.ts';
 
 const highestVni = 0xffffff;
@@ -22,7 +20,7 @@ export const command: Command = {
     { name: 'DESTINATION', meaning: 'address that the packet goes to: a pod, a service, anything' },
   ],
   options: {
-    config: overlayConfigurationOption,
+    ...overlaySocketOption,
     proto: { value: 'PROTOCOL', meaning: 'tcp (a SYN), udp or icmp (an echo request)', default: 'icmp' },
     port: { value: 'PORT', meaning: 'destination port of TCP or UDP', default: '80' },
     'source-port': { value: 'PORT', meaning: 'source port of TCP or UDP, identifier of ICMP; a random one when absent' },
@@ -51,9 +49,8 @@ export const command: Command = {
     const sourcePort =
       sourcePortText === undefined ? randomInt(clientPorts.from, clientPorts.to) : parsePort(sourcePortText, '--source-port');
     const bytes = parseInteger(call.text('bytes') ?? '0', '--bytes', 0, longestPacketBytes);
-    const { operatorSocket } = readConfiguration(neededConfiguration(call));
     const request = { ask: 'trace', vni, source, destination, protocol, port, sourcePort, bytes } as const;
-    const report = (await askDaemon(operatorSocket, request)) as TraceReport;
+    const report = (await askOverlay(call, request)) as TraceReport;
     await printResult(call, report, () => formatTrace(report));
     return report.outcome === 'delivered' ? 0 : 1;
   },

@@ -62,8 +62,8 @@ export class Cluster {
   }
 
   /** The owner table of a subnet, as it is to be now. */
-  table(tableId: number): OwnerTable {
-    return this.#table(tableId, this.#epochs.at(-1)?.members ?? []);
+  table(subnetId: number): OwnerTable {
+    return this.#table(subnetId, this.#epochs.at(-1)?.members ?? []);
   }
 
   /** Hosts whose daemons run. */
@@ -108,7 +108,7 @@ export class Cluster {
     this.time.at(this.time.nowMs + this.#options.draws.between(least, most), () => {
       if (spec !== this.#spec) return;
       if (this.deaf.has(host.hostId)) this.tellSpec(host);
-      else host.setSpec(spec);
+      else host.setSpec(withLocalSlots(spec, host.hostId));
     });
   }
 
@@ -123,4 +123,16 @@ export class Cluster {
     }
     return table;
   }
+}
+
+/** Slots of owner tables in the data path; 0 is nobody's. */
+const lastSlot = 4095;
+
+/** The slot of a subnet's owner table in the data path of a host: at each host another one. */
+export function localSlot(subnetId: number, hostId: number): number {
+  return 1 + ((subnetId + hostId) % lastSlot);
+}
+
+function withLocalSlots(spec: OverlaySpec, hostId: number): OverlaySpec {
+  return { ...spec, subnets: spec.subnets.map((subnet) => ({ ...subnet, tableId: localSlot(subnet.subnetId, hostId) })) };
 }

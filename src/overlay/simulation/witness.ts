@@ -5,7 +5,7 @@ import { plan } from '../control/plan.ts';
 import { slotOf } from '../control/tables.ts';
 import { hostFlag } from '../layout/host.ts';
 import { maps, ownerTables } from '../layout/maps.ts';
-import type { Cluster } from './cluster.ts';
+import { localSlot, type Cluster } from './cluster.ts';
 import type { VirtualHost } from './virtual-host.ts';
 
 interface Holding {
@@ -153,10 +153,10 @@ export class Witness {
   #checkMaps(cluster: Cluster, host: VirtualHost): void {
     const wrong = plan(host.control?.desired() ?? new Map(), host.dump());
     for (const write of wrong) this.violation(`the maps of host ${host.hostId} lack ${write.kind} in ${write.map}`);
-    for (const { tableId } of cluster.spec.subnets) {
-      const inUse = host.maps.mapOfMaps(ownerTables.name).get(tableId);
-      const isRight = cluster.table(tableId).every((owners, slot) => inUse?.[slot]?.join() === ownerTables.value.encode(owners).join());
-      if (!isRight) this.violation(`host ${host.hostId} has an old owner table ${tableId}`);
+    for (const { subnetId } of cluster.spec.subnets) {
+      const inUse = host.maps.mapOfMaps(ownerTables.name).get(localSlot(subnetId, host.hostId));
+      const isRight = cluster.table(subnetId).every((owners, slot) => inUse?.[slot]?.join() === ownerTables.value.encode(owners).join());
+      if (!isRight) this.violation(`host ${host.hostId} has an old owner table of subnet ${subnetId}`);
     }
   }
 
