@@ -11,6 +11,7 @@ import { Plugin, type Pod } from './pod.ts';
 import { PodSockets } from './pod-socket.ts';
 import { objectFileOf, pluginOf } from './requirements.ts';
 import { quantile, Results } from './results.ts';
+import { ServicesShown } from './services.ts';
 import { makeTrust } from './trust.ts';
 
 const hostCount = 3;
@@ -74,6 +75,7 @@ export class Demonstration implements AsyncDisposable {
     await this.#setUp();
     const [client, server] = await this.#tenants();
     await this.#direct();
+    await this.#services();
     await this.#inARow(client);
     await this.#move(client);
     await this.#anew(client);
@@ -192,6 +194,19 @@ export class Demonstration implements AsyncDisposable {
       `${pings} pings, ${pinger.lost} lost; at the owner ${answered} requests, ${relayed + delivered} data packets`,
     );
     this.results.figure('pingMedianMs', pinger.medianRoundTripMs);
+  }
+
+  async #services(): Promise<void> {
+    using shown = new ServicesShown({
+      results: this.results,
+      print: this.#print,
+      vni: red.vni,
+      host: (number) => this.#host(number),
+      addLabelled: (labels, hostNumber, vpc, subnet) => this.#add(hostNumber, vpc, subnet, [], labels),
+      remove: (pod) => this.#plugin.delete(pod),
+      pinger: (from, address) => this.#pinger(from, address),
+    });
+    await shown.show();
   }
 
   /** From the start of the plugin to the first answered ping, one after the other. */
@@ -385,11 +400,18 @@ export class Demonstration implements AsyncDisposable {
     this.results.expect('van overlay remove leaves nothing in the kernel', removed.every(Boolean), removed.join(', '));
   }
 
-  async #add(hostNumber: number, vpc: string, subnet: string, addresses: readonly string[] = []): Promise<Pod> {
+  async #add(
+    hostNumber: number,
+    vpc: string,
+    subnet: string,
+    addresses: readonly string[] = [],
+    labels: Readonly<Record<string, string>> = {},
+  ): Promise<Pod> {
     const name = `p${this.#pods.length}`;
     const pod = await this.#plugin.add(
       { name, namespace: this.#network.makeNamespace(name), host: this.#host(hostNumber), vpc, subnet },
       addresses,
+      labels,
     );
     this.#pods.push(pod);
     return pod;

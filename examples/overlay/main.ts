@@ -18,8 +18,7 @@ const usage = `Usage: npm run demo:overlay [-- --check]
 
 /** What belongs to the overlay and is not shown here. */
 const notShown: readonly string[] = [
-  'services with several back ends (ping and curl to them): the data path has none yet',
-  'policies with connection tracking, egress and DNS of a VPC, peering of VPCs: not there yet',
+  'ways out, DNS and peering of VPCs, endpoints that are joined to the application network: other tests have them',
   'pods by XDP or tcx in place of tc, IPv6 between the hosts, packets that are too long: other tests have them, or nothing yet',
   'bulk traffic beside a bridge and VXLAN: a matter of measurements',
   'hosts of more than one kernel: namespaces share locks, and two processors',

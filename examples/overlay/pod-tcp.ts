@@ -9,6 +9,8 @@ const closeOnExec = 0o2000000;
 const families = { ipv4: 2, ipv6: 10 } as const;
 const socketLevel = 1;
 const reuseAddress = 2;
+/** SO_SNDTIMEO: connect gives up after it too. */
+const sendTimeout = 21;
 const backlog = 64;
 
 type Done = (error: Error | null, result: number) => void;
@@ -54,9 +56,12 @@ export class PodTcp {
     return server;
   }
 
-  /** Rejects when nobody listens there, or nobody answers for as long as the kernel tries. */
-  async connect(namespace: string, address: string, port: number, fromPort = 0): Promise<Socket> {
+  /** Rejects when nobody listens there, or nobody answers in time: without `timeoutMs`, for as long as the kernel tries. */
+  async connect(namespace: string, address: string, port: number, fromPort = 0, timeoutMs = 0): Promise<Socket> {
     const descriptor = this.#open(namespace, address.includes(':') ? '::' : '0.0.0.0', fromPort);
+    // struct timeval: seconds and microseconds, 8 octets each.
+    const limit = new Uint8Array(BigInt64Array.of(BigInt(Math.floor(timeoutMs / 1000)), BigInt(timeoutMs % 1000) * 1000n).buffer);
+    this.#calls.setsockopt(descriptor, socketLevel, sendTimeout, limit, limit.length);
     const to = socketAddress(address, port);
     const result = await new Promise<number>((resolve, reject) =>
       this.#calls.connect.async(descriptor, to, to.length, (error, value) => (error === null ? resolve(value) : reject(error))),
