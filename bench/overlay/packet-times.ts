@@ -128,7 +128,9 @@ export function measurePacketTimes(bpf: LinuxBpf): PacketTime[] {
       ['`agent_tc`, to another host', 'agent_tc', outwards, redirected.tc],
       ['`agent_xdp`, to another host', 'agent_xdp', outwards, redirected.xdp],
       ['`transit`, to a pod', 'transit', () => inwards, redirected.xdp],
+      ['`transit_tc`, to a pod', 'transit_tc', () => inwards, redirected.tc],
       ['`transit`, as owner to another host', 'transit', relayed, xdpTransmit],
+      ['`transit_tc`, as owner to another host', 'transit_tc', relayed, redirected.tc],
     ];
     for (const [what, name, packet, verdict] of cases) {
       const times = timesOf(object.program(name), packet, verdict);
