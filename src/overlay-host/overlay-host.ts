@@ -82,6 +82,9 @@ const nextHopsEveryMs = 5000;
 /** Numbers of networks rest for a day. */
 const sweepEveryMs = 600_000;
 const dayMs = 86_400_000;
+/** Of a refresh for hosts that have connected, from the first of them; a long one is waited for several times as long. */
+const leastRefreshMs = 10;
+const refreshShare = 4;
 /** While one is missing. */
 const missingHopsEveryMs = 100;
 
@@ -310,6 +313,26 @@ export class OverlayHost implements AsyncDisposable {
       log: log.child('catalog'),
     });
     const otherHosts = (): readonly ConfiguredHost[] => configuration.hosts.filter(({ hostId }) => hostId !== self.hostId);
+    let refreshing: NodeJS.Timeout | undefined;
+    let refreshMs = 0;
+    stack.defer(() => clearTimeout(refreshing));
+    /** Once for all hosts that connect in one moment: of a large overlay all do at the start, and each refresh looks at all. */
+    const refreshSoon = (): void => {
+      refreshing ??= setTimeout(
+        () => {
+          refreshing = undefined;
+          const startMs = monotonicMs();
+          try {
+            refreshSpec();
+          } catch (error) {
+            failed(error as Error);
+          }
+          loop.act();
+          refreshMs = monotonicMs() - startMs;
+        },
+        Math.max(leastRefreshMs, refreshShare * refreshMs),
+      );
+    };
     const mesh: PeerMesh = await PeerMesh.open({
       hello: { hostId: self.hostId, generation },
       address: self.address,
@@ -323,8 +346,7 @@ export class OverlayHost implements AsyncDisposable {
         catalogLoop.connected(hello.hostId);
         if (store.get(peerKeyPrefix + hello.hostId) === hello.generation) return;
         store.set(peerKeyPrefix + hello.hostId, hello.generation);
-        refreshSpec();
-        loop.act();
+        refreshSoon();
       },
       disconnected: (hostId) => catalogLoop.disconnected(hostId),
       received: (from, text) => tracer.received(from, text) || catalogLoop.received(from, text) || loop.received(from, text),
@@ -446,6 +468,7 @@ export class OverlayHost implements AsyncDisposable {
     );
     const resources = new ResourceOperations({
       hostName: self.name,
+      hostNames: () => configuration.hosts.map(({ name }) => name),
       book,
       catalog,
       loop: catalogLoop,

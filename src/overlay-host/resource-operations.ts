@@ -4,7 +4,7 @@ import { SchemaProblem } from '../management/schema.ts';
 import type { ResourceBook, ResourceName, ResourceOutcome } from '../overlay/catalog/resource-book.ts';
 import type { CatalogView } from '../overlay/catalog/catalog-view.ts';
 import { objectOf } from '../overlay/control/json-reader.ts';
-import { overlayApiVersion, overlayKinds, placedByName, readOverlayResource } from '../overlay/resources/resources.ts';
+import { overlayApiVersion, overlayKinds, placedByName, readOverlayResource, type PlacedResource } from '../overlay/resources/resources.ts';
 import type { OverlayResource } from '../overlay/resources/resource-types.ts';
 import type { CatalogLoop } from './catalog-loop.ts';
 import { placedKey } from './endpoint-keeper.ts';
@@ -12,6 +12,8 @@ import type { StateStore } from './state-store.ts';
 
 export interface ResourceOperationsOptions {
   readonly hostName: string;
+  /** Of all hosts. */
+  readonly hostNames: () => readonly string[];
   readonly book: ResourceBook;
   readonly catalog: CatalogView;
   readonly loop: CatalogLoop;
@@ -45,6 +47,8 @@ export interface ResourceReport {
 /** Endpoints that are deleted together with their subnet are gone after so long, or it stays. */
 const endpointsGoneMs = 10_000;
 const lookEveryMs = 50;
+/** Hosts that an error names. */
+const namedLimit = 10;
 /** Kinds in the order in which they are deleted: what refers to others first. */
 const deletionOrder = overlayKinds.toReversed();
 
@@ -60,6 +64,7 @@ export class ResourceOperations {
   async apply(resources: readonly unknown[], isNew: boolean): Promise<{ readonly outcomes: readonly ResourceOutcome[] }> {
     const { book, loop, store, nowMs } = this.#options;
     const placed = resources.map((value) => placedByName(this.#atHost(read(value))));
+    for (const one of placed) this.#checkHosts(one);
     const outcomes = book.apply(placed, isNew, nowMs());
     loop.act();
     await store.saved();
@@ -115,6 +120,18 @@ export class ResourceOperations {
   #atHost(resource: OverlayResource): OverlayResource {
     if (resource.kind !== 'Endpoint' || resource.spec.host !== undefined) return resource;
     return { ...resource, spec: { ...resource.spec, host: this.#options.hostName } };
+  }
+
+  /** A name that is no host's would wait for ever. */
+  #checkHosts({ resource: { kind, spec }, place }: PlacedResource): void {
+    const hosts = this.#options.hostNames();
+    const check = (name: string, path: readonly (string | number)[]): void => {
+      if (hosts.includes(name)) return;
+      const remedy = `hosts are ${hosts.slice(0, namedLimit).join(', ')}${hosts.length > namedLimit ? ' and others' : ''}`;
+      throw new InputError('resource-reference', place(path), `there is no host '${name}'`, { remedy });
+    };
+    if (kind === 'Endpoint' && spec.host !== undefined) check(spec.host, ['spec', 'host']);
+    if (kind === 'VPC') for (const [index, name] of spec.egress?.hosts.entries() ?? []) check(name, ['spec', 'egress', 'hosts', index]);
   }
 
   /** Pods in a subnet keep it; endpoints that are deleted with it go first. */

@@ -76,6 +76,10 @@ test('what cannot be is refused, with the option and what to do', { skip }, asyn
     ['subnet create out --vpc red --prefix 11.0.0.0/24', /--prefix: 11\.0\.0\.0\/24 is not inside of 10\.0\.0\.0\/8/],
     ['subnet create over --vpc red --prefix 10.0.0.0/25', /--prefix: overlaps subnet 'front'/],
     ['subnet create lost --vpc blue --prefix 10.0.0.0/24', /--vpc: there is no VPC 'blue'/],
+    [
+      'endpoint create lost --subnet front --host nowhere --netns /run/netns/x',
+      /--host: there is no host 'nowhere'[\s\S]*hosts are host1, host2/,
+    ],
     ['subnet delete front', /pods are in it, at host1, host2/],
     ['vpc delete red', /Subnet front would be left without it/],
     ['vpc delete blue', /VPC 'blue': does not exist[\s\S]*there is red/],
