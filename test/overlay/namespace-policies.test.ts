@@ -7,6 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
 import type { Pod } from '../../examples/overlay/pod.ts';
+import { PodSockets } from '../../examples/overlay/pod-socket.ts';
+import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
+import { sendSegmented } from './segmented-datagrams.ts';
 
 /** Policies of a VPC, through real daemons and programs: two hosts, and pods that may and may not. */
 
@@ -150,6 +153,33 @@ test('who may send to some is let out to them alone, also before it is known whe
   await expectReach(friends, server, open, true);
   // What comes from others is answered.
   for (const pod of friends) await expectReach(strangers, pod, open, true);
+});
+
+test('datagrams that the kernel cuts later arrive, each with who sends it', { skip }, async () => {
+  await rig.apply(
+    1,
+    policy('web', {
+      selector: { app: 'web' },
+      ingress: [{ from: [{ selector: { app: 'friend' } }], ports: [{ protocol: 'udp', port: open }] }],
+    }),
+  );
+  const server = await rig.addLabelled({ app: 'web' }, 2, 'red', 'front');
+  const calls = loadSocketCalls();
+  const socket = await new PodSockets(calls).openUdp(server.namespace, open);
+  let datagrams = 0;
+  socket.on('message', (message) => void (datagrams += message.length === 1000 ? 1 : 0));
+  try {
+    // The first ones ask an owner who that is: the sender may speak with few. None of them is answered.
+    for (const wanted of [20, 40, 60]) {
+      sendSegmented(calls, friends[0]!.namespace, { address: server.address, port: open }, { times: 1, bytes: 20_000, segmentBytes: 1000 });
+      assert.ok(await within(patienceMs, () => datagrams === wanted), `${datagrams} datagrams of ${wanted} ${rig.logs()}`);
+    }
+    sendSegmented(calls, strangers[0]!.namespace, { address: server.address, port: open }, { times: 1, bytes: 20_000, segmentBytes: 1000 });
+    await sleep(300);
+    assert.equal(datagrams, 60);
+  } finally {
+    socket.close();
+  }
 });
 
 test('when the policies are gone everybody is reached again', { skip }, async () => {
