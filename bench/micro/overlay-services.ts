@@ -46,7 +46,7 @@ function slice(service: number, hostId: number, last: number): void {
   catalog.takeOutputs();
 }
 
-function told({ records }: TenantChanges): void {
+function told({ records }: Pick<TenantChanges, 'records'>): void {
   for (const { key, value } of records) if (value !== undefined) catalog.set(key, value, 0);
   catalog.takeOutputs();
 }
@@ -111,6 +111,6 @@ report(
       dead.add(2);
       if (run === 0) compiler.hostsChanged([2]);
     },
-    () => told(compiler.compile(64)),
+    () => told(compiler.compileServices(64)),
   ),
 );

@@ -145,14 +145,15 @@ export class ServiceCompiler {
     }
   }
 
-  sliceChanged(key: string, value: unknown): void {
+  /** False when nothing has changed. */
+  sliceChanged(key: string, value: unknown): boolean {
     const [, vpc = '', service = '', digits = ''] = key.split('/');
     const hostId = Number(digits);
-    if (!/^\d{1,5}$/.test(digits)) return;
+    if (!/^\d{1,5}$/.test(digits)) return false;
     const name = `${vpc}/${service}`;
     const ofService = this.#slices.get(name) ?? new Map<number, BackendSlice>();
     const slice = value === undefined ? undefined : readSlice(value);
-    if (isSameSlice(ofService.get(hostId), slice)) return;
+    if (isSameSlice(ofService.get(hostId), slice)) return false;
     if (slice === undefined) ofService.delete(hostId);
     else ofService.set(hostId, slice);
     if (ofService.size === 0) this.#slices.delete(name);
@@ -160,6 +161,7 @@ export class ServiceCompiler {
     this.#dirty.add(name);
     // What others, or this host in a life before, say in its name is put right.
     if (hostId === this.#options.hostId) this.#dirtySlices.add(name);
+    return true;
   }
 
   /** Slices that are known, whosever they are. */

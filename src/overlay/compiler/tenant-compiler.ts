@@ -62,6 +62,7 @@ export class TenantCompiler {
   /** Of a life before. */
   #staleTables: readonly number[] = [];
   #wanted: WantedRecord[] = [];
+  #isUrgent = false;
 
   constructor(options: TenantCompilerOptions) {
     this.#options = options;
@@ -73,13 +74,23 @@ export class TenantCompiler {
   }
 
   get isDirty(): boolean {
-    return (
-      this.#wanted.length > 0 ||
-      this.#areResourcesNew ||
-      this.#services.isDirty ||
-      this.#policies.isDirty ||
-      this.#version !== this.#options.catalog.version
-    );
+    return this.areRulesDirty || this.areServicesDirty;
+  }
+
+  /** `compileRules` has something to do. */
+  get areRulesDirty(): boolean {
+    const isCatalogNew = this.#version !== this.#options.catalog.version;
+    return isCatalogNew || this.#wanted.length > 0 || this.#areResourcesNew || this.#policies.isDirty;
+  }
+
+  /** `compileServices` has something to do. */
+  get areServicesDirty(): boolean {
+    return this.#services.isDirty;
+  }
+
+  /** More has changed of services than that this host has endpoints that it had not: that may wait a moment. */
+  get areServicesUrgent(): boolean {
+    return this.#isUrgent;
   }
 
   /** What has no room in the maps, for those who look. */
@@ -107,6 +118,7 @@ export class TenantCompiler {
     this.#services.setServices(services, (vpc) => this.#vniOf.get(vpc));
     this.#policies.setPolicies(policies, vpcs);
     this.#areResourcesNew = true;
+    this.#isUrgent = true;
   }
 
   /** The number for the labels of a new endpoint, and the record that must be in the catalog first; undefined when its VPC is not known. */
@@ -143,6 +155,7 @@ export class TenantCompiler {
   }
 
   hostsChanged(hostIds: Iterable<number>): void {
+    this.#isUrgent = true;
     this.#services.hostsChanged(hostIds);
   }
 
@@ -165,21 +178,31 @@ export class TenantCompiler {
     this.#services.adopt(observed);
   }
 
-  /** What follows from what was told, for so many services at most: `isDirty` says whether there are more. */
-  compile(servicesLimit: number = Infinity): TenantChanges {
+  /** All that follows from what was told. */
+  compile(): TenantChanges {
+    const services = this.compileServices(Infinity);
+    const rules = this.compileRules();
+    return { records: [...rules.records, ...services.records], writes: [...services.writes, ...rules.writes], flagged: rules.flagged };
+  }
+
+  /** Policies, and which VPCs have services and policies. */
+  compileRules(): TenantChanges {
+    this.#readCatalog();
+    const records = this.#wanted;
+    this.#wanted = [];
+    const { before, after } = this.#policies.compile();
+    return { records, writes: plan(after, before), flagged: this.#changeFlags() };
+  }
+
+  /** Services, at most so many: `areServicesDirty` says whether there are more. */
+  compileServices(limit: number): Omit<TenantChanges, 'flagged'> {
     const isFirst = this.#version === undefined;
     this.#readCatalog();
-    const records = [...this.#wanted, ...this.#services.takeSlices()];
-    this.#wanted = [];
-    const services = this.#services.compile(servicesLimit);
+    const records = this.#services.takeSlices();
+    const { before, after, swaps, cleared } = this.#services.compile(limit);
+    this.#isUrgent &&= this.#services.isDirty;
     if (isFirst) this.#staleTables = this.#services.forgetOthers();
-    const policies = this.#policies.compile();
-    const writes = [
-      ...swapsOf(services.swaps),
-      ...plan(new Map([...services.after, ...policies.after]), new Map([...services.before, ...policies.before])),
-      ...services.cleared.map(clearOf),
-    ];
-    return { records, writes, flagged: this.#changeFlags() };
+    return { records, writes: [...swapsOf(swaps), ...plan(after, before), ...cleared.map(clearOf)] };
   }
 
   /** Adds all records, as compiled last. */
@@ -197,6 +220,7 @@ export class TenantCompiler {
   }
 
   #left({ vni, identity }: Member): void {
+    this.#isUrgent = true;
     this.#services.memberChanged(vni, this.labelsOf(vni, identity));
     if (!this.#members.hasIdentity(vni, identity)) this.#policies.identitiesChanged(vni);
   }
@@ -229,7 +253,7 @@ export class TenantCompiler {
   }
 
   #recordChanged(key: string, value: unknown): void {
-    if (ServiceCompiler.isKey(key)) this.#services.sliceChanged(key, value);
+    if (ServiceCompiler.isKey(key) && this.#services.sliceChanged(key, value)) this.#isUrgent = true;
     if (!LabelBook.isKey(key)) return;
     const change = this.#book.recordChanged(key, value);
     const vni = change === undefined ? undefined : this.#vniOf.get(change.vpc);

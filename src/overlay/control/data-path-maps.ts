@@ -26,6 +26,12 @@ export interface DataPathMapsOptions {
   readonly record: (record: WantedRecord) => void;
 }
 
+/**
+ * A table costs a wait of some 10 ms in the kernel, which is not to be that of the pods that are added: new ones are behind their services when
+ * none has come for so long, and after the longer time at the latest.
+ */
+const newBackendMs = 50;
+const newBackendsMs = 250;
 /** Services that are compiled at a time, so that messages and dead hosts never wait long for them. */
 const servicesAtATime = 64;
 
@@ -39,6 +45,8 @@ export class DataPathMaps {
   readonly #gatewayTables = new GatewayTables();
   #gateways: readonly LocalGateway[] = [];
   #swapAtMs = Infinity;
+  #servicesAtMs = Infinity;
+  #servicesByMs = Infinity;
   /** The maps are as they should be; from then on changes are told one by one. */
   #isReconciled = false;
 
@@ -74,7 +82,7 @@ export class DataPathMaps {
 
   /** Its rules are there before its port is. */
   portWritten(endpoint: LocalEndpoint): void {
-    this.tenantsChanged();
+    this.#writeRules();
     this.#writePort(endpoint);
   }
 
@@ -83,26 +91,24 @@ export class DataPathMaps {
     for (const address of endpoint.addresses) this.endpointChanged(endpoint.vni, address);
   }
 
-  /** What follows for services and policies from what their compiler was told. */
-  tenantsChanged(): void {
-    const { tenants, record, endpoints } = this.#options;
-    if (!this.#isReconciled || !tenants.isDirty) return;
-    const { records, writes, flagged } = tenants.compile(servicesAtATime);
-    for (const wanted of records) record(wanted);
-    this.#write(writes);
-    if (flagged.length === 0) return;
-    this.hostsChanged();
-    for (const endpoint of endpoints().all()) if (flagged.includes(endpoint.vni)) this.#writePort(endpoint);
+  /** What follows for policies from what their compiler was told; services come with the next time. */
+  tenantsChanged(nowMs: number): void {
+    const { tenants } = this.#options;
+    this.#writeRules();
+    if (!this.#isReconciled || !tenants.areServicesDirty) return;
+    if (this.#servicesAtMs === Infinity) this.#servicesByMs = nowMs + newBackendsMs;
+    this.#servicesAtMs = tenants.areServicesUrgent ? nowMs : Math.min(this.#servicesByMs, nowMs + newBackendMs);
   }
 
   handleTimeout(nowMs: number): void {
+    if (nowMs >= this.#servicesAtMs) this.#writeServices(nowMs);
     if (nowMs < this.#swapAtMs) return;
     this.#swapAtMs = Infinity;
     this.#useTables();
   }
 
-  nextDeadlineMs(nowMs: number): number {
-    return this.#isReconciled && this.#options.tenants.isDirty ? nowMs : this.#swapAtMs;
+  nextDeadlineMs(): number {
+    return Math.min(this.#swapAtMs, this.#servicesAtMs);
   }
 
   /** All that the maps should hold. */
@@ -134,6 +140,25 @@ export class DataPathMaps {
   repairs(observed: MapContents): MapWrite[] {
     const { swaps, clears } = this.#options.tenants.tableWrites();
     return [...swaps, ...plan(this.desired(), observed), ...planTables(this.#tablesInUse, new Map()), ...clears];
+  }
+
+  #writeRules(): void {
+    const { tenants, record, endpoints } = this.#options;
+    if (!this.#isReconciled || !tenants.areRulesDirty) return;
+    const { records, writes, flagged } = tenants.compileRules();
+    for (const wanted of records) record(wanted);
+    this.#write(writes);
+    if (flagged.length === 0) return;
+    this.hostsChanged();
+    for (const endpoint of endpoints().all()) if (flagged.includes(endpoint.vni)) this.#writePort(endpoint);
+  }
+
+  #writeServices(nowMs: number): void {
+    const { tenants, record } = this.#options;
+    const { records, writes } = tenants.compileServices(servicesAtATime);
+    for (const wanted of records) record(wanted);
+    this.#write(writes);
+    this.#servicesAtMs = tenants.areServicesDirty ? nowMs : Infinity;
   }
 
   #flagsOf = (vni: number): number => this.#options.tenants.flagsOf(vni);

@@ -387,7 +387,7 @@ export class HostControl {
       this.calls.nextDeadlineMs(),
       this.#holder.nextDeadlineMs(nowMs),
       this.#endpoints.nextDeadlineMs(nowMs),
-      this.#maps.nextDeadlineMs(nowMs),
+      this.#maps.nextDeadlineMs(),
       this.#roundAtMs,
     );
   }
@@ -538,7 +538,7 @@ export class HostControl {
         else for (const record of records) this.#receive(to, record, nowMs);
       }
     }
-    this.#maps.tenantsChanged();
+    this.#maps.tenantsChanged(nowMs);
   }
 }
 

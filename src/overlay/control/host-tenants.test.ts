@@ -68,18 +68,23 @@ class Daemon {
     this.run(0);
   }
 
-  add(labels: Labels): LocalEndpoint {
+  add(labels: Labels, forMs: number = 5000): LocalEndpoint {
     const ifindex = 100 + ++this.#last;
     const identity = this.control.identityFor(1, labels);
     const mac = `0200000000${ifindex.toString(16)}`;
     this.control.add({ requestId: ifindex, subnetId: 1, ifindex, mac, identity, flags: 0, fixed: [] }, this.#nowMs);
-    this.run(5000);
+    this.run(forMs);
     return [...this.control.endpoints].find((endpoint) => endpoint.ifindex === ifindex) ?? assert.fail('it was not placed');
   }
 
   relabel(endpoint: LocalEndpoint, labels: Labels): void {
     this.control.relabel(endpoint.ifindex, labels, this.#nowMs);
     this.run(1000);
+  }
+
+  remove({ ifindex }: LocalEndpoint): void {
+    this.control.delete(ifindex, this.#nowMs);
+    this.run(0);
   }
 
   run(forMs: number): void {
@@ -176,6 +181,22 @@ test('an endpoint that gets other labels drains, and has another identity at its
   daemon.relabel(endpoint, { app: 'web' });
   assert.equal(daemon.backend(endpoint), backendFlag.ready);
   assert.equal(daemon.port(endpoint).identity, identity);
+});
+
+test('pods that come one after the other do not each cost a table, one that goes does at once', () => {
+  const daemon = new Daemon();
+  daemon.set({ services: [web] });
+  const first = daemon.add({ app: 'web' });
+  daemon.writes = [];
+  const swaps = (): number => daemon.writes.filter(({ kind }) => kind === 'swap').length;
+  const pods = Array.from({ length: 20 }, () => daemon.add({ app: 'web' }, 10));
+  assert.equal(swaps(), 0);
+  daemon.run(60);
+  assert.equal(swaps(), 1);
+  assert.ok(pods.every((pod) => daemon.backend(pod) === backendFlag.ready));
+  daemon.remove(first);
+  assert.equal(swaps(), 2);
+  assert.equal(daemon.backend(first), undefined);
 });
 
 test('a new process leaves the maps as they are, but for tables, which nobody can read', () => {

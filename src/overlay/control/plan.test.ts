@@ -74,6 +74,19 @@ test('what is added comes after what it refers to, and what goes goes before', (
   assert.deepEqual(names(plan(new Map(), all)), ['ports', 'endpoints', 'devices', 'hosts']);
 });
 
+test('a scope gets its new revision when all its rules are right, and goes before they go', () => {
+  const contents = (scope: string, ...policies: readonly string[]): MapContents =>
+    new Map([
+      [maps.policies.name, new Map(policies.map((key) => [key, '01']))],
+      [maps.policyScopes.name, new Map(scope === '' ? [] : [['01', scope]])],
+    ]);
+  const steps = (before: MapContents, after: MapContents): string[] =>
+    plan(after, before).map(({ kind, map }) => `${kind} ${map === maps.policies.name ? 'rule' : 'scope'}`);
+  assert.deepEqual(steps(contents('01', '0a'), contents('02', '0b')), ['put rule', 'delete rule', 'put scope']);
+  assert.deepEqual(steps(contents('', '0a'), contents('01', '0b')), ['put rule', 'delete rule', 'put scope']);
+  assert.deepEqual(steps(contents('01', '0a'), contents('')), ['delete scope', 'delete rule']);
+});
+
 test('an owner table is replaced as a whole, when it is another one', () => {
   const [one, other] = [ownerTable(1, [1, 2, 3]), ownerTable(1, [1, 2])];
   const before = new Map([
