@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Server, Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import type { Pod } from '../../examples/overlay/pod.ts';
+import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+
+/** Much data through a service, in packets as large as the kernel makes them: to a backend elsewhere, here, and the client itself. */
+
+const skip = skipWithoutDaemons();
+const red = 82;
+const vpcs = [
+  {
+    name: 'red',
+    vni: red,
+    subnets: [
+      { name: 'front', id: 1, ipv4: '10.0.0.0/24', fixedIpv4: '10.0.0.128/25', ipv6: 'fd00::/64', fixedIpv6: 'fd00:0:0:0:8000::/65' },
+    ],
+  },
+];
+const addresses = ['10.0.0.200', 'fd00:0:0:0:8000::1'];
+const transferBytes = 6 * 1024 * 1024;
+const patience = { timeout: 60_000 };
+
+let rig: DaemonRig;
+let client: Pod;
+let other: Pod;
+const servers: Server[] = [];
+/** Of both ends: one whose pod is gone would wait for hours. */
+const sockets: Socket[] = [];
+
+before(async () => {
+  if (skip !== false) return;
+  rig = await DaemonRig.start({ prefix: 'cvtran', hosts: 2, vpcs });
+  client = await serve('client', 1);
+  await serve('near', 1);
+  other = await serve('far', 2);
+});
+after(async () => {
+  for (const socket of sockets) socket.destroy();
+  for (const server of servers) server.close();
+  await rig?.[Symbol.asyncDispose]();
+});
+
+/** A pod that sends back what it gets. */
+async function serve(role: string, host: number): Promise<Pod> {
+  const pod = await rig.addLabelled({ role }, host, 'red', 'front');
+  const answer = (socket: Socket): void => {
+    sockets.push(socket.on('error', () => {}));
+    socket.pipe(socket);
+  };
+  servers.push(await rig.tcp.listen(pod.namespace, 8080, answer), await rig.tcp.listen(pod.namespace, 8081, answer, '::'));
+  return pod;
+}
+
+async function choose(role: string): Promise<void> {
+  const ports = [
+    { port: 80, targetPort: 8080 },
+    { port: 81, targetPort: 8081 },
+  ];
+  await rig.apply(1, { kind: 'OverlayService', name: 'echo', spec: { vpc: 'red', addresses, ports, selector: { role } } });
+  for (const address of addresses) {
+    // All hosts hear of it within moments; until then nobody is there.
+    const isReached = async (): Promise<boolean> =>
+      connect(address).then(
+        async (socket) => (await echoed(socket, randomBytes(10))) === undefined,
+        () => false,
+      );
+    assert.ok(await within(patienceMs, isReached), `${address}: ${rig.logs()}`);
+  }
+}
+
+const portOf = (address: string): number => (address.includes(':') ? 81 : 80);
+async function connect(address: string): Promise<Socket> {
+  const socket = await rig.tcp.connect(client.namespace, address, portOf(address));
+  sockets.push(socket);
+  return socket;
+}
+
+/** Undefined when the data came back whole. */
+async function echoed(socket: Socket, data: Uint8Array): Promise<string | undefined> {
+  const failed = new Promise<string>((resolve) => socket.once('error', (error) => resolve(error.message)));
+  const back = (async (): Promise<string | undefined> => {
+    const hash = createHash('sha256');
+    for await (const part of socket) hash.update(part as Uint8Array);
+    return hash.digest('hex') === createHash('sha256').update(data).digest('hex') ? undefined : 'other octets';
+  })().catch((error: Error) => error.message);
+  socket.end(data);
+  return Promise.race([failed, back]);
+}
+
+for (const role of ['far', 'near', 'client'])
+  test(`${transferBytes} octets go to the backend ${role} and come back`, { skip, ...patience }, async (context) => {
+    await choose(role);
+    for (const address of addresses) {
+      const before = await rig.counted(red, 'translated');
+      assert.equal(await echoed(await connect(address), randomBytes(transferBytes)), undefined, address);
+      context.diagnostic(`${address}: ${(await rig.counted(red, 'translated')) - before} packets`);
+    }
+  });
+
+test('a connection whose backend is gone ends at once', { skip, ...patience }, async () => {
+  await choose('far');
+  const socket = await connect(addresses[0]!);
+  socket.write('a');
+  await once(socket, 'data');
+  await rig.delete(other);
+  const ended = new Promise<string>((resolve) => socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? '')));
+  const writing = setInterval(() => socket.write('b'), 100);
+  try {
+    assert.match(await ended, /ECONNRESET|EPIPE/);
+  } finally {
+    clearInterval(writing);
+    socket.destroy();
+  }
+});
