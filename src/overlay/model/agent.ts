@@ -188,6 +188,8 @@ class Sending {
   readonly #port: PodPort;
   readonly #ethernet: EthernetFrame;
   readonly #segmentBytes: number | undefined;
+  /** The pod's own, also when it meets itself as a service. */
+  readonly #source: Uint8Array;
   /** As it is after services. */
   #frame: Uint8Array;
   #ip: IpPacket;
@@ -204,6 +206,7 @@ class Sending {
     this.#run = run;
     this.#port = port;
     this.#ethernet = ethernet;
+    this.#source = ip.source;
     this.#frame = run.frame;
     this.#ip = ip;
     this.#segmentBytes = segmentBytes;
@@ -359,7 +362,12 @@ class Sending {
   #tunnel(vni: number, hostId: number, inner: Uint8Array, options: readonly GeneveOption[], what: Reason): Outcome {
     const run = this.#run;
     const { settings, hosts } = run.tables;
-    const tunnel = { vni, sourcePort: flowPortOfIp(this.#frame, this.#ip), timeToLive: firstOuterTtl, options };
+    const tunnel = {
+      vni,
+      sourcePort: flowPortOfIp(this.#frame, { ...this.#ip, source: this.#source }),
+      timeToLive: firstOuterTtl,
+      options,
+    };
     const outer = encapsulate(tunnel, addressesTo(settings, hosts.get(hostId)!), inner);
     return run.redirect(settings.uplinkIfindex, outer, what);
   }
