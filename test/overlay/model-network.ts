@@ -1,10 +1,12 @@
-import { endpointKind, type Endpoint } from '../../src/overlay/layout/endpoint.ts';
+import { endpointFlag, endpointKind, type Endpoint } from '../../src/overlay/layout/endpoint.ts';
+import type { Fragment } from '../../src/overlay/layout/fragment.ts';
 import { hostFlag, type Host } from '../../src/overlay/layout/host.ts';
 import { ownerSlots } from '../../src/overlay/layout/owners.ts';
 import type { Path } from '../../src/overlay/layout/path.ts';
 import { portFlag, type Port } from '../../src/overlay/layout/port.ts';
 import { subnetKind } from '../../src/overlay/layout/subnet.ts';
 import { agent } from '../../src/overlay/model/agent.ts';
+import { noPolicies, type PolicyTables } from '../../src/overlay/model/policy.ts';
 import type { Outcome } from '../../src/overlay/model/run.ts';
 import { endpointName, type SubnetEntry, type Tables } from '../../src/overlay/model/tables.ts';
 import { transit } from '../../src/overlay/model/transit.ts';
@@ -41,6 +43,8 @@ export interface HostTables extends Tables {
   readonly paths: Map<string, Path>;
   readonly subnets: SubnetEntry[];
   readonly devices: Set<number>;
+  readonly fragments: Map<string, Fragment>;
+  policy: PolicyTables;
 }
 
 /** What became of a frame: what each host counted on its way, and where it ended. */
@@ -107,6 +111,17 @@ export class ModelNetwork {
     for (const { hosts } of this.#hosts.values()) hosts.set(hostId, { ...hosts.get(hostId)!, ...change });
   }
 
+  /** From now on a VPC has policies: those of a host are in its tables. */
+  usePolicies(vni: number): void {
+    for (const { ports, endpoints } of this.#hosts.values()) {
+      for (const [ifindex, port] of ports) if (port.vni === vni) ports.set(ifindex, { ...port, flags: port.flags | portFlag.hasPolicies });
+      for (const [name, endpoint] of endpoints) {
+        if (name.startsWith(`${vni} `) && endpoint.kind === endpointKind.local)
+          endpoints.set(name, { ...endpoint, flags: endpoint.flags | endpointFlag.hasPolicies });
+      }
+    }
+  }
+
   send(pod: Pod, frame: Uint8Array, segmentBytes?: number): Walk {
     const tables = this.host(pod.hostId);
     return this.#walk(
@@ -120,6 +135,13 @@ export class ModelNetwork {
     return this.#walk(hostId, transit(this.host(hostId), frame, this.nowNs));
   }
 
+  /** What the run has written. */
+  #keep(tables: HostTables, { paths, fragments, flows }: Outcome): void {
+    for (const [name, path] of paths) tables.paths.set(name, path);
+    for (const [name, fragment] of fragments) tables.fragments.set(name, fragment);
+    tables.policy = { ...tables.policy, flows: new Map([...tables.policy.flows, ...flows]) };
+  }
+
   #walk(start: number, first: Outcome): Walk {
     const steps: string[] = [];
     const outer: Uint8Array[] = [];
@@ -127,7 +149,7 @@ export class ModelNetwork {
     let outcome = first;
     for (;;) {
       steps.push(...outcome.counts.map(({ reason }) => `${hostId} ${reason}`));
-      for (const [name, path] of outcome.paths) this.host(hostId).paths.set(name, path);
+      this.#keep(this.host(hostId), outcome);
       const { verdict, frame } = outcome;
       if (verdict.kind === 'redirect' && verdict.ifindex !== uplinkIfindex) {
         return { steps, outer, delivered: { hostId, ifindex: verdict.ifindex, frame } };
@@ -163,6 +185,8 @@ function hostTables(
     subnets: vnis.flatMap((vni) => [0, 1].flatMap((subnet) => subnetsOf(vni, subnet))),
     ownerTables: new Map([[1, Array.from({ length: ownerSlots }, () => ({ first, second }))]]),
     devices: new Set(),
+    fragments: new Map(),
+    policy: noPolicies,
   };
 }
 
