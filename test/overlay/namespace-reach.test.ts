@@ -116,6 +116,43 @@ test('the same 5-tuple in two tenants at once: each connection has its own serve
   );
 });
 
+test('one service address in both tenants, the same 5-tuple at once: each has its own back end, fragments too', { skip }, async () => {
+  const address = '10.0.0.200';
+  const backends: Pod[] = [];
+  for (const vpc of ['red', 'blue']) {
+    backends.push(await rig.addLabelled({ app: 'echo' }, 2, vpc, 'front'));
+    const ports = [
+      { port: 80, targetPort: 9001 },
+      { port: 53, targetPort: 6000, protocol: 'udp' },
+    ];
+    await rig.apply(1, {
+      kind: 'OverlayService',
+      name: `${vpc}-echo`,
+      spec: { vpc, addresses: [address], ports, selector: { app: 'echo' } },
+    });
+  }
+  const servers = await Promise.all(backends.map(({ namespace, vpc }) => rig.tcp.listen(namespace, 9001, (socket) => socket.end(vpc))));
+  const connect = async (vpc: string, fromPort: number): Promise<string> =>
+    textOf(await rig.tcp.connect(pod(`${vpc} one`).namespace, address, 80, fromPort, 1000));
+  const isReached = (vpc: string): Promise<boolean> => within(patienceMs, async () => (await connect(vpc, 0).catch(() => '')) === vpc);
+  assert.ok((await isReached('red')) && (await isReached('blue')));
+  assert.deepEqual(await Promise.all(['red', 'blue'].map((vpc) => connect(vpc, 5001))), ['red', 'blue']);
+  for (const server of servers) server.close();
+  for (const backend of backends) {
+    const from = pod(`${backend.vpc} one`);
+    const server = await rig.sockets.openUdp(backend.namespace, 6000);
+    const client = await rig.sockets.openUdp(from.namespace, 6001);
+    server.on('message', (message, { port, address: at }) => server.send(message, port, at));
+    let heard = 0;
+    client.on('message', (message, { address: at }) => (heard = at === address ? message.length : -1));
+    assert.ok(await within(patienceMs, () => (client.send(Buffer.alloc(4000, 'x'), 53, address), heard === 4000)), backend.vpc);
+    client.close();
+    server.close();
+    await rig.deleteResource(1, 'OverlayService', `${backend.vpc}-echo`);
+    await rig.delete(backend);
+  }
+});
+
 test('a pod of one tenant cannot reach an address that only the other has', { skip }, async () => {
   const onlyRed = pod('red back').address;
   const before = await rig.counted(blue, 'noEndpoint');
