@@ -118,7 +118,7 @@ export class TenantCompiler {
     this.#services.setServices(services, (vpc) => this.#vniOf.get(vpc));
     this.#policies.setPolicies(policies, vpcs);
     this.#areResourcesNew = true;
-    this.#isUrgent = true;
+    this.#isUrgent ||= this.#services.isDirty;
   }
 
   /** The number for the labels of a new endpoint, and the record that must be in the catalog first; undefined when its VPC is not known. */
@@ -155,8 +155,8 @@ export class TenantCompiler {
   }
 
   hostsChanged(hostIds: Iterable<number>): void {
-    this.#isUrgent = true;
     this.#services.hostsChanged(hostIds);
+    this.#isUrgent ||= this.#services.isDirty;
   }
 
   /** Says which identities are in use here, and takes away what nobody needs. To be called a few times a day. */
@@ -220,8 +220,8 @@ export class TenantCompiler {
   }
 
   #left({ vni, identity }: Member): void {
-    this.#isUrgent = true;
     this.#services.memberChanged(vni, this.labelsOf(vni, identity));
+    this.#isUrgent ||= this.#services.isDirty;
     if (!this.#members.hasIdentity(vni, identity)) this.#policies.identitiesChanged(vni);
   }
 
