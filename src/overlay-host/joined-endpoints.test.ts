@@ -188,3 +188,25 @@ test(
     await bench.joined.gone(bench.name);
   },
 );
+
+test('a port has 1,024 connections and no more; one that ends makes room', { skip }, async () => {
+  await using bench = await Bench.open();
+  const program: Socket[] = [];
+  const port = await bench.listen((socket) => {
+    program.push(socket);
+    socket.on('error', () => undefined);
+    socket.resume().write('x');
+  });
+  await bench.place({ forward: [{ protocol: 'tcp', port: 80, to: `127.0.0.1:${port}` }] });
+  const clients = Array.from({ length: 1024 }, () => bench.client(80));
+  await Promise.all(clients.map((client) => once(client, 'data')));
+  const refused = bench.client(80);
+  assert.equal(((await once(refused, 'error')) as [NodeJS.ErrnoException])[0].code, 'ECONNRESET');
+  const closed = once(program[0]!, 'close');
+  clients[0]!.end();
+  program[0]!.end();
+  await closed;
+  const another = bench.client(80);
+  await once(another, 'data');
+  for (const client of [...clients, another]) client.resetAndDestroy();
+});

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
 import { ip, namespacesMissing, NamespaceRig } from '../kernel/netlink/namespace-rig.test.ts';
@@ -12,27 +11,11 @@ import type { Zones } from '../overlay/dns/answer.ts';
 import { decodeMessage } from '../overlay/dns/decode.ts';
 import { encodeMessage } from '../overlay/dns/encode.ts';
 import { internetClass, messageLimit, nameOf, recordTypes, type DnsMessage, type ResourceRecord } from '../overlay/dns/message.ts';
-import { parseResolvers, Resolvers, type Resolver } from './names-resolvers.ts';
+import { dig, digMissing } from './dig.test.ts';
+import { framed, parseResolvers, Resolvers, type Resolver } from './names-resolvers.ts';
 import { NameServer } from './names-server.ts';
 
-const skip = namespacesMissing() ?? (await digMissing());
-
-async function digMissing(): Promise<string | undefined> {
-  const child = spawn('dig', ['-v']);
-  return new Promise((resolve) => {
-    child.on('error', () => resolve('dig is not installed'));
-    child.on('exit', () => resolve(undefined));
-  });
-}
-
-/** What dig prints, in a namespace. */
-async function dig(namespace: string, ...parameters: readonly string[]): Promise<string> {
-  const child = spawn('ip', ['netns', 'exec', namespace, 'dig', '+time=3', '+tries=1', ...parameters]);
-  let text = '';
-  child.stdout.on('data', (octets) => (text += String(octets)));
-  await once(child, 'close');
-  return text;
-}
+const skip = namespacesMissing() ?? digMissing();
 
 /** A server on this host that knows one name, by UDP and TCP; `edit` may spoil its answers, and 'silent' gives none. */
 async function outsideServer(edit: (answer: DnsMessage) => DnsMessage | 'silent'): Promise<Resolver & AsyncDisposable & { asked: number }> {
@@ -183,6 +166,33 @@ test('what is malformed is told, what is an answer is not heard', { skip }, asyn
   client.send(Uint8Array.of(7, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 12, 0, 1, 0, 1), 53, '127.0.0.1');
   const [octets] = (await once(client, 'message')) as [Buffer];
   assert.deepEqual([...octets], [7, 7, 0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test('a VPC has so many answers in a second, and no more', { skip }, async () => {
+  using stack = new DisposableStack();
+  const rig = stack.use(new NamespaceRig());
+  rig.add('vpc');
+  ip(rig.name('vpc'), 'link', 'set', 'lo', 'up');
+  const sockets = stack.use(new NamespaceSockets(rig.calls, loadInternetCalls(rig.calls), `/run/netns/${rig.name('vpc')}`));
+  const resolvers = stack.use(new Resolvers(() => []));
+  const clock = { ms: 0 };
+  stack.use(new NameServer({ sockets, zones: () => zones, resolvers, nowMs: () => clock.ms, log: silentLogger })).listen(['127.0.0.1']);
+  // db.red.overlay, A, as a message by TCP.
+  const query = framed(Uint8Array.fromHex('00010100000100000000000002646203726564076f7665726c61790000010001'));
+  const answered = async (queries: number): Promise<number> => {
+    const client = new Socket({ fd: sockets.bound('tcp', '127.0.0.1', 0) });
+    client.connect({ host: '127.0.0.1', port: 53 });
+    let bytes = 0;
+    client.on('data', (octets: Buffer) => (bytes += octets.length));
+    client.on('error', () => undefined);
+    client.end(Buffer.concat(Array.from({ length: queries }, () => query)));
+    await once(client, 'close');
+    return bytes / (query.length + 16);
+  };
+  assert.equal(await answered(2000), 2000);
+  assert.equal(await answered(1), 0);
+  clock.ms = 100;
+  assert.equal(await answered(201), 200);
 });
 
 test('resolv.conf', () => {

@@ -101,11 +101,6 @@ export function nameOf(text: string): DomainName {
 }
 
 /** Names are the same whatever the case of their ASCII letters. */
-export function sameName(one: DomainName, other: DomainName): boolean {
-  return one.length === other.length && one.every((label, at) => lowerCase(label) === lowerCase(other[at] ?? ''));
-}
-
-/** Only of ASCII letters, as DNS does it. */
 export function lowerCase(label: string): string {
   return label.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
