@@ -91,12 +91,13 @@ export class ResourceOperations {
 
   list(): { readonly resources: readonly ResourceReport[] } {
     const { book, catalog } = this.#options;
+    const users = book.users();
     const resources = book.list().map(({ resource, origin, vni, subnetId, problem }): ResourceReport => {
       const { kind, metadata, spec } = resource;
       const placed = kind === 'Endpoint' ? (objectOf(catalog.get(placedKey(metadata.name))) ?? {}) : {};
       const { addresses, mac, problem: failure } = placed as { addresses?: string[]; mac?: string; problem?: string };
       const why = problem?.message ?? failure;
-      const hosts = kind === 'Subnet' && subnetId !== undefined ? book.usersOf(subnetId) : undefined;
+      const hosts = kind === 'Subnet' && subnetId !== undefined ? (users.get(subnetId) ?? []) : undefined;
       return {
         apiVersion: overlayApiVersion,
         kind,

@@ -19,6 +19,8 @@ interface Bucket {
 /** The records of the catalog by key, with fingerprints of its buckets. */
 export class RecordTable {
   readonly #entries = new Map<string, Entry>();
+  /** Keys that have values by their part before the first slash: what is asked for together. */
+  readonly #groups = new Map<string, Set<string>>();
   readonly #graves = new Set<string>();
   readonly #buckets: readonly Bucket[] = Array.from({ length: bucketCount }, () => ({ high: 0, low: 0, keys: new Set<string>() }));
 
@@ -47,7 +49,8 @@ export class RecordTable {
   /** Keys that have values and begin so, sorted. */
   keysWith(prefix: string): string[] {
     const found: string[] = [];
-    for (const [key, { record }] of this.#entries) if (record.text !== '' && key.startsWith(prefix)) found.push(key);
+    const groups = prefix.includes('/') ? [this.#groups.get(groupOf(prefix)) ?? []] : this.#groups.values();
+    for (const keys of groups) for (const key of keys) if (key.startsWith(prefix)) found.push(key);
     return found.sort();
   }
 
@@ -67,6 +70,7 @@ export class RecordTable {
     const entry = { record, value, high: hashOf(whole, 0), low: hashOf(whole, 0x5bd1e995) };
     this.#entries.set(key, entry);
     if (text === '') this.#graves.add(key);
+    else this.#group(key).add(key);
     const bucket = this.#bucketOf(key);
     bucket.keys.add(key);
     this.#mix(bucket, entry);
@@ -77,6 +81,7 @@ export class RecordTable {
     if (entry === undefined) return;
     this.#entries.delete(key);
     this.#graves.delete(key);
+    this.#group(key).delete(key);
     const bucket = this.#bucketOf(key);
     bucket.keys.delete(key);
     this.#mix(bucket, entry);
@@ -93,6 +98,16 @@ export class RecordTable {
     bucket.low = (bucket.low ^ low) >>> 0;
   }
 
+  #group(key: string): Set<string> {
+    const name = groupOf(key);
+    let keys = this.#groups.get(name);
+    if (keys === undefined) {
+      keys = new Set();
+      this.#groups.set(name, keys);
+    }
+    return keys;
+  }
+
   #bucketOf(key: string): Bucket {
     return this.#buckets[bucketOf(key)]!;
   }
@@ -100,6 +115,11 @@ export class RecordTable {
 
 export function bucketOf(key: string): number {
   return hashOf(key, 0) % bucketCount;
+}
+
+function groupOf(key: string): string {
+  const at = key.indexOf('/');
+  return at === -1 ? key : key.slice(0, at);
 }
 
 function hex(value: number): string {

@@ -51,8 +51,15 @@ const fixedFields: Partial<Readonly<Record<OverlayKind, readonly string[]>>> = {
 /** A number rests for as long as a host that was away may still use it for what is deleted. */
 const restMs = 86_400_000;
 const restingPrefix = 'resting/';
+const useStart = 'use/';
 /** Dependants that an error names. */
 const namedLimit = 3;
+
+/** VNIs, and ids of subnets. */
+interface NumbersInUse {
+  readonly VPC: Set<number | undefined>;
+  readonly Subnet: Set<number | undefined>;
+}
 
 /** A candidate for the networks: of the catalog, of a file, or about to be written. */
 interface Candidate extends PlacedResource {
@@ -110,12 +117,20 @@ export class ResourceBook {
   }
 
   /** Names of the hosts that have endpoints in a subnet, as they say. */
-  usersOf(subnetId: number): string[] {
-    const found: string[] = [];
-    const prefix = usePrefix(subnetId);
+  usersOf(subnetId: number): readonly string[] {
+    return this.users(usePrefix(subnetId)).get(subnetId) ?? [];
+  }
+
+  /** The same of all subnets that have any, by their ids. */
+  users(prefix: string = useStart): ReadonlyMap<number, readonly string[]> {
+    const found = new Map<number, string[]>();
     for (const [key, value] of this.#options.catalog.entries(prefix)) {
       const { host } = objectOf(value) ?? {};
-      if (this.#options.isHost(Number(key.slice(prefix.length))) && typeof host === 'string') found.push(host);
+      const [, subnetId = '', hostId = ''] = key.split('/');
+      if (!this.#options.isHost(Number(hostId)) || typeof host !== 'string') continue;
+      const known = found.get(Number(subnetId));
+      if (known === undefined) found.set(Number(subnetId), [host]);
+      else known.push(host);
     }
     return found;
   }
@@ -126,11 +141,12 @@ export class ResourceBook {
    */
   apply(placed: readonly PlacedResource[], isNew: boolean, nowMs: number): readonly ResourceOutcome[] {
     const before = this.#read();
+    const numbers = numbersOf(before.candidates);
     const drafts = new Map<string, { readonly draft: ResourceRecord; readonly place: (path: Path) => string; readonly outcome: Outcome }>();
     for (const one of inOrder(placed)) {
       const key = keyOf(one.resource);
       if (drafts.has(key)) throw wrong('duplicate', one, ['metadata', 'name'], 'stands there twice');
-      drafts.set(key, { ...this.#draft(one, isNew, nowMs, (kind) => taken(drafts, kind)), place: (path) => one.place(path) });
+      drafts.set(key, { ...this.#draft(one, isNew, nowMs, numbers), place: (path) => one.place(path) });
     }
     const kept = before.candidates.map((candidate) => drafts.get(keyOf(candidate.resource)) ?? candidate);
     const known = new Set(before.candidates.map(({ resource }) => keyOf(resource)));
@@ -199,7 +215,7 @@ export class ResourceBook {
     placed: PlacedResource,
     isNew: boolean,
     nowMs: number,
-    alsoTaken: (kind: OverlayKind) => ReadonlySet<number>,
+    numbers: NumbersInUse,
   ): { readonly draft: ResourceRecord; readonly outcome: Outcome } {
     const { resource } = placed;
     const { kind } = resource;
@@ -211,13 +227,13 @@ export class ResourceBook {
       const status: ResourceStatus = { created: nowMs };
       if (kind === 'VPC') {
         return {
-          draft: { resource, status: { ...status, vni: resource.spec.vni ?? this.#newNumber(kind, alsoTaken, nowMs) } },
+          draft: { resource, status: { ...status, vni: resource.spec.vni ?? this.#newNumber(kind, numbers, nowMs) } },
           outcome: 'created',
         };
       }
       if (kind === 'Subnet') {
         return {
-          draft: { resource, status: { ...status, id: this.#newNumber(kind, alsoTaken, nowMs), epoch: epoch() } },
+          draft: { resource, status: { ...status, id: this.#newNumber(kind, numbers, nowMs), epoch: epoch() } },
           outcome: 'created',
         };
       }
@@ -240,11 +256,9 @@ export class ResourceBook {
   }
 
   /** A number of this host's own that nobody has or has had within a day. */
-  #newNumber(kind: OverlayKind, alsoTaken: (kind: OverlayKind) => ReadonlySet<number>, nowMs: number): number {
+  #newNumber(kind: keyof NumbersInUse, numbers: NumbersInUse, nowMs: number): number {
     const { catalog, hostId } = this.#options;
-    const used = new Set<number | undefined>(alsoTaken(kind));
-    for (const { resource, vni, subnetId } of this.#read().candidates)
-      if (resource.kind === kind) used.add(kind === 'VPC' ? vni : subnetId);
+    const used = numbers[kind];
     const lastKey = `number/${kind}/${hostId}`;
     const { last } = objectOf(catalog.get(lastKey)) ?? {};
     const number = nextNumber(
@@ -252,6 +266,7 @@ export class ResourceBook {
       typeof last === 'number' ? last : 0,
       (candidate) => used.has(candidate) || catalog.get(restingKey(kind, candidate)) !== undefined,
     );
+    used.add(number);
     catalog.set(lastKey, { last: number }, nowMs);
     return number;
   }
@@ -290,7 +305,7 @@ export class ResourceBook {
 
 /** Records that a host keeps there while it has endpoints in a subnet, by its id. */
 export function usePrefix(subnetId: number): string {
-  return `use/${subnetId}/`;
+  return `${useStart}${subnetId}/`;
 }
 
 function readAll(candidates: readonly Candidate[]): Reading {
@@ -349,12 +364,11 @@ function fileCandidate({ resource, subnetId, place }: FileResource): Candidate {
   return { resource, place: (path) => place(path), vni, subnetId, createdEpoch: 1 };
 }
 
-/** Numbers that drafts have been given. */
-function taken(drafts: ReadonlyMap<string, { readonly draft: ResourceRecord }>, kind: OverlayKind): ReadonlySet<number> {
-  const numbers = new Set<number>();
-  for (const { draft } of drafts.values()) {
-    const number = kind === 'VPC' ? draft.status.vni : draft.status.id;
-    if (draft.resource.kind === kind && number !== undefined) numbers.add(number);
+function numbersOf(candidates: readonly Candidate[]): NumbersInUse {
+  const numbers: NumbersInUse = { VPC: new Set(), Subnet: new Set() };
+  for (const { resource, vni, subnetId } of candidates) {
+    if (resource.kind === 'VPC') numbers.VPC.add(vni);
+    else if (resource.kind === 'Subnet') numbers.Subnet.add(subnetId);
   }
   return numbers;
 }
@@ -380,5 +394,11 @@ function wrong(code: string, placed: PlacedResource, path: Path, message: string
 }
 
 function inFile(placed: PlacedResource): InputError {
-  return wrong('in-file', placed, [], "is one of the hosts' configurations", 'change it there, and let the daemons read it: van overlay reload');
+  return wrong(
+    'in-file',
+    placed,
+    [],
+    "is one of the hosts' configurations",
+    'change it there, and let the daemons read it: van overlay reload',
+  );
 }

@@ -152,6 +152,8 @@ class Reading {
   readonly #endpoints: ReadonlyMap<string, Placed<'Endpoint'>>;
   readonly #services: ReadonlyMap<string, Placed<'OverlayService'>>;
   readonly #policies: ReadonlyMap<string, Placed<'OverlayPolicy'>>;
+  /** Of VPCs, read once. */
+  readonly #vpcPrefixes = new Map<string, readonly Prefix[]>();
   /** Who has an address of a VPC already. */
   readonly #holders = new Map<string, string>();
   /** Ranges of each VPC's subnets by their first addresses, sorted. */
@@ -256,7 +258,7 @@ class Reading {
     const vpc = this.#reference(this.#vpcs, 'VPC', spec.vpc, place(['spec', 'vpc']));
     const prefixes = spec.prefixes.map((written, index): SubnetPrefix => {
       const prefix = prefixOf(written);
-      if (!vpc.spec.prefixes.some((outer) => contains(prefixOf(outer), prefix))) {
+      if (!this.#prefixesOf(vpc).some((outer) => contains(outer, prefix))) {
         throw conflict(
           place(['spec', 'prefixes', index]),
           `${written} is not inside of ${vpc.spec.prefixes.join(' or ')} of VPC '${spec.vpc}'`,
@@ -307,7 +309,7 @@ class Reading {
     const addresses = spec.addresses.map((written, index) => {
       const path = place(['spec', 'addresses', index]);
       const address = addressOf(written);
-      if (!vpc.spec.prefixes.some((outer) => isInPrefix(address, prefixOf(outer))))
+      if (!this.#prefixesOf(vpc).some((outer) => isInPrefix(address, outer)))
         throw conflict(path, `${written} is not in VPC '${spec.vpc}'`);
       for (const subnet of subnets.get(spec.vpc) ?? []) {
         const prefix = subnet.prefixes.find((outer) => isInPrefix(address, outer));
@@ -337,6 +339,15 @@ class Reading {
       ingress: policyTypes.includes('Ingress') ? rulesOf(spec.ingress.map(({ from, ports }) => ({ peers: from, ports }))) : undefined,
       egress: policyTypes.includes('Egress') ? rulesOf(spec.egress.map(({ to, ports }) => ({ peers: to, ports }))) : undefined,
     };
+  }
+
+  #prefixesOf({ name, spec }: Placed<'VPC'>): readonly Prefix[] {
+    let prefixes = this.#vpcPrefixes.get(name);
+    if (prefixes === undefined) {
+      prefixes = spec.prefixes.map(prefixOf);
+      this.#vpcPrefixes.set(name, prefixes);
+    }
+    return prefixes;
   }
 
   #take(vpc: string, address: AddressHex, holder: string, path: string): void {
