@@ -23,11 +23,15 @@ export function pairAddresses(pair: number): { readonly ipv4: readonly [string, 
   return { ipv4: [ipv4(pair * 2), ipv4(pair * 2 + 1)], ipv6: [ipv6(pair * 2), ipv6(pair * 2 + 1)] };
 }
 
+/** The two ends of a link find each other. */
+const neighbours = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept';
+
 /** In the namespace of a VPC: pods begin flows to the host, nobody begins one to them. */
 export function namespaceRules(): string {
   return table(`
   chain input {
     type filter hook input priority filter; policy accept;
+    ${neighbours}
     iifname "${innerNames.host}" ct state != { established, related } drop
   }
   chain forward {
@@ -59,7 +63,7 @@ export function hostRules({ hosts, forwardsForGatewaysOnly }: HostRules): string
   }
   chain input {
     type filter hook input priority filter - 10; policy accept;
-    iifname ${gateways} meta l4proto ipv6-icmp icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    ${neighbours}
     iifname ${gateways} drop
   }
   chain forward {

@@ -179,7 +179,8 @@ export class Gateways {
     if (isWayOut) {
       await this.#applyHostRules();
       if (!made.hasWayOut) {
-        await links.createWayOut(vni, underlayMtu, this.#hasIpv6());
+        // Two at once would take the same pair of addresses.
+        await this.#inTurn(() => links.createWayOut(vni, underlayMtu, this.#hasIpv6()));
         log.info('a VPC has a way out at this host', { vni });
       }
     } else if (made.hasWayOut) await links.removeWayOut(vni);
