@@ -185,11 +185,17 @@ export class OverlayHost implements AsyncDisposable {
         known: (hostId) =>
           hostId === self.hostId
             ? { generation, mac: link.mac.toHex() }
-            : { generation: numberOr(store.get(peerKeyPrefix + hostId), undefined), mac: hops.get(addressOf.get(hostId) ?? '') },
+            : {
+                generation: numberOr(store.get(peerKeyPrefix + hostId), undefined),
+                mac: hops.get(addressOf.get(hostId) ?? ''),
+                mtu: underlay.mtuTo(addressOf.get(hostId) ?? ''),
+              },
       });
       const text = JSON.stringify(spec);
       if (text !== told) {
         told = text;
+        const missing = book.networks().subnets.length - spec.subnets.length;
+        if (missing > 0) log.warn('subnets are left out: the data path has no owner tables for more', { subnets: missing });
         if (!control.setSpec(spec, monotonicMs())) {
           throw new WeatherError(
             'old-epoch',
@@ -383,6 +389,7 @@ export class OverlayHost implements AsyncDisposable {
         token: randomInt(0x1_0000_0000),
         log: log.child('probes'),
         nowMs: monotonicMs,
+        mtuTo: (address) => underlay.mtuTo(address),
         changed: (hostId, isAlive) => {
           control.setHostAlive(hostId, isAlive, monotonicMs());
           loop.act();
