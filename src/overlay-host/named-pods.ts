@@ -9,7 +9,7 @@ import type { Names } from './names.ts';
 
 export interface NamedPodsOptions {
   readonly network: PodNetwork;
-  readonly names: Pick<Names, 'settingsFor' | 'update'>;
+  readonly names: Pick<Names, 'settingsFor' | 'serves' | 'update'>;
   readonly networks: () => Networks;
   readonly catalog: CatalogView;
   /** Of a container's interface here. */
@@ -39,9 +39,10 @@ export class NamedPods implements PodNetwork {
     const { network, names, networks, endpointOf, hostName, record, failed } = this.#options;
     const { key, name } = request;
     const attachment = await network.add(request);
-    names.update().catch(failed);
     const endpoint = endpointOf(key);
+    // Its lease may have ended meanwhile.
     if (endpoint === undefined) return attachment;
+    if (!names.serves(endpoint)) names.update().catch(failed);
     const vpc = networks().vpcs.find(({ vni }) => vni === endpoint.vni);
     if (name !== undefined && vpc !== undefined && vpc.dns !== 'off') {
       const recordKey = podNameKey(vpc.name, name, hostName, keyText(key));

@@ -35,6 +35,7 @@ interface Served {
   readonly sockets: NamespaceSockets;
   /** Addresses that the gateway has for it, as one text. */
   addresses: string;
+  subnets: ReadonlySet<number>;
 }
 
 /** Who needs the gateway. */
@@ -72,6 +73,11 @@ export class Names implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
     await this.#running;
+  }
+
+  /** Whether one more endpoint is nothing new here. */
+  serves({ vni, subnetId }: LocalEndpoint): boolean {
+    return this.#served.get(vni)?.subnets.has(subnetId) === true && !this.#idleSinceMs.has(vni);
   }
 
   /** What a pod is told: undefined when its VPC has no DNS. */
@@ -123,14 +129,14 @@ export class Names implements AsyncDisposable {
       this.#idleSinceMs.delete(vni);
       wanted.add(vni);
       const addresses = subnets.filter(({ subnetId }) => usedSubnets.has(subnetId)).flatMap(addressesOf);
-      await attempt(vni, () => this.#serve(vni, addresses));
+      await attempt(vni, () => this.#serve(vni, usedSubnets, addresses));
     }
     for (const vni of this.#served.keys()) if (!wanted.has(vni)) await attempt(vni, () => this.#end(vni));
     clearTimeout(this.#timer);
     if (again < Infinity && !this.#isClosed) this.#timer = setTimeout(() => void this.update(), again).unref();
   }
 
-  async #serve(vni: number, addresses: readonly AddressHex[]): Promise<void> {
+  async #serve(vni: number, usedSubnets: ReadonlySet<number>, addresses: readonly AddressHex[]): Promise<void> {
     const { calls, internet, gateways, nowMs, log } = this.#options;
     const text = addresses.toSorted().join(' ');
     let served = this.#served.get(vni);
@@ -144,10 +150,11 @@ export class Names implements AsyncDisposable {
     if (served === undefined) {
       const sockets = new NamespaceSockets(calls, internet, namespacePath);
       const server = new NameServer({ sockets, zones: () => this.#zonesOf(vni), resolvers: this.#resolvers, nowMs, log });
-      served = { server, sockets, addresses: text };
+      served = { server, sockets, addresses: text, subnets: usedSubnets };
       this.#served.set(vni, served);
     }
     served.addresses = text;
+    served.subnets = usedSubnets;
     served.server.listen(addresses.map(textOf));
   }
 
