@@ -190,7 +190,7 @@ class Transit {
     const { sourceHostId } = this.#arrived;
     const { first, second } = gatewaysOf(tables, source.egress, source.key.vni, source.key.address, destination.address);
     const isRelayed = this.#location !== undefined && isOwner(tables, destination, sourceHostId);
-    const sender = isRelayed ? this.#location!.hostId : sourceHostId;
+    const sender = isRelayed ? this.#location.hostId : sourceHostId;
     return sender !== 0 && (first === sender || second === sender);
   }
 
