@@ -124,7 +124,20 @@ INLINE bool is_of(const struct translation *answers, const struct flow *flow) {
   return same_address(answers->address, flow->destination) && answers->port == flow->destination_port;
 }
 
-/* The backend that the flow has already, into `scratch->backend`: 0, NO_BACKEND if there is none or another one is to be chosen, or REFUSE. */
+INLINE bool is_current(const struct translation *translation, const struct service *service) {
+  return translation->service_id == service->service_id && translation->generation == service->generation;
+}
+
+/* What the packet says of its flow. */
+INLINE __u16 state_of(const struct flow *flow, const __u8 *backend) {
+  __u16 state = same_address(backend, flow->source) ? TRANSLATION_HAIRPIN : 0;
+  if (flow->tcp_flags & TCP_ACK) state |= TRANSLATION_ACKNOWLEDGED;
+  if (flow->tcp_flags & (TCP_FIN | TCP_RST)) state |= TRANSLATION_CLOSING;
+  return state;
+}
+
+/* The backend that the flow has already, into `scratch->backend`: DELIVERED if all is as it was and noted, 0 if the flow is to be kept anew,
+ * NO_BACKEND if there is none or another one is to be chosen, or REFUSE. */
 static __noinline int keep_backend(const struct flow *flow, const struct service *service, struct service_scratch *scratch, __u64 now) {
   struct translation *forward = bpf_map_lookup_elem(&translations, &scratch->forward);
   if (!forward) return NO_BACKEND;
@@ -134,7 +147,8 @@ static __noinline int keep_backend(const struct flow *flow, const struct service
   bool tcp = flow->protocol == IPPROTO_TCP;
   if (is_idle(own ? answers : forward, flow->protocol, now)) return NO_BACKEND;
   if (tcp && opens(flow) && own && answers->state & TRANSLATION_CLOSING) return NO_BACKEND;
-  if (forward->service_id != service->service_id || forward->generation != service->generation) {
+  bool current = is_current(forward, service);
+  if (!current) {
     if (!is_good(scratch, service->service_id, forward->address, forward->port, tcp)) {
       if (own) bpf_map_delete_elem(&translations, &scratch->answers);
       bpf_map_delete_elem(&translations, &scratch->forward);
@@ -144,7 +158,11 @@ static __noinline int keep_backend(const struct flow *flow, const struct service
   if (tcp && answers && !own && !is_idle(answers, flow->protocol, now)) return REFUSE;
   copy_address(scratch->backend.address, forward->address);
   scratch->backend.port = forward->port;
-  return 0;
+  if (!current || !own || !is_current(answers, service)) return 0;
+  forward->used_ns = now;
+  answers->used_ns = now;
+  answers->state |= state_of(flow, forward->address);
+  return DELIVERED;
 }
 
 /* A backend for a new flow, into `scratch->backend`: 0, or REFUSE. */
@@ -168,35 +186,16 @@ static __noinline int choose_backend(const struct flow *flow, const struct servi
 /* Keeps both directions of the flow to `scratch->backend`. */
 static __noinline int keep_flow(const struct flow *flow, const struct service *service, struct service_scratch *scratch, __u64 now) {
   struct translation *translation = &scratch->translation;
-  struct translation *forward = bpf_map_lookup_elem(&translations, &scratch->forward);
   struct translation *answers = bpf_map_lookup_elem(&translations, &scratch->answers);
   bool own = answers && is_of(answers, flow) && !is_idle(answers, flow->protocol, now);
   __u16 state = own && !(opens(flow) && answers->state & TRANSLATION_CLOSING) ? answers->state : 0;
-  if (same_address(scratch->backend.address, flow->source)) state |= TRANSLATION_HAIRPIN;
-  if (flow->protocol == IPPROTO_TCP) {
-    if (flow->tcp_flags & TCP_ACK) state |= TRANSLATION_ACKNOWLEDGED;
-    if (flow->tcp_flags & (TCP_FIN | TCP_RST)) state |= TRANSLATION_CLOSING;
-  }
-  if (own && answers->service_id == service->service_id && answers->generation == service->generation) {
-    answers->used_ns = now;
-    answers->state = state;
-  } else {
-    translation->used_ns = now;
-    translation->service_id = service->service_id;
-    translation->generation = service->generation;
-    copy_address(translation->address, flow->destination);
-    translation->port = flow->destination_port;
-    translation->state = state;
-    bpf_map_update_elem(&translations, &scratch->answers, translation, BPF_ANY);
-  }
-  if (forward && forward->service_id == service->service_id && forward->generation == service->generation &&
-      forward->port == scratch->backend.port && same_address(forward->address, scratch->backend.address)) {
-    forward->used_ns = now;
-    return 0;
-  }
   translation->used_ns = now;
   translation->service_id = service->service_id;
   translation->generation = service->generation;
+  copy_address(translation->address, flow->destination);
+  translation->port = flow->destination_port;
+  translation->state = state | state_of(flow, scratch->backend.address);
+  bpf_map_update_elem(&translations, &scratch->answers, translation, BPF_ANY);
   copy_address(translation->address, scratch->backend.address);
   translation->port = scratch->backend.port;
   translation->state = 0;
@@ -260,8 +259,8 @@ INLINE int service_departs_at(void *context, const bool xdp, struct flow *flow, 
     if (how) return how;
     how = choose_backend(flow, service, scratch, now);
   }
-  if (how) return how;
-  keep_flow(flow, service, scratch, now);
+  if (how && how != DELIVERED) return how;
+  if (!how) keep_flow(flow, service, scratch, now);
   struct backend *backend = &scratch->backend;
   if (same_address(backend->address, flow->source) &&
       rewrite(context, xdp, flow, REWRITE_SOURCE, flow->destination, flow->source_port))
