@@ -35,6 +35,7 @@ test('a host that does not answer is dead, and alive again as soon as it answers
     log: silentLogger,
     token: 7,
     nowMs: () => performance.now(),
+    mtuTo: () => 1500,
     changed: (hostId, isAlive) => {
       assert.equal(hostId, 2);
       told.push(isAlive);
@@ -67,6 +68,7 @@ test('an answer with a token that is not ours, or from another port, is none', a
     log: silentLogger,
     token: 7,
     nowMs: () => performance.now(),
+    mtuTo: () => 1500,
     changed: (_, isAlive) => {
       assert.equal(isAlive, false);
       dead.resolve();
@@ -85,6 +87,7 @@ test('of hosts that go none stays dead, and those that come are probed', async (
     log: silentLogger,
     token: 7,
     nowMs: () => performance.now(),
+    mtuTo: () => 1500,
     changed: (hostId, isAlive) => told.push(`${hostId} ${isAlive ? 'alive' : 'dead'}`),
   });
   const until = async (text: string): Promise<void> => {

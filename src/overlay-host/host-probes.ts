@@ -10,6 +10,9 @@ import { explainNetworkError } from '../host/network-error.ts';
  *   u8 0 | u8 0x80 | u16 0x6558 | u24 VNI 0 | u8 0 | u32 token of this process | u32 sequence
  *
  * The program at the other host's uplink sends it back as it is, so an answer says that its data path runs, whatever its daemon does.
+ *
+ * Now and then one goes out that is as long as the largest packet, zeros behind it. Nobody waits for its answer: a router that finds it too long
+ * says so to the kernel of this host, which remembers it for the way to there.
  */
 
 export interface ProbedHost {
@@ -26,6 +29,8 @@ export interface HostProbesOptions {
   readonly token: number;
   readonly nowMs: () => number;
   readonly changed: (hostId: number, isAlive: boolean) => void;
+  /** Octets of the largest packet that is known to get to a host. */
+  readonly mtuTo: (address: string) => number;
 }
 
 interface Probed extends ProbedHost {
@@ -34,6 +39,8 @@ interface Probed extends ProbedHost {
   answered: number;
   missed: number;
   isAlive: boolean;
+  /** When a long probe is due. */
+  longDueMs: number;
 }
 
 const genevePort = 6081;
@@ -41,8 +48,14 @@ const leastIntervalMs = 100;
 /** So that a large overlay is probed more slowly: 1,000 probes a second. */
 const intervalOfHostMs = 1;
 const missesUntilDead = 3;
+/** The answers to so many fit into the socket's buffer, also while nobody reads it; of all hosts at once they would not. */
+const probesAtATime = 64;
 const headerBytes = 8;
 const probeBytes = headerBytes + 8;
+/** Of IPv4 and UDP. */
+const outerBytes = 28;
+/** Pods that send longer packets than fit lose them for so long at most, after the way has changed. */
+const longEveryMs = 10_000;
 
 /** Probes the data paths of the other hosts: one that misses three in a row is dead until it answers again. */
 export class HostProbes implements Disposable {
@@ -52,18 +65,20 @@ export class HostProbes implements Disposable {
   #intervalMs: number = leastIntervalMs;
   #timer: NodeJS.Timeout | undefined;
   #dueMs: number;
+  /** Of the host whose turn it is. */
+  #next = 0;
 
   private constructor(options: HostProbesOptions, socket: Socket) {
     this.#options = options;
     this.#socket = socket;
     this.setHosts(options.hosts);
-    this.#dueMs = options.nowMs() + this.#intervalMs;
+    this.#dueMs = options.nowMs() + this.#tickMs;
     socket.on('message', (message, { address, port }) => {
       if (port === genevePort) this.#answered(address, message);
     });
     // What cannot be sent is not answered.
     socket.on('error', () => undefined);
-    this.#timer = setTimeout(() => this.#round(), this.#intervalMs);
+    this.#timer = setTimeout(() => this.#tick(), this.#tickMs);
   }
 
   /** Throws WeatherError `probe-socket`. */
@@ -86,7 +101,7 @@ export class HostProbes implements Disposable {
     const before = this.#byAddress;
     const probed = hosts.map((host): Probed => {
       const known = before.get(host.address);
-      return known?.hostId === host.hostId ? known : { ...host, sequence: 0, answered: 0, missed: 0, isAlive: true };
+      return known?.hostId === host.hostId ? known : { ...host, sequence: 0, answered: 0, missed: 0, isAlive: true, longDueMs: 0 };
     });
     this.#byAddress = new Map(probed.map((host) => [host.address, host]));
     this.#intervalMs = Math.max(leastIntervalMs, hosts.length * intervalOfHostMs);
@@ -101,19 +116,32 @@ export class HostProbes implements Disposable {
     this.#socket.close();
   }
 
-  #round(): void {
-    const { nowMs } = this.#options;
+  /** So often, for each host to have its turn once in the interval. */
+  get #tickMs(): number {
+    return this.#intervalMs / Math.max(1, Math.ceil(this.#byAddress.size / probesAtATime));
+  }
+
+  #tick(): void {
+    const { nowMs, mtuTo } = this.#options;
     // After a pause of this process answers may wait unread: that nothing was heard says nothing.
     const wasAsleep = nowMs() - this.#dueMs > this.#intervalMs / 2;
-    for (const host of this.#byAddress.values()) {
+    const turn = [...this.#byAddress.values()].slice(this.#next, this.#next + probesAtATime);
+    for (const host of turn) {
       if (host.answered === host.sequence) host.missed = 0;
       else if (!wasAsleep) host.missed++;
       if (host.missed >= missesUntilDead) this.#setAlive(host, false);
       host.sequence = (host.sequence + 1) >>> 0;
       this.#socket.send(this.#probe(host.sequence), genevePort, host.address, () => undefined);
+      if (nowMs() >= host.longDueMs) {
+        host.longDueMs = nowMs() + longEveryMs;
+        const length = Math.max(mtuTo(host.address) - outerBytes, probeBytes);
+        this.#socket.send(this.#probe(host.sequence, length), genevePort, host.address, () => undefined);
+      }
     }
-    this.#dueMs = nowMs() + this.#intervalMs;
-    this.#timer = setTimeout(() => this.#round(), this.#intervalMs);
+    this.#next += probesAtATime;
+    if (this.#next >= this.#byAddress.size) this.#next = 0;
+    this.#dueMs = nowMs() + this.#tickMs;
+    this.#timer = setTimeout(() => this.#tick(), this.#tickMs);
   }
 
   #answered(address: string, message: Buffer): void {
@@ -137,8 +165,8 @@ export class HostProbes implements Disposable {
     changed(host.hostId, isAlive);
   }
 
-  #probe(sequence: number): Buffer {
-    const probe = Buffer.alloc(probeBytes);
+  #probe(sequence: number, length: number = probeBytes): Buffer {
+    const probe = Buffer.alloc(length);
     probe[1] = 0x80;
     probe.writeUInt16BE(0x6558, 2);
     probe.writeUInt32BE(this.#options.token, headerBytes);

@@ -9,6 +9,8 @@ export interface KnownHost {
   readonly generation: number | undefined;
   /** Of the next hop towards it; undefined while that is not known. */
   readonly mac: MacHex | undefined;
+  /** Octets of the largest packet to it, outer headers included; as the underlay's when absent. */
+  readonly mtu?: number;
 }
 
 export interface SpecOptions {
@@ -28,6 +30,9 @@ const tunnelBytes = 82;
 const gatewayMacPrefix = '0a564e';
 const noMac = '000000000000';
 
+/** What IPv6 asks of every link: pods get no less, whatever a router says. */
+const leastPodMtu = 1280;
+
 export function podMtu(underlayMtu: number): number {
   return underlayMtu - tunnelBytes;
 }
@@ -35,13 +40,15 @@ export function podMtu(underlayMtu: number): number {
 /** All that a host is told from outside, from its configuration and from what it has heard of the others. */
 export function overlaySpec({ configuration, epochs, networks, tableSlot, underlayMtu, known }: SpecOptions): OverlaySpec {
   const hosts = configuration.hosts.map(({ hostId, address }): HostSpec => {
-    const { generation, mac } = known(hostId);
+    const { generation, mac, mtu = underlayMtu } = known(hostId);
     const alive = generation !== undefined && mac !== undefined;
-    return { hostId, address: addressHex(address), mac: mac ?? noMac, generation: generation ?? 0, mtu: underlayMtu, alive };
+    return { hostId, address: addressHex(address), mac: mac ?? noMac, generation: generation ?? 0, mtu, alive };
   });
+  // A packet's way is not known where its length is looked at: the narrowest counts for all.
+  const narrowest = Math.max(Math.min(underlayMtu, ...hosts.map(({ mtu }) => mtu)), Math.min(underlayMtu, leastPodMtu + tunnelBytes));
   const subnets = networks.subnets.flatMap((subnet): SubnetSpec[] => {
     const tableId = tableSlot(subnetTableUser(subnet.subnetId));
-    return tableId === undefined ? [] : [subnetSpec(subnet, tableId, underlayMtu)];
+    return tableId === undefined ? [] : [subnetSpec(subnet, tableId, narrowest)];
   });
   const vpcs = networks.vpcs.flatMap((vpc) => vpcRoutes(vpc, networks, configuration, tableSlot));
   return { hosts, subnets, vpcs, epochs };

@@ -13,6 +13,7 @@ export class Underlay implements Disposable {
   readonly #log: Logger;
   readonly uplink: Uplink;
   readonly #hops = new Map<string, string>();
+  readonly #mtus = new Map<string, number>();
 
   /** `address`: this host's own; it must be on the uplink. Throws WeatherError. */
   constructor(calls: SocketCalls, name: string | undefined, address: string, log: Logger) {
@@ -37,14 +38,28 @@ export class Underlay implements Disposable {
     return new Map(addresses.map((address) => [address, this.#nextHop(address)]));
   }
 
+  /** Octets of the largest packet to a host, as the kernel knew it at the last `nextHops`: of the uplink, or less if a router has said so. */
+  mtuTo(address: string): number {
+    return Math.min(this.#mtus.get(address) ?? Infinity, this.uplink.link.mtu);
+  }
+
   [Symbol.dispose](): void {
     this.#socket.close();
+  }
+
+  #setMtu(address: string, mtu: number | undefined): void {
+    const before = this.mtuTo(address);
+    if (mtu === undefined) this.#mtus.delete(address);
+    else this.#mtus.set(address, mtu);
+    const after = this.mtuTo(address);
+    if (before !== after) this.#log.info('the way to a host takes packets of another size', { address, before, after });
   }
 
   /** One that has been known stays: a neighbour that is silent now is still the best guess. */
   #nextHop(address: string): string | undefined {
     try {
-      const { mac, linkIndex } = findNextHop(this.#socket, addressOf(address));
+      const { mac, linkIndex, mtu } = findNextHop(this.#socket, addressOf(address));
+      this.#setMtu(address, mtu);
       if (linkIndex !== this.uplink.link.index) this.#log.warn('a host is not behind the uplink', { address });
       else if (mac !== undefined) this.#hops.set(address, mac.toHex());
     } catch (error) {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Network } from '../../bench/overlay/network.ts';
 import { caravanTcx } from '../../bench/overlay/paths/caravan.ts';
 import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+import { ip } from '../../examples/overlay/network.ts';
 import { PodSockets } from '../../examples/overlay/pod-socket.ts';
 import { PodTcp } from '../../examples/overlay/pod-tcp.ts';
 import { findLink } from '../../src/kernel/netlink/find-link.ts';
@@ -69,7 +70,7 @@ test('TCP crosses in super-packets, UDP that the kernel cuts arrives in datagram
 
 const vpcs = [{ name: 'red', vni: 73, subnets: [{ name: 'front', id: 1, ipv4: '10.0.0.0/24', ipv6: 'fd00:0:0:1::/64' }] }];
 
-test('a daemon that starts in the other mode changes places under traffic, and remove leaves nothing', { skip }, async () => {
+test('a daemon that starts in the other mode changes places under traffic, heeds a narrow way, and leaves nothing', { skip }, async () => {
   await using rig = await DaemonRig.start({ prefix: 'cvtrb', hosts: 2, vpcs });
   const [one, two] = [await rig.add(1, 'red', 'front'), await rig.add(2, 'red', 'front')];
   const [host] = rig.network.hosts;
@@ -103,6 +104,18 @@ test('a daemon that starts in the other mode changes places under traffic, and r
   for (const [at, { lost, sent }] of pingers.entries()) {
     assert.ok(lost - before[at]! <= sent / 20, `${lost - before[at]!} of ${sent} lost`);
   }
+
+  const long = await rig.pinger(one, two.address, 1380);
+  assert.ok(await long.reach(patienceMs, 20));
+  // As if a router had said so; the daemon looks every five seconds.
+  await ip(host.namespace, `route add ${rig.network.hosts[1]!.address}/32 dev ${host.uplink} mtu 1400`);
+  const tooBig = async (): Promise<boolean> => {
+    long.send();
+    return (await rig.host(1).counted(73, 'tooBig')) > 0;
+  };
+  assert.ok(await within(2 * patienceMs, tooBig), 'the pod is told');
+  assert.ok(await long.reach(patienceMs, 20), 'and sends smaller packets');
+
   assert.ok(await rig.host(1).remove());
   assert.equal(filters(), 0);
 });

@@ -56,9 +56,14 @@ export class DataPathMaps {
 
   /** The tables of a new epoch are used after the grace, when their owners know; the tables of new subnets at once. */
   setTables(tables: Tables, nowMs: number): void {
-    const isNewEpoch = this.#tables !== undefined && this.#tables.epoch !== tables.epoch;
+    const before = this.#tables;
+    const isNewEpoch = before !== undefined && before.epoch !== tables.epoch;
     this.#tables = tables;
     this.hostsChanged();
+    for (const endpoint of this.#options.endpoints().all()) {
+      const hasOtherMtu = before?.subnet(endpoint.subnetId)?.mtu !== tables.subnet(endpoint.subnetId)?.mtu;
+      if (hasOtherMtu) this.#writePort(endpoint);
+    }
     if (isNewEpoch) this.#swapAtMs = Math.min(this.#swapAtMs, nowMs + this.#options.durations.graceMs);
     this.#useTables();
   }

@@ -106,7 +106,7 @@ export function specMaps(
     }
   }
   addRoutes(builder, spec, routes);
-  addGateways(builder, routes);
+  addGateways(builder, spec, routes);
   return builder;
 }
 

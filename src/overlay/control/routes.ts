@@ -90,8 +90,11 @@ export function addRoutes(builder: MapBuilder, spec: OverlaySpec, { gateways, fl
 const noGateway = { gatewayIpv4: noAddress, gatewayIpv6: noAddress, gatewayMac: new Uint8Array(6) };
 
 /** The links of gateways, and the endpoints behind them. */
-export function addGateways(builder: MapBuilder, { hostId, gateways, flagsOf }: RouteOptions): void {
-  for (const { vni, ifindex, mac, mtu, addresses } of gateways) {
+export function addGateways(builder: MapBuilder, spec: OverlaySpec, { hostId, gateways, flagsOf }: RouteOptions): void {
+  // A narrow way between the hosts is in the MTU of every subnet.
+  const mostMtu = spec.subnets.length === 0 ? Infinity : Math.max(...spec.subnets.map(({ mtu }) => mtu));
+  for (const { vni, ifindex, mac, mtu: linkMtu, addresses } of gateways) {
+    const mtu = Math.min(linkMtu, mostMtu);
     const flags = portFlag.isGateway | portFlag.hasIpv4 | portFlag.hasIpv6;
     const none = { subnetId: 0, generation: 0, identity: identityOfGateway, ipv4: noAddress, ipv6: noAddress };
     setRecord(builder, maps.devices, { index: ifindex }, { index: ifindex });
