@@ -29,6 +29,7 @@ const compiler = new TenantCompiler({
   catalog,
   isAlive: (hostId) => !dead.has(hostId),
   isHost: () => true,
+  hasLeft: () => false,
   today: () => 0,
 });
 

@@ -42,7 +42,7 @@ export interface RigOptions {
 }
 
 export interface RigResource {
-  readonly kind: ResourceName['kind'];
+  readonly kind: string;
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly spec: object;

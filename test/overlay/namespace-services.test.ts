@@ -46,6 +46,15 @@ async function serve(host: number): Promise<Pod> {
   return pod;
 }
 
+/** What curl gets from the service; undefined when it gets nothing in that time. */
+async function curl(from: Pod, seconds: number): Promise<string | undefined> {
+  const command = ['netns', 'exec', from.namespace, 'curl', '-s', '--http0.9', '-m', String(seconds), `http://${address}/`];
+  return run('ip', command).then(
+    ({ stdout }) => stdout,
+    () => undefined,
+  );
+}
+
 /** Who answers connections to the service, and how often; '' counts those that failed. */
 async function answers(count = connections, from: Pod = client): Promise<Map<string, number>> {
   const found = new Map<string, number>();
@@ -78,8 +87,8 @@ test('a service that is written at one host is reached at another, and its backe
 });
 
 test('curl and ping reach it', { skip }, async () => {
-  const { stdout } = await run('ip', ['netns', 'exec', client.namespace, 'curl', '-s', '--http0.9', '-m', '5', `http://${address}/`]);
-  assert.ok(namesOf(backends).includes(stdout), stdout);
+  const said = await curl(client, 5);
+  assert.ok(namesOf(backends).includes(said ?? ''), `curl got ${said ?? 'nothing'}`);
   assert.ok(await rig.reaches(client, address));
 });
 
@@ -102,6 +111,18 @@ test('the daemon may go and come again: connections go on being made', { skip },
   assert.deepEqual([...(await answers()).keys()].toSorted(), namesOf(backends));
   await rig.host(1).start();
   assert.deepEqual([...(await answers()).keys()].toSorted(), namesOf(backends));
+});
+
+test('a policy of the backends decides who reaches them by the service too', { skip }, async () => {
+  const friend = await rig.addLabelled({ role: 'friend' }, 1, 'red', 'front');
+  const peers = [{ from: [{ selector: { role: 'friend' } }], ports: [{ port: 8080 }] }];
+  await rig.apply(2, { kind: 'OverlayPolicy', name: 'web', spec: { vpc: 'red', selector: { app: 'web' }, ingress: peers } });
+  assert.ok(await within(10_000, async () => (await curl(client, 1)) === undefined), rig.logs());
+  const found = await answers(12, friend);
+  assert.deepEqual([...found.keys()].toSorted(), namesOf(backends));
+  await rig.deleteResource(1, 'OverlayPolicy', 'web');
+  assert.ok(await answerOnly(...backends), rig.logs());
+  await rig.delete(friend);
 });
 
 test('a host that dies is left out, and comes back', { skip }, async () => {
@@ -132,7 +153,7 @@ test('a service that is deleted is no address any more', { skip }, async () => {
   await rig.apply(1, web);
   assert.ok(await answerOnly(...backends));
   await rig.deleteResource(2, 'OverlayService', 'web');
-  assert.ok(await within(10_000, async () => (await rig.host(1).status()).endpoints.length > 0 && (await answersNobody())));
+  assert.ok(await within(10_000, async () => (await rig.host(1).status()).endpoints.length > 0 && (await curl(client, 1)) === undefined));
 });
 
 test('an endpoint that loses its labels keeps its connections, and gets no new ones; both families', { skip }, async () => {
@@ -213,11 +234,4 @@ test('an endpoint that loses its labels keeps its connections, and gets no new o
 async function heard(socket: Socket): Promise<string> {
   const [bytes] = (await once(socket, 'data', { signal: AbortSignal.timeout(5000) })) as [Buffer];
   return bytes.toString();
-}
-
-async function answersNobody(): Promise<boolean> {
-  const result = await run('ip', ['netns', 'exec', client.namespace, 'curl', '-s', '--http0.9', '-m', '1', `http://${address}/`]).catch(
-    () => undefined,
-  );
-  return result === undefined;
 }

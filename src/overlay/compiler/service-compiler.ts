@@ -22,6 +22,8 @@ export interface ServiceCompilerOptions {
   readonly hostId: number;
   readonly members: LocalMembers;
   readonly labelsOf: (vpc: string, identity: number) => Labels;
+  /** Whether an endpoint with this address was here until a moment ago, and is at another host now. */
+  readonly hasLeft: (vni: number, address: AddressHex) => boolean;
   /** Whether the data path reaches the host, and what it says of its endpoints counts. */
   readonly isAlive: (hostId: number) => boolean;
 }
@@ -74,6 +76,8 @@ export class ServiceCompiler {
   readonly #dirty = new Set<string>();
   /** Services whose backends at this host may have changed. */
   readonly #dirtySlices = new Set<string>();
+  /** Services from which endpoints of this host drain. */
+  readonly #draining = new Set<string>();
   /** Records of services that are gone. */
   #gone: Known[] = [];
   /** Services that have ports without a table, for want of room. */
@@ -159,8 +163,12 @@ export class ServiceCompiler {
     if (ofService.size === 0) this.#slices.delete(name);
     else this.#slices.set(name, ofService);
     this.#dirty.add(name);
-    // What others, or this host in a life before, say in its name is put right.
-    if (hostId === this.#options.hostId) this.#dirtySlices.add(name);
+    if (hostId === this.#options.hostId) {
+      if ((slice?.draining.length ?? 0) > 0) this.#draining.add(name);
+      else this.#draining.delete(name);
+      // What others, or this host in a life before, say in its name is put right.
+      this.#dirtySlices.add(name);
+    }
     return true;
   }
 
@@ -171,12 +179,14 @@ export class ServiceCompiler {
 
   /** An endpoint of this host with these labels has come or gone. */
   memberChanged(vni: number, labels: Labels): void {
-    const { hostId } = this.#options;
-    for (const [name, { vni: ownVni, service }] of this.#services) {
-      if (ownVni !== vni) continue;
-      const isDraining = (this.#slices.get(name)?.get(hostId)?.draining.length ?? 0) > 0;
-      if (isDraining || doesSelect(service.selector, labels)) this.#dirtySlices.add(name);
+    for (const [name, known] of this.#services) {
+      if (known.vni === vni && (doesSelect(known.service.selector, labels) || this.#draining.has(name))) this.#dirtySlices.add(name);
     }
+  }
+
+  /** `hasLeft` may be another one for an address of this VPC. */
+  leftChanged(vni: number): void {
+    for (const name of this.#draining) if (this.#services.get(name)?.vni === vni) this.#dirtySlices.add(name);
   }
 
   /** A host has died, come back, or is a part no more. */
@@ -263,13 +273,14 @@ export class ServiceCompiler {
   }
 
   #ownSlice({ service, vni }: Known, before: BackendSlice | undefined): BackendSlice | undefined {
-    const { members, labelsOf } = this.#options;
+    const { members, labelsOf, hasLeft } = this.#options;
     const addresses: AddressHex[] = [];
     for (const identity of members.identitiesOf(vni)) {
       if (!doesSelect(service.selector, labelsOf(service.vpc, identity))) continue;
       for (const member of members.membersOf(vni, identity)) addresses.push(...member.addresses);
     }
-    return nextSlice(addresses, before, (address) => members.has(vni, address));
+    // Hosts may hear of an endpoint's going before they hear of its coming elsewhere: its connections are to outlive that.
+    return nextSlice(addresses, before, (address) => members.has(vni, address) || hasLeft(vni, address));
   }
 
   #backendsOf(name: string): Backends {

@@ -47,6 +47,7 @@ class World {
   readonly catalog = new Catalog({ hostId: 1, random: new SeededRandom(1), stored: [], nowMs: 0 });
   readonly alive = new Set<number>([1, 2, 3]);
   readonly known = new Set<number>([1, 2, 3]);
+  readonly left = new Set<string>();
   day = 20_000;
   readonly hosts = new Map<number, TestHost>();
   resources: TenantResources = { vpcs, services: [], policies: [] };
@@ -170,6 +171,7 @@ class World {
       catalog: this.catalog,
       isAlive: (other) => this.alive.has(other),
       isHost: (other) => this.known.has(other),
+      hasLeft: (vni, address) => this.left.has(`${hostId}/${vni}/${address}`),
       today: () => this.day,
     });
     compiler.setResources(this.resources);
@@ -247,6 +249,25 @@ test('an endpoint that is there but not behind the service any more keeps its co
   assert.equal(world.backend(1, 1, '10.0.0.21'), backendFlag.draining);
   world.remove(2, 21);
   assert.equal(world.backend(1, 1, '10.0.0.21'), undefined);
+});
+
+test('an endpoint that moves keeps its connections, in whatever order the hosts say so', () => {
+  const world = new World();
+  world.setResources({ services: [serviceOf('web', 'red', 1, { app: 'web' })] });
+  world.add(1, 11, '10.0.0.11', { app: 'web' });
+  const left = `1/7/${addressHex('10.0.0.11')}`;
+  world.left.add(left);
+  world.remove(1, 11);
+  assert.equal(world.backend(2, 1, '10.0.0.11'), backendFlag.draining);
+  world.add(2, 21, '10.0.0.11', { app: 'web' });
+  assert.equal(world.backend(1, 1, '10.0.0.11'), backendFlag.ready);
+  world.left.delete(left);
+  world.host(1).compiler.leftChanged(7);
+  world.settle();
+  assert.deepEqual(
+    Array.from(world.catalog.entries('slice/'), ([key]) => key),
+    ['slice/red/web/2'],
+  );
 });
 
 test('a new process goes on with the numbers of the one before', () => {

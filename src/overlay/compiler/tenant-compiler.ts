@@ -1,3 +1,4 @@
+import type { AddressHex } from '../control/address.ts';
 import type { MapBuilder } from '../control/map-builder.ts';
 import { plan, type MapContents, type MapWrite } from '../control/plan.ts';
 import type { CatalogView } from '../catalog/catalog-view.ts';
@@ -29,6 +30,8 @@ export interface TenantCompilerOptions {
   readonly catalog: ChangingCatalog;
   /** Whether the data path reaches the host. */
   readonly isAlive: (hostId: number) => boolean;
+  /** Whether an endpoint with this address was here until a moment ago, and is at another host now. */
+  readonly hasLeft: (vni: number, address: AddressHex) => boolean;
   /** Whether it is one of the overlay's at all. */
   readonly isHost: (hostId: number) => boolean;
   /** The day since 1970. */
@@ -66,10 +69,10 @@ export class TenantCompiler {
 
   constructor(options: TenantCompilerOptions) {
     this.#options = options;
-    const { hostId, isAlive } = options;
+    const { hostId, isAlive, hasLeft } = options;
     const book = this.#book;
     const members = this.#members;
-    this.#services = new ServiceCompiler({ hostId, members, isAlive, labelsOf: (vpc, identity) => book.labelsOf(vpc, identity) });
+    this.#services = new ServiceCompiler({ hostId, members, isAlive, hasLeft, labelsOf: (vpc, identity) => book.labelsOf(vpc, identity) });
     this.#policies = new PolicyCompiler(members, book);
   }
 
@@ -152,6 +155,11 @@ export class TenantCompiler {
   endpointRemoved(ifindex: number): void {
     const before = this.#members.delete(ifindex);
     if (before !== undefined) this.#left(before);
+  }
+
+  /** `hasLeft` may be another one for an address of this VPC. */
+  leftChanged(vni: number): void {
+    this.#services.leftChanged(vni);
   }
 
   hostsChanged(hostIds: Iterable<number>): void {

@@ -4,10 +4,10 @@ import type { Endpoint } from '../layout/endpoint.ts';
 import type { AddressHex } from './address.ts';
 import type { Directory } from './directory.ts';
 import type { Durations } from './durations.ts';
-import { addEndpoint, addPort, endpointWrite, localRecord, portDeletes, remoteRecord, specMaps } from './host-maps.ts';
+import { addEndpoint, addHost, addPort, endpointWrite, localRecord, portDeletes, remoteRecord, specMaps } from './host-maps.ts';
 import type { LocalEndpoint, SelfSpec } from './host-maps.ts';
 import type { LocalEndpoints } from './local-endpoints.ts';
-import type { MapBuilder } from './map-builder.ts';
+import { addRecords, type MapBuilder } from './map-builder.ts';
 import type { OwnerTable } from './owner-table.ts';
 import { plan, planTables, type MapContents, type MapWrite } from './plan.ts';
 import { GatewayTables, type LocalGateway } from './routes.ts';
@@ -79,6 +79,16 @@ export class DataPathMaps {
     const before = this.#specMaps;
     this.#specMaps = this.#makeSpecMaps();
     this.#write(plan(this.#specMaps, before));
+  }
+
+  /** One host lives or does not: of a large overlay many may change in one moment, so nothing else is looked at. */
+  hostAliveChanged(hostId: number): void {
+    const host = this.#tables?.spec.hosts.find((candidate) => candidate.hostId === hostId);
+    if (!this.#isReconciled || host === undefined) return;
+    const builder: MapBuilder = new Map();
+    addHost(builder, host, this.#options.isAlive(hostId));
+    this.#write(plan(builder, new Map()));
+    addRecords(this.#specMaps, builder);
   }
 
   endpointChanged(vni: number, address: AddressHex): void {

@@ -123,7 +123,10 @@ export class HostControl {
     const { calls } = this;
     const store = (key: string, value: unknown): void => void this.#outputs.push({ kind: 'store', key, value });
     const nextSequence = (): number => this.#nextSequence();
-    const changed = (vni: number, address: AddressHex): void => this.#maps.endpointChanged(vni, address);
+    const changed = (vni: number, address: AddressHex): void => {
+      this.#maps.endpointChanged(vni, address);
+      this.#tenants.leftChanged(vni);
+    };
     this.#grantor = new LeaseGrantor({ hostId, durations, calls, store });
     this.#owner = new OwnerRole({ hostId, durations, calls, changed });
     this.#holder = new LeaseHolder({
@@ -145,6 +148,7 @@ export class HostControl {
       catalog: this.#catalog,
       isAlive: (otherId) => this.#isAlive(otherId),
       isHost: (otherId) => this.#hosts.has(otherId),
+      hasLeft: (vni, address) => this.#endpoints.tombstoneAt(vni, address) !== undefined,
       today: options.today ?? (() => 0),
     });
     const tenants = this.#tenants;
@@ -271,7 +275,7 @@ export class HostControl {
   setHostAlive(hostId: number, isAlive: boolean, nowMs: number): void {
     if (isAlive ? !this.#believedDead.delete(hostId) : this.#believedDead.has(hostId) || !this.#hosts.has(hostId)) return;
     if (!isAlive) this.#believedDead.add(hostId);
-    this.#maps.hostsChanged();
+    this.#maps.hostAliveChanged(hostId);
     this.#tenants.hostsChanged([hostId]);
     this.#flush(nowMs);
   }

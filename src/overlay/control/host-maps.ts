@@ -50,6 +50,12 @@ export type FlagsOf = (vni: number) => number;
 
 const portFlagShift = 2;
 
+export function addHost(builder: MapBuilder, host: HostSpec, isAlive: boolean): void {
+  const { hostId, address, mac, generation, mtu } = host;
+  const flags = hostFlag.known | (isAlive ? hostFlag.alive : 0);
+  setRecord(builder, maps.hosts, { index: hostId }, { address: octetsOf(address), mac: octetsOf(mac), flags, generation, mtu });
+}
+
 /** Hosts, subnets, routes, gateways and this host itself: what follows from the spec. `isAlive`: as this host believes. */
 export function specMaps(
   self: SelfSpec,
@@ -77,11 +83,8 @@ export function specMaps(
   // The transit program answers out of the uplink.
   setRecord(builder, maps.devices, { index: self.uplinkIfindex }, { index: self.uplinkIfindex });
   for (const host of spec.hosts) {
-    const address = octetsOf(host.address);
-    const flags = hostFlag.known | (isAlive(host) ? hostFlag.alive : 0);
-    const { generation, mtu } = host;
-    setRecord(builder, maps.hosts, { index: host.hostId }, { address, mac: octetsOf(host.mac), flags, generation, mtu });
-    setRecord(builder, maps.hostIds, { address }, { index: host.hostId });
+    addHost(builder, host, isAlive(host));
+    setRecord(builder, maps.hostIds, { address: octetsOf(host.address) }, { index: host.hostId });
   }
   for (const { vni, subnetId, tableId, mtu, prefixes, gatewayMac } of spec.subnets) {
     const gatewayOf = (isIpv4: boolean): AddressHex => prefixes.find((prefix) => isIpv4Prefix(prefix) === isIpv4)?.gateway ?? noAddress;
