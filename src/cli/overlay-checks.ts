@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type KernelFeature, type WithVeth, probeFeatures } from '../kernel/bpf/features.ts';
 import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
+import { hostRules } from '../overlay-host/gateway-rules.ts';
+import { packetFilterProgram } from '../overlay-host/packet-filter.ts';
 import { type HostCheck, failed, skipped } from './host-check.ts';
 import { featureSentences } from './overlay-feature-sentences.ts';
 import type { UplinkOptions } from './overlay-uplink-checks.ts';
@@ -37,7 +40,7 @@ export async function checkHost(options: UplinkOptions): Promise<HostCheck[]> {
     const programs = programsCheck(bpf);
     checks.push(programs);
     if (programs.result === 'ok' && bpf !== undefined && filterCheck !== undefined) checks.push(checkFilter(bpf, filterCheck));
-    checks.push(pluginCheck());
+    checks.push(pluginCheck(), packetFilterCheck());
     checks.push(
       ...(checkUplink === undefined || bpf === undefined
         ? [skipped('uplink', 'The link to the other hosts is found', obstacle ?? '')]
@@ -121,6 +124,26 @@ function pluginCheck(): HostCheck {
     since: null,
     seen: isThere ? pluginFile : `${pluginFile} is not there: container runtimes cannot ask for pods`,
     remedy: isThere ? null : 'npm run build:cni makes it, with a C compiler and a static C library (Debian: apt install gcc libc6-dev).',
+  };
+}
+
+/** The rules of a way out, taken by the kernel for a try. */
+function packetFilterCheck(): HostCheck {
+  const rules = hostRules({ hosts: [], forwardsForGatewaysOnly: [] });
+  const { error, status, stderr } = spawnSync(packetFilterProgram, ['--check', '--file', '-'], { input: rules, encoding: 'utf8' });
+  const check = { code: 'nftables', description: 'VPCs can have ways out with NAT', since: null } as const;
+  if (error === undefined && status === 0)
+    return { ...check, result: 'ok', seen: `${packetFilterProgram} and the kernel take the rules`, remedy: null };
+  const isMissing = error !== undefined && 'code' in error && error.code === 'ENOENT';
+  return {
+    ...check,
+    result: 'warning',
+    seen: isMissing
+      ? `there is no ${packetFilterProgram}: only VPCs without egress work here`
+      : (error?.message ?? stderr).trim().split('\n', 1)[0]!,
+    remedy: isMissing
+      ? 'Install nftables (Debian: apt install nftables).'
+      : 'The kernel needs nf_tables with NAT (CONFIG_NFT_NAT, CONFIG_NFT_MASQ), and this process root.',
   };
 }
 

@@ -98,6 +98,15 @@ registerHooks({ resolve(name, context, next) { if (name === 'koffi') throw new E
     assert.match(report.checks.find(({ code }) => code === 'libbpf')?.remedy ?? '', /apt install libbpf1/);
   });
 
+  const nft = isRoot ? spawnSync('sh', ['-c', 'command -v nft'], { encoding: 'utf8' }).stdout.trim() : '';
+  test('without nftables there are no ways out, and the rest works', { skip: nft === '' && 'needs root and nft, to hide it' }, () => {
+    assert.equal(resultOf(doctor({}), 'nftables'), 'ok');
+    // What cannot be started is as good as missing.
+    const hidden = doctor({ before: ['unshare', '--mount', 'sh', '-c', `mount --bind /dev/null ${nft} && exec "$@"`, 'sh'] });
+    assert.equal(resultOf(hidden, 'nftables'), 'warning');
+    assert.deepEqual(wrong(hidden), wrong(doctor({})));
+  });
+
   const needs = needsRoot || (library === undefined ? 'needs libbpf' : !hasObject && 'needs bpf/dist/overlay.o (npm run build:bpf)');
   test('in a namespace with a veth as uplink: native XDP, the MTU, the way to a peer', { skip: needs }, async () => {
     const [host, wire] = [`cvdoc${process.pid}h`, `cvdoc${process.pid}w`];
