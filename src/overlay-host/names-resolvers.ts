@@ -16,7 +16,7 @@ export interface Resolver {
 const resolversLimit = 3;
 const dnsPort = 53;
 /** The client asks again after 5 s, and then of the same server: two of ours must have had their time. */
-const answerMs = 2000;
+const usualAnswerMs = 2000;
 /** Queries under way for all VPCs: each has a socket of its own, so that answers cannot be guessed by port. */
 const queriesLimit = 512;
 /** Time between two looks at the file. */
@@ -56,10 +56,13 @@ export function resolversOf(file: string, nowMs: () => number): () => readonly R
 /** Asks the host's resolvers, from the host's own namespace. */
 export class Resolvers implements Disposable {
   readonly #servers: () => readonly Resolver[];
+  readonly #answerMs: number;
   readonly #open = new Set<() => void>();
 
-  constructor(servers: () => readonly Resolver[]) {
+  /** `answerMs`: how long each server has. */
+  constructor(servers: () => readonly Resolver[], answerMs: number = usualAnswerMs) {
     this.#servers = servers;
+    this.#answerMs = answerMs;
   }
 
   /**
@@ -126,7 +129,7 @@ export class Resolvers implements Disposable {
         resolve(answer);
       };
       const stop = (): void => end(undefined);
-      const timer = setTimeout(stop, answerMs);
+      const timer = setTimeout(stop, this.#answerMs);
       this.#open.add(stop);
       const close = start(end);
     });

@@ -98,7 +98,7 @@ function start(stack: DisposableStack, resolvers: readonly Resolver[], asked: Pa
     new NameServer({
       sockets,
       zones: () => ({ ...zones, ...asked }),
-      resolvers: stack.use(new Resolvers(() => resolvers)),
+      resolvers: stack.use(new Resolvers(() => resolvers, 700)),
       nowMs: () => performance.now(),
       log: silentLogger,
     }),
