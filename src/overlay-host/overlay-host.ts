@@ -144,6 +144,7 @@ export class OverlayHost implements AsyncDisposable {
         key.startsWith(catalogStorePrefix) ? [[key.slice(catalogStorePrefix.length), value] as const] : [],
       ),
       nowMs: processClock.wallMs(),
+      hasOthers: () => configuration.hosts.length > 1,
     });
     const book = new ResourceBook({
       catalog,

@@ -59,6 +59,13 @@ class World {
     for (let other = 0; other < this.machines.length; other++) this.#join(host, other);
   }
 
+  /** Another host comes, which has nothing. */
+  grow(): void {
+    const disk = new Map<string, unknown>();
+    this.machines.push({ disk, catalog: this.#catalog(this.machines.length, disk) });
+    this.#connect(this.machines.length - 1);
+  }
+
   /** Two hosts lose each other, or find each other again. */
   setCut(one: number, other: number, isCut: boolean): void {
     const key = [one, other].sort().join('/');
@@ -108,7 +115,8 @@ class World {
   }
 
   #catalog(host: number, disk: ReadonlyMap<string, unknown>): Catalog {
-    return new Catalog({ hostId: host + 1, random: this.random, stored: [...disk], nowMs: this.nowMs });
+    const hasOthers = (): boolean => this.machines.length > 1;
+    return new Catalog({ hostId: host + 1, random: this.random, stored: [...disk], nowMs: this.nowMs, hasOthers });
   }
 
   #connect(host: number): void {
@@ -207,6 +215,47 @@ test('a host that was away for less than a day learns what was deleted; one that
     world.run(25_000, 0);
     for (let at = 0; at < 3; at++) assert.deepEqual(world.contents(at), { kept: 1, new: 2 }, `host ${at}, away for ${away / hourMs} h`);
   }
+});
+
+test('of two hosts that do not hear each other for days none brings back what the other has deleted', () => {
+  const world = new World(2, 6);
+  world.at(0).set('old', 1, world.nowMs);
+  world.at(1).set('kept', 1, world.nowMs);
+  world.run(11_000, 0);
+  world.setCut(0, 1, true);
+  world.at(0).delete('old', world.nowMs);
+  world.at(0).set('short', 1, world.nowMs);
+  world.at(0).delete('short', world.nowMs);
+  for (let hour = 0; hour < 60; hour++) {
+    world.sleep(hourMs);
+    world.run(200, 0);
+    if (hour === 30) world.restart(0);
+  }
+  world.at(1).set('new', 2, world.nowMs);
+  world.setCut(0, 1, false);
+  world.run(25_000, 0);
+  for (let at = 0; at < 2; at++) {
+    assert.deepEqual(world.contents(at), { kept: 1, new: 2 });
+    assert.equal(world.at(at).size, 2, 'the graves are forgotten then');
+  }
+});
+
+test('a host that was alone for days keeps all when another one comes', () => {
+  const world = new World(1, 7);
+  world.at(0).set('a', 1, world.nowMs);
+  world.at(0).set('gone', 1, world.nowMs);
+  world.at(0).delete('gone', world.nowMs);
+  world.flush();
+  for (let hour = 0; hour < 60; hour++) {
+    world.sleep(hourMs);
+    world.run(200, 0);
+  }
+  assert.equal(world.at(0).size, 1, 'nobody else has to know of graves');
+  world.sleep(10 * dayMs);
+  world.restart(0);
+  world.grow();
+  world.run(25_000, 0);
+  for (let at = 0; at < 2; at++) assert.deepEqual(world.contents(at), { a: 1 });
 });
 
 test('hosts that were all off for days forget nothing', () => {

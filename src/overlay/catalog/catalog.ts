@@ -17,6 +17,8 @@ export interface CatalogOptions {
   readonly stored: Iterable<readonly [key: string, value: unknown]>;
   /** A clock that goes on while the machine is off; that it is right matters to nobody but the graves of this host. */
   readonly nowMs: number;
+  /** Whether there are hosts that could know something else; there are when absent. */
+  readonly hasOthers?: () => boolean;
 }
 
 /** A deleted record is remembered so long: a host that was away for less learns that it was deleted. */
@@ -52,6 +54,7 @@ const heardEveryMs = 600_000;
 export class Catalog implements CatalogView {
   readonly #hostId: number;
   readonly #random: Random;
+  readonly #hasOthers: () => boolean;
   readonly #table = new RecordTable();
   readonly #connected = new Set<number>();
   /** Written here in this life: nobody else may know of it yet. */
@@ -60,17 +63,18 @@ export class Catalog implements CatalogView {
   #changes: string[] = [];
   #version = 0;
   #counter = 0;
-  #heardMs: number;
+  /** When this host last knew that it knows what the others know; 0 when it never did. */
+  #heardMs = 0;
   #heardStoredMs = -Infinity;
   #roundAtMs: number;
   #outputs: CatalogOutput[] = [];
   /** Records of others for which there was no room. */
   refused = 0;
 
-  constructor({ hostId, random, stored, nowMs }: CatalogOptions) {
+  constructor({ hostId, random, stored, nowMs, hasOthers = () => true }: CatalogOptions) {
     this.#hostId = hostId;
     this.#random = random;
-    this.#heardMs = nowMs;
+    this.#hasOthers = hasOthers;
     this.#roundAtMs = nowMs + random.number() * roundEveryMs;
     for (const [key, value] of stored) {
       if (key === heardKey && typeof value === 'number') this.#heardMs = Math.min(value, nowMs);
@@ -150,6 +154,7 @@ export class Catalog implements CatalogView {
     }
     if (nowMs < this.#roundAtMs) return;
     this.#roundAtMs = nowMs + roundEveryMs;
+    if (!this.#hasOthers()) this.#heard(nowMs);
     this.#forgetGraves(nowMs);
     // Those that were told go to the end.
     for (const hostId of [...this.#connected].slice(0, hostsOfRound)) {
@@ -188,7 +193,9 @@ export class Catalog implements CatalogView {
     const parsed = parsedText(text);
     if (parsed === undefined || !this.#table.isNews(record)) return;
     const isKnown = this.#table.record(key) !== undefined;
-    if (!isKnown && ((text === '' && nowMs >= record.deletedMs + graveMs) || this.#table.size >= catalogLimits.records)) {
+    // The grave is old, and everybody has been told: without this it would be told for ever.
+    const isOver = text === '' && nowMs >= record.deletedMs + graveMs && !this.#isStale(nowMs);
+    if (!isKnown && (isOver || this.#table.size >= catalogLimits.records)) {
       this.refused++;
       return;
     }
@@ -216,14 +223,16 @@ export class Catalog implements CatalogView {
     if (this.#changes.length > 2 * changesLimit) this.#changes = this.#changes.slice(changesLimit);
   }
 
+  /** Who has heard of nobody for long keeps them: the others may not have been told. */
   #forgetGraves(nowMs: number): void {
+    if (this.#isStale(nowMs)) return;
     for (const key of this.#table.graves) {
       const { deletedMs = 0 } = this.#table.record(key) ?? {};
       if (nowMs >= deletedMs + graveMs) this.#remove(key);
     }
   }
 
-  /** What was deleted while this host was away may have been forgotten by the others: what they do not have is deleted, then. */
+  /** What was deleted while this host was away, the others may have forgotten: what they do not have is deleted, then, unless they were away too. */
   #isStale(nowMs: number): boolean {
     return nowMs >= this.#heardMs + graveMs - graveMarginMs;
   }
