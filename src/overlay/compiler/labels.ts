@@ -1,7 +1,7 @@
 import type { Labels } from '../resources/resource-types.ts';
 
 /** Of one endpoint: more would not fit into a record of the catalog. */
-export const labelLimits = { labels: 64, nameCharacters: 128, valueCharacters: 128 } as const;
+export const labelLimits = { labels: 64, nameCharacters: 128, valueCharacters: 63 } as const;
 
 /** Equal for equal sets of labels, whatever their order. */
 export function labelsText(labels: Labels): string {
@@ -18,9 +18,9 @@ export function doesSelect(selector: Labels, labels: Labels): boolean {
 /** What is wrong with labels that come from outside; undefined when nothing is. */
 export function labelsProblem(labels: Readonly<Record<string, unknown>>): string | undefined {
   const entries = Object.entries(labels);
-  if (entries.length > labelLimits.labels) return `there are more than ${labelLimits.labels}`;
+  if (entries.length > labelLimits.labels) return `has more than ${labelLimits.labels} labels`;
   for (const [name, value] of entries) {
-    if (name === '' || name.length > labelLimits.nameCharacters) return `a name has 1 to ${labelLimits.nameCharacters} characters`;
+    if (name === '' || name.length > labelLimits.nameCharacters) return `names have 1 to ${labelLimits.nameCharacters} characters`;
     if (typeof value !== 'string' || value.length > labelLimits.valueCharacters) {
       return `'${name}' must be a text of at most ${labelLimits.valueCharacters} characters`;
     }

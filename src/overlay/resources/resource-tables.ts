@@ -14,6 +14,7 @@ import {
 } from '../../management/schema.ts';
 import { checked, table, type TableSchema } from '../../site/resource-schema.ts';
 import { address, contains, isIpv4Text, mac, overlap, prefix, prefixOf } from './address-types.ts';
+import { labelLimits, labelsProblem } from '../compiler/labels.ts';
 import type {
   EgressRule,
   EndpointForward,
@@ -63,7 +64,16 @@ const prefixes = list(prefix());
 const addresses = list(address());
 
 /** Labels of endpoints; a selector names those that must be there. */
-const labels: Schema<Labels> = mapOf(text({ minimumLength: 0, maximumLength: 63 }));
+const labelMap: Schema<Labels> = mapOf(text({ minimumLength: 0, maximumLength: labelLimits.valueCharacters }));
+const labels: Schema<Labels> = {
+  type: labelMap.type,
+  read(value, path): Labels {
+    const read = labelMap.read(value, path);
+    const problem = labelsProblem(read);
+    if (problem !== undefined) throw new SchemaProblem('invalid', path, problem);
+    return read;
+  },
+};
 
 const ignoredMetadata = {
   creationTimestamp: 'it is made by Kubernetes',
