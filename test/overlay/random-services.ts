@@ -16,6 +16,8 @@ const fronts = ['10.0.0.2', '10.0.0.3', '10.0.0.5', '10.0.1.2', '10.0.9.9', 'fd0
   (text) => parseAddress(text)!,
 );
 const serviceIds: readonly number[] = [1, 2, 3, 4];
+/** The backends of a service are of its own family. */
+const idsOf = (isOfIpv4: boolean): readonly number[] => serviceIds.filter((id) => id <= 2 === isOfIpv4);
 const generations: readonly number[] = [1, 2];
 
 /** The tables, of which half have services, and ports and endpoints whose VPC has them. */
@@ -47,8 +49,7 @@ function randomServices(random: SeededRandom, vnis: readonly number[]): ServiceT
       for (const port of portPool)
         if (random.chance(0.4)) backends.set(backendName({ serviceId, address, port }), { flags: random.pick(Object.values(backendFlag)) });
     }
-    // One for each family; a record may have the table of the other, as no host would write it.
-    const pool = random.chance(0.5) ? ipv4Pool : ipv6Pool;
+    const pool = idsOf(true).includes(serviceId) ? ipv4Pool : ipv6Pool;
     const some = Array.from({ length: 1 + random.below(3) }, () => ({ address: random.pick(pool), port: random.pick(portPool), flags: 0 }));
     const slot = (): Backend => (random.chance(0.05) ? { address: noAddress, port: 0, flags: 0 } : random.pick(some));
     backendTables.set(serviceId, Array.from({ length: backendSlots }, slot));
@@ -56,8 +57,8 @@ function randomServices(random: SeededRandom, vnis: readonly number[]): ServiceT
   for (const vni of vnis) {
     for (const address of fronts) {
       const record = (): Service => ({
-        serviceId: random.pick(serviceIds),
-        tableId: random.pick(serviceIds),
+        serviceId: random.pick(idsOf(isIpv4(address))),
+        tableId: random.pick(idsOf(isIpv4(address))),
         generation: random.pick(generations),
         flags: random.below(2),
         backends: random.chance(0.9) ? 3 : 0,
