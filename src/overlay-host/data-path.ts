@@ -1,5 +1,4 @@
-import { readdirSync, rmdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { BpfObject, TestRun } from '../overlay/kernel.ts';
 import { plannedMaps, recordsOf, type MapContents, type MapWrite } from '../overlay/control/plan.ts';
 import { settingsCodec, type Settings } from '../overlay/layout/settings.ts';
@@ -9,7 +8,7 @@ import { relayedEventCodec, type RelayedEvent } from '../overlay/layout/event.ts
 import { sumCounters, counterKeyCodec, type Counter, type CounterKey } from '../overlay/layout/counter.ts';
 import type { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import type { SocketCalls } from '../kernel/netlink/socket-calls.ts';
-import { PinnedLinks, removePin } from './pinned-links.ts';
+import { PinnedLinks } from './pinned-links.ts';
 import { PodAgents, type AgentMode } from './pod-agents.ts';
 import { UplinkTransit, type TransitChoice, type TransitPlace } from './uplink-transit.ts';
 
@@ -22,8 +21,9 @@ export interface DataPathOptions {
   readonly agent: AgentMode;
 }
 
-const mapsFolder = 'maps';
-const linksFolder = 'links';
+/** Below the folder of a host's pins. */
+export const mapsFolder = 'maps';
+export const linksFolder = 'links';
 
 /** The programs and maps of this host in the kernel: all pinned, so that they go on without this process. */
 export class DataPath implements Disposable {
@@ -103,24 +103,7 @@ export class DataPath implements Disposable {
     return this.#options.bpf.drainEvents(this.#object, events.name, limit).map((record) => relayedEventCodec.decode(record));
   }
 
-  /** Takes everything out of the kernel that belongs to this host: traffic ends. */
-  remove(): void {
-    const { bpf, folder } = this.#options;
-    const uplink = this.settings()?.uplinkIfindex;
-    if (uplink !== undefined) this.#transit.remove(uplink);
-    this.#links.detachAll();
-    this[Symbol.dispose]();
-    for (const name of readdirSync(join(folder, mapsFolder))) removePin(join(folder, mapsFolder, name));
-    rmdirSync(join(folder, mapsFolder));
-    if (isMountPoint(folder)) bpf.unmountBpffs(folder);
-  }
-
   [Symbol.dispose](): void {
     this.#object.close();
   }
-}
-
-/** One that was mounted for this host alone. */
-function isMountPoint(folder: string): boolean {
-  return statSync(folder).dev !== statSync(dirname(folder)).dev;
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../base/log.ts';
 import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { parseConfiguration, type OverlayConfiguration } from './configuration.ts';
-import { DataPath } from './data-path.ts';
+import { removeDataPath } from './data-path-removal.ts';
 import { GatewayLinks } from './gateway-links.ts';
 import { noRules } from './gateway-rules.ts';
 import { HostForwarding } from './host-forwarding.ts';
@@ -69,7 +69,7 @@ export async function removeOverlay(configuration: OverlayConfiguration, log: Lo
   removeJoinedNamespaces(calls);
   const bpf = new LinuxBpf();
   try {
-    new DataPath({ bpf, calls, objectFile, folder: configuration.bpfFolder, agent: configuration.agent }).remove();
+    removeDataPath(bpf, calls, configuration.bpfFolder);
   } finally {
     bpf.close();
   }

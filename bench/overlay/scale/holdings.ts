@@ -1,11 +1,9 @@
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonRig } from '../../../examples/overlay/daemon-rig.ts';
 import type { DemoHost } from '../../../examples/overlay/host.ts';
 import { ip } from '../../../examples/overlay/network.ts';
-import { openNative } from '../../../src/kernel/bpf/libbpf.ts';
-import { LinuxMap } from '../../../src/kernel/bpf/linux-map.ts';
-import { kernelShape } from '../../../src/kernel/bpf/map-shape.ts';
+import { LinuxBpf } from '../../../src/kernel/bpf/linux-bpf.ts';
 
 /** What a map holds, as the kernel says. */
 export interface MapHolding {
@@ -20,21 +18,17 @@ const counted = ['ports', 'endpoints', 'host_ids', 'paths', 'subnets', 'devices'
 /** The pinned maps of a host, by name. */
 export function mapHoldings(host: DemoHost): ReadonlyMap<string, MapHolding> {
   const folder = join(host.bpfFolder, 'maps');
-  const native = openNative();
+  const bpf = new LinuxBpf();
   const holdings = new Map<string, MapHolding>();
   for (const name of readdirSync(folder)) {
-    const fd = native.libbpf.bpf_obj_get(join(folder, name));
-    if (fd < 0) throw new Error(`the map ${name} of ${host.name} cannot be opened`);
-    try {
-      const memory = /^memlock:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
-      if (memory === undefined) throw new Error(`the kernel does not say how much memory ${name} takes`);
-      const isCounted = (counted as readonly string[]).includes(name);
-      const map = new LinuxMap(native, kernelShape(native, fd, name), () => fd);
-      holdings.set(name, { entries: isCounted ? [...map.entries()].length : 0, memoryBytes: Number(memory) });
-    } finally {
-      closeSync(fd);
-    }
+    using pinned = bpf.openPinnedMap(join(folder, name));
+    if (pinned === undefined) continue;
+    const memory = /^memlock:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pinned.descriptor}`, 'utf8'))?.[1];
+    if (memory === undefined) throw new Error(`the kernel does not say how much memory ${name} takes`);
+    const isCounted = (counted as readonly string[]).includes(name);
+    holdings.set(name, { entries: isCounted ? [...pinned.map.entries()].length : 0, memoryBytes: Number(memory) });
   }
+  bpf.close();
   return holdings;
 }
 

@@ -5,6 +5,7 @@ import { mountBpffs, unmountBpffs } from './bpffs.ts';
 import { type Native, openNative } from './libbpf.ts';
 import { attachTcxIngress, attachTcxIngressAway, attachXdp, openPinnedLink } from './linux-link.ts';
 import { LinuxObject } from './linux-object.ts';
+import { openPinnedMap, type PinnedMap } from './linux-pinned-map.ts';
 import { LinuxProgram } from './linux-program.ts';
 import { selfTest } from './self-test.ts';
 
@@ -47,6 +48,11 @@ export class LinuxBpf implements Bpf {
 
   openPinnedLink(path: string): BpfLink | undefined {
     return openPinnedLink(this.#native, this.#handles, path);
+  }
+
+  /** The caller disposes it; undefined when nothing is pinned there. */
+  openPinnedMap(path: string): PinnedMap | undefined {
+    return openPinnedMap(this.#native, path);
   }
 
   drainEvents(object: BpfObject, map: string, limit: number): Uint8Array[] {
