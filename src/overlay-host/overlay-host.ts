@@ -479,6 +479,7 @@ export class OverlayHost implements AsyncDisposable {
       hostNames: () => configuration.hosts.map(({ name }) => name),
       book,
       catalog,
+      services: () => control.services,
       loop: catalogLoop,
       store,
       nowMs: () => processClock.wallMs(),

@@ -3,6 +3,7 @@ import { InputError } from '../base/errors.ts';
 import { SchemaProblem } from '../management/schema.ts';
 import type { ResourceBook, ResourceName, ResourceOutcome } from '../overlay/catalog/resource-book.ts';
 import type { CatalogView } from '../overlay/catalog/catalog-view.ts';
+import type { ServiceBackends } from '../overlay/compiler/service-compiler.ts';
 import { objectOf } from '../overlay/control/json-reader.ts';
 import { overlayApiVersion, overlayKinds, placedByName, readOverlayResource, type PlacedResource } from '../overlay/resources/resources.ts';
 import type { OverlayResource } from '../overlay/resources/resource-types.ts';
@@ -16,6 +17,8 @@ export interface ResourceOperationsOptions {
   readonly hostNames: () => readonly string[];
   readonly book: ResourceBook;
   readonly catalog: CatalogView;
+  /** Services with the backends that this host knows to be alive. */
+  readonly services: () => Iterable<ServiceBackends>;
   readonly loop: CatalogLoop;
   readonly store: StateStore;
   /** Of the wall clock. */
@@ -39,6 +42,9 @@ export interface ResourceReport {
     /** Of an endpoint, when it has been made. */
     readonly addresses?: readonly string[];
     readonly mac?: string;
+    /** Of a service: addresses of endpoints that are behind it and alive, and of those that only keep their connections. */
+    readonly backends?: number;
+    readonly draining?: number;
     /** Why it has no effect, or not all of it. */
     readonly problem?: string;
   };
@@ -92,12 +98,14 @@ export class ResourceOperations {
   list(): { readonly resources: readonly ResourceReport[] } {
     const { book, catalog } = this.#options;
     const users = book.users();
+    const services = new Map(Array.from(this.#options.services(), (service) => [service.name, service]));
     const resources = book.list().map(({ resource, origin, vni, subnetId, problem }): ResourceReport => {
       const { kind, metadata, spec } = resource;
       const placed = kind === 'Endpoint' ? (objectOf(catalog.get(placedKey(metadata.name))) ?? {}) : {};
       const { addresses, mac, problem: failure } = placed as { addresses?: string[]; mac?: string; problem?: string };
       const why = problem?.message ?? failure;
       const hosts = kind === 'Subnet' && subnetId !== undefined ? (users.get(subnetId) ?? []) : undefined;
+      const service = kind === 'OverlayService' ? services.get(metadata.name) : undefined;
       return {
         apiVersion: overlayApiVersion,
         kind,
@@ -108,6 +116,7 @@ export class ResourceOperations {
           ...(kind === 'VPC' && vni !== undefined ? { vni } : {}),
           ...(kind === 'Subnet' && subnetId !== undefined ? { id: subnetId } : {}),
           ...(hosts === undefined ? {} : { hosts }),
+          ...(service === undefined ? {} : { backends: service.ready.length, draining: service.draining.length }),
           ...(addresses === undefined || addresses.length === 0 ? {} : { addresses }),
           ...(mac === undefined || mac === '' ? {} : { mac }),
           ...(why === undefined ? {} : { problem: why }),

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Pod } from '../../examples/overlay/pod.ts';
 import { DaemonRig, skipWithoutDaemons, within, type RigResource } from '../../examples/overlay/daemon-rig.ts';
+import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 
 /** A service of a VPC, through real daemons and programs: two hosts, a backend at each, a client at the first. */
@@ -84,6 +85,10 @@ test('a service that is written at one host is reached at another, and its backe
   const found = await answers(100);
   for (const { name } of backends) assert.ok((found.get(name) ?? 0) >= 25, JSON.stringify([...found]));
   assert.equal(found.get(''), undefined);
+  const { resources } = (await askDaemon(rig.host(1).operatorSocket, { ask: 'resources' })) as {
+    readonly resources: readonly { readonly kind: string; readonly status: object }[];
+  };
+  assert.deepEqual(resources.find(({ kind }) => kind === 'OverlayService')?.status, { origin: 'catalog', backends: 2, draining: 0 });
 });
 
 test('curl and ping reach it', { skip }, async () => {
