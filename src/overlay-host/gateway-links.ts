@@ -5,7 +5,6 @@ import { findLink } from '../kernel/netlink/find-link.ts';
 import { findRoutes } from '../kernel/netlink/find-routes.ts';
 import { addressText } from '../kernel/netlink/ip-address.ts';
 import { changeLink, decodeLink, deleteLink, dumpLinks, type Link } from '../kernel/netlink/link-message.ts';
-import { putNeighbour } from '../kernel/netlink/neighbour-message.ts';
 import { errorNumbers, NetlinkError } from '../kernel/netlink/netlink-error.ts';
 import { NetlinkSocket } from '../kernel/netlink/netlink-socket.ts';
 import { createNamedNamespace, deleteNamedNamespace, inNamespace, NetworkNamespace, pathOf } from '../kernel/netlink/network-namespace.ts';
@@ -37,6 +36,8 @@ export interface GatewayLinksOptions {
 
 const portPrefix = 'cvp';
 const aliasPrefix = 'caravan-gateway ';
+/** Ends the alias of a link that has all that belongs to it: a daemon may be killed half way. */
+const readySuffix = ' ready';
 /** The next hops towards the pods: behind them is the agent, which answers no questions of a gateway. */
 const routers = { ipv4: parseAddress('169.254.1.1')!, ipv6: parseAddress('fe80::1')! } as const;
 const everyIpv4 = { address: new Uint8Array(4), prefixLength: 0 } as const;
@@ -65,11 +66,12 @@ export class GatewayLinks {
     const links = socket.dump(dumpLinks(), decodeLink).filter((link) => link.alias?.startsWith(aliasPrefix) === true);
     const vnis = [...new Set(links.map(({ alias = '' }) => Number(alias.slice(aliasPrefix.length).split(' ')[0])))];
     const whole = vnis.flatMap((vni): FoundGateway[] => {
-      const port = links.find(({ name }) => name === portPrefix + vni);
+      const isReady = ({ alias = '' }: Link): boolean => alias.endsWith(readySuffix);
+      const port = links.find((link) => link.name === portPrefix + vni && isReady(link));
       if (port === undefined || !existsSync(this.namespacePath(vni))) return [];
       const addresses = this.#addressesIn(vni);
       if (addresses === undefined) return [];
-      return [{ vni, port, hasWayOut: links.some(({ name }) => name === wayOutPrefix + vni), addresses }];
+      return [{ vni, port, hasWayOut: links.some((link) => link.name === wayOutPrefix + vni && isReady(link)), addresses }];
     });
     return { whole, broken: vnis.filter((vni) => !whole.some((gateway) => gateway.vni === vni)) };
   }
@@ -88,7 +90,7 @@ export class GatewayLinks {
         writeSetting('ipv4/ip_forward', '1');
         writeSetting('ipv6/conf/all/forwarding', '1');
       });
-      const { hostIndex, podIndex } = await createPodInterface(calls, {
+      const { hostIndex } = await createPodInterface(calls, {
         hostName: portPrefix + vni,
         podName: innerNames.vpc,
         podNamespace: namespace,
@@ -101,7 +103,8 @@ export class GatewayLinks {
         transmitChecksumOffload,
       });
       using inner = new NetlinkSocket(calls, namespace);
-      await inner.runAway([changeLink(loopback, { up: true }), putNeighbour(podIndex, routers.ipv4, octetsOf(routerMac))]);
+      await inner.runAway([changeLink(loopback, { up: true })]);
+      await this.#setReady(hostIndex, vni);
       return hostIndex;
     } catch (error) {
       await this.remove(vni);
@@ -145,6 +148,7 @@ export class GatewayLinks {
   /** The link to the host, and NAT in the namespace. `pair`: see `pairAddresses`. */
   async createWayOut(vni: number, mtu: number, hasIpv6: boolean): Promise<void> {
     const { calls } = this.#options;
+    await this.removeWayOut(vni);
     using namespace = new NetworkNamespace(this.namespacePath(vni));
     await applyRules(calls, namespaceRules(), namespace);
     const { ipv4, ipv6 } = pairAddresses(this.#freePair());
@@ -169,6 +173,12 @@ export class GatewayLinks {
     await inner.runAway(
       pairs.map(({ of, every }) => addRoute({ destination: every, linkIndex: podIndex, gateway: at(of[0]), onLink: true })),
     );
+    await this.#setReady(hostIndex, vni);
+  }
+
+  async #setReady(linkIndex: number, vni: number): Promise<void> {
+    using socket = new NetlinkSocket(this.#options.calls);
+    await socket.runAway([changeLink(linkIndex, { alias: aliasPrefix + String(vni) + readySuffix })]);
   }
 
   async removeWayOut(vni: number): Promise<void> {

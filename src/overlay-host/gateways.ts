@@ -225,7 +225,9 @@ export class Gateways {
   async #removeHostRules(): Promise<void> {
     const { calls, forwarding } = this.#options;
     await this.#inTurn(async () => {
-      if (!this.#hostHasRules || [...this.#made.values()].some(({ hasWayOut }) => hasWayOut)) return;
+      const isUsed = [...this.#made.values()].some(({ hasWayOut }) => hasWayOut);
+      const isWanted = [...this.#wanted.values()].some((users) => users.has(wayOutUser));
+      if (!this.#hostHasRules || isUsed || isWanted) return;
       await forwarding.restore();
       await applyRules(calls, noRules());
       this.#hostHasRules = false;
