@@ -4,7 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+import { DaemonRig, skipWithoutDaemons, within, type RigResource } from '../../examples/overlay/daemon-rig.ts';
 import type { Pod } from '../../examples/overlay/pod.ts';
 import { PodSockets } from '../../examples/overlay/pod-socket.ts';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
@@ -15,14 +15,24 @@ import { sendSegmented } from './segmented-datagrams.ts';
 const skip = skipWithoutDaemons();
 const run = promisify(execFile);
 const red = 91;
-const subnet = (name: string, id: number): object => ({
+const blue = 92;
+const vpc = (name: string, vni: number, peer: string, prefixes: readonly string[]): RigResource => ({
+  kind: 'VPC',
   name,
-  id,
-  ipv4: `10.0.${id}.0/24`,
-  fixedIpv4: `10.0.${id}.128/25`,
-  ipv6: `fd00:0:0:${id}::/64`,
+  spec: { vni, prefixes, peers: [peer], dns: 'off' },
 });
-const vpcs = [{ name: 'red', vni: red, subnets: [subnet('front', 1), subnet('back', 2)] }];
+const subnet = (name: string, of: string, id: number): RigResource => ({
+  kind: 'Subnet',
+  name,
+  spec: { vpc: of, prefixes: [`10.0.${id}.0/24`, `fd00:0:0:${id}::/64`], fixed: [`10.0.${id}.128/25`] },
+});
+const networks = [
+  vpc('red', red, 'blue', ['10.0.1.0/24', '10.0.2.0/24', 'fd00:0:0:1::/64', 'fd00:0:0:2::/64']),
+  vpc('blue', blue, 'red', ['10.0.3.0/24', 'fd00:0:0:3::/64']),
+  subnet('front', 'red', 1),
+  subnet('back', 'red', 2),
+  subnet('far', 'blue', 3),
+];
 const open = 8080;
 const closed = 9090;
 const patienceMs = 20_000;
@@ -37,7 +47,8 @@ let strangers: readonly Pod[];
 
 before(async () => {
   if (skip !== false) return;
-  rig = await DaemonRig.start({ prefix: 'cvpol', hosts: 2, vpcs });
+  rig = await DaemonRig.start({ prefix: 'cvpol', hosts: 2, vpcs: [] });
+  await rig.apply(1, ...networks);
   web = await serve('web', 1, 'front');
   friends = [await serve('friend', 1, 'front'), await serve('friend', 2, 'back')];
   strangers = [await serve('stranger', 1, 'front'), await serve('stranger', 2, 'back')];
@@ -49,8 +60,8 @@ after(async () => {
 });
 
 /** A pod that sends back what it gets, at two ports. */
-async function serve(app: string, host: number, where: string): Promise<Pod> {
-  const pod = await rig.addLabelled({ app }, host, 'red', where);
+async function serve(app: string, host: number, where: string, of = 'red'): Promise<Pod> {
+  const pod = await rig.addLabelled({ app }, host, of, where);
   const echo = (socket: Socket): void => void sockets.push(socket.on('error', () => undefined).on('data', (data) => socket.write(data)));
   for (const port of [open, closed]) {
     servers.push(await rig.tcp.listen(pod.namespace, port, echo), await rig.tcp.listen(pod.namespace, port, echo, pod.ipv6));
@@ -76,7 +87,7 @@ async function expectReach(from: readonly Pod[], to: Pod | string, port: number,
   for (const [at, { pod, address }] of ways.entries()) assert.ok(found[at], `${pod.name} ${address} ${rig.logs()}`);
 }
 
-const policy = (name: string, spec: object): { kind: string; name: string; spec: object } => ({
+const policy = (name: string, spec: object): RigResource => ({
   kind: 'OverlayPolicy',
   name,
   spec: { vpc: 'red', ...spec },
@@ -201,6 +212,20 @@ test('behind a service the backend and its port count', { skip }, async () => {
   });
   await expectReach(friends, address, 80, true);
   await expectReach(strangers, address, 80, false);
+});
+
+test('of a peer those are meant that a rule names by prefix', { skip }, async () => {
+  const peers = [await serve('friend', 1, 'far', 'blue'), await serve('friend', 2, 'far', 'blue')];
+  await expectReach(peers, web, open, false);
+  const prefixes = ['10.0.3.0/24', 'fd00:0:0:3::/64'].map((prefix) => ({ prefix }));
+  await rig.apply(1, policy('web', { selector: { app: 'web' }, ingress: [{ from: prefixes }] }));
+  await expectReach(peers, web, open, true);
+  // They may send to some of red alone, and what is asked of the owner is asked of red's.
+  const some = ['10.0.2.0/24', 'fd00:0:0:2::/64'].map((prefix) => ({ prefix }));
+  await rig.apply(2, policy('peers', { vpc: 'blue', policyTypes: ['Egress'], egress: [{ to: some }] }));
+  await expectReach(peers, web, open, false);
+  await expectReach(peers, strangers[1]!, open, true);
+  await rig.deleteResource(1, 'OverlayPolicy', 'peers');
 });
 
 test('when the policies are gone everybody is reached again', { skip }, async () => {
