@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Pod } from '../../examples/overlay/pod.ts';
 import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
+import { runCommand } from '../../src/cli/run-command.ts';
+import { TestShell } from '../../src/cli/test-shell.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
+import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import type { ResourceReport } from '../../src/overlay-host/resource-operations.ts';
 
 /** Networks made by commands at two hosts without a restart: what one host is told the other has too. */
 
 const skip = skipWithoutDaemons();
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const patienceMs = 10_000;
 
 let rig: DaemonRig;
@@ -29,14 +30,10 @@ interface Answer {
 }
 
 /** `van` with the daemon of a host. */
-function van(host: number, line: string, input?: string): Promise<Answer> {
-  return new Promise((resolve) => {
-    const parameters = [program, ...line.split(' '), '-c', rig.host(host).configuration];
-    const child = execFile(process.execPath, parameters, (failure, out, error) => {
-      resolve({ status: failure === null ? 0 : Number(failure.code), out, error });
-    });
-    child.stdin?.end(input ?? '');
-  });
+async function van(host: number, line: string, input = ''): Promise<Answer> {
+  const shell = new TestShell({}, input);
+  const status = await runCommand([...line.split(' '), '-c', rig.host(host).configuration], shell);
+  return { status, out: shell.out, error: shell.error };
 }
 
 async function done(host: number, line: string, input?: string): Promise<string> {
@@ -47,7 +44,8 @@ async function done(host: number, line: string, input?: string): Promise<string>
 
 /** All resources as a host has them; `[kind, name]` finds one. */
 async function known(host: number): Promise<readonly ResourceReport[]> {
-  return JSON.parse(await done(host, 'overlay get -o json')) as ResourceReport[];
+  const { resources } = (await askDaemon(rig.host(host).operatorSocket, { ask: 'resources' })) as { resources: readonly ResourceReport[] };
+  return resources;
 }
 
 async function find(host: number, kind: string, name: string): Promise<ResourceReport | undefined> {
@@ -92,7 +90,7 @@ test('what cannot be is refused, with the option and what to do', { skip }, asyn
     '---\napiVersion: caravan.dev/v1alpha1\nkind: Subnet\nmetadata: {name: over}\nspec:\n  vpc: red\n  prefixes: [10.0.0.0/25]\n';
   assert.match((await van(1, 'overlay apply -f -', file)).error, /standard input:7: spec\.prefixes\[0\]: overlaps subnet 'front'/);
   assert.deepEqual(
-    (await known(1)).map(({ metadata }) => metadata.name),
+    (JSON.parse(await done(1, 'overlay get -o json')) as ResourceReport[]).map(({ metadata }) => metadata.name),
     ['red', 'front'],
     'nothing of it was written',
   );
@@ -147,7 +145,7 @@ test('an endpoint is made where it says, stays when the daemon starts again, and
 
   await done(1, 'endpoint delete web');
   assert.ok(await within(patienceMs, () => !links().includes('eth0')), rig.logs());
-  assert.equal(await rig.reaches(pods[0]!, '10.0.0.130', 1000), false);
+  assert.equal(await rig.reaches(pods[0]!, '10.0.0.130', 500), false);
 });
 
 test('apply and delete by files; endpoints go before their subnet, and it all can come back', { skip }, async () => {
