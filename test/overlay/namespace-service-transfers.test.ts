@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import type { Pod } from '../../examples/overlay/pod.ts';
 import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
 
 /** Much data through a service, in packets as large as the kernel makes them: to a backend elsewhere, here, and the client itself. */
 
 const skip = skipWithoutDaemons();
+const run = promisify(execFile);
 const red = 82;
 const vpcs = [
   {
@@ -99,6 +102,14 @@ for (const role of ['far', 'near', 'client'])
       context.diagnostic(`${address}: ${(await rig.counted(red, 'translated')) - before} packets`);
     }
   });
+
+test('UDP to a port that the service does not have is refused at once', { skip, ...patience }, async () => {
+  for (const address of addresses) {
+    const ask = `exec 3<>/dev/udp/${address}/99 && echo a >&3 && read -t 20 <&3`;
+    const { stderr } = await run('ip', ['netns', 'exec', client.namespace, 'bash', '-c', ask]).catch((error: { stderr: string }) => error);
+    assert.match(stderr, /refused/, address);
+  }
+});
 
 test('a connection whose backend is gone ends at once', { skip, ...patience }, async () => {
   await choose('far');

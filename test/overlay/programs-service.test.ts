@@ -20,7 +20,7 @@ import { decodeIpv6 } from '../../src/overlay/packet/ipv6.ts';
 import { decodeNeighbor } from '../../src/overlay/packet/neighbor-discovery.ts';
 import { tcpFlag } from '../../src/overlay/packet/tcp.ts';
 import { skipWithoutKernel } from '../../src/kernel/bpf/test-kernel.ts';
-import { address, arpFrame, gatewayMac, neighbour, open, pod, ProgramWorld, solicitationFrame, vni } from './program-world.ts';
+import { address, arpFrame, gatewayMac, neighbour, open, pod, ProgramWorld, solicitationFrame, tunnelFrame, vni } from './program-world.ts';
 import { ends, fromRemote, reasonsOf, reversed, serviceCases } from './service-cases.ts';
 import { echoFrame, errorFrame, frameOf, see, seeQuoted, tcpFrame, udpFrame } from './service-packets.ts';
 import { backendPort, front, ServiceWorld, servicesOf } from './service-world.ts';
@@ -147,6 +147,23 @@ for (const at of serviceCases) {
     const whole = Uint8Array.of(...at.sent(first).payload, ...at.sent(later).payload);
     const expected = see(udpFrame(toFar, { dataBytes: 100 }));
     assert.deepEqual([at.sent(later).destination, whole], [far, expected.payload], 'put together with a right checksum');
+    const answer = see(udpFrame(reversed(toFar), { dataBytes: 100 })).payload;
+    const cutAnswer = (from: number, to: number): Uint8Array =>
+      tunnelFrame(
+        frameOf({
+          source: far,
+          destination: client,
+          ...fromRemote,
+          protocol,
+          payload: answer.slice(from, to),
+          fragment: { offsetBytes: from, more: to < answer.length },
+        }),
+      );
+    const begin = services.run(at.transit, cutAnswer(0, 48), onlyFar);
+    const end = services.run(at.transit, cutAnswer(48, 108), onlyFar, { fragments: begin.fragments });
+    const wholeAnswer = Uint8Array.of(...at.delivered(begin).payload, ...at.delivered(end).payload);
+    const expectedAnswer = see(udpFrame(reversed(toService), { dataBytes: 100 }));
+    assert.deepEqual([at.delivered(end).source, wholeAnswer], [vip, expectedAnswer.payload]);
   });
 
   test(`${at.name}: an ICMP error about a packet to a service speaks of the service`, { skip }, () => {
