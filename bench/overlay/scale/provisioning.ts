@@ -42,8 +42,9 @@ export async function measureProvisioning(pods: number, progress: (line: string)
   for (const one of cases) {
     progress(`${one.hosts} hosts, ${one.standing} endpoints at each`);
     const startMs = performance.now();
-    results.push(await measureCase(one, pods));
-    progress(`measured in ${Math.round((performance.now() - startMs) / 1000)} s`);
+    const result = await measureCase(one, pods);
+    results.push(result);
+    progress(`${cellsOf(result).slice(1).join(' | ')}; measured in ${Math.round((performance.now() - startMs) / 1000)} s`);
   }
   return results;
 }
@@ -95,7 +96,11 @@ export function formatProvisioning(results: readonly Provisioning[]): string {
     'p99 ms',
     'calls for a pod',
   ];
-  const rows = results.map(({ hosts, entries, pods, added, answered, callsOfPod }) => [
+  return `### From ADD to the first answered ping to another subnet (\`provisioning\`)\n\n${formatTable([header, ...results.map(cellsOf)])}`;
+}
+
+function cellsOf({ hosts, entries, pods, added, answered, callsOfPod }: Provisioning): string[] {
+  return [
     formatNumber(hosts, 0),
     formatNumber(entries, 0),
     formatNumber(pods, 0),
@@ -104,6 +109,5 @@ export function formatProvisioning(results: readonly Provisioning[]): string {
       return [percentile(sorted, 50), percentile(sorted, 99)].map((value) => formatNumber(value, 1));
     }),
     formatNumber(callsOfPod, 2),
-  ]);
-  return `### From ADD to the first answered ping to another subnet (\`provisioning\`)\n\n${formatTable([header, ...rows])}`;
+  ];
 }
