@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { parse, stringify } from 'yaml';
 import type { Pod } from '../../examples/overlay/pod.ts';
 import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
 import { runCommand } from '../../src/cli/run-command.ts';
@@ -9,7 +11,7 @@ import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
 import type { ResourceReport } from '../../src/overlay-host/resource-operations.ts';
 
-/** Networks made by commands at two hosts without a restart: what one host is told the other has too. */
+/** Networks made by commands at two hosts without a restart: what one host is told the others have too. And hosts that go and come. */
 
 const skip = skipWithoutDaemons();
 const patienceMs = 10_000;
@@ -17,7 +19,7 @@ const patienceMs = 10_000;
 let rig: DaemonRig;
 
 before(async () => {
-  if (skip === false) rig = await DaemonRig.start({ prefix: 'cvcat', hosts: 2, vpcs: [] });
+  if (skip === false) rig = await DaemonRig.start({ prefix: 'cvcat', hosts: 3, vpcs: [] });
 });
 after(async () => {
   await rig?.[Symbol.asyncDispose]();
@@ -181,4 +183,76 @@ test('a subnet without pods is deleted at all hosts, and then its VPC', { skip }
   assert.ok(await within(patienceMs, async () => (await find(1, 'VPC', 'red')) === undefined));
   assert.match((await rig.refused(1, 'red', 'front')) ?? 'added', /there is no VPC red/);
   assert.equal(await done(2, 'vpc status'), await done(1, 'vpc status'));
+});
+
+const vpc = { kind: 'VPC', name: 'last', spec: { prefixes: ['10.0.0.0/8'] } };
+const subnet = { kind: 'Subnet', name: 'late', spec: { vpc: 'last', prefixes: ['10.0.0.0/24'] } };
+let one: Pod;
+let two: Pod;
+
+interface Configuration {
+  epoch?: number;
+  agent?: string;
+  hosts: { name: string }[];
+}
+
+/** Writes the configuration of a host anew, and lets its daemon read it. */
+async function reload(host: number, change: (configuration: Configuration) => void): Promise<object> {
+  const file = rig.host(host).configuration;
+  const configuration = parse(readFileSync(file, 'utf8')) as Configuration;
+  change(configuration);
+  writeFileSync(file, stringify(configuration));
+  return askDaemon(rig.host(host).operatorSocket, { ask: 'reload' });
+}
+
+function connectedHosts(host: number): Promise<readonly number[]> {
+  return rig
+    .host(host)
+    .status()
+    .then(({ connected }) => connected.toSorted());
+}
+
+test('a host goes: the others go on without it, and without a new start', { skip }, async () => {
+  await assert.rejects(
+    reload(1, (configuration) => (configuration.hosts = configuration.hosts.slice(0, 2))),
+    { code: 'old-epoch', message: /epoch: the list of hosts is another one than that of epoch 1/ },
+  );
+  await rig.host(3).stop();
+  for (const host of [1, 2]) {
+    const answer = await reload(host, (configuration) =>
+      Object.assign(configuration, { epoch: 2, hosts: configuration.hosts.slice(0, 2) }),
+    );
+    assert.deepEqual(answer, { epoch: 2, hosts: 2 });
+  }
+  assert.deepEqual(await connectedHosts(1), [2]);
+  assert.equal((await rig.host(2).status()).epoch, 2);
+  await rig.apply(1, vpc, subnet);
+  assert.ok(await within(patienceMs, async () => (await find(2, 'Subnet', 'late')) !== undefined));
+  one = await rig.add(1, 'last', 'late');
+  two = await rig.add(2, 'last', 'late');
+  assert.ok(await rig.reaches(one, two.address), rig.logs());
+});
+
+test('a host comes: all are connected with it, and its pods are reached', { skip }, async () => {
+  const all = rig.network.hosts;
+  const [, , third] = (parse(readFileSync(rig.host(3).configuration, 'utf8')) as Configuration).hosts;
+  assert.ok(third);
+  await rig.host(3).start({ all, epoch: 3 });
+  for (const host of [1, 2]) {
+    await reload(host, (configuration) => Object.assign(configuration, { epoch: 3, hosts: [...configuration.hosts.slice(0, 2), third] }));
+  }
+  assert.ok(await within(patienceMs, async () => (await connectedHosts(3)).join() === '1,2'), rig.logs());
+  assert.ok(await within(patienceMs, async () => (await find(3, 'Subnet', 'late')) !== undefined), 'what came while it was away');
+  const pod = await rig.add(3, 'last', 'late');
+  assert.ok(await rig.reaches(pod, one.address), rig.logs());
+  assert.ok(await rig.reaches(two, pod.address), rig.logs());
+});
+
+test('what takes a new start is refused and changes nothing', { skip }, async () => {
+  await assert.rejects(
+    reload(1, (configuration) => (configuration.agent = 'tcx')),
+    { code: 'needs-start', message: /agent: is another one/ },
+  );
+  assert.equal((await rig.host(1).status()).epoch, 3);
+  assert.ok(await rig.reaches(one, two.address), rig.logs());
 });
