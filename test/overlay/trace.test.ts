@@ -128,6 +128,28 @@ test('a packet that is too long is refused, and the pod is told', { skip }, asyn
   assert.equal((await trace(server.address, { bytes: 1418 })).outcome, 'delivered');
 });
 
+test('a policy that refuses and a service without back ends are named', { skip }, async () => {
+  const guarded = await rig.addLabelled({ app: 'guarded' }, 2, 'red', 'front');
+  const address = '10.0.0.251';
+  await rig.apply(
+    1,
+    { kind: 'OverlayPolicy', name: 'guarded', spec: { vpc: 'red', selector: { app: 'guarded' } } },
+    {
+      kind: 'OverlayService',
+      name: 'empty',
+      spec: { vpc: 'red', addresses: [address], ports: [{ port: 80 }], selector: { app: 'nobody' } },
+    },
+  );
+  const ends = async (destination: string): Promise<string> => {
+    const { outcome, reason, host } = await trace(destination, { protocol: 'tcp' });
+    return `${outcome} ${reason} ${host}`;
+  };
+  assert.ok(await within(patienceMs, async () => (await ends(guarded.address)) === 'dropped policy host2'), await ends(guarded.address));
+  assert.ok(await within(patienceMs, async () => (await ends(address)) === 'refused noBackend host1'), await ends(address));
+  await rig.deleteResource(1, 'OverlayPolicy', 'guarded');
+  assert.ok(await within(patienceMs, async () => (await ends(guarded.address)) === 'delivered null host2'), await ends(guarded.address));
+});
+
 test('a source that no host has is said to be nowhere', { skip }, async () => {
   const report = await trace(server.address, { source: '10.0.0.249' });
   assert.deepEqual([report.outcome, report.steps.length], ['unknown', 0]);
