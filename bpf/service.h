@@ -271,11 +271,13 @@ INLINE int service_departs_at(void *context, const bool xdp, struct flow *flow, 
   return TRANSLATED;
 }
 
-static __noinline int service_departs_tc(struct __sk_buff *skb, struct flow *flow, struct flow *quoted) {
+__noinline int service_departs_tc(struct __sk_buff *skb, struct flow *flow, struct flow *quoted) {
+  if (!flow || !quoted) return INTERNAL;
   return service_departs_at(skb, false, flow, quoted);
 }
 
-static __noinline int service_departs_xdp(struct xdp_md *context, struct flow *flow, struct flow *quoted) {
+__noinline int service_departs_xdp(struct xdp_md *context, struct flow *flow, struct flow *quoted) {
+  if (!flow || !quoted) return INTERNAL;
   return service_departs_at(context, true, flow, quoted);
 }
 
@@ -317,11 +319,13 @@ INLINE int service_arrives_at(void *context, const bool xdp, struct flow *flow, 
   return rewrite(context, xdp, flow, REWRITE_SOURCE, answers->address, answers->port) ? INTERNAL : RESTORED;
 }
 
-static __noinline int service_arrives_tc(struct __sk_buff *skb, struct flow *flow, struct flow *quoted) {
+__noinline int service_arrives_tc(struct __sk_buff *skb, struct flow *flow, struct flow *quoted) {
+  if (!flow || !quoted) return INTERNAL;
   return service_arrives_at(skb, false, flow, quoted);
 }
 
-static __noinline int service_arrives_xdp(struct xdp_md *context, struct flow *flow, struct flow *quoted) {
+__noinline int service_arrives_xdp(struct xdp_md *context, struct flow *flow, struct flow *quoted) {
+  if (!flow || !quoted) return INTERNAL;
   return service_arrives_at(context, true, flow, quoted);
 }
 
