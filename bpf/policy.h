@@ -189,7 +189,10 @@ __noinline int decide_flow(struct policy_scratch *scratch, const struct flow *fl
   __u32 peer = find_identity(scratch, departs ? flow->destination : flow->source, departs);
   if (scope && scope->restricted & scratch->key.direction && !is_allowed(scratch, peer)) {
     if (peer == PEER_UNKNOWN) return NO_IDENTITY;
-    if (state) state->state |= FLOW_DENIED;
+    if (state) {
+      state->state |= FLOW_DENIED;
+      state->revision = revision;
+    }
     return POLICY;
   }
   if (!is_kept) return departs ? ALLOWED_UNANSWERED : 0;

@@ -148,6 +148,9 @@ for (const { agent, transit } of programs) {
       assert.equal(talk.arrives(arrival(inward, ack), onlyIn), 'policy');
       assert.equal(talk.arrives(arrival(inward, ack), allIn(3)), 'delivered');
       assert.equal(talk.departs(tcpFrame(reversed(inward), ack), allIn(3)), 'sentDirect');
+      // Rules that come back are the same as before, also for a flow that began anew meanwhile.
+      assert.equal(talk.arrives(arrival(inward, syn), closed(2)), 'policy');
+      assert.equal(talk.arrives(arrival(inward, ack), allIn(3)), 'delivered');
       // It may be the answer that meets the new rules first.
       assert.equal(talk.departs(tcpFrame(reversed(inward), ack), rulesOf({ restricted: ingress, revision: 4 })), 'policy');
     });

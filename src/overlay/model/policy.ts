@@ -127,7 +127,8 @@ class Decision {
     const peer = this.#peer();
     if (!this.#permits(key, peer)) {
       if (peer === policyPeer.unknown) return 'noIdentity';
-      if (before !== undefined) this.#run.writeFlow(flowName(key), { ...before, state: before.state | flowStateFlag.denied });
+      const state = (before?.state ?? 0) | flowStateFlag.denied;
+      if (before !== undefined) this.#run.writeFlow(flowName(key), { ...before, state, revision: this.#revision });
       return 'policy';
     }
     if (isKept) {
