@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonRig } from '../../../examples/overlay/daemon-rig.ts';
 import type { DemoHost } from '../../../examples/overlay/host.ts';
@@ -42,7 +42,8 @@ export async function residue(rig: DaemonRig): Promise<ReadonlyMap<string, numbe
       if (name !== 'paths' && (counted as readonly string[]).includes(name)) add(`entries of ${name}`, entries);
       if (name === 'endpoints') add('octets of endpoints', memoryBytes);
     }
-    add('pins of programs', readdirSync(join(host.bpfFolder, 'links')).length);
+    const pins = join(host.bpfFolder, 'links');
+    add('pins of programs', existsSync(pins) ? readdirSync(pins).length : 0);
     add('links', (await ip(host.namespace, '-o link show')).trim().split('\n').length);
     add('descriptors', readdirSync(`/proc/${host.pid}/fd`).length);
     const { sizes, endpoints } = await host.status();
