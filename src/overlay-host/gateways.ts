@@ -64,6 +64,8 @@ export class Gateways {
   readonly #made = new Map<number, Made>();
   readonly #wanted = new Map<number, Map<string, readonly AddressHex[]>>();
   readonly #work = new Map<number, Promise<void>>();
+  /** What was said last of one that is not as it should be. */
+  readonly #complaints = new Map<number, string>();
   #hostRules: Promise<void> = Promise.resolve();
   #hostHasRules = false;
   /** They are of this life of the daemon: the hosts may have been others before. */
@@ -86,7 +88,9 @@ export class Gateways {
 
   get local(): readonly LocalGateway[] {
     const { mtu } = this.#options;
-    return [...this.#made].map(([vni, { ifindex, addresses }]) => ({ vni, ifindex, mac: gatewayMacOf(vni), mtu, addresses }));
+    return [...this.#made].map(([vni, { ifindex, addresses, hasWayOut }]) => {
+      return { vni, ifindex, mac: gatewayMacOf(vni), mtu, addresses, isWayOut: hasWayOut };
+    });
   }
 
   of(vni: number): Gateway | undefined {
@@ -157,7 +161,7 @@ export class Gateways {
   }
 
   async #make(vni: number): Promise<void> {
-    const { links, agents, mtu, underlayMtu, prefixesOf, log } = this.#options;
+    const { links, agents, mtu, prefixesOf, log } = this.#options;
     const users = this.#wanted.get(vni);
     if (users === undefined) {
       if (this.#isSettled) await this.#remove(vni);
@@ -176,17 +180,29 @@ export class Gateways {
     const addresses = [...new Set([...kept, ...[...users.values()].flat()])].toSorted();
     await links.setAddresses(vni, addresses);
     const isWayOut = users.has(wayOutUser) || (made.hasWayOut && !this.#isSettled);
-    if (isWayOut) {
-      await this.#applyHostRules();
-      if (!made.hasWayOut) {
-        // Two at once would take the same pair of addresses.
-        await this.#inTurn(() => links.createWayOut(vni, underlayMtu, this.#hasIpv6()));
-        log.info('a VPC has a way out at this host', { vni });
-      }
-    } else if (made.hasWayOut) await links.removeWayOut(vni);
-    this.#made.set(vni, { ...made, hasWayOut: isWayOut, addresses });
+    this.#made.set(vni, { ...made, hasWayOut: made.hasWayOut && isWayOut, addresses });
+    // Before a way out goes: packets take another one from now on.
     this.#changed();
-    if (!isWayOut) await this.#removeHostRules();
+    if (isWayOut) await this.#logged(vni, this.#makeWayOut(vni));
+    else if (made.hasWayOut) {
+      await links.removeWayOut(vni);
+      await this.#removeHostRules();
+    }
+  }
+
+  /** Other users of the gateway do not suffer when it fails. */
+  async #makeWayOut(vni: number): Promise<void> {
+    const { links, underlayMtu, log } = this.#options;
+    const made = this.#made.get(vni)!;
+    await this.#applyHostRules();
+    if (!made.hasWayOut) {
+      // Two at once would take the same pair of addresses.
+      await this.#inTurn(() => links.createWayOut(vni, underlayMtu, this.#hasIpv6()));
+      this.#made.set(vni, { ...made, hasWayOut: true });
+      this.#changed();
+      log.info('a VPC has a way out at this host', { vni });
+    }
+    this.#complaints.delete(vni);
   }
 
   /** The data path is told first: what is on its way there goes by another host. */
@@ -257,6 +273,9 @@ export class Gateways {
       await work;
     } catch (error) {
       if (!(error instanceof WeatherError)) throw error;
+      // It is tried again and again.
+      if (this.#complaints.get(vni) === error.message) return;
+      this.#complaints.set(vni, error.message);
       this.#options.log.warn('the gateway of a VPC is not as it should be', { vni, reason: error.message, remedy: error.remedy });
     }
   }

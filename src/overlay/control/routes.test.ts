@@ -84,11 +84,12 @@ test('one that names another in vain, or has the same addresses, is no peer', ()
 
 test('a way out is for all addresses of the families that the VPC has, and leads to the gateway that is here', () => {
   const vpcs = [{ vni: 7, peers: [], egress: { tableId: 40, hosts: [1, 2] } }];
-  const gateway: LocalGateway = { vni: 7, ifindex: 55, mac: '0a4757000007', mtu: 1400, addresses: [] };
+  const gateway: LocalGateway = { vni: 7, ifindex: 55, mac: '0a4757000007', mtu: 1400, addresses: [], isWayOut: true };
   const egress = (routes: ReturnType<typeof routesOf>): unknown =>
     routes.filter(({ kind }) => kind === subnetKind.egress).map(({ prefix, tableId, ifindex, vni }) => [prefix, tableId, ifindex, vni]);
   assert.deepEqual(egress(routesOf(7, vpcs)), [['0.0.0.0/96', 40, 0, 7]]);
   assert.deepEqual(egress(routesOf(7, vpcs, {}, [gateway])), [['0.0.0.0/96', 40, 55, 7]]);
+  assert.deepEqual(egress(routesOf(7, vpcs, {}, [{ ...gateway, isWayOut: false }])), [['0.0.0.0/96', 40, 0, 7]]);
   assert.deepEqual(egress(routesOf(8, vpcs, {}, [gateway])), []);
   const dual = [...subnets, subnet(4, 7, 'fd00::', 64)];
   assert.deepEqual(egress(routesOf(7, vpcs, { subnets: dual })), [
@@ -98,7 +99,14 @@ test('a way out is for all addresses of the families that the VPC has, and leads
 });
 
 test('a gateway has a port of its own, and the endpoints behind it are here', () => {
-  const gateway: LocalGateway = { vni: 7, ifindex: 55, mac: '0a4757000007', mtu: 1400, addresses: [addressHex('10.0.0.2')] };
+  const gateway: LocalGateway = {
+    vni: 7,
+    ifindex: 55,
+    mac: '0a4757000007',
+    mtu: 1400,
+    addresses: [addressHex('10.0.0.2')],
+    isWayOut: false,
+  };
   const spec: OverlaySpec = { hosts: [], subnets, epochs: [] };
   const builder = specMaps(
     self,

@@ -17,6 +17,8 @@ export interface LocalGateway {
   readonly mtu: number;
   /** Of the VPC's own that are here, such as those of DNS: each host has them, and no other knows. */
   readonly addresses: readonly AddressHex[];
+  /** It has NAT, and a link to the host. */
+  readonly isWayOut: boolean;
 }
 
 /** Bits of a VPC's routes for `Subnet.flags`, and what a port's flags have beside its own. */
@@ -75,7 +77,7 @@ export function addRoutes(builder: MapBuilder, spec: OverlaySpec, { gateways, fl
       mtu: Math.min(...own.map(({ mtu }) => mtu), 0xffff),
       flags,
       vni,
-      ifindex: gateways.find((gateway) => gateway.vni === vni)?.ifindex ?? 0,
+      ifindex: gateways.find((gateway) => gateway.vni === vni && gateway.isWayOut)?.ifindex ?? 0,
       kind: subnetKind.egress,
       gatewayIpv4: noAddress,
       gatewayIpv6: noAddress,
