@@ -25,7 +25,7 @@ const restStepMs = 1000;
 /** Ends early when nothing is left. */
 export async function measureCycles(cycles: number, progress: (line: string) => void): Promise<Cycles> {
   await using rig = await DaemonRig.start({ prefix: 'cvcycles', hosts, vpcs });
-  const stays = [await rig.add(1, vpc.name, 'chosen', '10.136.0.2'), await rig.add(2, vpc.name, 'chosen', '10.136.0.3')] as const;
+  const stays = [await rig.add(1, vpc.name, 'chosen0'), await rig.add(2, vpc.name, 'chosen0')] as const;
   if (!(await rig.reaches(stays[0], stays[1].address))) throw new Error('the two hosts do not reach each other');
   const cycle = async (number: number): Promise<void> => {
     const pod: Pod = await rig.add(1 + (number % hosts), vpc.name, 'many');

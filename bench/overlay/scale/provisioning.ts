@@ -65,7 +65,9 @@ async function measureCase(one: Case, pods: number): Promise<Provisioning> {
   await rig.connected(crowdTimeoutMs);
   await crowd?.told(crowdTimeoutMs);
   const members = Array.from({ length: hosts }, (_, at) => at + 1);
-  const target = await rig.add(2, vpc.name, 'chosen', chosenAddress(1, members));
+  const reals = rig.hosts.map(({ hostId }) => hostId);
+  const chosen = chosenAddress(reals, members);
+  const target = await rig.add(2, vpc.name, chosen.subnet, chosen.address);
   // Each host has a block of the subnet before it is counted: that is asked for once in 16 pods, ahead of time.
   for (const host of rig.hosts) await rig.add(host.hostId, vpc.name, 'many');
   const calls = async (): Promise<number> => {

@@ -17,19 +17,19 @@ interface Plan {
   readonly fixed?: { readonly address: string; readonly bits: number };
 }
 
-const chosenSubnetId = 2;
+/** Of 1,000 hosts a quarter are the first owners of some slot of a table: so many tables, that some host has one. */
+const chosenSubnets = 12;
+const firstChosenId = 11;
+
 /** Pods that are measured; addresses that are chosen; endpoints of others. */
 const plans: readonly Plan[] = [
   { name: 'many', subnetId: 1, address: '10.0.0.0', gateway: '10.0.0.1', bits: 12 },
-  {
-    name: 'chosen',
-    subnetId: chosenSubnetId,
-    address: '10.128.0.0',
-    gateway: '10.128.0.1',
-    bits: 12,
-    fixed: { address: '10.136.0.0', bits: 13 },
-  },
   { name: 'standing', subnetId: 3, address: '10.64.0.0', gateway: '10.64.0.1', bits: 10 },
+  ...Array.from({ length: chosenSubnets }, (_, at): Plan => {
+    const net = `10.${128 + at}`;
+    const fixed = { address: `${net}.128.0`, bits: 17 };
+    return { name: chosenName(at), subnetId: firstChosenId + at, address: `${net}.0.0`, gateway: `${net}.0.1`, bits: 16, fixed };
+  }),
 ];
 const ipv4PrefixBits = 96;
 
@@ -64,12 +64,25 @@ export const subnetSpecs: readonly SubnetSpec[] = plans.map(({ subnetId, address
   createdEpoch: 1,
 }));
 
-/** An address that can be chosen, and that this host is asked about first. */
-export function chosenAddress(owner: number, members: readonly number[]): string {
-  const table = ownerTable(chosenSubnetId, members);
-  for (let index = 2; index < 0x7_0000; index++) {
-    const address = `10.${136 + (index >>> 16)}.${(index >>> 8) & 255}.${index & 255}`;
-    if (table[slotOf(vpc.vni, addressHex(address))]?.first === owner) return address;
+export interface ChosenAddress {
+  readonly subnet: string;
+  readonly address: string;
+}
+
+/** An address that can be chosen, and that one of these hosts is asked about first. */
+export function chosenAddress(owners: readonly number[], members: readonly number[]): ChosenAddress {
+  for (let at = 0; at < chosenSubnets; at++) {
+    const table = ownerTable(firstChosenId + at, members);
+    if (!table.some(({ first }) => owners.includes(first))) continue;
+    for (let index = 0x8002; index < 0xffff; index++) {
+      const address = `10.${128 + at}.${index >>> 8}.${index & 255}`;
+      const owner = table[slotOf(vpc.vni, addressHex(address))]?.first ?? 0;
+      if (owners.includes(owner)) return { subnet: chosenName(at), address };
+    }
   }
-  throw new Error(`host ${owner} is the first owner of no address`);
+  throw new Error('none of these hosts is the first owner of anything');
+}
+
+function chosenName(at: number): string {
+  return `chosen${at}`;
 }
