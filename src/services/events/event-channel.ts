@@ -11,13 +11,14 @@ import { ForwardedFields } from '../http/forwarded-fields.ts';
 import type { HttpIngressContext } from '../http/http-ingress.ts';
 import type { IngressExchange } from '../http/ingress-exchange.ts';
 import type { IngressTry } from '../http/ingress-try.ts';
+import { IngressUpkeep } from '../http/ingress-upkeep.ts';
 import { MessageWriter } from '../http/message-writer.ts';
 import { answerWithError, NetworkErrorCode } from '../http/network-error.ts';
 import { ReplyAddresses } from '../http/reply-addresses.ts';
-import { Deadlines } from '../http/request-deadlines.ts';
+import type { Deadlines } from '../http/request-deadlines.ts';
 import { RequestMetering } from '../http/request-metering.ts';
-import { ServerWatch } from '../http/server-watch.ts';
-import { RetryQueue } from '../tcp/retry-queue.ts';
+import type { ServerWatch } from '../http/server-watch.ts';
+import type { RetryQueue } from '../tcp/retry-queue.ts';
 import type { WindowBudget } from '../tcp/window-budget.ts';
 import type { EventChannelForm, EventPart } from './event-answer.ts';
 import { EventRequest } from './event-request.ts';
@@ -76,8 +77,7 @@ export class EventChannel implements HttpHandler, EventContext {
   readonly #turns: EndOfTurn;
   readonly #log: Logger;
   readonly #chooseAddress: () => string | undefined;
-  readonly #wakeAt: (dueMs: number) => void;
-  readonly #watches = new Map<string, ServerWatch>();
+  readonly #upkeep: IngressUpkeep;
   /** Since when some router has not told of its servers, by address. */
   readonly #unknownSinceMs = new Map<string, number>();
   readonly #events = new Set<EventRequest>();
@@ -89,9 +89,6 @@ export class EventChannel implements HttpHandler, EventContext {
   /** Since when the service is not reachable; Infinity while it is. */
   #lostSinceMs = -Infinity;
   #heldBytes = 0;
-  #retryDueMs = Infinity;
-  #lookAtMs = Infinity;
-  #wakeAtMs = Infinity;
   #stopped = false;
   /** Events so far, and those that no server has answered. */
   requests = 0;
@@ -111,14 +108,21 @@ export class EventChannel implements HttpHandler, EventContext {
     this.#turns = turns;
     this.#log = log;
     this.#chooseAddress = () => context.chooseAddress();
-    this.#wakeAt = (dueMs) => context.wakeAt(dueMs);
     this.metering = new RequestMetering(context.meter ?? silentMeter, clock);
-    this.requestDeadlines = new Deadlines(options.requestTimeoutMs === 0 ? defaultEventTimeoutMs : options.requestTimeoutMs);
-    this.tryDeadlines = new Deadlines(options.tryTimeoutMs);
-    this.retries = new RetryQueue(clock, (dueMs) => {
-      this.#retryDueMs = dueMs;
-      this.deadlinesChanged();
+    const { writer } = this;
+    this.#upkeep = new IngressUpkeep({
+      balancing: 'balanced',
+      requestTimeoutMs: options.requestTimeoutMs === 0 ? defaultEventTimeoutMs : options.requestTimeoutMs,
+      tryTimeoutMs: options.tryTimeoutMs,
+      forwarder,
+      random,
+      writer,
+      clock,
+      wakeAt: (dueMs) => context.wakeAt(dueMs),
     });
+    this.retries = this.#upkeep.retries;
+    this.requestDeadlines = this.#upkeep.requestDeadlines;
+    this.tryDeadlines = this.#upkeep.tryDeadlines;
     this.#requestIdPrefix = `${discriminator(random, 12).replaceAll('+', '.')}-`;
   }
 
@@ -218,7 +222,7 @@ export class EventChannel implements HttpHandler, EventContext {
       else event.refuse(NetworkErrorCode.noServer, 'no server of this service is connected to the network');
       return;
     }
-    const watch = this.#watch(address);
+    const watch = this.#upkeep.watch(address);
     if (nowMs - this.#unknownSince(address, watch, nowMs) < knowServersMs) {
       this.#lookAgain(nowMs);
       return;
@@ -234,8 +238,7 @@ export class EventChannel implements HttpHandler, EventContext {
   }
 
   #lookAgain(nowMs: number): void {
-    this.#lookAtMs = Math.min(this.#lookAtMs, nowMs + lookAgainMs);
-    this.deadlinesChanged();
+    this.#upkeep.alsoAt(nowMs + lookAgainMs);
   }
 
   #reachableAddress(nowMs: number): string | undefined {
@@ -268,51 +271,18 @@ export class EventChannel implements HttpHandler, EventContext {
     }));
   }
 
-  #watch(address: string): ServerWatch {
-    let watch = this.#watches.get(address);
-    if (watch !== undefined) return watch;
-    watch = new ServerWatch(address, 'balanced', {
-      forwarder: this.forwarder,
-      random: this.random,
-      writer: this.writer,
-      nowMs: () => this.nowMs(),
-      dueChanged: () => this.deadlinesChanged(),
-    });
-    this.#watches.set(address, watch);
-    watch.routesChanged(this.nowMs());
-    this.deadlinesChanged();
-    return watch;
-  }
-
   // ---- time ----
 
   deadlinesChanged(): void {
-    let dueMs = Math.min(this.#retryDueMs, this.#lookAtMs, this.requestDeadlines.dueMs, this.tryDeadlines.dueMs);
-    for (const watch of this.#watches.values()) dueMs = Math.min(dueMs, watch.dueMs);
-    if (dueMs >= this.#wakeAtMs) return;
-    this.#wakeAtMs = dueMs;
-    this.#wakeAt(dueMs);
+    this.#upkeep.deadlinesChanged();
   }
 
   /** Does what is due. */
   handleTimeout(): void {
-    this.#wakeAtMs = Infinity;
     if (this.#stopped) return;
-    const nowMs = this.nowMs();
-    this.requestDeadlines.expire(nowMs);
-    this.tryDeadlines.expire(nowMs);
-    for (const watch of this.#watches.values()) watch.handleTimeout(nowMs);
-    if (this.#lookAtMs <= nowMs) this.#look();
-    if (this.#retryDueMs <= nowMs) {
-      this.#retryDueMs = Infinity;
-      for (const exchange of this.retries.take(nowMs)) exchange.sendAgain();
-    }
-    this.deadlinesChanged();
-  }
-
-  #look(): void {
-    this.#lookAtMs = Infinity;
-    for (const event of [...this.#waiting]) this.#begin(event);
+    this.#upkeep.handleTimeout(this.nowMs(), () => {
+      for (const event of [...this.#waiting]) this.#begin(event);
+    });
   }
 
   /** Routes or local consumers have changed. */
@@ -320,23 +290,16 @@ export class EventChannel implements HttpHandler, EventContext {
     if (this.#stopped) return;
     const nowMs = this.nowMs();
     const address = this.#reachableAddress(nowMs);
-    if (address !== undefined) this.#watch(address);
-    for (const [watched, watch] of this.#watches) {
-      watch.routesChanged(nowMs);
-      this.#unknownSince(watched, watch, nowMs);
-    }
-    for (const exchange of [...this.#exchanges]) exchange.leaveSevered();
-    this.#retryDueMs = Infinity;
-    for (const exchange of this.retries.take(Infinity)) exchange.sendAgain();
-    this.deadlinesChanged();
+    if (address !== undefined) this.#upkeep.watch(address);
+    this.#upkeep.routesChanged(nowMs, this.#exchanges);
+    for (const [watched, watch] of this.#upkeep.watches) this.#unknownSince(watched, watch, nowMs);
   }
 
   /** Ends all events. */
   stop(): void {
     this.#stopped = true;
     for (const event of [...this.#events]) event.stop();
-    for (const watch of this.#watches.values()) watch.stop();
-    this.#watches.clear();
+    this.#upkeep.stop();
     this.replyAddresses.stop();
   }
 }

@@ -8,7 +8,7 @@ import type { Forwarder } from '../../forwarding/forwarder.ts';
 import type { BalancedServer } from '../balancing/balanced-server.ts';
 import { RetryBudget } from '../balancing/retry-budget.ts';
 import type { BalancingPolicy } from '../balancing/server-set.ts';
-import { RetryQueue } from '../tcp/retry-queue.ts';
+import type { RetryQueue } from '../tcp/retry-queue.ts';
 import type { WindowBudget } from '../tcp/window-budget.ts';
 import type { EndOfTurn } from './end-of-turn.ts';
 import type { HttpHandler, RequestHead, RequestSink, Responder } from './exchange.ts';
@@ -16,14 +16,14 @@ import { ForwardedFields } from './forwarded-fields.ts';
 import { IngressExchange } from './ingress-exchange.ts';
 import type { IngressContext, ServerChoice } from './ingress-context.ts';
 import type { IngressTry } from './ingress-try.ts';
+import { IngressUpkeep } from './ingress-upkeep.ts';
 import { ReplyAddresses } from './reply-addresses.ts';
 import { MessageWriter } from './message-writer.ts';
 import { answerWithError } from './network-error.ts';
 import type { NetworkErrorCode } from './network-error.ts';
-import { Deadlines } from './request-deadlines.ts';
+import type { Deadlines } from './request-deadlines.ts';
 import { RequestMetering } from './request-metering.ts';
 import type { ClientConnection } from './request-metering.ts';
-import { ServerWatch } from './server-watch.ts';
 
 /** Requests that one listener carries at a time. */
 export const maxRequests = 65_536;
@@ -78,12 +78,10 @@ export class HttpIngress implements HttpHandler, IngressContext {
   readonly tryDeadlines: Deadlines<IngressTry>;
   readonly maxTries: number;
   readonly metering: RequestMetering;
-  readonly #watches = new Map<string, ServerWatch>();
+  readonly #upkeep: IngressUpkeep;
   readonly #exchanges = new Set<IngressExchange>();
   readonly #requestIdPrefix: string;
   #requestNumber = 0;
-  #retryDueMs = Infinity;
-  #wakeAtMs = Infinity;
   /** The last address that was reachable, and since when it is not. */
   #lastAddress: string | undefined;
   #lostSinceMs = 0;
@@ -103,12 +101,14 @@ export class HttpIngress implements HttpHandler, IngressContext {
     this.windows = context.windows;
     this.maxTries = options.maxTries;
     this.metering = new RequestMetering(context.meter ?? silentMeter, context.clock);
-    this.requestDeadlines = new Deadlines(options.requestTimeoutMs);
-    this.tryDeadlines = new Deadlines(options.tryTimeoutMs);
-    this.retries = new RetryQueue(context.clock, (dueMs) => {
-      this.#retryDueMs = dueMs;
-      this.deadlinesChanged();
-    });
+    const { balancing, requestTimeoutMs, tryTimeoutMs } = options;
+    const { forwarder, random, clock } = context;
+    const { writer } = this;
+    const wakeAt = (dueMs: number): void => context.wakeAt(dueMs);
+    this.#upkeep = new IngressUpkeep({ balancing, requestTimeoutMs, tryTimeoutMs, forwarder, random, writer, clock, wakeAt });
+    this.retries = this.#upkeep.retries;
+    this.requestDeadlines = this.#upkeep.requestDeadlines;
+    this.tryDeadlines = this.#upkeep.tryDeadlines;
     this.#requestIdPrefix = `${discriminator(context.random, 12).replaceAll('+', '.')}-`;
   }
 
@@ -189,21 +189,7 @@ export class HttpIngress implements HttpHandler, IngressContext {
   }
 
   servers(address: string): ServerChoice {
-    return this.#watches.get(address) ?? this.#watch(address);
-  }
-
-  #watch(address: string): ServerWatch {
-    const watch = new ServerWatch(address, this.#options.balancing, {
-      forwarder: this.forwarder,
-      random: this.#context.random,
-      writer: this.writer,
-      nowMs: () => this.nowMs(),
-      dueChanged: () => this.deadlinesChanged(),
-    });
-    this.#watches.set(address, watch);
-    watch.routesChanged(this.nowMs());
-    this.deadlinesChanged();
-    return watch;
+    return this.#upkeep.watch(address);
   }
 
   answerError(request: RequestHead, responder: Responder, code: NetworkErrorCode, reason: string): void {
@@ -213,45 +199,25 @@ export class HttpIngress implements HttpHandler, IngressContext {
 
   // ---- time ----
 
-  #dueMs(): number {
-    let dueMs = Math.min(this.#retryDueMs, this.requestDeadlines.dueMs, this.tryDeadlines.dueMs);
-    for (const watch of this.#watches.values()) dueMs = Math.min(dueMs, watch.dueMs);
-    return dueMs;
-  }
-
   deadlinesChanged(): void {
-    const dueMs = this.#dueMs();
-    // One that is asked for too early costs a look; asking anew for each request would cost more.
-    if (dueMs >= this.#wakeAtMs) return;
-    this.#wakeAtMs = dueMs;
-    this.#context.wakeAt(dueMs);
+    this.#upkeep.deadlinesChanged();
   }
 
   /** The servers of an address, for status. */
   knownServers(address: string): readonly BalancedServer[] {
-    return this.#watches.get(address)?.servers ?? [];
+    return this.#upkeep.watchOf(address)?.servers ?? [];
   }
 
   /** Routers that are asked for their servers. */
   get watchedRouters(): number {
     let count = 0;
-    for (const watch of this.#watches.values()) count += watch.watchedRouters;
+    for (const [, watch] of this.#upkeep.watches) count += watch.watchedRouters;
     return count;
   }
 
   /** Does what is due. */
   handleTimeout(): void {
-    this.#wakeAtMs = Infinity;
-    if (this.#stopped) return;
-    const nowMs = this.nowMs();
-    this.requestDeadlines.expire(nowMs);
-    this.tryDeadlines.expire(nowMs);
-    for (const watch of this.#watches.values()) watch.handleTimeout(nowMs);
-    if (this.#retryDueMs <= nowMs) {
-      this.#retryDueMs = Infinity;
-      for (const exchange of this.retries.take(nowMs)) exchange.sendAgain();
-    }
-    this.deadlinesChanged();
+    if (!this.#stopped) this.#upkeep.handleTimeout(this.nowMs());
   }
 
   /** Routes or local consumers have changed. */
@@ -261,19 +227,14 @@ export class HttpIngress implements HttpHandler, IngressContext {
     const address = this.#context.chooseAddress();
     if (address === undefined) this.#lostSinceMs = Math.min(this.#lostSinceMs, nowMs);
     else this.servers(this.chooseAddress() ?? address);
-    for (const watch of this.#watches.values()) watch.routesChanged(nowMs);
-    for (const exchange of [...this.#exchanges]) exchange.leaveSevered();
-    this.#retryDueMs = Infinity;
-    for (const exchange of this.retries.take(Infinity)) exchange.sendAgain();
-    this.deadlinesChanged();
+    this.#upkeep.routesChanged(nowMs, this.#exchanges);
   }
 
   /** Ends all requests. */
   stop(): void {
     this.#stopped = true;
     for (const exchange of [...this.#exchanges]) exchange.stop();
-    for (const watch of this.#watches.values()) watch.stop();
-    this.#watches.clear();
+    this.#upkeep.stop();
     this.replyAddresses.stop();
   }
 }
