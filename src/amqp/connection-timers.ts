@@ -13,7 +13,8 @@ export type Due = 'handshake' | 'close' | 'idle' | 'heartbeat' | undefined;
  * finds the mark. What was sent right after a tick is seen at the next, so that silence lasts two ticks at most.
  */
 export class ConnectionTimers {
-  #nowMs = 0;
+  /** When something last came, or was due. */
+  nowMs = 0;
   #handshakeDeadlineMs = Infinity;
   #closeDeadlineMs = Infinity;
   #idleTimeoutMs = Infinity;
@@ -24,13 +25,13 @@ export class ConnectionTimers {
   #heartbeatPending = false;
 
   start(nowMs: number, handshakeTimeoutMs: number): void {
-    this.#nowMs = nowMs;
+    this.nowMs = nowMs;
     this.#handshakeDeadlineMs = nowMs + handshakeTimeoutMs;
   }
 
   /** Bytes arrived. */
   received(nowMs: number): void {
-    this.#nowMs = nowMs;
+    this.nowMs = nowMs;
     this.#lastReceivedMs = nowMs;
   }
 
@@ -49,13 +50,13 @@ export class ConnectionTimers {
     this.#handshakeDeadlineMs = Infinity;
     if (idleTimeoutMs > 0) this.#idleTimeoutMs = idleTimeoutMs;
     if (remoteIdleTimeoutMs > 0) this.#heartbeatMs = Math.floor(remoteIdleTimeoutMs / 3);
-    this.#lastTickMs = this.#nowMs;
+    this.#lastTickMs = this.nowMs;
   }
 
   /** CLOSE was sent: only the peer's is awaited. */
   closing(): void {
     this.stop();
-    this.#closeDeadlineMs = this.#nowMs + closeTimeoutMs;
+    this.#closeDeadlineMs = this.nowMs + closeTimeoutMs;
   }
 
   stop(): void {
@@ -76,7 +77,7 @@ export class ConnectionTimers {
 
   /** What is due at `nowMs`. */
   tick(nowMs: number): Due {
-    this.#nowMs = nowMs;
+    this.nowMs = nowMs;
     if (nowMs >= this.#handshakeDeadlineMs) return 'handshake';
     if (nowMs >= this.#closeDeadlineMs) return 'close';
     if (nowMs >= this.#lastReceivedMs + this.#idleTimeoutMs) return 'idle';

@@ -28,6 +28,11 @@ import { ValueWriter } from './value-writer.ts';
 
 /** Frames before OPEN has been received may not be larger: a stranger gets no more memory than this. */
 const preOpenMaxFrameSize = 8192;
+/**
+ * Outcomes that nobody waits for travel with what is sent next, and alone after this time: on a quiet connection each would cost both ends
+ * a turn. A peer holds what was settled as in progress for as long, so it is less than what a path takes.
+ */
+const mayWaitMs = 5;
 /** Sources of streams stop writing while more than this waits for the socket... */
 export const congestedBytes = 2_097_152;
 /** ... and go on when it has fallen to this. */
@@ -81,6 +86,9 @@ export class Connection {
   readonly #sessions: SessionTable = new SessionTable(this);
   /** Sessions that have something to tell at the end of the turn. */
   readonly #telling: Session[] = [];
+  /** Somebody waits for it. */
+  #tellSoon = false;
+  #tellAtMs = Infinity;
   readonly #assembler = new FrameAssembler();
   readonly #sasl: SaslExchange | undefined;
   #error: AmqpError | undefined;
@@ -126,15 +134,23 @@ export class Connection {
   }
 
   get hasTransmit(): boolean {
-    return this.#out.pendingBytes > 0 || this.#failure !== undefined || this.#telling.length > 0;
+    return this.#out.pendingBytes > 0 || this.#failure !== undefined || this.#tellSoon;
   }
 
-  /** The session's `tellAccepted` is called before the next bytes leave. */
+  /** The session's `tellAccepted` is called before the next bytes leave, or `mayWaitMs` from now. */
   tellAcceptedLater(session: Session): void {
+    if (this.#telling.length === 0) this.#tellAtMs = this.#timers.nowMs + mayWaitMs;
     this.#telling.push(session);
   }
 
+  /** Somebody waits for what is to be told: it leaves in this turn. */
+  tellAcceptedSoon(): void {
+    this.#tellSoon = true;
+  }
+
   #tellAccepted(): void {
+    this.#tellSoon = false;
+    this.#tellAtMs = Infinity;
     for (let session = this.#telling.pop(); session !== undefined; session = this.#telling.pop()) session.tellAccepted();
   }
 
@@ -188,6 +204,8 @@ export class Connection {
     more: boolean,
   ): number {
     if (this.#phase !== 'open' || this.#failure !== undefined) return end;
+    // What ended before this message began is heard of first: the peer may count what goes on.
+    if (!this.#tellSoon && this.#telling.length > 0) this.#tellAccepted();
     const rest = writeTransferFrame(this.#out, this.remoteMaxFrameSize, channel, handle, deliveryId, settled, bytes, start, end, more);
     this.#checkPending();
     return rest;
@@ -224,11 +242,12 @@ export class Connection {
   // ---- time ----
 
   nextDeadlineMs(): number {
-    return this.#timers.nextDeadlineMs();
+    return Math.min(this.#timers.nextDeadlineMs(), this.#tellAtMs);
   }
 
   handleTimeout(nowMs: number): void {
     const { handshakeTimeoutMs, idleTimeoutMs } = this.options;
+    if (nowMs >= this.#tellAtMs) this.#tellSoon = true;
     switch (this.#timers.tick(nowMs)) {
       case 'handshake':
         this.#terminate({ condition: Condition.resourceLimitExceeded, description: `no OPEN within ${handshakeTimeoutMs} ms` });
@@ -510,6 +529,8 @@ export class Connection {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#telling.length = 0;
+    this.#tellSoon = false;
+    this.#tellAtMs = Infinity;
     this.#timers.stop();
     this.writer.reset();
     this.#sessions.lost();

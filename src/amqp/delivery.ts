@@ -58,11 +58,14 @@ export class IncomingDelivery {
     this.sink = sink;
   }
 
-  /** Tells the sender a state; `settled` ends the delivery here. Nothing is sent for a delivery that is settled already. */
-  update(state: DeliveryState, settled: boolean, sectionOffset = 0, error?: AmqpError): void {
+  /**
+   * Tells the sender a state; `settled` ends the delivery here. Nothing is sent for a delivery that is settled already. With `mayWait` an
+   * acceptance goes with what is sent next, or `mayWaitMs` later.
+   */
+  update(state: DeliveryState, settled: boolean, sectionOffset = 0, error?: AmqpError, mayWait = false): void {
     if (this.settled) return;
     this.settled = settled;
-    this.link.session.sendDisposition(true, this.id, settled, state, sectionOffset, error);
+    this.link.session.sendDisposition(true, this.id, settled, state, sectionOffset, error, mayWait);
     if (settled) this.link.deliverySettled(this);
   }
 

@@ -353,3 +353,51 @@ test('acceptances of one turn leave in one frame, and before the end of their li
   pair.pump();
   assert.deepEqual(outcomes.states.slice(4), [DeliveryState.accepted, 'lost']);
 });
+
+test('an acceptance that may wait leaves with what is sent next, before it, and after some milliseconds alone', () => {
+  const { pair, link, outcomes } = sending();
+  const held: IncomingDelivery[] = [];
+  const offered = pair.serverHandler.links[0] as IncomingLink;
+  offered.sink = { transfer: (delivery) => held.push(delivery), aborted: () => {}, senderSettled: () => {} };
+  for (let index = 0; index < 4; index++) send(link, outcomes, 'x');
+  pair.pump();
+  drainBytes(pair.server);
+  const { server } = pair;
+  const accept = (index: number, mayWait: boolean): void => held[index]?.update(DeliveryState.accepted, true, 0, undefined, mayWait);
+  const told = (): number => {
+    pair.client.receive(drainBytes(server), 0);
+    return outcomes.states.length;
+  };
+  accept(0, true);
+  assert.equal(server.hasTransmit, false);
+  const dueMs = server.nextDeadlineMs();
+  assert.ok(dueMs > 0 && dueMs <= 10, `${dueMs} ms`);
+  server.handleTimeout(dueMs);
+  assert.deepEqual([server.hasTransmit, told()], [true, 1]);
+  assert.ok(server.nextDeadlineMs() > 10, 'nothing is left to tell');
+
+  accept(1, true);
+  accept(2, false);
+  assert.deepEqual([server.hasTransmit, told()], [true, 3], 'one that is waited for takes the others with it');
+
+  accept(3, true);
+  server.writeTransfer(0, 0, 0, true, new Uint8Array(4), 0, 4, false);
+  const bytes = Buffer.from(drainBytes(server));
+  const one = new ConnectionPair();
+  encodeDisposition(one.server.writer, true, 3, 3, true, DeliveryState.accepted, 0, undefined);
+  // Behind the length of its frame.
+  assert.equal(bytes.indexOf(one.server.writer.take()), 8);
+
+  const last = sending();
+  const lastHeld: IncomingDelivery[] = [];
+  (last.pair.serverHandler.links[0] as IncomingLink).sink = {
+    transfer: (delivery) => lastHeld.push(delivery),
+    aborted: () => {},
+    senderSettled: () => {},
+  };
+  send(last.link, last.outcomes, 'x');
+  last.pair.pump();
+  lastHeld[0]?.update(DeliveryState.accepted, true, 0, undefined, true);
+  last.pair.server.lost('gone');
+  assert.deepEqual([last.pair.server.hasTransmit, last.pair.server.nextDeadlineMs()], [false, Infinity]);
+});

@@ -47,7 +47,7 @@ export class Session {
   readonly #awaiting = new Map<string, IncomingLink | OutgoingLink>();
   readonly #incoming: DeliveryTable<IncomingDelivery> = new DeliveryTable();
   readonly #outgoing: DeliveryTable<OutgoingDelivery> = new DeliveryTable();
-  /** Incoming deliveries that were accepted in this turn, and that the peer has not been told of. */
+  /** Incoming deliveries that were accepted, and that the peer has not been told of. */
   #accepted: number[] = [];
   /** Outgoing links with a backlog, in the order in which they began to wait. */
   readonly #waiting: Fifo<OutgoingLink> = new Fifo();
@@ -373,10 +373,12 @@ export class Session {
     state: DeliveryState,
     sectionOffset: number,
     error: AmqpError | undefined,
+    mayWait = false,
   ): void {
     if (this.endSent) return;
     if (receiver && settled && state === DeliveryState.accepted) {
       if (this.#accepted.length === 0) this.connection.tellAcceptedLater(this);
+      if (!mayWait) this.connection.tellAcceptedSoon();
       this.#accepted.push(deliveryId);
       if (this.#accepted.length >= maxAcceptedTogether) this.tellAccepted();
       return;

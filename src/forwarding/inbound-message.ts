@@ -167,8 +167,8 @@ export class InboundMessage implements DeliverySink, Upstream {
     this.#downstream?.forget();
   }
 
-  update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void {
-    this.#delivery.update(state, settled, sectionOffset, error);
+  update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined, mayWait?: boolean): void {
+    this.#delivery.update(state, settled, sectionOffset, error, mayWait);
     if (!settled) return;
     this.#count(state);
     this.#downstream = undefined;

@@ -36,8 +36,11 @@ export interface Downstream {
 
 /** The producer's end of a message. */
 export interface Upstream {
-  /** The consumer's state: `received` with an offset, or an outcome. `settled` ends the message. */
-  update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined): void;
+  /**
+   * The consumer's state: `received` with an offset, or an outcome. `settled` ends the message. With `mayWait` nobody waits for the
+   * outcome: it travels with what is sent next, or some milliseconds later.
+   */
+  update(state: DeliveryState, settled: boolean, sectionOffset: number, error: AmqpError | undefined, mayWait?: boolean): void;
   /** The way was congested and is no more. */
   relieved(): void;
 }

@@ -54,8 +54,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the outcome of a released message is lost',
     file: 'src/forwarding/inbound-message.ts',
-    find: 'this.#delivery.update(state, settled, sectionOffset, error);',
-    replace: 'if (state !== 4) this.#delivery.update(state, settled, sectionOffset, error);',
+    find: 'this.#delivery.update(state, settled, sectionOffset, error, mayWait);',
+    replace: 'if (state !== 4) this.#delivery.update(state, settled, sectionOffset, error, mayWait);',
   },
   {
     name: 'the last octets of a stream are dropped when it is passed on',

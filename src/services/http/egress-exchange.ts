@@ -210,7 +210,8 @@ export class EgressExchange implements Downstream, RecordHandler, Responder, Ups
     const upstream = this.#upstream;
     this.#upstream = undefined;
     this.#context.settled(this);
-    upstream?.update(state, true, 0, error);
+    // The client has its answer by the time of the acceptance.
+    upstream?.update(state, true, 0, error, state === DeliveryState.accepted);
   }
 
   // ---- the answer, from the server ----

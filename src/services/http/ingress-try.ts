@@ -216,7 +216,7 @@ export class IngressTry implements Consumer, Upstream, Downstream, RecordHandler
     const answer = this.#answer;
     this.#answer = undefined;
     this.#reader = undefined;
-    answer?.update(DeliveryState.accepted, true, 0, undefined);
+    answer?.update(DeliveryState.accepted, true, 0, undefined, true);
   }
 
   /** Whether the request goes on: not complete, and its message not settled. */
