@@ -8,6 +8,7 @@ import { until } from '../e2e/until.ts';
 import { laptop, missingBrowser, openPage, phone, startBrowser } from './browser.ts';
 import type { WatchedPage } from './browser.ts';
 import { fourSites, hostileNames, hostileNetwork, manySites, someHistory, someRequests, someSite, someTrace } from './networks.ts';
+import { moveIntoOwnNetwork } from './own-network.ts';
 import { TestConsole } from './test-console.ts';
 
 /** The console's pages in a real browser, in front of networks that are made up. With UPDATE_IMAGES=1 their pictures are taken for docs. */
@@ -36,6 +37,7 @@ const keptImages = new Set([
 let browser: Browser;
 
 before(async () => {
+  moveIntoOwnNetwork();
   if (skip === undefined) browser = await startBrowser();
 });
 after(async () => {

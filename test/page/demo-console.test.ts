@@ -13,6 +13,7 @@ import type { StatReport } from '../../src/flows/network-snapshot.ts';
 import { until } from '../e2e/until.ts';
 import { VanSandbox } from '../e2e/van-sandbox.ts';
 import { missingBrowser, openPage, startBrowser } from './browser.ts';
+import { moveIntoOwnNetwork } from './own-network.ts';
 
 /** Between a hundred responses and the minute that the page shows. */
 const shareTolerance = 0.12;
@@ -25,6 +26,7 @@ test(
   'the demonstration’s network in Chromium: topology, services and shares are what was set up and counted',
   { skip: missingBrowser() ?? false, timeout: 240_000 },
   async () => {
+    moveIntoOwnNetwork();
     await using box = await VanSandbox.make();
     await using servers = new GreetingServers();
     const services = { greeting: await servers.start(), 'greeting-http': await servers.start() };
