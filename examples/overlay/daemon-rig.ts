@@ -14,7 +14,7 @@ import { PodTcp } from './pod-tcp.ts';
 import { objectFileOf, obstacle, pluginOf } from './requirements.ts';
 import { makeTrust } from './trust.ts';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import type { ResourceName } from '../../src/overlay/catalog/resource-book.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));

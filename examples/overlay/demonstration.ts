@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import { DemoHost, siteName } from './host.ts';
 import { DemoNetwork, ip } from './network.ts';
 import { firstOwner } from './owners.ts';

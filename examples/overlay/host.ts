@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import type { OverlayStatus } from '../../src/overlay-host/overlay-status.ts';
-import type { AgentMode } from '../../src/overlay-host/pod-agents.ts';
-import type { TransitMode } from '../../src/overlay-host/uplink-transit.ts';
+import type { AgentMode } from '../../src/overlay-host/data-path/pod-agents.ts';
+import type { TransitMode } from '../../src/overlay-host/data-path/uplink-transit.ts';
 import type { HostNamespace } from './network.ts';
 
 export interface HostOptions {

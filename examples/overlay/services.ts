@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import type { TraceReport } from '../../src/overlay/trace/trace-report.ts';
 import type { DemoHost } from './host.ts';
 import type { Pinger } from './ping.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError, WeatherError } from '../base/errors.ts';
-import type { ResourceReport } from '../overlay-host/resource-operations.ts';
+import type { ResourceReport } from '../overlay-host/operator/resource-operations.ts';
 import type { Call } from './call.ts';
 import type { Command } from './command.ts';
 import { parsePort, parseSettings } from './option-values.ts';

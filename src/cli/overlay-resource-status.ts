@@ -1,4 +1,4 @@
-import type { ResourceReport } from '../overlay-host/resource-operations.ts';
+import type { ResourceReport } from '../overlay-host/operator/resource-operations.ts';
 import type { OverlayKind, OverlaySpecs } from '../overlay/resources/resource-types.ts';
 import type { Call } from './call.ts';
 import type { Parameter } from './command.ts';

@@ -1,8 +1,8 @@
 import { InputError, WeatherError } from '../base/errors.ts';
 import { SchemaProblem } from '../management/schema.ts';
-import { defaultOperatorSocket } from '../overlay-host/configuration.ts';
-import { askDaemon, type OperatorRequest } from '../overlay-host/operator-socket.ts';
-import type { ResourceReport } from '../overlay-host/resource-operations.ts';
+import { defaultOperatorSocket } from '../overlay-host/configuration/configuration.ts';
+import { askDaemon, type OperatorRequest } from '../overlay-host/operator/operator-socket.ts';
+import type { ResourceReport } from '../overlay-host/operator/resource-operations.ts';
 import { readConfiguration } from '../overlay-host/run-overlay.ts';
 import type { ResourceName, ResourceOutcome } from '../overlay/catalog/resource-book.ts';
 import { overlayApiVersion, readOverlayResource } from '../overlay/resources/resources.ts';

@@ -11,7 +11,7 @@ import { createNamedNamespace, deleteNamedNamespace, inNamespace } from '../kern
 import { resolveNextHop } from '../kernel/netlink/next-hop.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
 import { findUplink, type Uplink } from '../kernel/netlink/uplink.ts';
-import { usualPlace } from '../overlay-host/uplink-transit.ts';
+import { usualPlace } from '../overlay-host/data-path/uplink-transit.ts';
 import { type HostCheck, failed, skipped } from './host-check.ts';
 
 /** Outer headers of 50 octets, and 32 kept free for options. */

@@ -1,7 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import { formatCatalogMessages, parseCatalogMessages } from '../overlay/catalog/catalog-messages.ts';
 import type { Catalog } from '../overlay/catalog/catalog.ts';
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from './store/state-store.ts';
 
 export interface CatalogLoopOptions {
   readonly catalog: Catalog;

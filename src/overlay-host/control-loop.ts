@@ -12,10 +12,10 @@ import { endpointKeyCodec } from '../overlay/layout/endpoint.ts';
 import { maps } from '../overlay/layout/maps.ts';
 import { pathCodec } from '../overlay/layout/path.ts';
 import type { Labels } from '../overlay/resources/resource-types.ts';
-import type { DataPath } from './data-path.ts';
+import type { DataPath } from './data-path/data-path.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import type { Placement, PlacementRequest, Placements } from './placements.ts';
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from './store/state-store.ts';
 
 export interface ControlLoopOptions {
   readonly control: HostControl;

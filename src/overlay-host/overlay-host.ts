@@ -18,21 +18,21 @@ import { addressHex } from '../overlay/control/address.ts';
 import { HostControl } from '../overlay/control/host-control.ts';
 import { messageLimits } from '../overlay/control/messages.ts';
 import type { TableEpoch } from '../overlay/control/spec.ts';
-import { AttachmentFile } from './attachment-file.ts';
+import { AttachmentFile } from './store/attachment-file.ts';
 import { CatalogLoop, catalogStorePrefix } from './catalog-loop.ts';
-import { openCniServer } from './cni-server.ts';
-import type { ConfiguredHost, OverlayConfiguration } from './configuration.ts';
+import { openCniServer } from './pods/cni-server.ts';
+import type { ConfiguredHost, OverlayConfiguration } from './configuration/configuration.ts';
 import { ControlLoop } from './control-loop.ts';
-import { DataPath } from './data-path.ts';
-import { EndpointKeeper } from './endpoint-keeper.ts';
-import { GatewayLinks } from './gateway-links.ts';
-import { Gateways } from './gateways.ts';
-import { HostForwarding } from './host-forwarding.ts';
-import { HostProbes } from './host-probes.ts';
-import { HostJoinedEndpoints } from './joined-endpoints.ts';
+import { DataPath } from './data-path/data-path.ts';
+import { EndpointKeeper } from './pods/endpoint-keeper.ts';
+import { GatewayLinks } from './gateways/gateway-links.ts';
+import { Gateways } from './gateways/gateways.ts';
+import { HostForwarding } from './gateways/host-forwarding.ts';
+import { HostProbes } from './peers/host-probes.ts';
+import { HostJoinedEndpoints } from './joined/joined-endpoints.ts';
 import { monotonicMs } from './monotonic-clock.ts';
-import { NamedPods } from './named-pods.ts';
-import { Names } from './names.ts';
+import { NamedPods } from './names/named-pods.ts';
+import { Names } from './names/names.ts';
 import {
   egressHosts,
   egressTableUser,
@@ -44,21 +44,21 @@ import {
   subnetTableUsers,
   withEpoch,
 } from './overlay-spec.ts';
-import { openOperatorSocket, type Operations } from './operator-socket.ts';
+import { openOperatorSocket, type Operations } from './operator/operator-socket.ts';
 import { overlayStatus } from './overlay-status.ts';
-import { PeerMesh } from './peer-mesh.ts';
-import { PodLinks } from './pod-links.ts';
-import { HostPodNetwork } from './pod-network.ts';
+import { PeerMesh } from './peers/peer-mesh.ts';
+import { PodLinks } from './pods/pod-links.ts';
+import { HostPodNetwork } from './pods/pod-network.ts';
 import { checkReload } from './reload.ts';
-import { ResourceOperations } from './resource-operations.ts';
-import { StateStore } from './state-store.ts';
+import { ResourceOperations } from './operator/resource-operations.ts';
+import { StateStore } from './store/state-store.ts';
 import { SubnetUse } from './subnet-use.ts';
 import { TableSlots } from './table-slots.ts';
-import { TraceRunner } from './trace-runner.ts';
-import { Tracer } from './tracer.ts';
-import { Underlay } from './underlay.ts';
-import { UplinkFeatures } from './uplink-features.ts';
-import { isVirtual } from './uplink-transit.ts';
+import { TraceRunner } from './data-path/trace-runner.ts';
+import { Tracer } from './operator/tracer.ts';
+import { Underlay } from './data-path/underlay.ts';
+import { UplinkFeatures } from './data-path/uplink-features.ts';
+import { isVirtual } from './data-path/uplink-transit.ts';
 
 export interface OverlayHostOptions {
   readonly configuration: OverlayConfiguration;

@@ -1,7 +1,7 @@
 import type { Networks, NumberedSubnet, NumberedVpc } from '../overlay/catalog/networks.ts';
 import { addressHex, type MacHex, type Prefix } from '../overlay/control/address.ts';
 import { specLimits, type HostSpec, type OverlaySpec, type SubnetSpec, type TableEpoch, type VpcRoutes } from '../overlay/control/spec.ts';
-import type { OverlayConfiguration } from './configuration.ts';
+import type { OverlayConfiguration } from './configuration/configuration.ts';
 
 /** What changes while a daemon runs. */
 export interface KnownHost {

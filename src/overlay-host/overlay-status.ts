@@ -4,8 +4,8 @@ import { octetsOf } from '../overlay/control/address.ts';
 import type { HostControl } from '../overlay/control/host-control.ts';
 import { formatAddress } from '../overlay/packet/address.ts';
 import type { Labels } from '../overlay/resources/resource-types.ts';
-import type { DataPath } from './data-path.ts';
-import type { TransitPlace } from './uplink-transit.ts';
+import type { DataPath } from './data-path/data-path.ts';
+import type { TransitPlace } from './data-path/uplink-transit.ts';
 
 /** What the daemon says of its host, as JSON. */
 export interface OverlayStatus {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { parseConfiguration, type OverlayConfiguration } from './configuration.ts';
+import { parseConfiguration, type OverlayConfiguration } from './configuration/configuration.ts';
 import { checkReload } from './reload.ts';
 
 function configuration(more: object = {}): OverlayConfiguration {

@@ -1,5 +1,5 @@
 import { InputError } from '../base/errors.ts';
-import type { OverlayConfiguration } from './configuration.ts';
+import type { OverlayConfiguration } from './configuration/configuration.ts';
 
 /** What may be another one while the daemon runs. */
 const changing: ReadonlySet<string> = new Set<keyof OverlayConfiguration>(['hosts', 'epoch', 'resources']);

@@ -5,17 +5,17 @@ import { InputError, WeatherError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { LinuxBpf } from '../kernel/bpf/linux-bpf.ts';
 import { loadSocketCalls } from '../kernel/netlink/socket-calls.ts';
-import { parseConfiguration, type OverlayConfiguration } from './configuration.ts';
-import { removeDataPath } from './data-path-removal.ts';
-import { GatewayLinks } from './gateway-links.ts';
-import { noRules } from './gateway-rules.ts';
-import { HostForwarding } from './host-forwarding.ts';
-import { removeJoinedNamespaces } from './joined-endpoints.ts';
+import { parseConfiguration, type OverlayConfiguration } from './configuration/configuration.ts';
+import { removeDataPath } from './data-path/data-path-removal.ts';
+import { GatewayLinks } from './gateways/gateway-links.ts';
+import { noRules } from './gateways/gateway-rules.ts';
+import { HostForwarding } from './gateways/host-forwarding.ts';
+import { removeJoinedNamespaces } from './joined/joined-endpoints.ts';
 import { OverlayHost } from './overlay-host.ts';
-import { applyRules } from './packet-filter.ts';
-import { PodLinks } from './pod-links.ts';
-import { StateStore } from './state-store.ts';
-import { UplinkFeatures } from './uplink-features.ts';
+import { applyRules } from './gateways/packet-filter.ts';
+import { PodLinks } from './pods/pod-links.ts';
+import { StateStore } from './store/state-store.ts';
+import { UplinkFeatures } from './data-path/uplink-features.ts';
 
 /** Where it is in a checkout and in what is shipped: beside the program. */
 const objectFile = fileURLToPath(new URL('../../bpf/dist/overlay.o', import.meta.url));

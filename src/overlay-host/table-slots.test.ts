@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
-import { StateStore } from './state-store.ts';
+import { StateStore } from './store/state-store.ts';
 import { TableSlots } from './table-slots.ts';
 
 test('each user has one slot, also after a new start, and a slot that was freed comes last', async (context) => {

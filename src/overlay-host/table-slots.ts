@@ -1,4 +1,4 @@
-import type { StateStore } from './state-store.ts';
+import type { StateStore } from './store/state-store.ts';
 
 /** Slots of the map of owner tables; 0 is nobody's. */
 const lastSlot = 4095;

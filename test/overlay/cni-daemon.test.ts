@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silentLogger } from '../../src/base/log.ts';
-import { openCniServer } from '../../src/overlay-host/cni-server.ts';
+import { openCniServer } from '../../src/overlay-host/pods/cni-server.ts';
 import { CniService } from '../../src/overlay/cni/cni-service.ts';
 import { supportedVersions } from '../../src/overlay/cni/cni-version.ts';
 import { formatRecord, parseJournal } from '../../src/overlay/cni/journal.ts';

@@ -8,8 +8,8 @@ import { DaemonRig, skipWithoutDaemons, within } from '../../examples/overlay/da
 import { runCommand } from '../../src/cli/run-command.ts';
 import { TestShell } from '../../src/cli/test-shell.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
-import type { ResourceReport } from '../../src/overlay-host/resource-operations.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
+import type { ResourceReport } from '../../src/overlay-host/operator/resource-operations.ts';
 
 /** Networks made by commands at two hosts without a restart: what one host is told the others have too. And hosts that go and come. */
 

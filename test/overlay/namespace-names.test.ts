@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { DaemonRig, skipWithoutDaemons, within, type RigResource } from '../../examples/overlay/daemon-rig.ts';
 import { Plugin, type Pod } from '../../examples/overlay/pod.ts';
 import { pluginOf } from '../../examples/overlay/requirements.ts';
-import { dig, digMissing } from '../../src/overlay-host/dig.test.ts';
+import { dig, digMissing } from '../../src/overlay-host/names/dig.test.ts';
 import { HostSites } from './host-sites.ts';
 import { loadInternetCalls, NamespaceSockets } from '../../src/kernel/netlink/namespace-sockets.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Pod } from '../../examples/overlay/pod.ts';
 import { DaemonRig, skipWithoutDaemons, within, type RigResource } from '../../examples/overlay/daemon-rig.ts';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 
 /** A service of a VPC, through real daemons and programs: two hosts, a backend at each, a client at the first. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
-import { askDaemon } from '../../src/overlay-host/operator-socket.ts';
+import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import type { TraceReport } from '../../src/overlay/trace/trace-report.ts';
 import type { TraceRequest } from '../../src/overlay/trace/trace-request.ts';
 import type { Pod } from '../../examples/overlay/pod.ts';

@@ -9,7 +9,7 @@ import { silentLogger } from '../../../src/base/log.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { processRandom } from '../../../src/host/process-random.ts';
 import { monotonicMs } from '../../../src/overlay-host/monotonic-clock.ts';
-import { PeerMesh } from '../../../src/overlay-host/peer-mesh.ts';
+import { PeerMesh } from '../../../src/overlay-host/peers/peer-mesh.ts';
 import { addressHex, hexOf, type AddressHex } from '../../../src/overlay/control/address.ts';
 import { HostControl } from '../../../src/overlay/control/host-control.ts';
 import { formatMessage, messageLimits, parseMessage, type MessageRecord, type PutCall } from '../../../src/overlay/control/messages.ts';
