@@ -17,6 +17,8 @@ import { openSiteFolder } from './site-folder.ts';
 import { handleSiteRequest } from './site-requests.ts';
 import { SiteSupervisor, type SiteSupervisorOptions } from './site-supervisor.ts';
 
+export { freePort } from '../../test/e2e/ports.ts';
+
 /** What the tests of sites share: sites in one temporary folder, in this process, on 127.0.0.1. */
 
 export const apiVersion = 'skupper.io/v2alpha1';
@@ -104,17 +106,6 @@ export function connectorYaml(name: string, port: number): string {
 
 export function listenerYaml(name: string, port: number): string {
   return `---\napiVersion: ${apiVersion}\nkind: Listener\nmetadata: {name: ${name}}\nspec: {routingKey: ${name}, host: 127.0.0.1, port: ${port}}\n`;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Waits until `condition` holds; the error says `what` did not come. */

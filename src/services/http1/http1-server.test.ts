@@ -5,7 +5,7 @@ import { ExchangeFailure, maxPendingBytes } from '../http/exchange.ts';
 import type { FieldBlock, HttpHandler, RequestHead, RequestSink, Responder, ResponseHead } from '../http/exchange.ts';
 import { buildFields, readFields } from '../http/field-block.ts';
 import { Http1Listener } from './http1-listener.ts';
-import { maxAheadBytes, maxDrainedBytes } from './limits.ts';
+import { lingerTimeoutMs, maxAheadBytes, maxDrainedBytes, maxLingerBytes } from './limits.ts';
 import { octetsOf } from './octets.ts';
 
 /** A request as the handler got it, which the test answers. */
@@ -339,6 +339,18 @@ test('a body that the answer does not wait for is dropped up to a limit', () => 
   closing.send('x'.repeat(maxDrainedBytes + 9) + get);
   assert.equal(closing.exchanges.length, 1);
   assert.ok(closing.socket.application.ended);
+});
+
+test('a client that sends on behind the last answer is no more read after a while, and not reset before it had time to read', () => {
+  const connection = new Connection().send(lines('POST / HTTP/1.1', 'Host: h', `Content-Length: ${3 * maxLingerBytes}`));
+  connection.last.answer('no');
+  connection.send('x'.repeat(2 * maxLingerBytes));
+  assert.match(connection.take(), /\r\n\r\nno$/);
+  assert.equal(connection.socket.application.gone, undefined);
+  connection.wait(lingerTimeoutMs - 1);
+  assert.equal(connection.socket.application.gone, undefined);
+  connection.wait(2);
+  assert.notEqual(connection.socket.application.gone, undefined);
 });
 
 test('what is no HTTP gets an answer of its own, and the connection ends', () => {

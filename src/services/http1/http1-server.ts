@@ -200,7 +200,8 @@ export class Http1Server implements StreamSocketHandler, AnswerOwner {
     if (this.#phase !== Phase.exchange || !this.#requestComplete) this.#progress = true;
     if (this.#phase === Phase.lingering) {
       this.#droppedBytes += bytes.length;
-      if (this.#droppedBytes > maxLingerBytes) this.#destroy(true, ExchangeFailure.cancelled);
+      // A reset now could overtake the answer: the client's sending stands still until the time is over.
+      if (this.#droppedBytes > maxLingerBytes) this.#socket.pause();
       return;
     }
     this.#parser.push(bytes);
