@@ -142,3 +142,26 @@ test('peers come and go while a host listens', async (context) => {
   await sleep(500);
   assert.deepEqual(two.mesh.connectedHosts, [], 'who is no peer is refused');
 });
+
+test('not all hosts are called at once, and one behind many that do not answer is reached', async (context) => {
+  const folder = await makeTrust(context);
+  let open = 0;
+  let most = 0;
+  const silent = createServer((socket) => {
+    most = Math.max(most, ++open);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => open--);
+    setTimeout(() => socket.destroy(), 100);
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  context.after(() => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const [first, last] = await twoPeers();
+  assert.ok(first !== undefined && last !== undefined);
+  const others = Array.from({ length: 400 }, (_, index) => ({ hostId: index + 10, name: `host-${index}`, address: '127.0.0.1', port }));
+  await using two = await openHost([first, last], 2, join(folder, 'two'));
+  await using one = await openHost([first, ...others, last], 1, join(folder, 'one'));
+  await until('connected', () => one.mesh.connectedHosts.length === 1 && two.mesh.connectedHosts.length === 1);
+  // The server hears of the end of a connection later than the mesh.
+  assert.ok(most > 100 && most <= 2 * 128, `${most} at once`);
+});

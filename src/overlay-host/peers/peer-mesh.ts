@@ -37,6 +37,11 @@ const protocolName = 'caravan-overlay';
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
 const handshakeTimeoutMs = 5000;
+/**
+ * Connections that are being made. All at once, those of a thousand hosts would keep each other from being done in time; one to a host that
+ * does not answer takes its place for `handshakeTimeoutMs`.
+ */
+const dialsLimit = 128;
 /** A renewed certificate is in use after so long at the latest. */
 const reloadEveryMs = 60_000;
 /** Connections that have not said who they are; each known host has at most one besides. */
@@ -49,6 +54,9 @@ export class PeerMesh implements AsyncDisposable {
   readonly #links = new Map<number, PeerLink>();
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Of `dialsLimit`, and calls that wait for a place, in their order: at most one for each peer. */
+  #dials = 0;
+  readonly #waiting: (() => void)[] = [];
   readonly #server: Server;
   #credentials: HostCredentials;
   #isClosed = false;
@@ -125,7 +133,28 @@ export class PeerMesh implements AsyncDisposable {
   }
 
   #dial(peer: Peer, pauseMs: number): void {
+    if (this.#dials >= dialsLimit) this.#waiting.push(() => this.#dialNow(peer, pauseMs));
+    else this.#dialNow(peer, pauseMs);
+  }
+
+  /** A connection has been made, or not: the next one's turn. */
+  #dialled(): void {
+    this.#dials--;
+    while (this.#dials < dialsLimit) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      next();
+    }
+  }
+
+  #dialNow(peer: Peer, pauseMs: number): void {
     if (this.#isClosed || this.#peers.get(peer.hostId) !== peer) return;
+    this.#dials++;
+    let isDialling = true;
+    const dialled = (): void => {
+      if (isDialling) this.#dialled();
+      isDialling = false;
+    };
     const { address, port, hostId } = peer;
     const startedMs = performance.now();
     const transport = connectTcp({ host: address, port, localAddress: this.#options.address });
@@ -142,8 +171,12 @@ export class PeerMesh implements AsyncDisposable {
     socket.setTimeout(handshakeTimeoutMs, () => socket.destroy(new Error(`${address}:${port} does not answer`)));
     let reason = 'the peer closed the connection';
     socket.on('error', (error) => (reason = explainNetworkError(error, `${address}:${port}`)));
-    socket.once('secureConnect', () => this.#secured(socket, peer));
+    socket.once('secureConnect', () => {
+      this.#secured(socket, peer);
+      dialled();
+    });
     socket.once('close', () => {
+      dialled();
       // One that lasted was good: the next attempt comes soon.
       const nextMs = performance.now() - startedMs > longestPauseMs ? firstPauseMs : Math.min(2 * pauseMs, longestPauseMs);
       if (!this.#isClosed) this.#options.log.debug('a host is not connected', { host: hostId, reason });
