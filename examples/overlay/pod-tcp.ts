@@ -48,7 +48,11 @@ export class PodTcp {
   async listen(namespace: string, port: number, served: (socket: Socket) => void, address = '0.0.0.0'): Promise<Server> {
     const descriptor = this.#open(namespace, address, port);
     if (this.#calls.listen(descriptor, backlog) < 0) throw new Error(`port ${port} cannot be listened at in ${namespace}`);
-    const server = createServer(served);
+    const server = createServer((socket) => {
+      // A client that gave up before it was heard resets its connection.
+      socket.on('error', () => socket.destroy());
+      served(socket);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ fd: descriptor }, resolve);
