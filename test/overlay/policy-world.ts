@@ -14,11 +14,23 @@ import { portFlag } from '../../src/overlay/layout/port.ts';
 import { scopeName, type PolicyTables } from '../../src/overlay/model/policy.ts';
 import type { Tables } from '../../src/overlay/model/tables.ts';
 import { isIpv4 } from '../../src/overlay/packet/address.ts';
-import { address, neighbour, pod, vni, type Outcome, type ProgramWorld } from './program-world.ts';
+import { address, neighbour, pod, remote, vni, type Outcome, type ProgramWorld } from './program-world.ts';
 
 export const { ingress, egress } = policyDirection;
 /** Identities are the last octets of addresses. */
 export const identity = { pod: 11, neighbour: 12, remote: 21, owned: 31 } as const;
+
+/** The two programs of a hook. */
+export const programs = [
+  { agent: 'agent_tc', transit: 'transit_tc' },
+  { agent: 'agent_xdp', transit: 'transit' },
+] as const;
+export const families = [
+  { family: 'IPv4', of: (ends: { ipv4: Uint8Array; ipv6: Uint8Array }): Uint8Array => ends.ipv4 },
+  { family: 'IPv6', of: (ends: { ipv4: Uint8Array; ipv6: Uint8Array }): Uint8Array => ends.ipv6 },
+] as const;
+/** Of a frame that another host sends to the pod. */
+export const fromRemote = { sourceMac: remote.mac, destinationMac: pod.mac };
 
 export interface Rule {
   readonly subject?: number;

@@ -8,7 +8,7 @@ import { isIpv4 } from '../../src/overlay/packet/address.ts';
 import { ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { tcpFlag } from '../../src/overlay/packet/tcp.ts';
 import { skipWithoutKernel } from '../../src/kernel/bpf/test-kernel.ts';
-import { egress, identity, ingress, PolicyWorld, rulesOf } from './policy-world.ts';
+import { egress, families, fromRemote, identity, ingress, PolicyWorld, programs, rulesOf } from './policy-world.ts';
 import { neighbour, open, pathTo, pod, podGeneration, ProgramWorld, remote, tunnelFrame, vni, type Outcome } from './program-world.ts';
 import { reasonsOf, reversed } from './service-cases.ts';
 import { echoFrame, errorFrame, frameOf, tcpFrame, udpFrame, type Between } from './service-packets.ts';
@@ -18,15 +18,6 @@ const skip = skipWithoutKernel();
 const world = skip === false ? new ProgramWorld() : undefined;
 after(() => world?.[Symbol.dispose]());
 
-const programs = [
-  { agent: 'agent_tc', transit: 'transit_tc' },
-  { agent: 'agent_xdp', transit: 'transit' },
-] as const;
-const families = [
-  { family: 'IPv4', of: (ends: { ipv4: Uint8Array; ipv6: Uint8Array }): Uint8Array => ends.ipv4 },
-  { family: 'IPv6', of: (ends: { ipv4: Uint8Array; ipv6: Uint8Array }): Uint8Array => ends.ipv6 },
-] as const;
-const fromRemote = { sourceMac: remote.mac, destinationMac: pod.mac };
 const { syn, ack, fin } = tcpFlag;
 const seconds = 1_000_000_000n;
 

@@ -8,7 +8,18 @@ import { isIpv4 } from '../../src/overlay/packet/address.ts';
 import { ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { tcpFlag } from '../../src/overlay/packet/tcp.ts';
 import { skipWithoutKernel } from '../../src/kernel/bpf/test-kernel.ts';
-import { egress, identity, ingress, PolicyWorld, rulesOf, type PrefixRule, type Rule } from './policy-world.ts';
+import {
+  egress,
+  families,
+  fromRemote,
+  identity,
+  ingress,
+  PolicyWorld,
+  programs,
+  rulesOf,
+  type PrefixRule,
+  type Rule,
+} from './policy-world.ts';
 import { directory, keyName, neighbour, open, pathTo, pod, ProgramWorld, remote, tunnelFrame, type Outcome } from './program-world.ts';
 import { reasonsOf, reversed } from './service-cases.ts';
 import { echoFrame, icmpFrame, tcpFrame, udpFrame, type Between } from './service-packets.ts';
@@ -18,15 +29,6 @@ const skip = skipWithoutKernel();
 const world = skip === false ? new ProgramWorld() : undefined;
 after(() => world?.[Symbol.dispose]());
 
-const programs = [
-  { agent: 'agent_tc', transit: 'transit_tc' },
-  { agent: 'agent_xdp', transit: 'transit' },
-] as const;
-const families = [
-  { family: 'IPv4', of: (ends: { ipv4: Uint8Array; ipv6: Uint8Array }): Uint8Array => ends.ipv4 },
-  { family: 'IPv6', of: (ends: { ipv4: Uint8Array; ipv6: Uint8Array }): Uint8Array => ends.ipv6 },
-] as const;
-const fromRemote = { sourceMac: remote.mac, destinationMac: pod.mac };
 const { tcp, udp } = ipProtocol;
 const firstClass = policyPeer.firstClass + 1;
 

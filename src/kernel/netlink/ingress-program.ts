@@ -30,7 +30,7 @@ export function replaceIngressProgram(calls: SocketCalls, linkIndex: number, pro
   for (const error of [added?.error, put?.error]) if (error !== undefined && error.errorNumber !== errorNumbers.exists) throw error;
 }
 
-/** Takes one filter off a link where others may have theirs; there may be none. What filters hang on goes when nobody has any. */
+/** Takes one filter off a link where others may have theirs; there may be none. What filters hang on goes with the last of them. */
 export function removeIngressProgram(calls: SocketCalls, linkIndex: number, handle: number): void {
   using socket = new NetlinkSocket(calls);
   const [deleted] = socket.exchange([deleteIngressProgram(linkIndex, handle)]);

@@ -110,7 +110,7 @@ export class ServiceCompiler {
     }
   }
 
-  /** Numbers of the life before that nothing has any more are free: their tables, which nobody needs. Call it after the first `compile`. */
+  /** Numbers of the life before that no service uses now are free: their tables, which nobody needs. Call it after the first `compile`. */
   forgetOthers(): number[] {
     const used = new Set(Array.from(this.#services.values()).flatMap(({ portKeys }) => [...portKeys]));
     const others = [...this.#ids].filter(([key]) => !used.has(key));
