@@ -8,6 +8,7 @@ import { ip, namespacesMissing } from '../../kernel/netlink/namespace-rig.test.t
 import { loadInternetCalls, NamespaceSockets } from '../../kernel/netlink/namespace-sockets.ts';
 import { loadSocketCalls } from '../../kernel/netlink/socket-calls.ts';
 import { HostJoinedEndpoints } from './joined-endpoints.ts';
+import { freePort } from '../../../test/e2e/ports.ts';
 
 const skip = namespacesMissing();
 const source = '127.0.0.9';
@@ -70,16 +71,6 @@ async function textOf(socket: Socket): Promise<string> {
 }
 
 /** A free port of the host. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 test('forward: what a client in the VPC says reaches the program on the host; an end goes on as an end', { skip }, async () => {
   await using bench = await Bench.open();
   const port = await bench.listen((socket) => void textOf(socket).then((text) => socket.end(`heard ${text.length}`)));

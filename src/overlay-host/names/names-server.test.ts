@@ -14,6 +14,7 @@ import { internetClass, messageLimit, nameOf, recordTypes, type DnsMessage, type
 import { dig, digMissing } from './dig.test.ts';
 import { framed, parseResolvers, Resolvers, type Resolver } from './names-resolvers.ts';
 import { NameServer } from './names-server.ts';
+import { freePort } from '../../../test/e2e/ports.ts';
 
 const skip = namespacesMissing() ?? digMissing();
 
@@ -47,9 +48,10 @@ async function outsideServer(edit: (answer: DnsMessage) => DnsMessage | 'silent'
       if (answer !== undefined) socket.end(Buffer.concat([Buffer.of(answer.length >> 8, answer.length & 255), answer]));
     });
   });
-  udp.bind(0, '127.0.0.1');
+  // One that is free for UDP may be taken for TCP, by a connection of anybody.
+  const port = await freePort();
+  udp.bind(port, '127.0.0.1');
   await once(udp, 'listening');
-  const { port } = udp.address();
   tcp.listen(port, '127.0.0.1');
   await once(tcp, 'listening');
   const outside = {

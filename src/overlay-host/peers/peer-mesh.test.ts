@@ -11,6 +11,7 @@ import { silentLogger } from '../../base/log.ts';
 import { processRandom } from '../../host/process-random.ts';
 import { TrustStore } from '../../host/trust-store.ts';
 import { PeerMesh, type Peer } from './peer-mesh.ts';
+import { freePort } from '../../../test/e2e/ports.ts';
 
 const timeoutMs = 10_000;
 
@@ -34,14 +35,6 @@ async function makeTrust(context: TestContext): Promise<string> {
   await using stranger = await found(folder, 'stranger');
   await stranger.foundNetwork('two', []);
   return folder;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 interface Host extends AsyncDisposable {
