@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stopSiteProcesses } from '../demo/run-processes.ts';
+import { freePort } from '../demo/free-port.ts';
 
 const launcher = join(import.meta.dirname, '../../van');
 const host = '127.0.0.1';
@@ -49,14 +50,6 @@ function portOf(server: Server): string {
   return String((server.address() as AddressInfo).port);
 }
 
-async function freePort(): Promise<string> {
-  const server = await orderServer('');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function order(port: string): Promise<void> {
   console.log(`$ curl -d '{"order": 7}' http://${host}:${port}/`);
   const response = await fetch(`http://${host}:${port}/`, { method: 'POST', body: '{"order": 7}' });
@@ -66,7 +59,7 @@ async function order(port: string): Promise<void> {
 
 const servers: Server[] = [];
 try {
-  const linkPort = await freePort();
+  const linkPort = String(await freePort());
   await van('-n', 'hub', 'site', 'create', 'hub', '--enable-link-access', '--link-access-host', host, '--link-access-port', linkPort);
   for (const site of ['shop', 'office']) {
     await van('-n', site, 'site', 'create', site);
@@ -80,7 +73,7 @@ try {
   await Promise.all(subscribers);
 
   console.log('\n2. An HTTP request to every server\n');
-  const port = await freePort();
+  const port = String(await freePort());
   for (const site of ['office', 'hub']) {
     const server = await orderServer(site);
     servers.push(server);
