@@ -53,7 +53,10 @@ async function outsideServer(edit: (answer: DnsMessage) => DnsMessage | 'silent'
   udp.bind(port, '127.0.0.1');
   await once(udp, 'listening');
   tcp.listen(port, '127.0.0.1');
-  await once(tcp, 'listening');
+  await once(tcp, 'listening').catch((error: Error) => {
+    udp.close();
+    throw error;
+  });
   const outside = {
     address: '127.0.0.1',
     port,
