@@ -92,15 +92,15 @@ static __noinline int is_service_address(const struct endpoint_key *address) {
   return bpf_map_lookup_elem(&services, &key) != 0;
 }
 
-/* Whether a flow to the backend may go on: it is ready, or drains and has the TCP connection already. */
-INLINE bool is_good(struct service_scratch *scratch, __u32 service_id, const __u8 *address, __be16 port, bool tcp) {
+/* Whether a flow to the backend may go on: it is ready, or it drains and the packet belongs to a TCP connection that it has already. */
+INLINE bool is_good(struct service_scratch *scratch, __u32 service_id, const __u8 *address, __be16 port, bool begins) {
   struct backend_key *key = &scratch->backend_key;
   key->service_id = service_id;
   copy_address(key->address, address);
   key->port = port;
   key->reserved = 0;
   struct backend_state *state = bpf_map_lookup_elem(&backends, key);
-  return state && (state->flags & BACKEND_READY || (tcp && state->flags & BACKEND_DRAINING));
+  return state && (state->flags & BACKEND_READY || (!begins && state->flags & BACKEND_DRAINING));
 }
 
 INLINE bool is_idle(const struct translation *translation, __u8 protocol, __u64 now) {
@@ -148,11 +148,13 @@ static __noinline int keep_backend(const struct flow *flow, const struct service
   if (is_idle(own ? answers : forward, flow->protocol, now)) return NO_BACKEND;
   if (tcp && opens(flow) && own && answers->state & TRANSLATION_CLOSING) return NO_BACKEND;
   bool current = is_current(forward, service);
-  if (!current) {
-    if (!is_good(scratch, service->service_id, forward->address, forward->port, tcp)) {
+  bool begins = opens(flow);
+  /* A SYN that is sent again may find its backend draining, since its host is silent: it goes elsewhere. */
+  if (!current || (tcp && begins)) {
+    if (!is_good(scratch, service->service_id, forward->address, forward->port, begins)) {
       if (own) bpf_map_delete_elem(&translations, &scratch->answers);
       bpf_map_delete_elem(&translations, &scratch->forward);
-      return opens(flow) ? NO_BACKEND : REFUSE;
+      return begins ? NO_BACKEND : REFUSE;
     }
   }
   if (tcp && answers && !own && !is_idle(answers, flow->protocol, now)) return REFUSE;

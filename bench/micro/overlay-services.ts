@@ -27,7 +27,7 @@ const catalog = new Catalog({ hostId: 1, random: new SeededRandom(1), stored: []
 const compiler = new TenantCompiler({
   hostId: 1,
   catalog,
-  isAlive: (hostId) => !dead.has(hostId),
+  lifeOf: (hostId) => (dead.has(hostId) ? 'silent' : 'alive'),
   isHost: () => true,
   hasLeft: () => false,
   today: () => 0,

@@ -82,6 +82,40 @@ for (const at of serviceCases) {
     assert.deepEqual(destinationOf(services.run(agent, udpFrame(toService), draining)), near, 'UDP goes');
   });
 
+  test(`${at.name}: a SYN that is sent again does not go to a backend that drains, one to a ready backend does`, { skip }, () => {
+    const draining = servicesOf({ at: vip, backends: [near], draining: [far], generation: 2 });
+    const services = fresh();
+    services.run(agent, tcpFrame(toService), onlyFar);
+    assert.deepEqual(destinationOf(services.run(agent, tcpFrame(toService), onlyFar)), far);
+    assert.deepEqual(destinationOf(services.run(agent, tcpFrame(toService), draining)), near);
+    assert.equal(
+      services.translations.has(names(toService, ipProtocol.tcp).answers),
+      false,
+      'what the other one answers is not for the client',
+    );
+    assert.deepEqual(destinationOf(services.run(agent, tcpFrame(toService, tcpFlag.ack), draining)), near);
+    // Also of a connection that was there when the backend began to drain: its client has begun anew.
+    const known = fresh();
+    known.run(agent, tcpFrame(toService), onlyFar);
+    assert.deepEqual(destinationOf(known.run(agent, tcpFrame(toService, tcpFlag.ack), draining)), far);
+    assert.deepEqual(destinationOf(known.run(agent, tcpFrame(toService), draining)), near);
+    // And with nobody ready it is refused.
+    const alone = fresh();
+    alone.run(agent, tcpFrame(toService), onlyFar);
+    const syn = alone.run(agent, tcpFrame(toService), servicesOf({ at: vip, backends: [], draining: [far], generation: 2 }));
+    at.isReset(syn, { sequence: 0, acknowledgment: 1001, flags: tcpFlag.rst | tcpFlag.ack });
+  });
+
+  test(`${at.name}: a connection to a backend that drained goes on until that is gone`, { skip }, () => {
+    const services = fresh();
+    const draining = servicesOf({ at: vip, backends: [near], draining: [far], generation: 2 });
+    const gone = servicesOf({ at: vip, backends: [near], generation: 3 });
+    services.run(agent, tcpFrame(toService), onlyFar);
+    const data = tcpFrame(toService, tcpFlag.ack | tcpFlag.psh, { dataBytes: 20 });
+    for (const tables of [draining, onlyFar, draining]) assert.deepEqual(destinationOf(services.run(agent, data, tables)), far);
+    at.isReset(services.run(agent, data, gone), { sequence: 5000, acknowledgment: 0, flags: tcpFlag.rst });
+  });
+
   test(`${at.name}: a flow stays where it is when other backends come`, { skip }, () => {
     const services = fresh();
     services.run(agent, udpFrame(toService), onlyFar);

@@ -24,9 +24,14 @@ export interface ServiceCompilerOptions {
   readonly labelsOf: (vpc: string, identity: number) => Labels;
   /** Whether an endpoint with this address was here until a moment ago, and is at another host now. */
   readonly hasLeft: (vni: number, address: AddressHex) => boolean;
-  /** Whether the data path reaches the host, and what it says of its endpoints counts. */
-  readonly isAlive: (hostId: number) => boolean;
+  readonly lifeOf: (hostId: number) => HostLife;
 }
+
+/**
+ * How the data path finds a host: `alive`; `silent`, which may be for a moment, so its backends drain; `lost`, so it has no backends: their
+ * connections are reset.
+ */
+export type HostLife = 'alive' | 'silent' | 'lost';
 
 /** A record of the catalog that this host wants; undefined deletes it. */
 export interface WantedRecord {
@@ -189,7 +194,7 @@ export class ServiceCompiler {
     for (const name of this.#draining) if (this.#services.get(name)?.vni === vni) this.#dirtySlices.add(name);
   }
 
-  /** A host has died, come back, or is a part no more. */
+  /** Hosts have another life: silent, lost, alive again. */
   hostsChanged(hostIds: Iterable<number>): void {
     const changed = new Set(hostIds);
     for (const [name, slices] of this.#slices) for (const hostId of slices.keys()) if (changed.has(hostId)) this.#dirty.add(name);
@@ -250,7 +255,7 @@ export class ServiceCompiler {
       for (const [tableId, table] of known.compiled.tables) swaps.set(tableId, table);
     }
     const cleared = [...tablesBefore.keys()].filter((tableId) => !swaps.has(tableId));
-    for (const [tableId, { generation }] of tablesBefore) if (swaps.get(tableId)?.generation === generation) swaps.delete(tableId);
+    for (const [tableId, { revision }] of tablesBefore) if (swaps.get(tableId)?.revision === revision) swaps.delete(tableId);
     return { before, after, swaps, cleared };
   }
 
@@ -284,12 +289,13 @@ export class ServiceCompiler {
   }
 
   #backendsOf(name: string): Backends {
-    const { hostId: self, isAlive } = this.#options;
+    const { hostId: self, lifeOf } = this.#options;
     const ready = new Set<AddressHex>();
     const draining = new Set<AddressHex>();
     for (const [hostId, slice] of this.#slices.get(name) ?? []) {
-      if (hostId !== self && !isAlive(hostId)) continue;
-      for (const address of slice.ready) ready.add(address);
+      const life = hostId === self ? 'alive' : lifeOf(hostId);
+      if (life === 'lost') continue;
+      for (const address of slice.ready) (life === 'alive' ? ready : draining).add(address);
       for (const address of slice.draining) draining.add(address);
     }
     const listed = (addresses: Iterable<AddressHex>): AddressHex[] => [...addresses].sort().slice(0, backendsLimit);

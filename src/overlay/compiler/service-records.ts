@@ -23,9 +23,9 @@ export interface Backends {
   readonly draining: readonly AddressHex[];
 }
 
-/** Slots of a port's table, and what they follow from. */
+/** Slots of a port's table, and the number of what they follow from. */
 export interface ServiceTable {
-  readonly generation: number;
+  readonly revision: number;
   readonly values: readonly Uint8Array[];
 }
 
@@ -74,7 +74,9 @@ export function serviceRecords(
       const serviceId = idOf(keyHex({ vni, address, port, protocol }));
       if (serviceId === undefined) continue;
       const tableId = tableOf(serviceId);
-      const generation = revisionOf(`${readyHere.join()} ${targetPort}`);
+      const revision = revisionOf(`${readyHere.join()} ${targetPort}`);
+      // Flows look again whether they may go on when a backend drains, or does no more; the table stays then.
+      const generation = drainingHere.length === 0 ? revision : revisionOf(`${readyHere.join()} ${drainingHere.join()} ${targetPort}`);
       const record = { serviceId, tableId, generation, flags, backends: readyHere.length };
       const key = { vni, address: octetsOf(address), port, protocol: protocolNumbers[protocol] };
       setRecord(records, maps.services, key, record);
@@ -91,7 +93,7 @@ export function serviceRecords(
           setRecord(records, maps.backends, { serviceId, address: octetsOf(backend), port: targetPort }, { flags: flag });
         }
       }
-      tables.set(tableId, { generation, values: slotsOf(readyHere, targetPort) });
+      tables.set(tableId, { revision, values: slotsOf(readyHere, targetPort) });
     }
   }
   return { records, tables };

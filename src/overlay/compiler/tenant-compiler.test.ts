@@ -12,6 +12,7 @@ import { subnetFlag } from '../layout/subnet.ts';
 import { memoryMaps, type MemoryMaps } from '../memory-maps.ts';
 import type { Labels } from '../resources/resource-types.ts';
 import type { Policy, Service } from '../resources/tenant-network.ts';
+import type { HostLife } from './service-compiler.ts';
 import { TenantCompiler, type TenantResources } from './tenant-compiler.ts';
 
 const vpcs = [
@@ -45,7 +46,7 @@ interface TestHost {
 /** Hosts that share one catalog, as if all messages had come, each with the maps of its data path. */
 class World {
   readonly catalog = new Catalog({ hostId: 1, random: new SeededRandom(1), stored: [], nowMs: 0 });
-  readonly alive = new Set<number>([1, 2, 3]);
+  readonly lives = new Map<number, HostLife>();
   readonly known = new Set<number>([1, 2, 3]);
   readonly left = new Set<string>();
   day = 20_000;
@@ -82,9 +83,8 @@ class World {
     this.settle();
   }
 
-  setAlive(hostId: number, isAlive: boolean): void {
-    if (isAlive) this.alive.add(hostId);
-    else this.alive.delete(hostId);
+  setLife(hostId: number, life: HostLife): void {
+    this.lives.set(hostId, life);
     for (const { compiler } of this.hosts.values()) compiler.hostsChanged([hostId]);
     this.settle();
   }
@@ -169,7 +169,7 @@ class World {
     const compiler = new TenantCompiler({
       hostId,
       catalog: this.catalog,
-      isAlive: (other) => this.alive.has(other),
+      lifeOf: (other) => this.lives.get(other) ?? 'alive',
       isHost: (other) => this.known.has(other),
       hasLeft: (vni, address) => this.left.has(`${hostId}/${vni}/${address}`),
       today: () => this.day,
@@ -223,20 +223,45 @@ test('addresses answer to ARP and echo requests by records of their own', () => 
   assert.equal(world.service(1, 1, 80, tcp, 8), undefined);
 });
 
-test('a dead host has no backends, and has them again when it comes back', () => {
+test('backends of a host that is silent drain, then they are gone, and they come back with it', () => {
   const world = new World();
   world.setResources({ services: [serviceOf('web', 'red', 1, { app: 'web' })] });
   world.add(1, 11, '10.0.0.11', { app: 'web' });
   world.add(2, 21, '10.0.0.21', { app: 'web' });
-  const generation = world.service(1, 1)?.generation;
-  world.setAlive(2, false);
-  assert.deepEqual(world.shares(1, 1), { '10.0.0.11:8080': 251 });
-  assert.notEqual(world.service(1, 1)?.generation, generation);
-  // Whatever others believe of it, a host reaches its own.
-  assert.equal(world.service(2, 1)?.backends, 2);
-  world.setAlive(2, true);
+  const generations = [world.service(1, 1)?.generation];
+  for (const [life, flag] of [
+    ['silent', backendFlag.draining],
+    ['lost', undefined],
+  ] as const) {
+    world.setLife(2, life);
+    assert.deepEqual(world.shares(1, 1), { '10.0.0.11:8080': 251 });
+    assert.equal(world.service(1, 1)?.backends, 1);
+    assert.equal(world.backend(1, 1, '10.0.0.21'), flag);
+    // Flows look again whether they may go on.
+    const generation = world.service(1, 1)?.generation;
+    assert.ok(!generations.includes(generation));
+    generations.push(generation);
+    // Whatever others believe of it, a host reaches its own.
+    assert.equal(world.service(2, 1)?.backends, 2);
+  }
+  world.setLife(2, 'alive');
   assert.equal(world.service(1, 1)?.backends, 2);
-  assert.equal(world.service(1, 1)?.generation, generation);
+  assert.equal(world.backend(1, 1, '10.0.0.21'), backendFlag.ready);
+  assert.equal(world.service(1, 1)?.generation, generations[0]);
+});
+
+test('when a backend only drains no more, no table is replaced', () => {
+  const world = new World();
+  world.setResources({ services: [serviceOf('web', 'red', 1, { app: 'web' })] });
+  world.add(1, 11, '10.0.0.11', { app: 'web' });
+  world.add(2, 21, '10.0.0.21', { app: 'web' });
+  world.setLife(2, 'silent');
+  world.lives.set(2, 'lost');
+  const { compiler } = world.host(1);
+  compiler.hostsChanged([2]);
+  const kinds = compiler.compile().writes.map(({ kind, map }) => `${kind} ${map}`);
+  // The generation last, of the port, of the address and of echoes: whoever looks then finds what is right.
+  assert.deepEqual(kinds, [`delete ${maps.backends.name}`, ...Array.from({ length: 3 }, () => `put ${maps.services.name}`)]);
 });
 
 test('an endpoint that is there but not behind the service any more keeps its connections, and gets no new ones', () => {
@@ -371,7 +396,7 @@ test('what a host that is no more said of its endpoints is forgotten', () => {
   world.add(2, 21, '10.0.0.21', { app: 'web' });
   world.hosts.delete(2);
   world.known.delete(2);
-  world.alive.delete(2);
+  world.lives.set(2, 'lost');
   world.host(1).compiler.hostsChanged([2]);
   world.settle();
   assert.equal(world.service(1, 1)?.backends, 0);
@@ -411,10 +436,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       (world) =>
         world.remove(host, port),
   ),
-  fc.boolean().map(
-    (isAlive): Step =>
+  fc.constantFrom<HostLife>('alive', 'silent', 'lost').map(
+    (life): Step =>
       (world) =>
-        world.setAlive(2, isAlive),
+        world.setLife(2, life),
   ),
   someServices.map(
     (services): Step =>

@@ -10,7 +10,7 @@ import type { Policy, Service } from '../resources/tenant-network.ts';
 import { identityRecord, LabelBook } from './label-book.ts';
 import { LocalMembers, type Member } from './local-members.ts';
 import { PolicyCompiler, type PolicyVpc } from './policy-compiler.ts';
-import { ServiceCompiler, type ServiceBackends, type WantedRecord } from './service-compiler.ts';
+import { ServiceCompiler, type HostLife, type ServiceBackends, type WantedRecord } from './service-compiler.ts';
 import type { ServiceTable } from './service-records.ts';
 
 /** What the compiler reads of resources: VPCs with their numbers, and what is in them. */
@@ -28,8 +28,7 @@ export interface ChangingCatalog extends CatalogView {
 export interface TenantCompilerOptions {
   readonly hostId: number;
   readonly catalog: ChangingCatalog;
-  /** Whether the data path reaches the host. */
-  readonly isAlive: (hostId: number) => boolean;
+  readonly lifeOf: (hostId: number) => HostLife;
   /** Whether an endpoint with this address was here until a moment ago, and is at another host now. */
   readonly hasLeft: (vni: number, address: AddressHex) => boolean;
   /** Whether it is one of the overlay's at all. */
@@ -69,10 +68,10 @@ export class TenantCompiler {
 
   constructor(options: TenantCompilerOptions) {
     this.#options = options;
-    const { hostId, isAlive, hasLeft } = options;
+    const { hostId, lifeOf, hasLeft } = options;
     const book = this.#book;
     const members = this.#members;
-    this.#services = new ServiceCompiler({ hostId, members, isAlive, hasLeft, labelsOf: (vpc, identity) => book.labelsOf(vpc, identity) });
+    this.#services = new ServiceCompiler({ hostId, members, lifeOf, hasLeft, labelsOf: (vpc, identity) => book.labelsOf(vpc, identity) });
     this.#policies = new PolicyCompiler(members, book);
   }
 

@@ -27,6 +27,11 @@ export interface Durations {
   readonly secondOwnerMs: number;
   /** An endpoint without an address or without any owner after so long is refused. */
   readonly placeTimeoutMs: number;
+  /**
+   * Backends at a host that does not answer keep their connections for so long, in which an overloaded host or a link that flaps comes back;
+   * then the clients are told by resets, long before they would give up by themselves.
+   */
+  readonly deadHostResetAfterMs: number;
   /** A block that was refused is not asked for again for so long. */
   readonly refusedBlockMs: number;
 }
@@ -47,5 +52,6 @@ export const usualDurations: Durations = {
   callTimeoutMs: 10_000,
   secondOwnerMs: 500,
   placeTimeoutMs: 5_000,
+  deadHostResetAfterMs: 10_000,
   refusedBlockMs: 60_000,
 };

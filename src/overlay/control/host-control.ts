@@ -1,6 +1,6 @@
 import type { WeatherError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import type { ServiceBackends, WantedRecord } from '../compiler/service-compiler.ts';
+import type { HostLife, ServiceBackends, WantedRecord } from '../compiler/service-compiler.ts';
 import { TenantCompiler, type ChangingCatalog, type TenantResources } from '../compiler/tenant-compiler.ts';
 import { endpointCodec, endpointKeyCodec, endpointKind } from '../layout/endpoint.ts';
 import type { RelayedEvent } from '../layout/event.ts';
@@ -97,6 +97,8 @@ export class HostControl {
   readonly #resources: () => TenantResources;
   #resourcesRead: TenantResources | undefined;
   readonly #believedDead = new Set<number>();
+  /** When connections to backends at a host that is believed dead are given up, the earliest first. */
+  readonly #lostAtMs = new Map<number, number>();
   readonly #hosts = new Map<number, HostSpec>();
   #stored: readonly (readonly [key: string, value: unknown])[];
   #outputs: HostOutput[] = [];
@@ -146,7 +148,7 @@ export class HostControl {
     this.#tenants = new TenantCompiler({
       hostId,
       catalog: this.#catalog,
-      isAlive: (otherId) => this.#isAlive(otherId),
+      lifeOf: (otherId) => this.#lifeOf(otherId),
       isHost: (otherId) => this.#hosts.has(otherId),
       hasLeft: (vni, address) => this.#endpoints.tombstoneAt(vni, address) !== undefined,
       today: options.today ?? (() => 0),
@@ -234,7 +236,7 @@ export class HostControl {
       spec.hosts.length > specLimits.hosts || spec.subnets.length > specLimits.subnets || spec.epochs.length > specLimits.epochs;
     if (epoch < this.epoch || isTooLarge) return false;
     const before = this.#tables;
-    const wereAlive = new Set([...this.#hosts.keys()].filter((hostId) => this.#isAlive(hostId)));
+    const livesBefore = new Map(Array.from(this.#hosts.keys(), (hostId) => [hostId, this.#lifeOf(hostId)]));
     const tables = new Tables(spec, this.#tableSource, before);
     const restarted = new Set<number>();
     for (const host of spec.hosts) {
@@ -242,11 +244,12 @@ export class HostControl {
       if (known === undefined || known.generation === host.generation) continue;
       restarted.add(host.hostId);
       this.#believedDead.delete(host.hostId);
+      this.#lostAtMs.delete(host.hostId);
     }
     this.#hosts.clear();
     for (const host of spec.hosts) this.#hosts.set(host.hostId, host);
-    const areAlive = new Set([...this.#hosts.keys()].filter((hostId) => this.#isAlive(hostId)));
-    this.#tenants.hostsChanged(wereAlive.symmetricDifference(areAlive));
+    const either = new Set([...livesBefore.keys(), ...this.#hosts.keys()]);
+    this.#tenants.hostsChanged([...either].filter((hostId) => (livesBefore.get(hostId) ?? 'lost') !== this.#lifeOf(hostId)));
     // From here on this host agrees to nothing of an older epoch, in this life and the next.
     if (epoch !== before?.epoch) this.#outputs.push({ kind: 'store', key: 'epoch', value: epoch });
     this.#tables = tables;
@@ -274,7 +277,11 @@ export class HostControl {
   /** What the probes of the data path say about a host. */
   setHostAlive(hostId: number, isAlive: boolean, nowMs: number): void {
     if (isAlive ? !this.#believedDead.delete(hostId) : this.#believedDead.has(hostId) || !this.#hosts.has(hostId)) return;
-    if (!isAlive) this.#believedDead.add(hostId);
+    this.#lostAtMs.delete(hostId);
+    if (!isAlive) {
+      this.#believedDead.add(hostId);
+      this.#lostAtMs.set(hostId, nowMs + this.#durations.deadHostResetAfterMs);
+    }
     this.#maps.hostAliveChanged(hostId);
     this.#tenants.hostsChanged([hostId]);
     this.#flush(nowMs);
@@ -376,6 +383,7 @@ export class HostControl {
     this.calls.handleTimeout(nowMs);
     this.#holder.handleTimeout(nowMs);
     this.#endpoints.handleTimeout(nowMs);
+    this.#giveUpHosts(nowMs);
     this.#maps.handleTimeout(nowMs);
     if (nowMs >= this.#roundAtMs) {
       this.#roundAtMs = nowMs + this.#durations.digestEveryMs;
@@ -392,6 +400,7 @@ export class HostControl {
       this.#holder.nextDeadlineMs(nowMs),
       this.#endpoints.nextDeadlineMs(nowMs),
       this.#maps.nextDeadlineMs(),
+      this.#lostAtMs.values().next().value ?? Infinity,
       this.#roundAtMs,
     );
   }
@@ -517,6 +526,22 @@ export class HostControl {
 
   #isAlive(hostId: number): boolean {
     return this.#hosts.get(hostId)?.alive === true && !this.#believedDead.has(hostId);
+  }
+
+  #lifeOf(hostId: number): HostLife {
+    if (this.#hosts.get(hostId)?.alive !== true) return 'lost';
+    if (!this.#believedDead.has(hostId)) return 'alive';
+    return this.#lostAtMs.has(hostId) ? 'silent' : 'lost';
+  }
+
+  #giveUpHosts(nowMs: number): void {
+    const lost: number[] = [];
+    for (const [hostId, atMs] of this.#lostAtMs) {
+      if (nowMs < atMs) break;
+      this.#lostAtMs.delete(hostId);
+      lost.push(hostId);
+    }
+    if (lost.length > 0) this.#tenants.hostsChanged(lost);
   }
 
   /** Entries of a host are kept while it lives or owns; after that it tells them anew. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../../sim/seeded-random.ts';
 import { Catalog } from '../catalog/catalog.ts';
+import { sliceKey, sliceRecord } from '../compiler/backend-slice.ts';
 import type { TenantResources } from '../compiler/tenant-compiler.ts';
 import { endpointFlag } from '../layout/endpoint.ts';
 import { maps, ownerTables } from '../layout/maps.ts';
@@ -12,6 +13,7 @@ import type { Labels } from '../resources/resource-types.ts';
 import type { Policy, Service } from '../resources/tenant-network.ts';
 import { tenantSubnet } from '../simulation/simulation.ts';
 import { addressHex, octetsOf } from './address.ts';
+import { usualDurations } from './durations.ts';
 import { HostControl } from './host-control.ts';
 import type { LocalEndpoint } from './host-maps.ts';
 import { plan, plannedMaps, recordsOf, type MapContents, type MapWrite } from './plan.ts';
@@ -27,7 +29,7 @@ const web: Service = {
 };
 const closed: Policy = { name: 'closed', vpc: 'red', selector: { app: 'web' }, ingress: [], egress: undefined };
 
-/** A daemon alone in its overlay, with its maps and its catalog, whose disk outlives it. */
+/** A daemon that owns everything, with its maps and its catalog, whose disk outlives it; of the other host there are only words. */
 class Daemon {
   readonly memory = memoryMaps();
   readonly catalog = new Catalog({ hostId: 1, random: new SeededRandom(1), stored: [], nowMs: 0 });
@@ -56,7 +58,8 @@ class Daemon {
     });
     const { generation, address, mac } = self;
     const host = { hostId: 1, generation, address, mac, mtu: 1500, alive: true };
-    this.control.setSpec({ hosts: [host], subnets: [tenantSubnet(1, 1)], epochs: [{ epoch: 1, members: [1] }] }, this.#nowMs);
+    const other = { ...host, hostId: 2, address: addressHex('192.0.2.2'), mac: '020000000002' };
+    this.control.setSpec({ hosts: [host, other], subnets: [tenantSubnet(1, 1)], epochs: [{ epoch: 1, members: [1] }] }, this.#nowMs);
     for (const write of this.control.reconcile(this.dump(), this.#nowMs)) this.#apply(write);
     this.run(100);
     return this.control;
@@ -75,6 +78,12 @@ class Daemon {
     this.control.add({ requestId: ifindex, subnetId: 1, ifindex, mac, identity, flags: 0, fixed: [] }, this.#nowMs);
     this.run(forMs);
     return [...this.control.endpoints].find((endpoint) => endpoint.ifindex === ifindex) ?? assert.fail('it was not placed');
+  }
+
+  /** What the probes say of the other host. */
+  setAlive(isAlive: boolean): void {
+    this.control.setHostAlive(2, isAlive, this.#nowMs);
+    this.run(0);
   }
 
   relabel(endpoint: LocalEndpoint, labels: Labels): void {
@@ -123,7 +132,7 @@ class Daemon {
     return maps.endpoints.value.decode(this.memory.map(maps.endpoints.name).get(key) ?? assert.fail()).flags;
   }
 
-  backend({ addresses }: LocalEndpoint): number | undefined {
+  backend({ addresses }: Pick<LocalEndpoint, 'addresses'>): number | undefined {
     const service = { vni: 1, address: octetsOf(serviceAddress), port: 80, protocol: 6 };
     const found = this.memory.map(maps.services.name).get(maps.services.key.encode(service));
     const { serviceId } = maps.services.value.decode(found ?? assert.fail('there is no service'));
@@ -210,4 +219,31 @@ test('a new process leaves the maps as they are, but for tables, which nobody ca
     'swap backend_tables',
     `swap ${ownerTables.name}`,
   ]);
+});
+
+test('backends at a host that does not answer drain, and are gone when it is silent for too long', () => {
+  const daemon = new Daemon();
+  daemon.set({ services: [web] });
+  const there = { addresses: [addressHex('10.1.0.77')] };
+  daemon.catalog.set(sliceKey('red', 'web', 2), sliceRecord({ ready: there.addresses, draining: [] }), 0);
+  daemon.set({});
+  assert.equal(daemon.backend(there), backendFlag.ready);
+  daemon.setAlive(false);
+  assert.equal(daemon.backend(there), backendFlag.draining);
+  daemon.run(usualDurations.deadHostResetAfterMs - 1);
+  assert.equal(daemon.backend(there), backendFlag.draining);
+  daemon.setAlive(true);
+  daemon.run(usualDurations.deadHostResetAfterMs);
+  assert.equal(daemon.backend(there), backendFlag.ready);
+  daemon.setAlive(false);
+  daemon.run(1000);
+  // That it is silent is not news.
+  daemon.setAlive(false);
+  daemon.run(usualDurations.deadHostResetAfterMs - 1001);
+  assert.equal(daemon.backend(there), backendFlag.draining);
+  daemon.run(1);
+  assert.equal(daemon.backend(there), undefined);
+  assert.deepEqual(plan(daemon.control.desired(), daemon.dump()), []);
+  daemon.setAlive(true);
+  assert.equal(daemon.backend(there), backendFlag.ready);
 });

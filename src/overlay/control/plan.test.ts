@@ -87,6 +87,16 @@ test('a scope gets its new revision when all its rules are right, and goes befor
   assert.deepEqual(steps(contents('01', '0a'), contents('')), ['delete scope', 'delete rule']);
 });
 
+test('a service gets its new generation when the backends that are gone are away', () => {
+  const contents = (service: string, ...backends: readonly string[]): MapContents =>
+    new Map([
+      [maps.backends.name, new Map(backends.map((key) => [key, '01']))],
+      [maps.services.name, new Map([['01', service]])],
+    ]);
+  const steps = plan(contents('02', '0b'), contents('01', '0a')).map(({ kind, map }) => `${kind} ${map}`);
+  assert.deepEqual(steps, ['put backends', 'delete backends', 'put services']);
+});
+
 test('an owner table is replaced as a whole, when it is another one', () => {
   const [one, other] = [ownerTable(1, [1, 2, 3]), ownerTable(1, [1, 2])];
   const before = new Map([

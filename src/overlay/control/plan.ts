@@ -28,9 +28,10 @@ const before: readonly PlannedMap[] = [
   { name: maps.hosts.name, isArray: true },
   { name: maps.hostIds.name, isArray: false },
   { name: maps.devices.name, isArray: false },
-  { name: maps.backends.name, isArray: false },
-  { name: maps.services.name, isArray: false },
 ];
+const backends: PlannedMap = { name: maps.backends.name, isArray: false };
+/** The generation of one makes the data path look at the backends of flows anew, so it comes when those that are gone are away. */
+const services: PlannedMap = { name: maps.services.name, isArray: false };
 /** What is allowed. */
 const rules: readonly PlannedMap[] = [
   { name: maps.policies.name, isArray: false },
@@ -44,7 +45,7 @@ const behind: readonly PlannedMap[] = [
   { name: maps.ports.name, isArray: false },
 ];
 
-export const plannedMaps: readonly string[] = [...before, ...rules, scopes, ...behind].map(({ name }) => name);
+export const plannedMaps: readonly string[] = [...before, backends, services, ...rules, scopes, ...behind].map(({ name }) => name);
 
 interface MapChange {
   readonly puts: readonly MapWrite[];
@@ -59,15 +60,19 @@ export function plan(desired: MapContents, observed: MapContents): MapWrite[] {
     MapChange[],
     MapChange[],
   ];
-  const changedScopes = change(scopes);
+  const [changedBackends, changedServices, changedScopes] = [backends, services, scopes].map(change) as [MapChange, MapChange, MapChange];
   return [
     ...changedBefore.flatMap(({ puts }) => puts),
+    ...changedBackends.puts,
+    ...changedBackends.deletes,
+    ...changedServices.puts,
     ...changedRules.flatMap(({ puts }) => puts),
     ...changedScopes.deletes,
     ...changedRules.toReversed().flatMap(({ deletes }) => deletes),
     ...changedScopes.puts,
     ...changedBehind.flatMap(({ puts }) => puts),
     ...changedBehind.toReversed().flatMap(({ deletes }) => deletes),
+    ...changedServices.deletes,
     ...changedBefore.toReversed().flatMap(({ deletes }) => deletes),
   ];
 }

@@ -164,14 +164,16 @@ function keptBackend(run: Run, flow: Flow, service: Service): End | 'refused' | 
   const isTcp = flow.protocol === ipProtocol.tcp;
   if (isIdle(run, own ? answers : forward, flow.protocol)) return undefined;
   if (isTcp && opens(flow) && own && isClosing(answers)) return undefined;
-  if (!isCurrent(forward, service)) {
+  const begins = opens(flow);
+  // A SYN that is sent again may find its backend draining, since its host is silent: it goes elsewhere.
+  if (!isCurrent(forward, service) || (isTcp && begins)) {
     const { serviceId } = service;
     const flags = run.tables.services?.backends.get(backendName({ serviceId, address: forward.address, port: forward.port }))?.flags ?? 0;
-    const good = (flags & backendFlag.ready) !== 0 || (isTcp && (flags & backendFlag.draining) !== 0);
+    const good = (flags & backendFlag.ready) !== 0 || (!begins && (flags & backendFlag.draining) !== 0);
     if (!good) {
       if (own) run.writeTranslation(nameOfAnswers, undefined);
       run.writeTranslation(name, undefined);
-      return opens(flow) ? undefined : 'refused';
+      return begins ? undefined : 'refused';
     }
   }
   // A server that gets two connections of one client port would take them for one.
