@@ -28,6 +28,7 @@ export interface HostOptions {
 export interface HostChanges {
   readonly all: readonly HostNamespace[];
   readonly epoch: number;
+  readonly vpcs: readonly object[];
   /** Where packets from other hosts are taken; the daemon's default when absent. */
   readonly transit: TransitMode;
 }

@@ -25,6 +25,7 @@ import type { ConfiguredHost, OverlayConfiguration } from './configuration/confi
 import { ControlLoop } from './control-loop.ts';
 import { DataPath } from './data-path/data-path.ts';
 import { EndpointKeeper } from './pods/endpoint-keeper.ts';
+import { formerTenants } from './former-tenants.ts';
 import { GatewayLinks } from './gateways/gateway-links.ts';
 import { Gateways } from './gateways/gateways.ts';
 import { HostForwarding } from './gateways/host-forwarding.ts';
@@ -299,10 +300,12 @@ export class OverlayHost implements AsyncDisposable {
     const catalogChanged = (): void => {
       const networks = book.networks();
       const areOthers = networks !== networksInUse;
+      const former = formerTenants(networksInUse, networks);
       networksInUse = networks;
       if (areOthers) refreshSpec();
       control.catalogChanged(monotonicMs());
       loop.act();
+      dataPath.forget(former);
       if (areOthers) {
         use?.count();
         keeper?.act();

@@ -24,6 +24,8 @@ export interface DataPathOptions {
 /** Below the folder of a host's pins. */
 export const mapsFolder = 'maps';
 export const linksFolder = 'links';
+/** What the programs write for themselves. */
+const rememberedMaps = [maps.paths, maps.flows, maps.translations, maps.fragments] as const;
 
 /** The programs and maps of this host in the kernel: all pinned, so that they go on without this process. */
 export class DataPath implements Disposable {
@@ -80,6 +82,19 @@ export class DataPath implements Disposable {
   /** The maps that the control writes, as they are. */
   contents(): MapContents {
     return new Map(plannedMaps.map((name) => [name, recordsOf(this.#object.map(name).entries())]));
+  }
+
+  /** Forgets what the programs remember of the packets of these VNIs: paths, flows, translations and fragments. */
+  forget(vnis: ReadonlySet<number>): void {
+    if (vnis.size === 0) return;
+    for (const { name } of rememberedMaps) {
+      const map = this.#object.map(name);
+      // All keys begin with the VNI. What a map forgets meanwhile is no loss.
+      const keys = Array.from(map.entries(), ([key]) => key).filter((key) =>
+        vnis.has(new DataView(key.buffer, key.byteOffset).getUint32(0, true)),
+      );
+      for (const key of keys) map.delete(key);
+    }
   }
 
   record(map: string, key: Uint8Array): Uint8Array | undefined {

@@ -197,6 +197,25 @@ test('a number rests for a day', () => {
   assert.equal(vniOf(dayMs + 6), 4097);
 });
 
+test('a VNI that rests is given to nobody but a VPC of the same name', () => {
+  const { catalog, book } = host(1);
+  // Of the numbers of a host that is not there.
+  const vni = 9 * 4096 + 77;
+  const red = `{vni: ${vni}, prefixes: [10.0.0.0/8]}`;
+  book.apply(docs(vpc('red', red)), true, 5);
+  book.delete({ kind: 'VPC', name: 'red' }, 6);
+  assert.throws(() => book.apply(docs(vpc('blue', red)), true, 6 + dayMs - 1), { code: 'resource-resting', message: /rests for 1 h more/ });
+  book.apply(docs(vpc('red', red)), true, 7);
+  book.delete({ kind: 'VPC', name: 'red' }, 8);
+  book.apply(docs(vpc('blue', red)), true, 8 + dayMs);
+  assert.deepEqual(
+    book.networks().vpcs.map(({ name, vni }) => [name, vni]),
+    [['blue', vni]],
+  );
+  book.sweep(8 + dayMs);
+  assert.equal([...catalog.entries('resting/')].length, 0, 'also when no host gives such numbers');
+});
+
 test('resources of files are there, and nobody changes them', () => {
   const files = docs(vpc('red', '{vni: 7, prefixes: [10.0.0.0/8]}'), subnet('front', 'red', '10.0.0.0/24')).map((placed, at) => ({
     resource: placed.resource,

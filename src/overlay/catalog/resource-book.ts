@@ -50,6 +50,7 @@ const fixedFields: Partial<Readonly<Record<OverlayKind, readonly string[]>>> = {
 };
 /** A number rests for as long as a host that was away may still use it for what is deleted. */
 const restMs = 86_400_000;
+const hourMs = 3_600_000;
 const restingPrefix = 'resting/';
 const useStart = 'use/';
 /** Dependants that an error names. */
@@ -137,7 +138,7 @@ export class ResourceBook {
 
   /**
    * Writes resources, all of them or, when one cannot be, none. Throws InputError `resource-conflict`, `-reference`, `-duplicate`, `-limit`,
-   * `-exists` (`isNew`: none of them may be there), `-fixed` (what cannot be changed) or `-in-file`; WeatherError of the catalog.
+   * `-exists` (`isNew`: none of them may be there), `-resting` (the VNI), `-fixed` (what cannot be changed) or `-in-file`; WeatherError of the catalog.
    */
   apply(placed: readonly PlacedResource[], isNew: boolean, nowMs: number): readonly ResourceOutcome[] {
     const before = this.#read();
@@ -196,18 +197,18 @@ export class ResourceBook {
     const found = this.#read().candidates.find(({ resource }) => keyOf(resource) === key);
     if (catalog.get(key) === undefined) return { kind, name, outcome: 'absent' };
     const number = kind === 'VPC' ? found?.vni : found?.subnetId;
-    if (number !== undefined) catalog.set(restingKey(kind, number), { until: nowMs + restMs }, nowMs);
+    if (number !== undefined) catalog.set(restingKey(kind, number), { until: nowMs + restMs, name }, nowMs);
     catalog.delete(key, nowMs);
     return { kind, name, outcome: 'deleted' };
   }
 
-  /** Forgets numbers of this host that have rested. */
+  /** Forgets numbers that have rested: this host's own, and those that no host gives. */
   sweep(nowMs: number): void {
-    const { catalog, hostId } = this.#options;
+    const { catalog, hostId, isHost } = this.#options;
     for (const [key, value] of catalog.entries(restingPrefix)) {
       const { until } = objectOf(value) ?? {};
-      const isOwn = Number(key.split('/')[2]) >> 12 === hostId;
-      if (isOwn && typeof until === 'number' && nowMs >= until) catalog.delete(key, nowMs);
+      const giver = Number(key.split('/')[2]) >> 12;
+      if ((giver === hostId || !isHost(giver)) && typeof until === 'number' && nowMs >= until) catalog.delete(key, nowMs);
     }
   }
 
@@ -226,10 +227,9 @@ export class ResourceBook {
     if (known === undefined) {
       const status: ResourceStatus = { created: nowMs };
       if (kind === 'VPC') {
-        return {
-          draft: { resource, status: { ...status, vni: resource.spec.vni ?? this.#newNumber(kind, numbers, nowMs) } },
-          outcome: 'created',
-        };
+        const { vni = this.#newNumber(kind, numbers, nowMs) } = resource.spec;
+        this.#checkRested(vni, placed, nowMs);
+        return { draft: { resource, status: { ...status, vni } }, outcome: 'created' };
       }
       if (kind === 'Subnet') {
         return {
@@ -253,6 +253,15 @@ export class ResourceBook {
     const draft = { resource, status: known.status };
     const isSame = JSON.stringify(formatResourceRecord(draft)) === JSON.stringify(catalog.get(key));
     return { draft, outcome: isSame ? 'unchanged' : 'changed' };
+  }
+
+  /** A VNI that rests is for a VPC of the same name alone. */
+  #checkRested(vni: number, placed: PlacedResource, nowMs: number): void {
+    const { until, name } = objectOf(this.#options.catalog.get(restingKey('VPC', vni))) ?? {};
+    if (typeof until !== 'number' || nowMs >= until || name === placed.resource.metadata.name) return;
+    const hours = Math.ceil((until - nowMs) / hourMs);
+    const message = `${vni} was another VPC's, of which a host that was away may still have pods, and rests for ${hours} h more`;
+    throw wrong('resting', placed, ['spec', 'vni'], message, 'choose another number, or none');
   }
 
   /** A number of this host's own that nobody has or has had within a day. */

@@ -137,10 +137,12 @@ export class LocalEndpoints {
       this.#tombstones.set(`${first}/${second}`, { ...tombstone, vni: Number(first), address: second });
     }
     if (endpoint === undefined) return;
-    // Without a lease of its address the endpoint has no right to be here.
-    const isLeased = endpoint.addresses.every(
-      (address) => this.#options.holder.poolOf(endpoint.vni, address)?.restore(address, endpoint.generation) === true,
-    );
+    // Without a lease of its address the endpoint has no right to be here, and none either when its VNI has become another tenant's.
+    const isLeased =
+      this.#tables?.subnet(endpoint.subnetId)?.vni === endpoint.vni &&
+      endpoint.addresses.every(
+        (address) => this.#options.holder.poolOf(endpoint.vni, address)?.restore(address, endpoint.generation) === true,
+      );
     if (isLeased) this.#insert(endpoint);
     else this.#options.store(key, undefined);
   }
