@@ -24,7 +24,7 @@ export interface NodeRuntime {
 export function nodeRuntime(project: string): NodeRuntime {
   const node = realpathSync(process.execPath);
   const licence = join(dirname(node), '../LICENSE');
-  if (!node.startsWith(join(realpathSync(project), 'node_modules/')) || !existsSync(licence)) {
+  if (!node.startsWith(join(realpathSync(join(project, 'node_modules')), '/')) || !existsSync(licence)) {
     throw new WeatherError('package-node', `${node} is not the Node of the project`, {
       remedy: `run 'npm ci', then 'npm run package' in ${project}`,
     });

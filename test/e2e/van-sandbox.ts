@@ -16,20 +16,31 @@ export interface Outcome {
   readonly error: string;
 }
 
+export interface SandboxOptions {
+  /** The checkout's launcher if absent. */
+  readonly program?: string;
+  /** What commands find in their environment beside where their state is; that of this process if absent. */
+  readonly environment?: Readonly<NodeJS.ProcessEnv>;
+}
+
 /** The product's command line with state of its own. Disposing ends every site by its process id and removes the state. */
 export class VanSandbox implements AsyncDisposable {
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
+  readonly #program: string;
+  readonly #inherited: Readonly<NodeJS.ProcessEnv>;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, { program = launcher, environment = process.env }: SandboxOptions) {
+    this.#program = program;
+    this.#inherited = environment;
     this.folder = folder;
     this.environment = { XDG_DATA_HOME: join(folder, 'data'), XDG_RUNTIME_DIR: join(folder, 'run') };
   }
 
-  static async make(): Promise<VanSandbox> {
+  static async make(options: SandboxOptions = {}): Promise<VanSandbox> {
     const folder = await mkdtemp(join(tmpdir(), 'caravan-cli-'));
     await mkdir(join(folder, 'run'), { mode: 0o700 });
-    return new VanSandbox(folder);
+    return new VanSandbox(folder, options);
   }
 
   /** A path in the sandbox. */
@@ -39,9 +50,9 @@ export class VanSandbox implements AsyncDisposable {
 
   /** Runs `van` with the words of `line`. */
   async van(line: string, options: { input?: string; environment?: Readonly<Record<string, string>> } = {}): Promise<Outcome> {
-    const child = spawn(launcher, line.split(' '), {
+    const child = spawn(this.#program, line.split(' '), {
       cwd: this.folder,
-      env: { ...process.env, ...this.environment, ...options.environment },
+      env: { ...this.#inherited, ...this.environment, ...options.environment },
       stdio: ['pipe', 'pipe', 'pipe'],
       timeout: commandTimeoutMs,
       killSignal: 'SIGKILL',
