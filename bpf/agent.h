@@ -5,34 +5,14 @@
 #include "policy.h"
 #include "refuse.h"
 #include "service.h"
+#include "too-big.h"
 
 /* Longest headers that are read: Ethernet, IPv4 with options or IPv6, ports. */
 #define READ_BYTES 94
 
-/* Quoted in "fragmentation needed": the longest IPv4 header and 8 octets. */
-#define QUOTED_IPV4_BYTES 68
-/* Quoted in "packet too big": the transport's ports, behind a few extension headers if need be. */
-#define QUOTED_IPV6_BYTES 128
-
-/* What becomes of a frame: a reason of layout.h, or one of these. */
-#define REPORT_TOO_BIG_IPV4 256
-#define REPORT_TOO_BIG_IPV6 257
+/* What becomes of a frame: a reason of layout.h, or one of these or of the headers above. */
 #define ADVERTISE 258
 #define SOLICIT 259
-
-/* A frame of a pod. */
-struct frame {
-  void *data;
-  void *data_end;
-  struct port *port;
-  __u32 ifindex;
-  __u32 bytes;
-  bool segmented_later; /* GSO: longer than the MTU, but its segments are not */
-  bool has_flow;        /* `flow_scratch` has its flow */
-  bool translated;      /* by a service */
-  bool is_unanswered;   /* of a flow whose receiver has not answered yet: it hears who sends */
-  __u32 segment_bytes;  /* of a segment's payload */
-};
 
 /* How a frame is to be sent. */
 struct order {
@@ -108,16 +88,6 @@ static __noinline int encapsulate_xdp(struct xdp_md *context, const struct port 
 }
 
 /* ARP */
-
-/* The gateway of the port's subnet; false if it has none. */
-INLINE bool find_gateway(const struct port *port, const bool ipv6, __u8 *gateway) {
-  struct endpoint_key key = {.vni = port->vni};
-  copy_address(key.address, ipv6 ? port->ipv6 : port->ipv4);
-  struct subnet *subnet = find_subnet(&key);
-  if (!subnet) return false;
-  copy_address(gateway, ipv6 ? subnet->gateway_ipv6 : subnet->gateway_ipv4);
-  return !is_unspecified(gateway);
-}
 
 /* Who is asked for: the gateway is everywhere, and so are services, behind it; others are resolved. */
 INLINE int resolve_neighbor(const struct port *port, const struct endpoint_key *key, const bool ipv6, struct route *route) {
@@ -228,95 +198,7 @@ static __noinline int rewrite_neighbor_xdp(struct xdp_md *context, const struct 
   return rewrite_neighbor(context, true, port, order, advertise);
 }
 
-/* Too long: the packet becomes the message that says so. */
-
-struct too_big_ipv4 {
-  __u8 lead[LEAD_BYTES];
-  struct ethhdr ethernet;
-  struct iphdr ip;
-  struct icmp icmp;
-  __u8 quoted[QUOTED_IPV4_BYTES];
-};
-
-struct too_big_ipv6 {
-  __u8 lead[LEAD_BYTES];
-  struct ethhdr ethernet;
-  struct ipv6hdr ip;
-  struct icmp6hdr icmp;
-  __u8 quoted[QUOTED_IPV6_BYTES];
-};
-
-/* The gateway speaks; without one, who was meant. */
-
-/* 0, or INTERNAL. */
-INLINE int report_too_big_ipv4(void *context, const bool xdp, const struct port *port, __u32 bytes) {
-  struct too_big_ipv4 message = {};
-  const __u32 message_bytes = sizeof(message) - LEAD_BYTES;
-  if (load(context, xdp, ETH_HLEN, message.quoted, QUOTED_IPV4_BYTES)) return INTERNAL;
-  __u8 speaker[ADDRESS_BYTES] __attribute__((aligned(4)));
-  if (!find_gateway(port, false, speaker)) map_ipv4(speaker, ((struct iphdr *)message.quoted)->daddr);
-  copy_mac(message.ethernet.h_dest, port->mac);
-  copy_mac(message.ethernet.h_source, port->gateway_mac);
-  message.ethernet.h_proto = bpf_htons(ETH_P_IP);
-  message.ip.version = 4;
-  message.ip.ihl = 5;
-  message.ip.tot_len = bpf_htons(message_bytes - ETH_HLEN);
-  message.ip.ttl = 64;
-  message.ip.protocol = IPPROTO_ICMP;
-  message.ip.saddr = ipv4_of(speaker);
-  message.ip.daddr = ipv4_of(port->ipv4);
-  message.ip.check = ipv4_checksum(&message.ip);
-  message.icmp.type = ICMP_UNREACHABLE;
-  message.icmp.code = ICMP_FRAGMENTATION_NEEDED;
-  message.icmp.mtu = bpf_htons(port->mtu);
-  message.icmp.checksum = fold(bpf_csum_diff(0, 0, (__be32 *)&message.icmp, sizeof(message.icmp) + QUOTED_IPV4_BYTES, 0));
-  return resize(context, xdp, bytes, message_bytes) || store(context, xdp, 0, &message.ethernet, message_bytes) ? INTERNAL : 0;
-}
-
-INLINE int report_too_big_ipv6(void *context, const bool xdp, const struct port *port, __u32 bytes) {
-  struct too_big_ipv6 message = {};
-  const __u32 message_bytes = sizeof(message) - LEAD_BYTES;
-  if (load(context, xdp, ETH_HLEN, message.quoted, QUOTED_IPV6_BYTES)) return INTERNAL;
-  __u8 *speaker = (__u8 *)&message.ip.saddr;
-  if (!find_gateway(port, true, speaker)) copy_address(speaker, (__u8 *)&((struct ipv6hdr *)message.quoted)->daddr);
-  copy_mac(message.ethernet.h_dest, port->mac);
-  copy_mac(message.ethernet.h_source, port->gateway_mac);
-  message.ethernet.h_proto = bpf_htons(ETH_P_IPV6);
-  message.ip.version = 6;
-  message.ip.payload_len = bpf_htons(sizeof(message.icmp) + QUOTED_IPV6_BYTES);
-  message.ip.nexthdr = IPPROTO_ICMPV6;
-  message.ip.hop_limit = 64;
-  copy_address((__u8 *)&message.ip.daddr, port->ipv6);
-  message.icmp.icmp6_type = ICMPV6_PKT_TOOBIG;
-  message.icmp.icmp6_mtu = bpf_htonl(port->mtu);
-  message.icmp.icmp6_cksum = icmpv6_checksum(&message.ip, &message.icmp, sizeof(message.icmp) + QUOTED_IPV6_BYTES);
-  return resize(context, xdp, bytes, message_bytes) || store(context, xdp, 0, &message.ethernet, message_bytes) ? INTERNAL : 0;
-}
-
-static __noinline int report_too_big_ipv4_tc(struct __sk_buff *skb, const struct port *port, __u32 bytes) {
-  return report_too_big_ipv4(skb, false, port, bytes);
-}
-
-static __noinline int report_too_big_ipv4_xdp(struct xdp_md *context, const struct port *port, __u32 bytes) {
-  return report_too_big_ipv4(context, true, port, bytes);
-}
-
-static __noinline int report_too_big_ipv6_tc(struct __sk_buff *skb, const struct port *port, __u32 bytes) {
-  return report_too_big_ipv6(skb, false, port, bytes);
-}
-
-static __noinline int report_too_big_ipv6_xdp(struct xdp_md *context, const struct port *port, __u32 bytes) {
-  return report_too_big_ipv6(context, true, port, bytes);
-}
-
 /* IP */
-
-/* Whether the packet, or a segment of it, is longer than the port's MTU. */
-INLINE bool is_too_big(const struct frame *frame, __u32 header_bytes, __u32 protocol) {
-  if (!frame->segmented_later) return frame->bytes - ETH_HLEN > frame->port->mtu;
-  __u32 transport_bytes = protocol == IPPROTO_TCP ? 20 : sizeof(struct udphdr);
-  return header_bytes + transport_bytes + frame->segment_bytes > frame->port->mtu;
-}
 
 /* Who sends a packet: 0, or the reason to drop. A pod has its addresses; a gateway those of endpoints behind its link, and all that no prefix
  * of the VPC has: that comes from `outside`. */
@@ -337,8 +219,8 @@ INLINE int check_source(const struct frame *frame, struct order *order, const st
 }
 
 /* Where the VPC has services or policies: what they make of a packet that its sender may send. 0, or what becomes of it. The packet may be
- * another one then. */
-INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, struct order *order) {
+ * another one then; `narrow`: it may turn out to be too long, and then the old one is quoted. */
+INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, struct order *order, const bool ipv6, bool narrow) {
   struct port *port = frame->port;
   struct flow_scratch *scratch = this_flow_scratch();
   if (!scratch) return INTERNAL;
@@ -346,6 +228,7 @@ INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, stru
   if (how) return how;
   frame->has_flow = true;
   if (port->flags & PORT_HAS_SERVICES) {
+    if (narrow && keep_original(context, xdp, ipv6)) return INTERNAL;
     how = service_departs(context, xdp, scratch);
     frame->translated = how == TRANSLATED || how == RESTORED;
     if (frame->translated)
@@ -418,16 +301,18 @@ INLINE int agent_ipv4(void *context, const bool xdp, struct frame *frame, struct
   bool outside = false;
   int spoofed = check_source(frame, order, &source, false, &outside);
   if (spoofed) return spoofed;
-  if (is_too_big(frame, header_bytes, ip->protocol))
-    return ip->frag_off & bpf_htons(IPV4_DO_NOT_FRAGMENT) && !(port->flags & PORT_IS_GATEWAY) ? REPORT_TOO_BIG_IPV4 : TOO_BIG;
+  __u32 longest = longest_bytes(frame, header_bytes, ip->protocol);
+  if (longest > port->mtu) return too_big_ipv4(frame, ip);
+  bool narrow = may_be_too_big(frame, longest);
   if (port->flags & (PORT_HAS_SERVICES | PORT_HAS_POLICIES)) {
-    int how = flow_departs(context, xdp, frame, order);
+    int how = flow_departs(context, xdp, frame, order, false, narrow);
     if (how) return how;
     ethernet = frame->data;
     ip = (void *)(ethernet + 1);
     if ((void *)(ip + 1) > frame->data_end) return MALFORMED;
     map_ipv4(key.address, ip->daddr);
   }
+  if (narrow && is_too_big_for(frame, longest, &key)) return too_big_ipv4(frame, ip);
   bool via_gateway = frame->translated || same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->ttl <= 1) return TTL;
@@ -499,16 +384,18 @@ INLINE int agent_ipv6(void *context, const bool xdp, struct frame *frame, struct
   bool outside = false;
   int spoofed = check_source(frame, order, &source, true, &outside);
   if (spoofed) return spoofed;
-  /* A gateway's kernel knows the MTU of its link and has told it already. */
-  if (is_too_big(frame, sizeof(*ip), ip->nexthdr)) return port->flags & PORT_IS_GATEWAY ? TOO_BIG : REPORT_TOO_BIG_IPV6;
+  __u32 longest = longest_bytes(frame, sizeof(*ip), ip->nexthdr);
+  if (longest > port->mtu) return too_big_ipv6(frame);
+  bool narrow = may_be_too_big(frame, longest);
   if (port->flags & (PORT_HAS_SERVICES | PORT_HAS_POLICIES)) {
-    int how = flow_departs(context, xdp, frame, order);
+    int how = flow_departs(context, xdp, frame, order, true, narrow);
     if (how) return how;
     ethernet = frame->data;
     ip = (void *)(ethernet + 1);
     if ((void *)(ip + 1) > frame->data_end) return MALFORMED;
     copy_address(key.address, (__u8 *)&ip->daddr);
   }
+  if (narrow && is_too_big_for(frame, longest, &key)) return too_big_ipv6(frame);
   bool via_gateway = frame->translated || same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->hop_limit <= 1) return TTL;
@@ -547,6 +434,7 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   if (!port) return drop(xdp, 0, NO_PORT, bytes);
   frame->port = port;
   frame->ifindex = ifindex;
+  frame->mtu = port->mtu;
   struct order order = {
       .bytes = bytes,
       .inner_bytes = bytes,
@@ -572,10 +460,10 @@ INLINE int agent(void *context, const bool xdp, __u32 ifindex, struct frame *fra
   case ANSWERED:
     return redirect(xdp, ifindex, port->vni, ANSWERED, bytes);
   case REPORT_TOO_BIG_IPV4:
-    how = xdp ? report_too_big_ipv4_xdp(context, port, bytes) : report_too_big_ipv4_tc(context, port, bytes);
+    how = xdp ? report_too_big_ipv4_xdp(context, frame) : report_too_big_ipv4_tc(context, frame);
     return how ? drop(xdp, port->vni, how, bytes) : redirect(xdp, ifindex, port->vni, TOO_BIG, bytes);
   case REPORT_TOO_BIG_IPV6:
-    how = xdp ? report_too_big_ipv6_xdp(context, port, bytes) : report_too_big_ipv6_tc(context, port, bytes);
+    how = xdp ? report_too_big_ipv6_xdp(context, frame) : report_too_big_ipv6_tc(context, frame);
     return how ? drop(xdp, port->vni, how, bytes) : redirect(xdp, ifindex, port->vni, TOO_BIG, bytes);
   case REFUSE:
     how = refuse(context, xdp, port, bytes, frame->segmented_later);

@@ -56,7 +56,7 @@ struct port {
   __u8 ipv4[ADDRESS_BYTES];
   __u8 ipv6[ADDRESS_BYTES];
   __u8 gateway_mac[MAC_BYTES];
-  __u8 reserved[2];
+  __u16 least_mtu; /* of all subnets that it reaches: a packet that is no longer fits everywhere */
 };
 
 #define HOST_KNOWN 1

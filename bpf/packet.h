@@ -16,6 +16,7 @@
 #define INLINE static __always_inline
 
 #define IPV4_MORE_FRAGMENTS_AND_OFFSET 0x3fff
+#define IPV4_OFFSET 0x1fff
 #define IPV4_DO_NOT_FRAGMENT 0x4000
 
 #define ARP_REQUEST 1

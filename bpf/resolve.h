@@ -49,6 +49,16 @@ INLINE struct subnet *find_subnet(const struct endpoint_key *key) {
   return bpf_map_lookup_elem(&subnets, &prefix);
 }
 
+/* The gateway of the port's subnet; false if it has none. */
+INLINE bool find_gateway(const struct port *port, const bool ipv6, __u8 *gateway) {
+  struct endpoint_key key = {.vni = port->vni};
+  copy_address(key.address, ipv6 ? port->ipv6 : port->ipv4);
+  struct subnet *subnet = find_subnet(&key);
+  if (!subnet) return false;
+  copy_address(gateway, ipv6 ? subnet->gateway_ipv6 : subnet->gateway_ipv4);
+  return !is_unspecified(gateway);
+}
+
 /* FNV-1a over the key: the slot of its owners. */
 INLINE __u32 owner_slot(const struct endpoint_key *key) {
   const __u8 *octets = (const __u8 *)key;

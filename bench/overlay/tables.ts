@@ -67,7 +67,8 @@ export function addPort(
   ifindex: number,
   { address, mac, mtu }: { readonly address: Uint8Array; readonly mac: Uint8Array; readonly mtu: number },
 ): void {
-  const plain = { vni, subnetId, identity: 0, generation, mtu, flags: portFlag.hasIpv4, mac, ipv4: address, ipv6: none, gatewayMac };
+  const links = { mtu, leastMtu: mtu, mac, gatewayMac };
+  const plain = { ...links, vni, subnetId, identity: 0, generation, flags: portFlag.hasIpv4, ipv4: address, ipv6: none };
   put(object, maps.ports, { index: ifindex }, plain);
 }
 

@@ -91,7 +91,8 @@ export class ModelNetwork {
     }
     tables.devices.add(ifindex);
     const flags = portFlag.hasIpv4 | portFlag.hasIpv6;
-    tables.ports.set(ifindex, { vni, subnetId: subnet, identity: number, generation, mtu, flags, mac: pod.mac, ipv4, ipv6, gatewayMac });
+    const links = { mtu, leastMtu: mtu, mac: pod.mac, gatewayMac };
+    tables.ports.set(ifindex, { ...links, vni, subnetId: subnet, identity: number, generation, flags, ipv4, ipv6 });
     return pod;
   }
 

@@ -114,6 +114,7 @@ export function worldTables(devices: Devices): Tables {
     ipv4: pod.ipv4,
     ipv6: pod.ipv6,
     gatewayMac,
+    leastMtu: mtu,
   };
   const local = (at: { mac: Uint8Array }, ifindex: number): Endpoint => ({
     ...directory(me, at.mac[5]!),

@@ -35,6 +35,7 @@ import {
   remote,
   solicitationFrame,
   udpFrame,
+  vni,
   withDead,
   type Outcome,
 } from './program-world.ts';
@@ -77,6 +78,33 @@ const advertisement = icmpv6Frame(
   pod.ipv6,
   remote.ipv6,
 );
+
+/** The IPv4 packet with an offset: the MAC and a header of 20 octets are as they were but for the sum, which nobody looks at. */
+function laterFragment(frame: Uint8Array): Uint8Array {
+  const fragment = frame.slice();
+  fragment[21] = 10;
+  return fragment;
+}
+
+/** Endpoints of `subnetMtu` at another host, at this one, of a peer, and outside: of each the addresses, and how a packet goes there. */
+const subnetMtu = 400;
+const narrowTargets = [
+  { name: 'at another host', ipv4: remote.ipv4, ipv6: remote.ipv6, home: {}, goes: 'sentDirect' },
+  { name: 'at this host', ipv4: neighbour.ipv4, ipv6: neighbour.ipv6, home: {}, goes: 'delivered' },
+  { name: 'of a peer', ipv4: address('10.9.0.21'), ipv6: address('fd09::21'), home: { vni: 8, tableId: 1 }, goes: 'sentViaOwner' },
+] as const;
+
+/** The tables where the addresses are in a narrower subnet. */
+function narrowTables({ ipv4, ipv6, home }: (typeof narrowTargets)[number]): Partial<Tables> {
+  const { ports, subnets } = world!.tables;
+  const { subnet } = subnets[0]!;
+  const narrow = [ipv4, ipv6].map((of) => ({
+    key: { prefixLength: 160, vni, address: of },
+    subnet: { ...subnet, vni, mtu: subnetMtu, ...home },
+  }));
+  const port = { ...ports.get(pod.ifindex)!, leastMtu: subnetMtu };
+  return { ...withPath(), ports: new Map([[pod.ifindex, port]]), subnets: [...subnets, ...narrow] };
+}
 
 const otherOwnerDead: Partial<Tables> = world === undefined ? {} : withDead(world.tables, 2);
 
@@ -169,7 +197,7 @@ const drops: readonly Drop[] = [
     reason: 'spoofedAddress',
     frame: icmpv6Frame({ type: icmpv6Type.echoRequest, code: 0, rest: 1, body: new Uint8Array(8) }, pod.ipv4, remote.ipv6, 64),
   },
-  { name: 'a packet over the MTU that may be cut', reason: 'tooBig', frame: udpFrame({ payloadBytes: mtu, dontFragment: false }) },
+  { name: 'a later fragment over the MTU', reason: 'tooBig', frame: laterFragment(udpFrame({ payloadBytes: mtu, dontFragment: false })) },
   { name: 'a packet at the end of its life at the gateway', reason: 'ttl', frame: routed({ timeToLive: 1 }) },
   {
     name: 'an IPv6 packet at the end of its life at the gateway',
@@ -397,6 +425,8 @@ for (const { program, drop, redirect } of hooks) {
     assert.deepEqual(message.body, frame.subarray(14, 14 + 68));
     const fits = udpFrame({ payloadBytes: mtu - 28 });
     expectCount(run(fits, withPath()), 'sentDirect', fits);
+    const mayBeCut = udpFrame({ payloadBytes: mtu - 27, dontFragment: false });
+    expectCount(run(mayBeCut), 'tooBig', mayBeCut);
   });
 
   test(`${program} says that an IPv6 packet is too big`, { skip }, () => {
@@ -412,6 +442,32 @@ for (const { program, drop, redirect } of hooks) {
     assert.deepEqual([message.type, message.rest], [icmpv6Type.packetTooBig, mtu]);
     assert.deepEqual(message.body, frame.subarray(14, 14 + 128));
   });
+
+  for (const target of narrowTargets) {
+    test(`${program} says that a packet is too big for the subnet of an endpoint ${target.name}`, { skip }, () => {
+      const tables = narrowTables(target);
+      const [to4, to6] = [{ destination: target.ipv4 }, { source: pod.ipv6, destination: target.ipv6 }];
+      for (const fits of [routed({ ...to4, payloadBytes: subnetMtu - 28 }), routed({ ...to6, payloadBytes: subnetMtu - 48 })])
+        expectCount(run(fits, tables), target.goes, fits);
+      for (const frame of [true, false].map((dontFragment) => routed({ ...to4, dontFragment, payloadBytes: subnetMtu - 27 }))) {
+        const outcome = run(frame, tables);
+        expectCount(outcome, 'tooBig', frame);
+        const packet = decodeIpv4(ethernetOf(outcome.frame).payload)!;
+        assert.deepEqual([packet.source, packet.destination], [address('10.0.0.1'), pod.ipv4]);
+        assert.ok(icmpChecksumHolds(packet.payload, 0));
+        const message = decodeIcmp(packet.payload)!;
+        assert.deepEqual([message.type, message.code, message.rest], [icmpType.destinationUnreachable, icmpFragmentationNeeded, subnetMtu]);
+        assert.deepEqual(message.body, frame.subarray(14, 14 + 68));
+      }
+      const frame = routed({ ...to6, payloadBytes: subnetMtu - 47 });
+      const outcome = run(frame, tables);
+      expectCount(outcome, 'tooBig', frame);
+      const packet = decodeIpv6(ethernetOf(outcome.frame).payload)!;
+      const message = decodeIcmp(packet.payload)!;
+      assert.deepEqual([message.type, message.rest], [icmpv6Type.packetTooBig, subnetMtu]);
+      assert.deepEqual(message.body, frame.subarray(14, 14 + 128));
+    });
+  }
 
   test(`${program} keeps tenants apart: a path of another VNI is none`, { skip }, () => {
     const other = new Map([[`8 10.0.0.21`, pathTo(3, 21)]]);

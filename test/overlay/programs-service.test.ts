@@ -1,6 +1,7 @@
 /** Services in all programs of the data path, with IPv4 and IPv6: the way there and back. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { portFlag } from '../../src/overlay/layout/port.ts';
 import { flowDirection } from '../../src/overlay/layout/translation.ts';
 import { flowName } from '../../src/overlay/model/policy.ts';
 import { slotOf } from '../../src/overlay/model/service.ts';
@@ -200,6 +201,27 @@ for (const at of serviceCases) {
     const told = at.arrive(services, errorFrame({ source: far, destination: client }, echo, port, 1000, fromRemote), onlyFar);
     const quoted = seeQuoted(told.frame);
     assert.deepEqual([at.delivered(told).source, quoted.source, quoted.destination, quoted.wrong], [vip, client, vip, []]);
+  });
+
+  test(`${at.name}: a packet that is too big for the backend's subnet is answered as the pod sent it`, { skip }, () => {
+    const subnetMtu = 400;
+    const { ports, subnets } = world!.tables;
+    const port = ports.get(pod.ifindex)!;
+    const narrow = { key: { prefixLength: 160, vni, address: far }, subnet: { ...subnets[0]!.subnet, mtu: subnetMtu } };
+    const withNarrow = {
+      ports: new Map([[pod.ifindex, { ...port, flags: port.flags | portFlag.hasServices, leastMtu: subnetMtu }]]),
+      subnets: [...subnets, narrow],
+    };
+    const headerBytes = (at.isIpv4 ? 20 : 40) + 8;
+    const fits = fresh().run(agent, udpFrame(toService, { dataBytes: subnetMtu - headerBytes }), onlyFar, withNarrow);
+    assert.deepEqual(ends(at.sent(fits)), toFar);
+    const frame = udpFrame(toService, { dataBytes: subnetMtu - headerBytes + 1 });
+    const told = fresh().run(agent, frame, onlyFar, withNarrow);
+    assert.deepEqual(reasonsOf(told), ['tooBig', 'translated']);
+    const { type, code, rest, body } = decodeIcmp(at.delivered(told).payload)!;
+    const tooBig = at.isIpv4 ? [icmpType.destinationUnreachable, icmpFragmentationNeeded] : [icmpv6Type.packetTooBig, 0];
+    assert.deepEqual([type, code, rest], [...tooBig, subnetMtu]);
+    assert.deepEqual(body, frame.subarray(14, 14 + (at.isIpv4 ? 68 : 128)));
   });
 
   test(`${at.name}: an ICMP error of the client about an answer goes to the backend`, { skip }, () => {

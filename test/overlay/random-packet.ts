@@ -269,7 +269,7 @@ function ipv6Packet(random: SeededRandom, sender: Sender, wrong: number): Uint8A
 }
 
 function transport(random: SeededRandom, protocol: number): Uint8Array<ArrayBuffer> {
-  const payload = octets(random, random.chance(0.12) ? 1200 + random.below(300) : random.below(60));
+  const payload = octets(random, random.chance(0.12) ? random.pick([150, 1200, 1200]) + random.below(300) : random.below(60));
   const port = (): number => (random.chance(0.7) ? random.pick(portPool) : random.below(0x10000));
   const sourcePort = port();
   const destinationPort = port();

@@ -46,7 +46,7 @@ export function randomTables(random: SeededRandom, devices: readonly number[], n
     }
     const flags = random.chance(0.5) ? subnetFlag.hasRoutes : 0;
     for (const { key, subnet } of [...subnetsOf(vni), ...routesOf(random, vni, devices)])
-      if (random.chance(0.85)) subnets.push({ key, subnet: { ...subnet, flags } });
+      if (random.chance(0.85)) subnets.push({ key, subnet: { ...subnet, flags, mtu: random.pick([250, 1250, 1300, 1418]) } });
   }
   const port = randomPort(random);
   // A pod is an endpoint of its host.
@@ -126,6 +126,7 @@ function randomPort(random: SeededRandom): Port {
     ipv4,
     ipv6: hasIpv6 ? random.pick(ipv6Pool) : noAddress,
     gatewayMac,
+    leastMtu: random.pick([200, 1280, 1418]),
   };
 }
 

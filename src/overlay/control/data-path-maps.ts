@@ -10,7 +10,8 @@ import type { LocalEndpoints } from './local-endpoints.ts';
 import { addRecords, type MapBuilder } from './map-builder.ts';
 import type { OwnerTable } from './owner-table.ts';
 import { plan, planTables, type MapContents, type MapWrite } from './plan.ts';
-import { GatewayTables, type LocalGateway } from './routes.ts';
+import { GatewayTables, leastMtus, type LocalGateway } from './routes.ts';
+import type { SubnetSpec } from './spec.ts';
 import type { Tables } from './tables.ts';
 
 export interface DataPathMapsOptions {
@@ -39,6 +40,8 @@ const servicesAtATime = 64;
 export class DataPathMaps {
   readonly #options: DataPathMapsOptions;
   #tables: Tables | undefined;
+  /** Of the subnets that the endpoints of a VPC reach, by VNI. */
+  #leastMtus: ReadonlyMap<number, number> = new Map();
   #specMaps: MapBuilder = new Map();
   /** Owner tables as the data path has them. */
   #tablesInUse = new Map<number, OwnerTable>();
@@ -57,12 +60,15 @@ export class DataPathMaps {
   /** The tables of a new epoch are used after the grace, when their owners know; the tables of new subnets at once. */
   setTables(tables: Tables, nowMs: number): void {
     const before = this.#tables;
+    const leastBefore = this.#leastMtus;
     const isNewEpoch = before !== undefined && before.epoch !== tables.epoch;
     this.#tables = tables;
+    this.#leastMtus = leastMtus(tables.spec);
     this.hostsChanged();
     for (const endpoint of this.#options.endpoints().all()) {
-      const hasOtherMtu = before?.subnet(endpoint.subnetId)?.mtu !== tables.subnet(endpoint.subnetId)?.mtu;
-      if (hasOtherMtu) this.#writePort(endpoint);
+      const { vni, subnetId } = endpoint;
+      const hasOtherMtu = before?.subnet(subnetId)?.mtu !== tables.subnet(subnetId)?.mtu;
+      if (hasOtherMtu || leastBefore.get(vni) !== this.#leastMtus.get(vni)) this.#writePort(endpoint);
     }
     if (isNewEpoch) this.#swapAtMs = Math.min(this.#swapAtMs, nowMs + this.#options.durations.graceMs);
     this.#useTables();
@@ -135,7 +141,7 @@ export class DataPathMaps {
     for (const { vni, address } of directory.entries()) this.#addKnown(desired, vni, address);
     for (const endpoint of endpoints().all()) {
       const subnet = this.#tables?.subnet(endpoint.subnetId);
-      if (subnet !== undefined) addPort(desired, endpoint, subnet, this.#flagsOf);
+      if (subnet !== undefined) this.#addPort(desired, endpoint, subnet);
       for (const address of endpoint.addresses) this.#addKnown(desired, endpoint.vni, address);
     }
     return desired;
@@ -182,9 +188,13 @@ export class DataPathMaps {
     const subnet = this.#tables?.subnet(endpoint.subnetId);
     if (!this.#isReconciled || subnet === undefined) return;
     const builder: MapBuilder = new Map();
-    addPort(builder, endpoint, subnet, this.#flagsOf);
+    this.#addPort(builder, endpoint, subnet);
     for (const address of endpoint.addresses) this.#addKnown(builder, endpoint.vni, address);
     this.#write(plan(builder, new Map()));
+  }
+
+  #addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: SubnetSpec): void {
+    addPort(builder, endpoint, subnet, this.#leastMtus.get(endpoint.vni) ?? subnet.mtu, this.#flagsOf);
   }
 
   #makeSpecMaps(): MapBuilder {

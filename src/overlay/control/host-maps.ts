@@ -113,8 +113,8 @@ export function specMaps(
   return builder;
 }
 
-/** Adds the port of an endpoint. */
-export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: SubnetSpec, flagsOf: FlagsOf): void {
+/** Adds the port of an endpoint. `leastMtu`: of the subnets that it reaches. */
+export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: SubnetSpec, leastMtu: number, flagsOf: FlagsOf): void {
   const { ifindex, vni, subnetId, identity, generation } = endpoint;
   const addressOf = (isIpv4: boolean): AddressHex =>
     endpoint.addresses.find((address) => isIpv4Prefix({ address, length: 128 }) === isIpv4) ?? noAddress;
@@ -135,6 +135,7 @@ export function addPort(builder: MapBuilder, endpoint: LocalEndpoint, subnet: Su
       ipv4: octetsOf(ipv4),
       ipv6: octetsOf(ipv6),
       gatewayMac: octetsOf(subnet.gatewayMac),
+      leastMtu,
     },
   );
 }

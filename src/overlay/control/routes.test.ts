@@ -6,7 +6,7 @@ import { subnetCodec, subnetFlag, subnetKeyCodec, subnetKind } from '../layout/s
 import { formatAddress } from '../packet/address.ts';
 import { addressHex, octetsOf } from './address.ts';
 import { specMaps, type SelfSpec } from './host-maps.ts';
-import { GatewayTables, type LocalGateway } from './routes.ts';
+import { GatewayTables, leastMtus, type LocalGateway } from './routes.ts';
 import type { OverlaySpec, SubnetSpec, VpcRoutes } from './spec.ts';
 
 const self: SelfSpec = {
@@ -80,6 +80,32 @@ test('one that names another in vain, or has the same addresses, is no peer', ()
     routesOf(7, same).map(({ flags }) => flags),
     [subnetFlag.hasServices],
   );
+});
+
+test('ports know the least MTU that their packets may meet: of the VPC and of its peers', () => {
+  const narrow = { ...subnet(4, 8, '10.0.2.0', 120), mtu: 1300 };
+  const vpcs = [
+    { vni: 7, peers: [8], egress: undefined },
+    { vni: 8, peers: [7], egress: undefined },
+    { vni: 9, peers: [8], egress: undefined },
+  ];
+  const least = (more: Partial<OverlaySpec>): unknown => [...leastMtus({ hosts: [], epochs: [], subnets, ...more })];
+  const wide = [
+    [7, 1400],
+    [8, 1400],
+    [9, 1400],
+  ];
+  assert.deepEqual(least({ vpcs }), wide);
+  assert.deepEqual(least({ subnets: [...subnets, narrow] }), [
+    [7, 1400],
+    [8, 1300],
+    [9, 1400],
+  ]);
+  assert.deepEqual(least({ subnets: [...subnets, narrow], vpcs }), [
+    [7, 1300],
+    [8, 1300],
+    [9, 1400],
+  ]);
 });
 
 test('a way out is for all addresses of the families that the VPC has, and leads to the gateway that is here', () => {

@@ -34,6 +34,8 @@ const gatewayMacPrefix = '0a4757';
 /** What a gateway has as its own gateway: nobody asks for it. */
 export const routerMac: MacHex = '0a4752000001';
 const vniBits = 32;
+/** Of IP: no MTU is more. */
+const longestPacketBytes = 0xffff;
 const noAddress = new Uint8Array(16);
 const everyIpv4: Prefix = { address: `${'0'.repeat(20)}ffff${'0'.repeat(8)}`, length: 96 };
 const everyIpv6: Prefix = { address: '0'.repeat(32), length: 0 };
@@ -56,6 +58,18 @@ function peersOf(spec: OverlaySpec, { vni, peers }: VpcRoutes): readonly number[
   });
 }
 
+/** By VNI, the MTU that every subnet has that its endpoints reach, in octets. */
+export function leastMtus(spec: OverlaySpec): ReadonlyMap<number, number> {
+  const own = new Map<number, number>();
+  for (const { vni, mtu } of spec.subnets) own.set(vni, Math.min(own.get(vni) ?? longestPacketBytes, mtu));
+  const least = new Map(own);
+  for (const vpc of spec.vpcs ?? []) {
+    const mtus = [vpc.vni, ...peersOf(spec, vpc)].map((vni) => own.get(vni) ?? longestPacketBytes);
+    least.set(vpc.vni, Math.min(...mtus));
+  }
+  return least;
+}
+
 /** Prefixes of peers, and the ways out. The prefixes of the VPCs themselves are there already. */
 export function addRoutes(builder: MapBuilder, spec: OverlaySpec, { gateways, flagsOf }: RouteOptions): void {
   for (const vpc of spec.vpcs ?? []) {
@@ -74,7 +88,8 @@ export function addRoutes(builder: MapBuilder, spec: OverlaySpec, { gateways, fl
     const record: Subnet = {
       subnetId: 0,
       tableId: egress.tableId,
-      mtu: Math.min(...own.map(({ mtu }) => mtu), 0xffff),
+      // What a pod's own link has room for, a gateway's has.
+      mtu: longestPacketBytes,
       flags,
       vni,
       ifindex: gateways.find((gateway) => gateway.vni === vni && gateway.isWayOut)?.ifindex ?? 0,
@@ -94,13 +109,15 @@ const noGateway = { gatewayIpv4: noAddress, gatewayIpv6: noAddress, gatewayMac: 
 /** The links of gateways, and the endpoints behind them. */
 export function addGateways(builder: MapBuilder, spec: OverlaySpec, { hostId, gateways, flagsOf }: RouteOptions): void {
   // A narrow way between the hosts is in the MTU of every subnet.
+  const least = leastMtus(spec);
   const mostMtu = spec.subnets.length === 0 ? Infinity : Math.max(...spec.subnets.map(({ mtu }) => mtu));
   for (const { vni, ifindex, mac, mtu: linkMtu, addresses } of gateways) {
     const mtu = Math.min(linkMtu, mostMtu);
     const flags = portFlag.isGateway | portFlag.hasIpv4 | portFlag.hasIpv6;
     const none = { subnetId: 0, generation: 0, identity: identityOfGateway, ipv4: noAddress, ipv6: noAddress };
+    const links = { mac: octetsOf(mac), gatewayMac: octetsOf(routerMac), mtu, leastMtu: least.get(vni) ?? mtu };
     setRecord(builder, maps.devices, { index: ifindex }, { index: ifindex });
-    setRecord(builder, maps.ports, { index: ifindex }, { ...none, vni, mtu, flags, mac: octetsOf(mac), gatewayMac: octetsOf(routerMac) });
+    setRecord(builder, maps.ports, { index: ifindex }, { ...none, ...links, vni, flags });
     for (const address of addresses) {
       const local = { kind: endpointKind.local, hostId, generation: 0, ifindex, identity: identityOfGateway };
       setRecord(builder, maps.endpoints, { vni, address: octetsOf(address) }, { ...local, flags: flagsOf(vni), mac: octetsOf(mac) });

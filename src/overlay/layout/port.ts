@@ -18,6 +18,8 @@ export interface Port {
   readonly ipv4: Uint8Array;
   readonly ipv6: Uint8Array;
   readonly gatewayMac: Uint8Array;
+  /** Of all subnets that it reaches, in octets: a packet that is no longer fits everywhere. */
+  readonly leastMtu: number;
 }
 
 export const portCodec: RecordCodec<Port> = recordCodec('port', [
@@ -31,5 +33,5 @@ export const portCodec: RecordCodec<Port> = recordCodec('port', [
   ['ipv4', 'address'],
   ['ipv6', 'address'],
   ['gatewayMac', 'mac'],
-  2,
+  ['leastMtu', 'u16'],
 ]);

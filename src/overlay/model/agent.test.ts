@@ -168,7 +168,7 @@ test('a path is not taken when it has expired, or its host is dead or another on
   assert.equal(first(), '1 sentViaOwner');
 });
 
-test('a packet that is too big is answered with the MTU, or dropped when it may be cut', () => {
+test('a packet that is too big is answered with the MTU, also when it may be cut', () => {
   const { net, a, b } = network();
   const fits = mtu - 28;
   assert.equal(net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits })).delivered?.hostId, 2);
@@ -176,7 +176,9 @@ test('a packet that is too big is answered with the MTU, or dropped when it may 
   assert.equal(net.send(a, long, fits).delivered?.hostId, 2, 'segments are smaller');
   assert.deepEqual(net.send(a, long, fits + 1).steps, ['1 tooBig']);
   const cut = net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits + 1, dontFragment: false }));
-  assert.deepEqual([cut.steps, cut.delivered], [['1 tooBig'], undefined]);
+  assert.deepEqual([cut.steps, cut.delivered?.ifindex], [['1 tooBig'], a.ifindex]);
+  const later = net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits + 1, dontFragment: false, fragmentOffsetBytes: 80 }));
+  assert.deepEqual([later.steps, later.delivered], [['1 tooBig'], undefined], 'nobody is told of a later fragment');
 
   const answer = net.send(a, udpFrame(a, b.ipv4, { payloadBytes: fits + 1 }));
   assert.deepEqual(answer.steps, ['1 tooBig']);
@@ -195,6 +197,28 @@ test('a packet that is too big is answered with the MTU, or dropped when it may 
   assert.deepEqual([message6.type, message6.code, message6.rest], [2, 0, mtu]);
   const sum = pseudoHeaderSum(packet6.source, packet6.destination, ipProtocol.icmpv6, packet6.payload.length);
   assert.equal(icmpChecksumHolds(packet6.payload, sum), true);
+});
+
+test('a packet that is too big for the subnet that it goes to is answered with the MTU of that one', () => {
+  const net = new ModelNetwork(4, [3, 4], [7]);
+  const [a, b, near] = [net.place(7, 1, 0, 1), net.place(7, 2, 1, 2), net.place(7, 1, 1, 3)];
+  const narrow = 1300;
+  const { ports, subnets } = net.host(1);
+  ports.set(a.ifindex, { ...ports.get(a.ifindex)!, leastMtu: narrow });
+  for (const [at, { key, subnet }] of subnets.entries())
+    if (subnet.subnetId === 1) subnets[at] = { key, subnet: { ...subnet, mtu: narrow } };
+  for (const to of [b, near]) {
+    const fits = narrow - 28;
+    assert.deepEqual(net.send(a, udpFrame(a, to.ipv4, { payloadBytes: fits })).delivered?.ifindex, to.ifindex);
+    assert.deepEqual(net.send(a, udpFrame(a, to.ipv4, { payloadBytes: 10 * fits }), fits).delivered?.ifindex, to.ifindex);
+    assert.deepEqual(net.send(a, udpFrame(a, to.ipv4, { payloadBytes: 10 * fits }), fits + 1).steps, ['1 tooBig']);
+    const answer = net.send(a, udpFrame(a, to.ipv4, { payloadBytes: fits + 1 }));
+    assert.deepEqual([answer.steps, answer.delivered?.ifindex], [['1 tooBig'], a.ifindex]);
+    assert.equal(decodeIcmp(decodeIpv4(decodeEthernet(answer.delivered!.frame)!.payload)!.payload)!.rest, narrow);
+    assert.equal(net.send(a, udpFrame(a, to.ipv6, { payloadBytes: fits - 20 })).delivered?.ifindex, to.ifindex);
+    const answer6 = net.send(a, udpFrame(a, to.ipv6, { payloadBytes: fits - 19 }));
+    assert.equal(decodeIcmp(decodeIpv6(decodeEthernet(answer6.delivered!.frame)!.payload)!.payload)!.rest, narrow);
+  }
 });
 
 test('fragments go like other packets, all of them by one outer port', () => {

@@ -54,6 +54,9 @@ const maxTold = 3;
 
 const shortestSolicitationBytes = 24;
 
+/** No subnet has less: a shorter packet is not looked at. */
+const leastSubnetMtu = 128;
+
 export interface PodFrame {
   /** Of the root side of the pod's veth. */
   readonly ifindex: number;
@@ -221,15 +224,24 @@ class Sending {
     const isGateway = (port.flags & portFlag.isGateway) !== 0;
     const sender = isGateway ? senderBehindGateway(run, port, ip.source) : isOfPort(port, ip.family, ip.source) ? 'endpoint' : undefined;
     if (sender === undefined) return run.drop('spoofedAddress');
-    if (this.#longestBytes() > port.mtu) {
-      // A gateway's kernel knows the MTU of its link and has told it already.
-      const answer = isGateway ? undefined : tooBigAnswer(run, port, ip);
-      return answer === undefined ? run.drop('tooBig') : run.redirect(port.ifindex, answer, 'tooBig');
-    }
+    const longestBytes = this.#longestBytes();
+    if (longestBytes > port.mtu) return this.#tooBig(ip, port.mtu);
     const ended = this.#departs();
     if (ended !== undefined) return ended;
+    const targetMtu = subnetOf(run.tables, run.key(this.#ip.destination))?.mtu ?? Infinity;
+    if (longestBytes > Math.max(port.leastMtu, leastSubnetMtu) && longestBytes > targetMtu) return this.#tooBig(ip, targetMtu);
     if (this.#viaGateway && ip.timeToLive <= 1) return run.drop('ttl');
     return this.#toDestination(run.key(this.#ip.destination), sender);
+  }
+
+  /** `ip`: as the pod sent it. */
+  #tooBig(ip: IpPacket, mtu: number): Outcome {
+    const run = this.#run;
+    const port = this.#port;
+    // A gateway's kernel knows the MTU of its link and of each subnet, and has told it already.
+    const isGateway = (port.flags & portFlag.isGateway) !== 0;
+    const answer = isGateway ? undefined : tooBigAnswer(run, port, ip, mtu);
+    return answer === undefined ? run.drop('tooBig') : run.redirect(port.ifindex, answer, 'tooBig');
   }
 
   /** What services and policies make of it; undefined when it goes on. */
@@ -302,7 +314,10 @@ class Sending {
     if (this.#segmentBytes === undefined) return this.#ethernet.payload.length;
     const headerBytes = ip.family === 4 ? ipv4HeaderBytes + ip.packet.options.length : ipv6HeaderBytes;
     const protocol = ip.family === 4 ? ip.packet.protocol : ip.packet.nextHeader;
-    return headerBytes + (protocol === ipProtocol.tcp ? tcpHeaderBytes : udpHeaderBytes) + this.#segmentBytes;
+    if (protocol !== ipProtocol.tcp) return headerBytes + udpHeaderBytes + this.#segmentBytes;
+    const { payload } = ip.packet;
+    const transportBytes = payload.length < tcpHeaderBytes ? tcpHeaderBytes : (payload[12]! >> 4) * 4;
+    return headerBytes + transportBytes + this.#segmentBytes;
   }
 
   #toDestination(key: EndpointKey, sender: Sender): Outcome {

@@ -13,9 +13,9 @@ const quotedIpv4Bytes = 68;
 const quotedIpv6Bytes = 128;
 const answerTtl = 64;
 
-/** The frame that tells the pod which MTU its packet must fit; undefined when it cannot be told. */
-export function tooBigAnswer(run: Run, port: Port, ip: IpPacket): Uint8Array | undefined {
-  if (ip.family === 4 && !ip.packet.dontFragment) return undefined;
+/** The frame that tells the pod which MTU its packet must fit, DF or not, since nobody cuts it; undefined when it cannot be told. */
+export function tooBigAnswer(run: Run, port: Port, ip: IpPacket, mtu: number): Uint8Array | undefined {
+  if (ip.family === 4 && ip.packet.fragmentOffsetBytes > 0) return undefined;
   const { tables, frame } = run;
   const subnet = subnetOf(tables, run.key(ip.source));
   const gateway = ip.family === 4 ? subnet?.gatewayIpv4 : subnet?.gatewayIpv6;
@@ -36,7 +36,7 @@ export function tooBigAnswer(run: Run, port: Port, ip: IpPacket): Uint8Array | u
       destination: ip.source,
       options: new Uint8Array(),
       payload: encodeIcmp(
-        { type: icmpType.destinationUnreachable, code: icmpFragmentationNeeded, rest: port.mtu, body: quoted(quotedIpv4Bytes) },
+        { type: icmpType.destinationUnreachable, code: icmpFragmentationNeeded, rest: mtu, body: quoted(quotedIpv4Bytes) },
         0,
       ),
     });
@@ -50,7 +50,7 @@ export function tooBigAnswer(run: Run, port: Port, ip: IpPacket): Uint8Array | u
     hopLimit: answerTtl,
     source,
     destination: ip.source,
-    payload: encodeIcmp({ type: icmpv6Type.packetTooBig, code: 0, rest: port.mtu, body: quoted(quotedIpv6Bytes) }, sum),
+    payload: encodeIcmp({ type: icmpv6Type.packetTooBig, code: 0, rest: mtu, body: quoted(quotedIpv6Bytes) }, sum),
   });
   return encodeEthernet({ ...macs, type: etherType.ipv6, payload: packet });
 }
