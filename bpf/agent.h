@@ -219,8 +219,8 @@ INLINE int check_source(const struct frame *frame, struct order *order, const st
 }
 
 /* Where the VPC has services or policies: what they make of a packet that its sender may send. 0, or what becomes of it. The packet may be
- * another one then; `narrow`: it may turn out to be too long, and then the old one is quoted. */
-INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, struct order *order, const bool ipv6, bool narrow) {
+ * another one then. */
+INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, struct order *order, const bool ipv6) {
   struct port *port = frame->port;
   struct flow_scratch *scratch = this_flow_scratch();
   if (!scratch) return INTERNAL;
@@ -228,7 +228,7 @@ INLINE int flow_departs(void *context, const bool xdp, struct frame *frame, stru
   if (how) return how;
   frame->has_flow = true;
   if (port->flags & PORT_HAS_SERVICES) {
-    if (narrow && keep_original(context, xdp, ipv6)) return INTERNAL;
+    if (may_be_too_big(frame) && keep_original(context, xdp, ipv6)) return INTERNAL;
     how = service_departs(context, xdp, scratch);
     frame->translated = how == TRANSLATED || how == RESTORED;
     if (frame->translated)
@@ -301,18 +301,17 @@ INLINE int agent_ipv4(void *context, const bool xdp, struct frame *frame, struct
   bool outside = false;
   int spoofed = check_source(frame, order, &source, false, &outside);
   if (spoofed) return spoofed;
-  __u32 longest = longest_bytes(frame, header_bytes, ip->protocol);
-  if (longest > port->mtu) return too_big_ipv4(frame, ip);
-  bool narrow = may_be_too_big(frame, longest);
+  frame->longest_bytes = longest_bytes(frame, header_bytes, ip->protocol);
+  if (frame->longest_bytes > port->mtu) return too_big_ipv4(frame, ip);
   if (port->flags & (PORT_HAS_SERVICES | PORT_HAS_POLICIES)) {
-    int how = flow_departs(context, xdp, frame, order, false, narrow);
+    int how = flow_departs(context, xdp, frame, order, false);
     if (how) return how;
     ethernet = frame->data;
     ip = (void *)(ethernet + 1);
     if ((void *)(ip + 1) > frame->data_end) return MALFORMED;
     map_ipv4(key.address, ip->daddr);
   }
-  if (narrow && is_too_big_for(frame, longest, &key)) return too_big_ipv4(frame, ip);
+  if (may_be_too_big(frame) && is_too_big_for(frame, &key)) return too_big_ipv4(frame, ip);
   bool via_gateway = frame->translated || same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->ttl <= 1) return TTL;
@@ -384,18 +383,17 @@ INLINE int agent_ipv6(void *context, const bool xdp, struct frame *frame, struct
   bool outside = false;
   int spoofed = check_source(frame, order, &source, true, &outside);
   if (spoofed) return spoofed;
-  __u32 longest = longest_bytes(frame, sizeof(*ip), ip->nexthdr);
-  if (longest > port->mtu) return too_big_ipv6(frame);
-  bool narrow = may_be_too_big(frame, longest);
+  frame->longest_bytes = longest_bytes(frame, sizeof(*ip), ip->nexthdr);
+  if (frame->longest_bytes > port->mtu) return too_big_ipv6(frame);
   if (port->flags & (PORT_HAS_SERVICES | PORT_HAS_POLICIES)) {
-    int how = flow_departs(context, xdp, frame, order, true, narrow);
+    int how = flow_departs(context, xdp, frame, order, true);
     if (how) return how;
     ethernet = frame->data;
     ip = (void *)(ethernet + 1);
     if ((void *)(ip + 1) > frame->data_end) return MALFORMED;
     copy_address(key.address, (__u8 *)&ip->daddr);
   }
-  if (narrow && is_too_big_for(frame, longest, &key)) return too_big_ipv6(frame);
+  if (may_be_too_big(frame) && is_too_big_for(frame, &key)) return too_big_ipv6(frame);
   bool via_gateway = frame->translated || same_mac(ethernet->h_dest, port->gateway_mac);
   if (via_gateway) {
     if (ip->hop_limit <= 1) return TTL;

@@ -26,10 +26,10 @@ struct frame {
   bool translated;      /* by a service */
   bool is_unanswered;   /* of a flow whose receiver has not answered yet: it hears who sends */
   __u32 segment_bytes;  /* of a segment's payload */
-  __u32 mtu;            /* that the packet is too long for */
+  __u32 longest_bytes;  /* of the packet, or of its segments */
+  __u32 mtu;            /* that it must fit */
 };
 
-/* Octets of the packet, or of the longest of its segments. */
 INLINE __u32 longest_bytes(const struct frame *frame, __u32 header_bytes, __u32 protocol) {
   if (!frame->segmented_later) return frame->bytes - ETH_HLEN;
   if (protocol != IPPROTO_TCP) return header_bytes + sizeof(struct udphdr) + frame->segment_bytes;
@@ -39,19 +39,16 @@ INLINE __u32 longest_bytes(const struct frame *frame, __u32 header_bytes, __u32 
 }
 
 /* Whether it must be looked where the packet goes before it is known that it is not too long. No subnet's MTU is as small as what is quoted. */
-INLINE bool may_be_too_big(const struct frame *frame, __u32 longest) {
-  return longest > frame->port->least_mtu && longest > QUOTED_IPV6_BYTES;
+INLINE bool may_be_too_big(const struct frame *frame) {
+  return frame->longest_bytes > frame->port->least_mtu && frame->longest_bytes > QUOTED_IPV6_BYTES;
 }
 
-/* The longest packet that the address can get, as far as its subnet says. A function of its own, for the room on the agent's stack. */
-static __noinline __u32 mtu_of(const struct endpoint_key *key) {
+/* Whether the packet is longer than the MTU of the subnet that it goes to. A function of its own, for the room on the agent's stack. */
+static __noinline int is_too_big_for(struct frame *frame, const struct endpoint_key *key) {
   struct subnet *subnet = find_subnet(key);
-  return subnet ? subnet->mtu : 0xffffffff;
-}
-
-INLINE bool is_too_big_for(struct frame *frame, __u32 longest, const struct endpoint_key *key) {
-  frame->mtu = mtu_of(key);
-  return longest > frame->mtu;
+  if (!subnet) return 0;
+  frame->mtu = subnet->mtu;
+  return frame->longest_bytes > frame->mtu;
 }
 
 /* What becomes of a packet that is too long. Nobody cuts it, so its sender is told also if others could. A gateway's kernel knows the MTU of

@@ -22,7 +22,7 @@ export const refusals: Readonly<Record<string, TraceReason>> = {
   duplicateProbe: { meaning: 'it asks whether somebody else has the address; silence is the answer' },
   multicast: { meaning: 'the destination is a multicast, broadcast, link-local or unspecified address, which a VPC does not have' },
   tooBig: {
-    meaning: 'it is longer than the MTU; the pod is told by ICMP',
+    meaning: 'it is longer than the MTU, of the pod or of the subnet that it goes to; the pod is told by ICMP',
     remedy: 'Nothing, if the pod heeds ICMP: it sends shorter packets. Otherwise lower the MTU of its interface.',
   },
   ttl: { meaning: 'no hop is left' },
