@@ -1,62 +1,34 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
-import { loadKoffi } from '../../src/kernel/ffi/foreign-library.ts';
+import { loadInternetCalls, NamespaceSockets, type InternetCalls } from '../../src/kernel/netlink/namespace-sockets.ts';
 import { inNamespace, NetworkNamespace, pathOf } from '../../src/kernel/netlink/network-namespace.ts';
 import type { SocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 
-/*
- * struct sockaddr_in, 16 octets: u16 family (host order) | u16 port | 4 octets of address | zeros; sockaddr_in6, 28 octets:
- * u16 family | u16 port | u32 flow | 16 octets of address | u32 scope
- */
-
-const families = { udp4: 2, udp6: 10 } as const;
-const datagram = 2;
-const closeOnExec = 0o2000000;
-const nonBlocking = 0o4000;
-const icmp = { udp4: 1, udp6: 58 } as const;
-
-interface Calls {
-  socket(domain: number, type: number, protocol: number): number;
-  bind(socket: number, address: Uint8Array, bytes: number): number;
-}
-
 /** Opens sockets in the namespaces of pods from this process: no program has to be started there. */
 export class PodSockets {
-  readonly #namespaces: SocketCalls;
-  readonly #calls: Calls;
+  readonly #calls: SocketCalls;
+  readonly #internet: InternetCalls;
 
-  constructor(namespaces: SocketCalls) {
-    this.#namespaces = namespaces;
-    const library = loadKoffi().load(null as unknown as string);
-    this.#calls = {
-      socket: library.func('int socket(int domain, int type, int protocol)') as unknown as Calls['socket'],
-      bind: library.func('int bind(int socket, const void *address, uint32_t bytes)') as unknown as Calls['bind'],
-    };
+  constructor(calls: SocketCalls) {
+    this.#calls = calls;
+    this.#internet = loadInternetCalls(calls);
   }
 
   /** A socket for pings: a datagram is an ICMP message, whose checksum and identifier the kernel sets. */
   openPing(namespace: string, family: 'udp4' | 'udp6' = 'udp4'): Promise<Socket> {
-    return this.#open(namespace, family, icmp[family], 0);
+    using opened = new NetworkNamespace(pathOf(namespace));
+    // Every user may ping.
+    inNamespace(this.#calls, opened, () => writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647'));
+    return this.#open(namespace, family, 'ping', 0);
   }
 
   openUdp(namespace: string, port: number, family: 'udp4' | 'udp6' = 'udp4'): Promise<Socket> {
-    return this.#open(namespace, family, 0, port);
+    return this.#open(namespace, family, 'udp', port);
   }
 
-  async #open(namespace: string, family: 'udp4' | 'udp6', protocol: number, port: number): Promise<Socket> {
-    using opened = new NetworkNamespace(pathOf(namespace));
-    const descriptor = inNamespace(this.#namespaces, opened, () => {
-      // Every user may ping.
-      if (protocol !== 0) writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647');
-      const fd = this.#calls.socket(families[family], datagram | closeOnExec | nonBlocking, protocol);
-      if (fd < 0) throw new Error(`no socket in ${namespace}`);
-      const address = new Uint8Array(family === 'udp4' ? 16 : 28);
-      const view = new DataView(address.buffer);
-      view.setUint16(0, families[family], true);
-      view.setUint16(2, port);
-      if (this.#calls.bind(fd, address, address.length) < 0) throw new Error(`port ${port} is taken in ${namespace}`);
-      return fd;
-    });
+  async #open(namespace: string, family: 'udp4' | 'udp6', kind: 'udp' | 'ping', port: number): Promise<Socket> {
+    using sockets = new NamespaceSockets(this.#calls, this.#internet, pathOf(namespace));
+    const descriptor = sockets.bound(kind, family === 'udp4' ? '0.0.0.0' : '::', port);
     const socket = createSocket(family);
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { test } from 'node:test';
 import { ip, namespacesMissing, NamespaceRig, openDescriptors } from './namespace-rig.test.ts';
 import { loadInternetCalls, NamespaceSockets } from './namespace-sockets.ts';
 import { NetlinkError } from './netlink-error.ts';
+import { inNamespace, NetworkNamespace, pathOf } from './network-namespace.ts';
 
 const skip = namespacesMissing();
 
@@ -51,6 +53,27 @@ for (const address of ['127.0.0.1', '::1']) {
     client.close();
   });
 }
+
+test('pings are sent and answered in a namespace', { skip }, async () => {
+  using rig = new NamespaceRig();
+  rig.add('a');
+  ip(rig.name('a'), 'link', 'set', 'lo', 'up');
+  using namespace = new NetworkNamespace(pathOf(rig.name('a')));
+  inNamespace(rig.calls, namespace, () => writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647'));
+  using sockets = new NamespaceSockets(rig.calls, loadInternetCalls(rig.calls), namespace.path);
+  for (const [type, address, request, answer] of [
+    ['udp4', '127.0.0.1', 8, 0],
+    ['udp6', '::1', 128, 129],
+  ] as const) {
+    const socket = createSocket(type);
+    socket.bind({ fd: sockets.bound('ping', address, 0) });
+    // Type, code, checksum, identifier, sequence number, payload.
+    socket.send(Buffer.from([request, 0, 0, 0, 0, 0, 0, 7, 0x2a]), 1, address);
+    const [octets] = (await once(socket, 'message')) as [Buffer];
+    assert.deepEqual([octets[0], octets.readUInt16BE(6), octets[8]], [answer, 7, 0x2a]);
+    socket.close();
+  }
+});
 
 test('a port that is taken is told, and nothing stays open', { skip }, () => {
   using rig = new NamespaceRig();

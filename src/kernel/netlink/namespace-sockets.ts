@@ -5,10 +5,13 @@ import { netlinkError } from './netlink-error.ts';
 import { inNamespace, NetworkNamespace } from './network-namespace.ts';
 import { socketOptions, type SocketCalls } from './socket-calls.ts';
 
+/** `ping`: of echo requests and their answers, whose port is their identifier. The namespace must allow it to this process's group. */
+export type SocketKind = 'tcp' | 'udp' | 'ping';
+
 /** Native calls of the C library for sockets of IPv4 and IPv6. Errors are thrown as NetlinkError. */
 export interface InternetCalls {
   /** A socket that is bound to an address in its own text form and a port; 0 is any free one. Closed on exec, and never waits. */
-  bound(kind: 'tcp' | 'udp', address: string, port: number): number;
+  bound(kind: SocketKind, address: string, port: number): number;
 }
 
 const ipv4Family = 2;
@@ -17,6 +20,7 @@ const streamSocket = 1;
 const datagramSocket = 2;
 const closeOnExec = 0o2000000;
 const neverWait = 0o4000;
+const echoProtocols = { [ipv4Family]: 1, [ipv6Family]: 58 } as const;
 
 /** Binds the calls. Once for a process. */
 export function loadInternetCalls(calls: SocketCalls): InternetCalls {
@@ -40,7 +44,7 @@ export function loadInternetCalls(calls: SocketCalls): InternetCalls {
       const { family, octets } = socketAddressRecord(address, port);
       const what = `${kind} port ${port} of ${address}`;
       const type = (kind === 'tcp' ? streamSocket : datagramSocket) | closeOnExec | neverWait;
-      const descriptor = checked(socket(family, type, 0), what);
+      const descriptor = checked(socket(family, type, kind === 'ping' ? echoProtocols[family] : 0), what);
       try {
         if (kind === 'tcp') calls.setOption(descriptor, socketOptions.reuseAddress, 1);
         if (family === ipv6Family) calls.setOption(descriptor, socketOptions.onlyIpv6, 1);
@@ -91,7 +95,7 @@ export class NamespaceSockets implements Disposable {
   }
 
   /** The descriptor of a bound socket. Throws NetlinkError, and what entering a namespace does. */
-  bound(kind: 'tcp' | 'udp', address: string, port: number): number {
+  bound(kind: SocketKind, address: string, port: number): number {
     return inNamespace(this.#calls, this.#namespace, () => this.#internet.bound(kind, address, port));
   }
 
