@@ -140,9 +140,11 @@ test('subnets with different MTUs: whoever sends too much is told what fits, and
 
   await context.test('a subnet whose MTU gets smaller', async () => {
     const [{ pod }] = targets as [(typeof targets)[number]];
-    await rig.apply(1, subnet('narrow', 'red', vni, 2, lowerMtu));
     const fresh = await rig.add(1, 'red', 'wide');
     const long = await rig.pinger(fresh, pod.address, narrowMtu - ipv4AndUdpBytes);
+    assert.ok(await long.reach(patienceMs, 20));
+    assert.equal(await learntMtu(fresh, pod.address), undefined);
+    await rig.apply(1, subnet('narrow', 'red', vni, 2, lowerMtu));
     const isTold = async (): Promise<boolean> => (long.send(), (await learntMtu(fresh, pod.address)) === lowerMtu);
     assert.ok(await within(patienceMs, isTold), 'those who send to it are told');
     assert.ok(await long.reach(patienceMs, 20));
