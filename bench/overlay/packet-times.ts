@@ -5,7 +5,7 @@ import { maps } from '../../src/overlay/layout/maps.ts';
 import { mappedIpv4 } from '../../src/overlay/packet/address.ts';
 import { encodeEthernet, etherType } from '../../src/overlay/packet/ethernet.ts';
 import { encodeGeneve, genevePort } from '../../src/overlay/packet/geneve.ts';
-import { encodeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
+import { encodeWholeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { encodeUdp } from '../../src/overlay/packet/udp.ts';
 import { formatNumber, formatTable } from '../report.ts';
 import { percentile } from '../statistics.ts';
@@ -45,17 +45,11 @@ const localAddress = mappedIpv4(Uint8Array.of(10, 0, 0, 1));
 const localMac = Uint8Array.of(0x0a, 0, 0, 0, 0, 1);
 
 function ipv4(source: Uint8Array, destination: Uint8Array, payload: Uint8Array, timeToLive: number): Uint8Array {
-  return encodeIpv4({
-    typeOfService: 0,
-    identification: 0,
-    dontFragment: true,
-    moreFragments: false,
-    fragmentOffsetBytes: 0,
+  return encodeWholeIpv4({
     timeToLive,
     protocol: ipProtocol.udp,
     source,
     destination,
-    options: new Uint8Array(),
     payload,
   });
 }

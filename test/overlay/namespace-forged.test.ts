@@ -8,7 +8,7 @@ import { parseAddress } from '../../src/overlay/packet/address.ts';
 import { arpOperation, encodeArp } from '../../src/overlay/packet/arp.ts';
 import { encodeEthernet, etherType } from '../../src/overlay/packet/ethernet.ts';
 import { encodeGeneve, genevePort } from '../../src/overlay/packet/geneve.ts';
-import { encodeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
+import { encodeWholeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { encodeLocation } from '../../src/overlay/packet/overlay-option.ts';
 import { encodeUdp } from '../../src/overlay/packet/udp.ts';
 import { DaemonRig, patienceMs, skipWithoutDaemons, within } from '../../examples/overlay/daemon-rig.ts';
@@ -69,17 +69,11 @@ interface Datagram {
 function datagram(changes: Datagram = {}): Uint8Array {
   const { source = attacker.address, destination = victim.address, port = 6000, payload = Buffer.from('hello'), timeToLive = 64 } = changes;
   const { sourceMac = link.mac, destinationMac = gatewayMac } = changes;
-  const ipPacket = encodeIpv4({
-    typeOfService: 0,
-    identification: 0,
-    dontFragment: true,
-    moreFragments: false,
-    fragmentOffsetBytes: 0,
+  const ipPacket = encodeWholeIpv4({
     timeToLive,
     protocol: ipProtocol.udp,
     source: address(source),
     destination: address(destination),
-    options: new Uint8Array(),
     payload: encodeUdp({ sourcePort: 5000, destinationPort: port, checksum: 0, payload }),
   });
   return encodeEthernet({ destination: destinationMac, source: sourceMac, type: etherType.ipv4, payload: ipPacket });
@@ -190,17 +184,11 @@ test('a stranger on the underlay is not heard, whatever VNI and place it claims'
   using uplink = new RawLink(rig.host(2).namespace, 'u');
   const forged = (inner: Uint8Array, of = vni): Uint8Array => {
     const geneve = forgedGeneve(inner, of);
-    const packet = encodeIpv4({
-      typeOfService: 0,
-      identification: 0,
-      dontFragment: true,
-      moreFragments: false,
-      fragmentOffsetBytes: 0,
+    const packet = encodeWholeIpv4({
       timeToLive: 4,
       protocol: ipProtocol.udp,
       source: address('192.0.2.99'),
       destination: address('192.0.2.2'),
-      options: new Uint8Array(),
       payload: encodeUdp({ sourcePort: 50_000, destinationPort: genevePort, checksum: 0, payload: geneve }),
     });
     return encodeEthernet({ destination: uplink.mac, source: far.mac, type: etherType.ipv4, payload: packet });

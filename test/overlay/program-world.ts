@@ -19,7 +19,7 @@ import { pseudoHeaderSum } from '../../src/overlay/packet/checksum.ts';
 import { decodeEthernet, encodeEthernet, etherType } from '../../src/overlay/packet/ethernet.ts';
 import { decodeGeneve, encodeGeneve, genevePort, type GeneveOption } from '../../src/overlay/packet/geneve.ts';
 import { encodeIcmp, type IcmpMessage } from '../../src/overlay/packet/icmp.ts';
-import { decodeIpv4, encodeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
+import { decodeIpv4, encodeWholeIpv4, ipProtocol } from '../../src/overlay/packet/ipv4.ts';
 import { encodeIpv6 } from '../../src/overlay/packet/ipv6.ts';
 import { encodeNeighbor, neighborHopLimit, solicitedNodeGroup } from '../../src/overlay/packet/neighbor-discovery.ts';
 import { decodeOverlayOption, type OverlayOption } from '../../src/overlay/packet/overlay-option.ts';
@@ -189,11 +189,16 @@ export class ProgramWorld {
   #ownersAreSet = false;
 
   constructor() {
-    execFileSync('sh', ['bpf/build.sh', this.#kernel.folder], { stdio: 'pipe' });
-    this.#object = this.#kernel.bpf.open(join(this.#kernel.folder, 'overlay.o'));
-    this.#tables = new KernelTables(this.#kernel.bpf, this.#object);
-    const { near, far } = this.#kernel.vethPair();
-    this.tables = worldTables({ uplink: near, neighbour: far });
+    try {
+      execFileSync('sh', ['bpf/build.sh', this.#kernel.folder], { stdio: 'pipe' });
+      this.#object = this.#kernel.bpf.open(join(this.#kernel.folder, 'overlay.o'));
+      this.#tables = new KernelTables(this.#kernel.bpf, this.#object);
+      const { near, far } = this.#kernel.vethPair();
+      this.tables = worldTables({ uplink: near, neighbour: far });
+    } catch (error) {
+      this.#kernel[Symbol.dispose]();
+      throw error;
+    }
   }
 
   run(program: string, frame: Uint8Array, changes: Partial<Omit<Tables, 'ownerTables'>> = {}): Outcome {
@@ -244,17 +249,13 @@ export function udpFrame(changes: IpChanges = {}): Uint8Array {
   const sum = pseudoHeaderSum(octets(source), octets(destination), ipProtocol.udp, 8 + payloadBytes);
   const udp = encodeUdp({ ...plain, checksum: udpChecksum(plain, sum) });
   const payload = ipv4
-    ? encodeIpv4({
-        typeOfService: 0,
+    ? encodeWholeIpv4({
         identification: 1,
         dontFragment,
-        moreFragments: false,
-        fragmentOffsetBytes: 0,
         timeToLive,
         protocol: ipProtocol.udp,
         source,
         destination,
-        options: new Uint8Array(),
         payload: udp,
       })
     : encodeIpv6({ trafficClass: 0, flowLabel: 0, nextHeader: ipProtocol.udp, hopLimit: timeToLive, source, destination, payload: udp });
@@ -320,17 +321,11 @@ export function tunnelFrame(inner: Uint8Array, changes: TunnelChanges = {}): Uin
     options,
     payload: inner,
   });
-  const ip = encodeIpv4({
-    typeOfService: 0,
-    identification: 0,
-    dontFragment: true,
-    moreFragments: false,
-    fragmentOffsetBytes: 0,
+  const ip = encodeWholeIpv4({
     timeToLive,
     protocol: ipProtocol.udp,
     source: hostAddress(from),
     destination: to,
-    options: new Uint8Array(),
     payload: encodeUdp({ sourcePort: 50_000, destinationPort: port, checksum: 0, payload: geneve }),
   });
   return encodeEthernet({ destination: hostMac(me), source: hostMac(from), type: etherType.ipv4, payload: ip });

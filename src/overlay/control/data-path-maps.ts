@@ -4,7 +4,17 @@ import type { Endpoint } from '../layout/endpoint.ts';
 import type { AddressHex } from './address.ts';
 import type { Directory } from './directory.ts';
 import type { Durations } from './durations.ts';
-import { addEndpoint, addHost, addPort, endpointWrite, localRecord, portDeletes, remoteRecord, specMaps } from './host-maps.ts';
+import {
+  addEndpoint,
+  addHost,
+  addPort,
+  endpointWrite,
+  localRecord,
+  pathDeletes,
+  portDeletes,
+  remoteRecord,
+  specMaps,
+} from './host-maps.ts';
 import type { LocalEndpoint, SelfSpec } from './host-maps.ts';
 import type { LocalEndpoints } from './local-endpoints.ts';
 import { addRecords, type MapBuilder } from './map-builder.ts';
@@ -101,10 +111,11 @@ export class DataPathMaps {
     if (this.#isReconciled) this.#write([endpointWrite(vni, address, this.#record(vni, address))]);
   }
 
-  /** Its rules are there before its port is. */
+  /** Its rules are there before its port is. A path to where it was before would lead there again once it has left. */
   portWritten(endpoint: LocalEndpoint): void {
     this.#writeRules();
     this.#writePort(endpoint);
+    if (this.#isReconciled) this.#write(pathDeletes(endpoint));
   }
 
   portRemoved(endpoint: LocalEndpoint): void {

@@ -178,3 +178,9 @@ export function endpointWrite(vni: number, address: AddressHex, endpoint: Endpoi
 export function portDeletes(ifindex: number): MapWrite[] {
   return [maps.ports, maps.devices].map(({ name, key }) => ({ kind: 'delete', map: name, key: key.encode({ index: ifindex }) }));
 }
+
+/** The writes by which the data path forgets where an endpoint was. */
+export function pathDeletes({ vni, addresses }: LocalEndpoint): MapWrite[] {
+  const { name, key } = maps.paths;
+  return addresses.map((address) => ({ kind: 'delete', map: name, key: key.encode({ vni, address: octetsOf(address) }) }));
+}

@@ -3,7 +3,7 @@ import { pseudoHeaderSum, internetChecksum } from '../packet/checksum.ts';
 import { encodeEthernet, ethernetHeaderBytes, etherType } from '../packet/ethernet.ts';
 import { ipv4Octets } from '../packet/address.ts';
 import { encodeIcmp, icmpHeaderBytes, icmpPortUnreachable, icmpType, icmpv6PortUnreachable, icmpv6Type } from '../packet/icmp.ts';
-import { encodeIpv4, ipProtocol } from '../packet/ipv4.ts';
+import { encodeWholeIpv4, ipProtocol } from '../packet/ipv4.ts';
 import { encodeIpv6, ipv6HeaderBytes } from '../packet/ipv6.ts';
 import { readU16, readU32, writeU16 } from '../packet/octets.ts';
 import { encodeTcp, tcpFlag, tcpHeaderBytes } from '../packet/tcp.ts';
@@ -33,17 +33,12 @@ export function refusal(frame: Uint8Array, flow: Flow, port: Port, segmentBytes:
   const protocol = isReset ? ipProtocol.tcp : isIpv6 ? ipProtocol.icmpv6 : ipProtocol.icmp;
   const packet = isIpv6
     ? encodeIpv6({ trafficClass: 0, flowLabel: 0, nextHeader: protocol, hopLimit: answerTtl, source, destination, payload })
-    : encodeIpv4({
-        typeOfService: 0,
-        identification: 0,
+    : encodeWholeIpv4({
         dontFragment: false,
-        moreFragments: false,
-        fragmentOffsetBytes: 0,
         timeToLive: answerTtl,
         protocol,
         source,
         destination,
-        options: new Uint8Array(),
         payload,
       });
   const type = isIpv6 ? etherType.ipv6 : etherType.ipv4;

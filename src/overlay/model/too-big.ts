@@ -2,7 +2,7 @@ import type { Port } from '../layout/port.ts';
 import { pseudoHeaderSum } from '../packet/checksum.ts';
 import { encodeEthernet, ethernetHeaderBytes, etherType } from '../packet/ethernet.ts';
 import { encodeIcmp, icmpFragmentationNeeded, icmpHeaderBytes, icmpType, icmpv6Type } from '../packet/icmp.ts';
-import { encodeIpv4, ipProtocol } from '../packet/ipv4.ts';
+import { encodeWholeIpv4, ipProtocol } from '../packet/ipv4.ts';
 import { encodeIpv6 } from '../packet/ipv6.ts';
 import { isUnspecified, type IpPacket } from './ip.ts';
 import type { Run } from './run.ts';
@@ -24,17 +24,12 @@ export function tooBigAnswer(run: Run, port: Port, ip: IpPacket, mtu: number): U
   const macs = { destination: port.mac, source: port.gatewayMac };
   const quoted = (lengthBytes: number): Uint8Array => frame.subarray(ethernetHeaderBytes, ethernetHeaderBytes + lengthBytes);
   if (ip.family === 4) {
-    const packet = encodeIpv4({
-      typeOfService: 0,
-      identification: 0,
+    const packet = encodeWholeIpv4({
       dontFragment: false,
-      moreFragments: false,
-      fragmentOffsetBytes: 0,
       timeToLive: answerTtl,
       protocol: ipProtocol.icmp,
       source,
       destination: ip.source,
-      options: new Uint8Array(),
       payload: encodeIcmp(
         { type: icmpType.destinationUnreachable, code: icmpFragmentationNeeded, rest: mtu, body: quoted(quotedIpv4Bytes) },
         0,

@@ -4,7 +4,7 @@ import { ipv4Octets } from '../packet/address.ts';
 import { internetChecksum } from '../packet/checksum.ts';
 import { encodeEthernet, ethernetHeaderBytes, etherType } from '../packet/ethernet.ts';
 import { encodeGeneve, genevePort, type GeneveOption } from '../packet/geneve.ts';
-import { encodeIpv4, ipProtocol, ipv4HeaderBytes } from '../packet/ipv4.ts';
+import { encodeWholeIpv4, ipProtocol, ipv4HeaderBytes } from '../packet/ipv4.ts';
 import { writeU16 } from '../packet/octets.ts';
 import { encodeUdp } from '../packet/udp.ts';
 
@@ -40,17 +40,11 @@ export function encapsulate(tunnel: Tunnel, addresses: OuterAddresses, inner: Ui
     options: tunnel.options,
     payload: inner,
   });
-  const ip = encodeIpv4({
-    typeOfService: 0,
-    identification: 0,
-    dontFragment: true,
-    moreFragments: false,
-    fragmentOffsetBytes: 0,
+  const ip = encodeWholeIpv4({
     timeToLive: tunnel.timeToLive,
     protocol: ipProtocol.udp,
     source: addresses.source,
     destination: addresses.destination,
-    options: new Uint8Array(),
     payload: encodeUdp({ sourcePort: tunnel.sourcePort, destinationPort: genevePort, checksum: 0, payload: geneve }),
   });
   return encodeEthernet({ destination: addresses.destinationMac, source: addresses.sourceMac, type: etherType.ipv4, payload: ip });

@@ -80,3 +80,13 @@ export function encodeIpv4(packet: Ipv4Packet): Uint8Array<ArrayBuffer> {
   writeU16(header, 10, internetChecksum(header));
   return joinOctets(header, packet.payload);
 }
+
+/** What a packet in one piece and without options is made of. */
+export type WholeIpv4Packet = Pick<Ipv4Packet, 'timeToLive' | 'protocol' | 'source' | 'destination' | 'payload'> &
+  Partial<Pick<Ipv4Packet, 'identification' | 'dontFragment'>>;
+
+/** As `encodeIpv4`. Without `dontFragment` it must not be cut; without `identification` that is 0. */
+export function encodeWholeIpv4(packet: WholeIpv4Packet): Uint8Array<ArrayBuffer> {
+  const whole = { typeOfService: 0, moreFragments: false, fragmentOffsetBytes: 0, options: new Uint8Array() };
+  return encodeIpv4({ identification: 0, dontFragment: true, ...packet, ...whole });
+}

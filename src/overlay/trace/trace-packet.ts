@@ -3,7 +3,7 @@ import { arpOperation, encodeArp } from '../packet/arp.ts';
 import { internetChecksum, pseudoHeaderSum } from '../packet/checksum.ts';
 import { encodeEthernet, etherType } from '../packet/ethernet.ts';
 import { encodeIcmp, icmpHeaderBytes, icmpType, icmpv6Type } from '../packet/icmp.ts';
-import { encodeIpv4, ipProtocol, ipv4HeaderBytes } from '../packet/ipv4.ts';
+import { encodeWholeIpv4, ipProtocol, ipv4HeaderBytes } from '../packet/ipv4.ts';
 import { encodeIpv6, ipv6HeaderBytes } from '../packet/ipv6.ts';
 import { encodeNeighbor, neighborHopLimit, solicitedNodeGroup } from '../packet/neighbor-discovery.ts';
 import { writeU16 } from '../packet/octets.ts';
@@ -65,17 +65,11 @@ export function packetFrame(packet: TracePacket, mac: Uint8Array, nextHopMac: Ui
   const { source, destination, bytes } = packet;
   if (isIpv4(source)) {
     const [protocol, payload] = transport(packet, bytes - ipv4HeaderBytes);
-    const ip = encodeIpv4({
-      typeOfService: 0,
-      identification: 0,
-      dontFragment: true,
-      moreFragments: false,
-      fragmentOffsetBytes: 0,
+    const ip = encodeWholeIpv4({
       timeToLive,
       protocol,
       source,
       destination,
-      options: new Uint8Array(),
       payload,
     });
     return encodeEthernet({ destination: nextHopMac, source: mac, type: etherType.ipv4, payload: ip });

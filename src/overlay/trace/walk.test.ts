@@ -6,7 +6,7 @@ import { formatAddress, parseAddress } from '../packet/address.ts';
 import { arpOperation, encodeArp } from '../packet/arp.ts';
 import { encodeEthernet, etherType } from '../packet/ethernet.ts';
 import { encodeGeneve, genevePort } from '../packet/geneve.ts';
-import { decodeIpv4, encodeIpv4, ipProtocol } from '../packet/ipv4.ts';
+import { decodeIpv4, encodeWholeIpv4, ipProtocol } from '../packet/ipv4.ts';
 import { encodeUdp } from '../packet/udp.ts';
 import { risenCounters } from './risen.ts';
 import { innerFrame } from './trace-frame.ts';
@@ -57,17 +57,11 @@ const answer = encodeEthernet({
 });
 const tunnelled = (hostId: number, inner: Uint8Array): Uint8Array => {
   const geneve = encodeGeneve({ control: false, protocol: etherType.transparentEthernet, vni: 7, options: [], payload: inner });
-  const payload = encodeIpv4({
-    typeOfService: 0,
-    identification: 0,
-    dontFragment: true,
-    moreFragments: false,
-    fragmentOffsetBytes: 0,
+  const payload = encodeWholeIpv4({
     timeToLive: 4,
     protocol: ipProtocol.udp,
     source: address('192.0.2.1'),
     destination: address(`192.0.2.${hostId}`),
-    options: new Uint8Array(),
     payload: encodeUdp({ sourcePort: 50_000, destinationPort: genevePort, checksum: 0, payload: geneve }),
   });
   return encodeEthernet({ destination: mac, source: mac, type: etherType.ipv4, payload });
