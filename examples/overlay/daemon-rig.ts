@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DemoHost, siteName } from './host.ts';
 import { DemoNetwork, type HostNamespace } from './network.ts';
 import { firstOwner } from './owners.ts';
@@ -13,9 +12,12 @@ import { PodSockets } from './pod-socket.ts';
 import { PodTcp } from './pod-tcp.ts';
 import { objectFileOf, obstacle, pluginOf } from './requirements.ts';
 import { makeTrust } from './trust.ts';
+import { within } from './within.ts';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 import { askDaemon } from '../../src/overlay-host/operator/operator-socket.ts';
 import type { ResourceName } from '../../src/overlay/catalog/resource-book.ts';
+
+export { within } from './within.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 /** Long enough for a machine that does much else. */
@@ -225,9 +227,4 @@ export class DaemonRig implements AsyncDisposable {
   #make(namespace: HostNamespace, all: readonly HostNamespace[]): void {
     this.hosts.push(new DemoHost({ namespace, all, folder: this.#folder, project, vpcs: this.#vpcs, ...this.#startTimeout }));
   }
-}
-
-export async function within(timeoutMs: number, isTrue: () => Promise<boolean> | boolean): Promise<boolean> {
-  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs; await sleep(30)) if (await isTrue()) return true;
-  return false;
 }

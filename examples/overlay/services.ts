@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { Server } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { loadSocketCalls } from '../../src/kernel/netlink/socket-calls.ts';
 import { pathOf } from '../../src/kernel/netlink/network-namespace.ts';
@@ -12,6 +11,7 @@ import type { Pinger } from './ping.ts';
 import type { Pod } from './pod.ts';
 import { PodTcp } from './pod-tcp.ts';
 import type { Results } from './results.ts';
+import { within } from './within.ts';
 
 /** What the demonstration has that this needs. */
 export interface ServiceStage {
@@ -71,7 +71,7 @@ export class ServicesShown implements Disposable {
       selector: { app: 'web' },
     });
     const names = backends.map(({ name }) => name);
-    const reached = await this.#within(async () => names.includes(await this.#ask(client)));
+    const reached = await within(changeTimeoutMs, async () => names.includes(await this.#ask(client)));
     results.expect(
       'a service that is written at one host is reached',
       reached,
@@ -132,7 +132,7 @@ export class ServicesShown implements Disposable {
       selector: { app: 'web' },
       ingress: [{ from: [{ selector: { app: 'client' } }], ports: [{ port: podPort }, { protocol: 'icmp' }] }],
     });
-    const refused = await this.#within(async () => (await this.#ask(stranger)) === '');
+    const refused = await within(changeTimeoutMs, async () => (await this.#ask(stranger)) === '');
     const names = backends.map(({ name }) => name);
     results.expect(
       'a policy lets the client in and refuses another pod',
@@ -140,7 +140,7 @@ export class ServicesShown implements Disposable {
       `before it the other pod got an answer of ${before === '' ? 'nobody' : before}, with it ${refused ? 'none' : 'still one'}`,
     );
     await askDaemon(this.#stage.host(1).operatorSocket, { ask: 'delete', names: [{ kind: 'OverlayPolicy', name: 'web' }] });
-    const back = await this.#within(async () => names.includes(await this.#ask(stranger)));
+    const back = await within(changeTimeoutMs, async () => names.includes(await this.#ask(stranger)));
     results.expect('without the policy that pod is answered again', back, back ? 'answered' : 'no answer');
   }
 
@@ -153,7 +153,7 @@ export class ServicesShown implements Disposable {
       for (let request = 0; request < 10; request++) if ((await this.#ask(client)) !== stays.name) return false;
       return true;
     };
-    const alone = await this.#within(isAlone);
+    const alone = await within(changeTimeoutMs, isAlone);
     results.figure('serviceDrainMs', performance.now() - startMs);
     results.expect('a back end that is deleted gets no more requests', alone, alone ? `all to ${stays.name}` : 'requests still fail');
   }
@@ -194,10 +194,5 @@ export class ServicesShown implements Disposable {
   async #apply(kind: string, name: string, spec: object): Promise<void> {
     const resources = [{ apiVersion: 'caravan.dev/v1alpha1', kind, metadata: { name }, spec }];
     await askDaemon(this.#stage.host(1).operatorSocket, { ask: 'apply', resources, isNew: false });
-  }
-
-  async #within(isTrue: () => Promise<boolean>): Promise<boolean> {
-    for (const endMs = performance.now() + changeTimeoutMs; performance.now() < endMs; await sleep(20)) if (await isTrue()) return true;
-    return false;
   }
 }
