@@ -21,18 +21,28 @@ export function wrkMetrics(what: string, aims: { rate: Aim[]; latency: Aim[]; cp
     { key: 'cpuMicroseconds', title: `CPU µs/${what}`, digits: 1, better: 'lower', aims: aims.cpu },
     { key: 'userMicroseconds', title: 'user', digits: 1, better: 'lower', aims: [] },
     { key: 'systemMicroseconds', title: 'system', digits: 1, better: 'lower', aims: [] },
+    { key: 'otherMicroseconds', title: 'elsewhere', digits: 1, better: 'lower', aims: [] },
+    { key: 'idlePercent', title: 'idle %', digits: 0, better: 'lower', aims: [] },
     { key: 'errors', title: 'errors', digits: 0, better: 'lower', aims: [] },
   ];
 }
 
 /** The sample of one wrk run, for `wrkMetrics`. */
 export function wrkSample(result: WrkResult): Sample {
-  const { userMicroseconds, systemMicroseconds } = result;
+  const { userMicroseconds, systemMicroseconds, otherMicroseconds, idleShare } = result;
   const cpu =
     userMicroseconds === undefined || systemMicroseconds === undefined
       ? {}
       : { cpuMicroseconds: userMicroseconds + systemMicroseconds, userMicroseconds, systemMicroseconds };
-  return { rate: result.requestsPerSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, errors: result.errors, ...cpu };
+  return {
+    rate: result.requestsPerSecond,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
+    errors: result.errors,
+    otherMicroseconds,
+    idlePercent: idleShare * 100,
+    ...cpu,
+  };
 }
 
 /** TCP: requests on kept connections; each connection sends the next request when the answer to the last is there. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { machineUsage } from '../machine-usage.ts';
 import { cpuTime } from '../process-usage.ts';
 import { findProgram } from '../tools.ts';
 import { portOf } from '../targets/target.ts';
@@ -29,6 +30,10 @@ export interface WrkResult {
   /** CPU time of both routers for one request; undefined when there is no router. */
   readonly userMicroseconds: number | undefined;
   readonly systemMicroseconds: number | undefined;
+  /** What the rest of the machine worked for one request: client, server, and what the kernel does for nobody. */
+  readonly otherMicroseconds: number;
+  /** How much of all CPUs had nothing to do, 0 to 1: what waits for others. */
+  readonly idleShare: number;
 }
 
 /** Why wrk cannot be run, with what to install. */
@@ -48,6 +53,7 @@ export async function runWrk(
   context: LoadContext,
 ): Promise<WrkResult> {
   const pids = target.routers.map((router) => router.pid);
+  const machineBefore = machineUsage();
   const before = cpuTime(pids);
   const headerParameters = headers.flatMap((header) => ['-H', header]);
   const amount = ['-t1', `-c${connections}`, `-d${context.seconds}s`, '--latency', '-s', summaryScript];
@@ -57,8 +63,13 @@ export async function runWrk(
     { timeoutMs: context.seconds * 1000 + graceMs, signal: context.signal },
   );
   const after = cpuTime(pids);
+  const machineAfter = machineUsage();
   const summary = JSON.parse(output.slice(output.lastIndexOf('{'))) as WrkSummary;
   if (summary.requests === 0) throw new Error(`no request was answered, ${summary.errors} errors`);
+  const userSeconds = after.userSeconds - before.userSeconds;
+  const systemSeconds = after.systemSeconds - before.systemSeconds;
+  const busySeconds = machineAfter.busySeconds - machineBefore.busySeconds;
+  const idleSeconds = machineAfter.idleSeconds - machineBefore.idleSeconds;
   const microsecondsEach = (seconds: number): number | undefined => (pids.length === 0 ? undefined : (seconds * 1e6) / summary.requests);
   return {
     requests: summary.requests,
@@ -66,7 +77,9 @@ export async function runWrk(
     p50Ms: summary.p50Microseconds / 1000,
     p99Ms: summary.p99Microseconds / 1000,
     errors: summary.errors,
-    userMicroseconds: microsecondsEach(after.userSeconds - before.userSeconds),
-    systemMicroseconds: microsecondsEach(after.systemSeconds - before.systemSeconds),
+    userMicroseconds: microsecondsEach(userSeconds),
+    systemMicroseconds: microsecondsEach(systemSeconds),
+    otherMicroseconds: ((busySeconds - userSeconds - systemSeconds) * 1e6) / summary.requests,
+    idleShare: idleSeconds / (idleSeconds + busySeconds),
   };
 }

@@ -14,7 +14,7 @@ import { check } from './check.ts';
 import { bulk, datagrams } from './loads/bulk.ts';
 import { firstPacket, roundTrips } from './loads/round-trips.ts';
 import type { Load, LoadContext, Sample } from './loads/load.ts';
-import { machineUsage } from './machine-usage.ts';
+import { machineUsage } from '../machine-usage.ts';
 import { Network } from './network.ts';
 import { podMtu, underlayMtu } from './sizes.ts';
 import { matches } from '../option-values.ts';

@@ -1,5 +1,5 @@
 import { inside } from '../network.ts';
-import { machineUsage } from '../machine-usage.ts';
+import { machineUsage } from '../../machine-usage.ts';
 import type { Path } from '../paths/path.ts';
 import { server, startServer, type Distance, type Load, type LoadContext, type Sample } from './load.ts';
 

@@ -6,6 +6,8 @@ const ticksPerSecond = 100;
 export interface MachineUsage {
   /** User, nice, system, irq and softirq, all CPUs together. */
   readonly busySeconds: number;
+  /** Nothing to do, or waiting for a disk. */
+  readonly idleSeconds: number;
   /** Taken by other machines of the same hardware. */
   readonly stolenSeconds: number;
 }
@@ -20,6 +22,10 @@ export function machineUsage(): MachineUsage {
 
 export function parseMachineUsage(stat: string): MachineUsage {
   const line = stat.split('\n', 1)[0] as string;
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(/ +/).slice(1).map(Number);
-  return { busySeconds: (user + nice + system + irq + softirq) / ticksPerSecond, stolenSeconds: steal / ticksPerSecond };
+  const [user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softirq = 0, steal = 0] = line.split(/ +/).slice(1).map(Number);
+  return {
+    busySeconds: (user + nice + system + irq + softirq) / ticksPerSecond,
+    idleSeconds: (idle + waiting) / ticksPerSecond,
+    stolenSeconds: steal / ticksPerSecond,
+  };
 }
