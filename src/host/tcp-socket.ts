@@ -42,8 +42,11 @@ export class TcpSocket implements StreamSocket, TurnTask {
   #reported = false;
   #error: Error | undefined;
 
-  /** Takes over a connected socket that was made with `allowHalfOpen` and is paused; `transport` is what lies below a socket of TLS. */
-  constructor(socket: Socket, turns: TurnQueue, transport: Socket = socket) {
+  /**
+   * Takes over a connected socket that was made with `allowHalfOpen` and is paused; `transport` is what lies below a socket of TLS.
+   * `bringsMessages`: what is read at a time is mostly one message, which goes on by a link.
+   */
+  constructor(socket: Socket, turns: TurnQueue, transport: Socket = socket, bringsMessages = false) {
     this.#socket = socket;
     this.#transport = transport;
     this.#turns = turns;
@@ -52,7 +55,8 @@ export class TcpSocket implements StreamSocket, TurnTask {
       this.readMs = turns.nowMs;
       this.readBytes += bytes.length;
       this.handler?.received(bytes);
-      turns.touch();
+      if (bringsMessages) turns.messageArrived();
+      else turns.touch();
     });
     socket.on('end', () => {
       this.handler?.endReceived();

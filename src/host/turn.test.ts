@@ -22,6 +22,23 @@ test('registered tasks run in every turn with activity, before those of the turn
   assert.equal(ran.length, 3);
 });
 
+test('many messages in one turn: what is registered runs in between, the tasks of the turn at its end', async () => {
+  const turns = new TurnQueue();
+  const ran: string[] = [];
+  turns.register({ endOfTurn: (): void => void ran.push('always') });
+  turns.add({ endOfTurn: (): void => void ran.push('task') });
+  for (let message = 1; message <= 40; message++) {
+    turns.messageArrived();
+    assert.equal(ran.length, Math.floor(message / 16), `${message} messages`);
+  }
+  await nextTurn();
+  assert.deepEqual(ran, ['always', 'always', 'always', 'task']);
+  for (let message = 1; message <= 15; message++) turns.messageArrived();
+  assert.equal(ran.length, 4, 'each turn counts for itself');
+  await nextTurn();
+  assert.equal(ran.length, 5);
+});
+
 test('work that comes up at the end of a turn is done at the end of the next', async () => {
   const turns = new TurnQueue();
   const ran: string[] = [];

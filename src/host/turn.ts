@@ -6,6 +6,12 @@ export interface TurnTask {
 }
 
 /**
+ * So many messages of one turn fill a record of a link well enough: it goes out, and the next router begins with it while this one still
+ * reads. Without that, all requests of busy clients came to travel as one crowd, and all routers but one waited, a fifth of the time.
+ */
+const messagesPerWrite = 16;
+
+/**
  * Gathers work for the end of the current turn of the event loop: what arrived on all sockets in one turn is written out together,
  * one write per socket. (`setImmediate` runs after all sockets that were ready; a microtask would run after each.)
  */
@@ -13,6 +19,7 @@ export class TurnQueue {
   #tasks: TurnTask[] = [];
   #spare: TurnTask[] = [];
   #scheduled = false;
+  #messages = 0;
   #nowMs = -1;
   /** Looked at in every turn in which anything happened: machines get output from each other's input. */
   readonly #always = new Set<TurnTask>();
@@ -30,6 +37,14 @@ export class TurnQueue {
     setImmediate(this.#run);
   }
 
+  /** As `touch`, for a message by itself; where there are many in one turn, what is registered runs before the turn is over. */
+  messageArrived(): void {
+    this.touch();
+    if (++this.#messages < messagesPerWrite) return;
+    this.#messages = 0;
+    this.#runRegistered();
+  }
+
   /** The time when this turn first asked, by the clock of the process: exact enough for when something was last seen to move. */
   get nowMs(): number {
     if (this.#nowMs < 0) {
@@ -39,7 +54,7 @@ export class TurnQueue {
     return this.#nowMs;
   }
 
-  /** `task` runs at the end of every turn with activity, before the tasks of that turn. */
+  /** `task` runs at the end of every turn with activity, before the tasks of that turn, and within one that has many messages. */
   register(task: TurnTask): void {
     this.#always.add(task);
   }
@@ -50,7 +65,8 @@ export class TurnQueue {
 
   readonly #run = (): void => {
     this.#scheduled = false;
-    for (const task of this.#always) task.endOfTurn();
+    this.#messages = 0;
+    this.#runRegistered();
     const tasks = this.#tasks;
     this.#tasks = this.#spare;
     this.#spare = tasks;
@@ -58,4 +74,8 @@ export class TurnQueue {
     tasks.length = 0;
     this.#nowMs = -1;
   };
+
+  #runRegistered(): void {
+    for (const task of this.#always) task.endOfTurn();
+  }
 }

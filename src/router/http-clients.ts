@@ -77,7 +77,7 @@ export class HttpClients {
 
   #acceptHttp1(socket: Socket, transport: Socket, client: string, first: Buffer | undefined): void {
     this.#http1.accept(
-      new TcpSocket(socket, this.#context.turns, transport),
+      new TcpSocket(socket, this.#context.turns, transport, true),
       client,
       first,
       this.#handlerOf('HTTP/1.1', transport, client),

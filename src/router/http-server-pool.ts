@@ -70,7 +70,7 @@ export function serverPool(context: ServiceContext, entity: HttpConnectorEntity,
       connect: (connected, failed) =>
         dialler.dial((socket, transport) => {
           countConnection();
-          connected(new TcpSocket(socket, turns, transport));
+          connected(new TcpSocket(socket, turns, transport, true));
         }, failed),
       open: (owner, socket) => new Http1Client(client, owner, socket),
       clock,
