@@ -4,12 +4,14 @@ import { filesUnder, readText } from './source-files.ts';
 
 const maxLines = 600;
 
-const code = ['src', 'test', 'bench', 'examples', 'bpf', 'cni'].flatMap((folder) =>
+const code = ['src', 'test', 'bench', 'examples', 'packaging', 'bpf', 'cni'].flatMap((folder) =>
   filesUnder(folder, (name) => /\.(?:ts|mjs|js|c|h)$/.test(name) && name !== 'tidy.test.ts'),
 );
 const texts = [
   ...code,
-  ...['src', 'docs', 'test', 'bench', 'examples'].flatMap((folder) => filesUnder(folder, (name) => /\.(?:md|ya?ml|json|sh)$/.test(name))),
+  ...['src', 'docs', 'test', 'bench', 'examples', 'packaging'].flatMap((folder) =>
+    filesUnder(folder, (name) => /\.(?:md|ya?ml|json|sh)$/.test(name)),
+  ),
   'README.md',
   'package.json',
 ];
