@@ -359,7 +359,7 @@ class Sending {
   /** Out of the VPC. */
   #leave(key: EndpointKey, egress: Subnet): Outcome {
     const run = this.#run;
-    const hostId = gatewayFor(run.tables, egress, key.vni, this.#ip.source, key.address);
+    const hostId = gatewayFor(run.tables, egress, key.vni, this.#source, key.address);
     if (hostId === undefined) return run.drop('noOwner');
     const inner = this.#inner(egress.gatewayMac);
     if (hostId === run.tables.settings.hostId) return run.redirect(egress.ifindex, inner, 'delivered');
