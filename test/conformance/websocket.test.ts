@@ -210,13 +210,16 @@ const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 test('Chromium', { timeout: 60_000, skip: chromium === undefined && 'chromium is not installed' }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'caravan-chromium-'));
   const parameters = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', `--user-data-dir=${folder}`];
-  const browser = spawn(chromium ?? '', [...parameters, `http://${host}:${port}/page`], { stdio: 'ignore' });
+  const browser = spawn(chromium ?? '', [...parameters, `http://${host}:${port}/page`], { stdio: 'ignore', detached: true });
   try {
     await until('the browser reports', () => echo.results.length > 0, 50_000);
     assert.deepEqual(JSON.parse(echo.results[0]), ['caravan', 'κόσμε', 300_000, 4000, true]);
   } finally {
-    browser.kill('SIGKILL');
-    if (browser.exitCode === null && browser.signalCode === null) await once(browser, 'exit');
-    await rm(folder, { recursive: true, force: true });
+    // Its other processes would go on writing into the folder for a moment.
+    if (browser.exitCode === null && browser.signalCode === null) {
+      process.kill(-(browser.pid ?? assert.fail()), 'SIGKILL');
+      await once(browser, 'exit');
+    }
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 });
