@@ -17,6 +17,10 @@ import { until } from '../e2e/until.ts';
 import { webSocketCases } from './websocket-cases.ts';
 import { exchange, upgrade } from './websocket-exchange.ts';
 import { close, frame, Opcode, readFrames } from './websocket-frames.ts';
+import { moveIntoOwnNetwork } from '../page/own-network.ts';
+
+// Before anything listens.
+moveIntoOwnNetwork();
 
 const host = '127.0.0.1';
 const caseTimeoutMs = 20_000;
