@@ -109,9 +109,7 @@ INLINE int keep_original(void *context, const bool xdp, const bool ipv6) {
   return scratch ? quote(context, xdp, ipv6, scratch) : INTERNAL;
 }
 
-/* The gateway speaks; without one, who was meant. */
-
-/* 0, or INTERNAL. */
+/* 0, or INTERNAL. The gateway speaks; without one, who was meant. */
 INLINE int report_too_big_ipv4(void *context, const bool xdp, const struct frame *frame) {
   const struct port *port = frame->port;
   union too_big_scratch *scratch = this_too_big_scratch();
